@@ -1,0 +1,92 @@
+#pragma once
+// Giving a VF to a pod and taking it back: record what stood there, apply, verify; and undo from
+// the record, by the same code after a failed ADD, at DEL, and when a namespace has vanished.
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/hw_address.hpp"
+#include "base/log.hpp"
+#include "base/pci_address.hpp"
+#include "device/values.hpp"
+#include "host/host.hpp"
+
+namespace railhead::attach {
+
+// What names an attachment, as CNI does.
+struct AttachmentKey {
+  std::string network;
+  std::string container_id;
+  std::string ifname;
+  friend bool operator==(const AttachmentKey&, const AttachmentKey&) = default;
+};
+
+// What a configuration asks of a VF; what is absent is left as it stands.
+struct VfSettings {
+  host::VfAttributes vf;        // set through the PF; `vf.mac` is the effective MAC too
+  std::optional<uint32_t> mtu;  // bytes
+  friend bool operator==(const VfSettings&, const VfSettings&) = default;
+};
+
+struct AttachRequest {
+  AttachmentKey key;
+  std::string netns_path;
+  PciAddress device;
+  VfSettings settings;
+  std::string pod;  // "namespace/name" for messages; may be empty
+};
+
+// What stands in the pod after attach().
+struct Attached {
+  std::string ifname;
+  std::optional<HwAddress> mac;  // absent: no netdev (a userspace driver)
+  uint32_t mtu = 0;              // bytes
+  PciAddress device;
+  std::vector<std::string> rdma;      // RDMA devices of the function
+  std::vector<std::string> warnings;  // "PF pf0 is down: …"
+  friend bool operator==(const Attached&, const Attached&) = default;
+};
+
+struct IpConfig {
+  std::vector<host::IpPrefix> addresses;
+  std::vector<host::Route> routes;  // out_index is filled in by activate()
+};
+
+class Attacher {
+ public:
+  Attacher(host::Host& host, Logger& log) : host_(host), log_(log) {}
+
+  // Moves the VF into the pod with all its settings, and its RDMA device where the node is in
+  // exclusive mode; the link is still down. All or nothing: after an error everything stands as
+  // before, or the record says what could not be undone and a later detach() takes it up.
+  // Errors: busy (held by another attachment, which is named; or its lock), already_exists (the
+  // name is taken in the pod), not_found (device, PF or namespace), unsupported and
+  // invalid_argument (the driver refused a setting), io.
+  [[nodiscard]] Result<Attached> attach(const AttachRequest& request);
+
+  // Addresses, link up, routes, in the pod. Not undone on failure: detach() does that.
+  [[nodiscard]] Result<void> activate(const AttachRequest& request, const IpConfig& config);
+
+  // Undoes what the record of `key` says; without a record there is nothing to do. `netns_path`
+  // may be empty or name a namespace that is gone. The record stays until the undo is verified.
+  [[nodiscard]] Result<void> detach(const AttachmentKey& key, const std::string& netns_path);
+
+  // Compares what stands in the pod with the record.
+  [[nodiscard]] Result<void> check(const AttachmentKey& key, const std::string& netns_path);
+
+  // Undoes all attachments of `network` that are not in `valid`; goes on after an error and
+  // returns the first.
+  [[nodiscard]] Result<void> collect_garbage(const std::string& network,
+                                             const std::vector<AttachmentKey>& valid);
+
+  // Whether records can be written at all; the reason when not.
+  [[nodiscard]] Result<void> status();
+
+ private:
+  host::Host& host_;
+  Logger& log_;
+};
+
+}  // namespace railhead::attach

@@ -1,0 +1,29 @@
+#include "base/clock.hpp"
+
+#include <time.h>
+
+namespace railhead {
+
+std::chrono::steady_clock::time_point SystemClock::now() const {
+  return std::chrono::steady_clock::now();
+}
+
+void SystemClock::sleep(std::chrono::nanoseconds duration) {
+  timespec left{};
+  left.tv_sec = static_cast<time_t>(duration.count() / 1'000'000'000);
+  left.tv_nsec = static_cast<long>(duration.count() % 1'000'000'000);
+  while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR) {
+  }
+}
+
+bool wait_until(Clock& clock, std::chrono::nanoseconds limit, std::chrono::nanoseconds every,
+                const std::function<bool()>& done) {
+  const auto end = clock.now() + limit;
+  while (!done()) {
+    if (clock.now() >= end) return false;
+    clock.sleep(every);
+  }
+  return true;
+}
+
+}  // namespace railhead

@@ -1,0 +1,28 @@
+#pragma once
+#include <chrono>
+#include <functional>
+
+#include "base/error.hpp"
+
+namespace railhead {
+
+// Time, injected so that tests decide when it passes.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  [[nodiscard]] virtual std::chrono::steady_clock::time_point now() const = 0;
+  virtual void sleep(std::chrono::nanoseconds duration) = 0;
+};
+
+class SystemClock final : public Clock {
+ public:
+  [[nodiscard]] std::chrono::steady_clock::time_point now() const override;
+  void sleep(std::chrono::nanoseconds duration) override;
+};
+
+// Asks `done` again and again, `every` apart, until it says true (true) or `limit` has passed
+// (false). It is asked at least once, and once more at the end.
+bool wait_until(Clock& clock, std::chrono::nanoseconds limit, std::chrono::nanoseconds every,
+                const std::function<bool()>& done);
+
+}  // namespace railhead

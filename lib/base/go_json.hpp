@@ -1,0 +1,56 @@
+#pragma once
+// Reading JSON as Go's encoding/json reads it into a struct, because the configurations this
+// project takes over were written for Go programs: a key matches a field without regard to case,
+// unknown keys are ignored (and told), the last duplicate wins, null leaves the default, and a
+// wrong type is an error that names the key.
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/error.hpp"
+
+namespace railhead::go_json {
+
+// Where a value stands, for messages: "resourceList[0].selectors.vendors".
+using Path = std::string;
+
+// Parses text strictly (trailing text is an error); decode errors name line and column.
+Result<nlohmann::ordered_json> parse(std::string_view text);
+
+// One JSON object seen as a struct. Getters return nothing when the key is missing or null; a
+// wrong type is put into `errors` (with its path and what was expected) and reads as missing.
+// The JSON value must outlive it.
+class Object {
+ public:
+  Object(const nlohmann::ordered_json& object, Path path, std::vector<Error>& errors);
+
+  std::optional<std::string> string(std::string_view key);
+  std::optional<int64_t> integer(std::string_view key);
+  std::optional<bool> boolean(std::string_view key);
+  std::optional<std::vector<std::string>> strings(std::string_view key);
+  std::optional<std::map<std::string, std::string>> string_map(std::string_view key);
+  // The raw value, or null pointer when missing or null.
+  const nlohmann::ordered_json* value(std::string_view key);
+  // An object below; nothing when missing, null or of a wrong type.
+  std::optional<Object> object(std::string_view key);
+
+  [[nodiscard]] Path path_of(std::string_view key) const;
+  void error(std::string_view key, std::string_view message);
+  // The keys nothing asked for, with their paths.
+  [[nodiscard]] std::vector<Path> unknown_keys() const;
+
+ private:
+  const nlohmann::ordered_json* find(std::string_view key);
+
+  const nlohmann::ordered_json& object_;
+  Path path_;
+  std::vector<Error>& errors_;
+  std::vector<std::string> asked_;
+};
+
+}  // namespace railhead::go_json

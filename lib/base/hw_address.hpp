@@ -1,0 +1,35 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace railhead {
+
+// A link-layer address: 6 bytes on Ethernet (a MAC), 20 on IPoIB. Empty means "none".
+class HwAddress {
+ public:
+  static constexpr size_t kMaxSize = 32;  // MAX_ADDR_LEN, linux/netdevice.h
+
+  HwAddress() = default;
+  // Nothing when there are more than kMaxSize bytes.
+  static std::optional<HwAddress> from_bytes(std::span<const uint8_t> bytes);
+  // Hex pairs with ':' or '-' between them, 6, 8 or 20 of them (as Go's net.ParseMAC takes).
+  static std::optional<HwAddress> parse(std::string_view text);
+
+  [[nodiscard]] std::span<const uint8_t> bytes() const { return {bytes_.data(), size_}; }
+  [[nodiscard]] size_t size() const { return size_; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] bool is_zero() const;           // all bytes zero (an empty one too)
+  [[nodiscard]] std::string to_string() const;  // lower case, ':' between
+
+  friend bool operator==(const HwAddress&, const HwAddress&) = default;
+
+ private:
+  std::array<uint8_t, kMaxSize> bytes_{};
+  size_t size_ = 0;
+};
+
+}  // namespace railhead

@@ -1,0 +1,57 @@
+#pragma once
+// Structured logging: one line per event, `key=value` pairs or JSON, to one file descriptor.
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace railhead {
+
+enum class LogLevel { debug, info, warning, error };
+std::optional<LogLevel> parse_log_level(std::string_view text);  // also "warn", "panic" -> error
+std::string_view to_string(LogLevel level);
+
+// One `key=value` of a log line; anything fmt can print is a value.
+struct Field {
+  template <class T>
+  Field(std::string_view key_, const T& value_) : key(key_), value(fmt::format("{}", value_)) {}
+  std::string_view key;
+  std::string value;
+};
+
+// Safe to call from several threads; each line is one write(2).
+class Logger {
+ public:
+  enum class Format { text, json };
+  Logger(int fd, LogLevel level, Format format = Format::text)
+      : fd_(fd), level_(level), format_(format) {}
+
+  void debug(std::string_view message, std::initializer_list<Field> fields = {}) {
+    write(LogLevel::debug, message, fields);
+  }
+  void info(std::string_view message, std::initializer_list<Field> fields = {}) {
+    write(LogLevel::info, message, fields);
+  }
+  void warning(std::string_view message, std::initializer_list<Field> fields = {}) {
+    write(LogLevel::warning, message, fields);
+  }
+  void error(std::string_view message, std::initializer_list<Field> fields = {}) {
+    write(LogLevel::error, message, fields);
+  }
+  [[nodiscard]] bool enabled(LogLevel level) const { return level >= level_; }
+
+ private:
+  void write(LogLevel level, std::string_view message, std::initializer_list<Field> fields);
+
+  int fd_;
+  LogLevel level_;
+  Format format_;
+};
+
+// "level=info msg="pool served" pool=rdma/vf devices=8", without a time stamp; pure, for tests.
+std::string format_log_line(Logger::Format format, LogLevel level, std::string_view message,
+                            std::initializer_list<Field> fields);
+
+}  // namespace railhead

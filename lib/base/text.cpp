@@ -1,0 +1,65 @@
+#include "base/text.hpp"
+
+#include <algorithm>
+
+namespace railhead {
+namespace {
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+}  // namespace
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  auto first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+std::vector<std::string_view> split(std::string_view text, char at) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    auto end = text.find(at);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string to_lower(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(), lower);
+  return result;
+}
+
+bool equal_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string join(const std::vector<std::string>& parts, std::string_view between) {
+  std::string result;
+  for (const auto& part : parts) {
+    if (!result.empty() || &part != parts.data()) result += between;
+    result += part;
+  }
+  return result;
+}
+
+std::optional<std::vector<IndexRange>> parse_ranges(std::string_view text) {
+  std::vector<IndexRange> ranges;
+  for (auto part : split(text, ',')) {
+    auto ends = split(part, '-');
+    if (ends.size() > 2) return std::nullopt;
+    auto first = parse_int<uint32_t>(ends.front());
+    auto last = parse_int<uint32_t>(ends.back());
+    if (!first || !last || *first > *last) return std::nullopt;
+    ranges.push_back({*first, *last});
+  }
+  return ranges;
+}
+
+bool contains(const std::vector<IndexRange>& ranges, uint32_t index) {
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [&](const IndexRange& r) { return r.first <= index && index <= r.last; });
+}
+
+}  // namespace railhead

@@ -1,0 +1,36 @@
+#pragma once
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace railhead {
+
+std::string_view trim(std::string_view text);                         // spaces, tabs, newlines
+std::vector<std::string_view> split(std::string_view text, char at);  // "" -> {""}
+std::string to_lower(std::string_view text);                          // ASCII only
+bool equal_ignoring_case(std::string_view a, std::string_view b);     // ASCII only
+std::string join(const std::vector<std::string>& parts, std::string_view between);
+
+// The whole text as a number, or nothing: no sign for unsigned types, no spaces, no prefix.
+template <class Int>
+std::optional<Int> parse_int(std::string_view text, int base = 10) {
+  Int value{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+// A set of indexes written as "0-3,5": inclusive ranges and numbers, as after `#` in pfNames.
+// Nothing when the text does not follow that grammar.
+struct IndexRange {
+  uint32_t first = 0;
+  uint32_t last = 0;
+  friend bool operator==(const IndexRange&, const IndexRange&) = default;
+};
+std::optional<std::vector<IndexRange>> parse_ranges(std::string_view text);
+bool contains(const std::vector<IndexRange>& ranges, uint32_t index);
+
+}  // namespace railhead

@@ -1,0 +1,27 @@
+#pragma once
+// What Allocate gave to a container, left for the CNI binary: it must find the RDMA device's
+// character devices unchanged after it has moved the device, or the container would open another
+// pod's (their minors are handed out anew by every move).
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "device/values.hpp"
+
+namespace railhead::device {
+
+struct Allocation {
+  std::string resource;  // "rdma/vf"
+  PciAddress device;
+  std::vector<CharDevice> char_devices;
+  friend bool operator==(const Allocation&, const Allocation&) = default;
+};
+
+// One file per device below `run_root` (Roots::run): allocations/<BDF>.json, 0600, written
+// atomically; a later Allocate of the device replaces it.
+[[nodiscard]] Result<void> write_allocation(const std::string& run_root, const Allocation&);
+// Nothing when the device was never allocated in this boot.
+[[nodiscard]] Result<std::optional<Allocation>> read_allocation(const std::string& run_root,
+                                                                const PciAddress& device);
+
+}  // namespace railhead::device

@@ -1,0 +1,75 @@
+#pragma once
+// The node as values. Identity is the PCI address: a netdev name, an RDMA device name and an
+// ifindex are valid within one network namespace only, and change when a device moves.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/guid.hpp"
+#include "base/hw_address.hpp"
+#include "base/pci_address.hpp"
+#include "host/rdma.hpp"
+
+namespace railhead::device {
+
+enum class CharKind { uverbs, umad, issm, ucm };  // drivers/infiniband/core
+std::string_view to_string(CharKind kind);
+
+// A character device of an RDMA device. A namespace move makes it anew, maybe with another minor.
+struct CharDevice {
+  CharKind kind = CharKind::uverbs;
+  std::string name;  // "uverbs4"; its node is /dev/infiniband/uverbs4
+  std::string dev;   // "231:196", major:minor as sysfs tells it; "" when it does not
+  [[nodiscard]] std::string path() const { return "/dev/infiniband/" + name; }
+  friend bool operator==(const CharDevice&, const CharDevice&) = default;
+};
+
+enum class LinkLayer { unknown, ethernet, infiniband };
+
+struct RdmaDevice {
+  std::string name;               // "mlx5_4"
+  std::optional<uint32_t> index;  // RDMA netlink's; absent while it is in another namespace
+  Guid node_guid;
+  LinkLayer link_layer = LinkLayer::unknown;
+  std::vector<host::RdmaPort> ports;  // empty while it is in another namespace
+  std::vector<CharDevice> char_devices;
+  bool in_host_namespace = true;
+  friend bool operator==(const RdmaDevice&, const RdmaDevice&) = default;
+};
+
+struct Netdev {
+  std::string name;
+  uint32_t index = 0;
+  uint16_t type = 0;  // ARPHRD_*
+  uint32_t mtu = 0;
+  HwAddress address;
+  std::optional<bool> carrier;
+  bool up = false;
+  std::optional<std::string> phys_port_name;
+  friend bool operator==(const Netdev&, const Netdev&) = default;
+};
+
+// A PCI function of class 02xx (network), or one the GPU predicate takes.
+struct PciFunction {
+  PciAddress address;
+  std::string vendor;  // four lower case hex digits, as in modalias: "15b3"
+  std::string device_id;
+  uint32_t pci_class = 0;         // 24 bits: 0x020000 Ethernet, 0x020700 InfiniBand, 0x0302xx GPU
+  std::string driver;             // "" when none is bound
+  std::optional<int> numa_node;   // absent where the kernel says -1
+  std::vector<std::string> path;  // PCIe ancestors, root first: "pci0000:20", "0000:20:00.0", …
+  std::optional<uint32_t> iommu_group;
+  std::optional<PciAddress> pf;                // of a VF
+  std::optional<uint32_t> vf_index;            // N of the PF's virtfnN
+  std::optional<uint32_t> total_vfs;           // of a PF: sriov_totalvfs
+  std::vector<std::optional<PciAddress>> vfs;  // of a PF, by index; absent where there is a hole
+  std::optional<std::string> eswitch_mode;     // of a PF, where devlink answers
+  std::vector<Netdev> netdevs;                 // those in the host's namespace
+  std::vector<RdmaDevice> rdma;
+  bool is_gpu = false;
+  friend bool operator==(const PciFunction&, const PciFunction&) = default;
+};
+
+}  // namespace railhead::device

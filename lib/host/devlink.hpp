@@ -1,0 +1,18 @@
+#pragma once
+// PORT: devlink (linux/devlink.h).
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+
+namespace railhead::host {
+
+class Devlink {
+ public:
+  virtual ~Devlink() = default;
+  // "legacy" or "switchdev" of a PF "0000:3b:00.0"; nothing where its driver has no devlink.
+  [[nodiscard]] virtual Result<std::optional<std::string>> eswitch_mode(std::string_view pci) = 0;
+};
+
+}  // namespace railhead::host

@@ -1,0 +1,48 @@
+#pragma once
+// Files under a root path: sysfs, proc and state folders. Not a port: tests give another root and
+// write a real tree there.
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/unique_fd.hpp"
+
+namespace railhead::host {
+
+// An open folder; paths are relative to it, so a deep tree is not walked again for each file.
+class Directory {
+ public:
+  static Result<Directory> open(const std::string& path);
+
+  [[nodiscard]] Result<Directory> sub(const std::string& path) const;
+  // The file's text without its trailing newline; not_found when it is missing. At most 64 KiB.
+  [[nodiscard]] Result<std::string> read(const std::string& path) const;
+  // The names in a sub folder ("." for itself), unsorted, without "." and "..".
+  [[nodiscard]] Result<std::vector<std::string>> list(const std::string& path) const;
+  // What a symbolic link says, as it stands.
+  [[nodiscard]] Result<std::string> link(const std::string& path) const;
+  // The last part of what a symbolic link says: the driver, group or function it names.
+  [[nodiscard]] Result<std::string> link_name(const std::string& path) const;
+  [[nodiscard]] bool exists(const std::string& path) const;
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
+ private:
+  explicit Directory(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
+// Writes a whole file so that a reader sees the old or the new one, never a part: temporary file
+// in the same folder, mode set, rename(2). `durable` adds fsync of file and folder.
+[[nodiscard]] Result<void> write_file_atomically(const std::string& path, std::string_view text,
+                                                 unsigned mode, bool durable = false);
+// Writes into an existing file (sysctl, sysfs attribute) with one write(2).
+[[nodiscard]] Result<void> write_file(const std::string& path, std::string_view text);
+[[nodiscard]] Result<std::string> read_file(const std::string& path);
+// Makes a folder and its missing parents with that mode; no error when it is there.
+[[nodiscard]] Result<void> make_directories(const std::string& path, unsigned mode);
+[[nodiscard]] Result<void> remove_file(const std::string& path);  // missing is not an error
+
+}  // namespace railhead::host

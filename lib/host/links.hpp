@@ -1,0 +1,141 @@
+#pragma once
+// PORT: network links of ONE network namespace (rtnetlink(7), linux/if_link.h).
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <netinet/in.h>
+
+#include "base/error.hpp"
+#include "base/guid.hpp"
+#include "base/hw_address.hpp"
+
+namespace railhead::host {
+
+// A link as RTM_GETLINK tells it. An absent optional: the kernel did not say.
+struct Link {
+  uint32_t index = 0;  // valid in this namespace only; a move may change it
+  std::string name;
+  std::vector<std::string> alt_names;
+  uint16_t type = 0;   // ARPHRD_*: 1 Ethernet, 32 InfiniBand
+  uint32_t flags = 0;  // IFF_*
+  uint32_t mtu = 0;    // bytes
+  HwAddress address;
+  std::optional<HwAddress> permanent_address;
+  std::optional<bool> carrier;
+  std::optional<std::string> kind;           // IFLA_INFO_KIND: "veth"; absent on hardware
+  std::optional<std::string> parent_bus;     // IFLA_PARENT_DEV_BUS_NAME: "pci"
+  std::optional<std::string> parent_device;  // IFLA_PARENT_DEV_NAME: "0000:3b:00.2"
+  std::optional<uint32_t> num_vfs;           // IFLA_NUM_VF
+  std::optional<uint32_t> master;            // ifindex of its bond, bridge, VRF
+  std::optional<std::string> phys_port_name;
+  std::optional<std::string> phys_switch_id;  // hex digits
+
+  [[nodiscard]] bool is_up() const;  // IFF_UP
+  friend bool operator==(const Link&, const Link&) = default;
+};
+
+enum class VfLinkState : uint32_t {
+  automatic = 0,
+  enable = 1,
+  disable = 2
+};                                              // IFLA_VF_LINK_STATE_*
+std::string_view to_string(VfLinkState state);  // "auto", "enable", "disable"
+
+struct VfVlan {
+  uint32_t id = 0;             // 0-4095; 0: no VLAN
+  uint32_t qos = 0;            // PCP, 0-7
+  uint16_t protocol = 0x8100;  // 0x8100 802.1Q, 0x88a8 802.1ad
+  friend bool operator==(const VfVlan&, const VfVlan&) = default;
+};
+
+struct VfRate {
+  uint32_t min_tx = 0;  // Mbit/s, 0: no limit
+  uint32_t max_tx = 0;  // Mbit/s, 0: no limit
+  friend bool operator==(const VfRate&, const VfRate&) = default;
+};
+
+// What a PF says of one VF (IFLA_VF_INFO), and, with the same fields, what to change of it. The
+// kernel leaves out what the driver does not know.
+struct VfAttributes {
+  std::optional<HwAddress> mac;  // the admin MAC; all zero: none, the VF may choose
+  std::optional<VfVlan> vlan;
+  std::optional<VfRate> rate;  // the kernel takes both at once, or refuses both
+  std::optional<bool> spoofchk;
+  std::optional<bool> trust;
+  std::optional<VfLinkState> link_state;
+  std::optional<Guid> node_guid;  // InfiniBand only
+  std::optional<Guid> port_guid;
+  [[nodiscard]] bool empty() const { return *this == VfAttributes{}; }
+  friend bool operator==(const VfAttributes&, const VfAttributes&) = default;
+};
+
+// What one RTM_NEWLINK changes. With `netns_fd` the link moves first and the rest happens there.
+// An error does not mean that nothing happened: the kernel stops where it failed.
+struct LinkChange {
+  std::optional<int> netns_fd;       // open file of the namespace to move to
+  std::optional<std::string> name;   // EEXIST when taken; EBUSY while up on kernels before 6.2
+  std::optional<HwAddress> address;  // EADDRNOTAVAIL where the driver forbids it
+  std::optional<uint32_t> mtu;       // bytes
+  std::optional<bool> up;
+  friend bool operator==(const LinkChange&, const LinkChange&) = default;
+};
+
+// An IPv4 or IPv6 address with its prefix length, and "10.1.2.3/24" of it.
+struct IpPrefix {
+  bool v6 = false;
+  std::array<uint8_t, 16> bytes{};  // network order; the first four for IPv4
+  uint8_t length = 0;               // bits
+  // Takes "a.b.c.d/len", "x::y/len", and without "/len" the host's full length.
+  static std::optional<IpPrefix> parse(std::string_view text);
+  [[nodiscard]] std::string to_string() const;
+  [[nodiscard]] std::string address_string() const;  // without "/len"
+  friend bool operator==(const IpPrefix&, const IpPrefix&) = default;
+};
+
+struct Route {
+  IpPrefix destination;             // length 0: the default route
+  std::optional<IpPrefix> gateway;  // its length is not looked at
+  uint32_t out_index = 0;
+  std::optional<uint32_t> metric;  // RTA_PRIORITY
+  std::optional<uint32_t> table;
+  std::optional<uint8_t> scope;  // RT_SCOPE_*
+  std::optional<uint32_t> mtu;
+  std::optional<uint32_t> advmss;
+  friend bool operator==(const Route&, const Route&) = default;
+};
+
+// Errors carry the kernel's errno: ENODEV no such link, EEXIST a name or address is taken,
+// EOPNOTSUPP the driver cannot, EBUSY, EINVAL, EPERM.
+class Links {
+ public:
+  virtual ~Links() = default;
+
+  // All links, one dump without VF information.
+  [[nodiscard]] virtual Result<std::vector<Link>> list() = 0;
+  // ENODEV when there is none. by_name looks at alternative names too, as the kernel does.
+  [[nodiscard]] virtual Result<Link> by_index(uint32_t index) = 0;
+  [[nodiscard]] virtual Result<Link> by_name(std::string_view name) = 0;
+  // The link of the PCI function "0000:3b:00.2" in this namespace (the first, by ifindex).
+  [[nodiscard]] virtual Result<Link> by_parent(std::string_view pci_address) = 0;
+
+  [[nodiscard]] virtual Result<void> change(uint32_t index, const LinkChange& change) = 0;
+  [[nodiscard]] virtual Result<void> add_alt_name(uint32_t index, std::string_view name) = 0;
+  [[nodiscard]] virtual Result<void> remove_alt_name(uint32_t index, std::string_view name) = 0;
+
+  // Asks the PF for its VFs; EMSGSIZE is possible on PFs with many VFs (the kernel's limit).
+  [[nodiscard]] virtual Result<VfAttributes> vf(uint32_t pf_index, uint32_t vf) = 0;
+  // One RTM_SETLINK per call. Drivers refuse single attributes with EOPNOTSUPP or EINVAL.
+  [[nodiscard]] virtual Result<void> change_vf(uint32_t pf_index, uint32_t vf,
+                                               const VfAttributes& change) = 0;
+
+  [[nodiscard]] virtual Result<std::vector<IpPrefix>> addresses(uint32_t index) = 0;
+  [[nodiscard]] virtual Result<void> add_address(uint32_t index, const IpPrefix& address) = 0;
+  [[nodiscard]] virtual Result<void> add_route(const Route& route) = 0;
+  [[nodiscard]] virtual Result<std::vector<Route>> routes(uint32_t index) = 0;
+};
+
+}  // namespace railhead::host

@@ -1,0 +1,46 @@
+#pragma once
+// What a pool offers to kubelet, free of gRPC types: plugin/app implements it, plugin/kubelet
+// serves it.
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace railhead::kubelet {
+
+struct Device {
+  std::string id;  // at most 63 characters: a PCI address
+  bool healthy = true;
+  std::vector<int64_t> numa_nodes;  // empty: no topology hint
+  friend bool operator==(const Device&, const Device&) = default;
+};
+
+struct DeviceNode {
+  std::string host_path;
+  std::string container_path;
+  std::string permissions = "rw";
+  friend bool operator==(const DeviceNode&, const DeviceNode&) = default;
+};
+
+struct ContainerAllocation {
+  std::map<std::string, std::string> envs;
+  std::vector<DeviceNode> devices;
+  std::map<std::string, std::string> annotations;
+  std::vector<std::string> cdi_devices;  // "vendor/class=name"
+  friend bool operator==(const ContainerAllocation&, const ContainerAllocation&) = default;
+};
+
+// Called from gRPC's threads, several at a time.
+class PoolService {
+ public:
+  virtual ~PoolService() = default;
+  [[nodiscard]] virtual std::string resource_name() const = 0;  // "rdma/vf"
+  [[nodiscard]] virtual std::vector<Device> devices() const = 0;
+  // One container. The error's message is shown to the user on the failed pod as it is.
+  [[nodiscard]] virtual Result<ContainerAllocation> allocate(
+      const std::vector<std::string>& device_ids) = 0;
+};
+
+}  // namespace railhead::kubelet

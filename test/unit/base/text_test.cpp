@@ -1,0 +1,78 @@
+#include "base/text.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/go_json.hpp"
+#include "base/guid.hpp"
+#include "base/hw_address.hpp"
+#include "base/log.hpp"
+#include "base/pci_address.hpp"
+
+using namespace railhead;
+
+TEST_CASE("A PCI address is read in its full form only") {
+  CHECK(PciAddress::parse("0000:3b:00.2") == PciAddress{0, 0x3b, 0, 2});
+  CHECK(PciAddress::parse("10000:E1:1f.7")->to_string() == "10000:e1:1f.7");
+  for (auto bad : {"", "3b:00.2", "0000:3b:00", "0000:3b:20.0", "0000:3b:00.8", "0000:3b:00.2 ",
+                   "000:3b:00.2", "0000:3b:0.2", "-000:3b:00.2", "0000:3b:00.+", "x000:3b:00.2"}) {
+    INFO(bad);
+    CHECK_FALSE(PciAddress::parse(bad));
+  }
+}
+
+TEST_CASE("A hardware address is 6, 8 or 20 hex pairs") {
+  CHECK(HwAddress::parse("52:54:00:AB:cd:ef")->to_string() == "52:54:00:ab:cd:ef");
+  CHECK(HwAddress::parse("52-54-00-ab-cd-ef")->size() == 6);
+  CHECK(HwAddress::parse("00:00:00:00:00:00")->is_zero());
+  for (auto bad : {"", "52", "52:54:00:ab:cd", "52:54:00:ab:cd:e", "52:54:00:ab:cd:ef:01",
+                   "52:54-00:ab:cd:ef", "52:54:00:ab:cd:g0"}) {
+    INFO(bad);
+    CHECK_FALSE(HwAddress::parse(bad));
+  }
+}
+
+TEST_CASE("A GUID is read in both of its spellings") {
+  CHECK(Guid::parse("0011:2233:4455:6677") == Guid::parse("00:11:22:33:44:55:66:77"));
+  CHECK(Guid::parse("0011:2233:4455:6677")->to_string() == "00:11:22:33:44:55:66:77");
+  CHECK_FALSE(Guid::parse("00:11:22:33:44:55:66"));
+  CHECK_FALSE(Guid::parse("0:11:22:33:44:55:66:77"));
+}
+
+TEST_CASE("Ranges are inclusive and refuse what does not follow their grammar") {
+  CHECK(parse_ranges("0-2,5") == std::vector<IndexRange>{{0, 2}, {5, 5}});
+  CHECK(contains(*parse_ranges("0-2,5"), 5));
+  CHECK_FALSE(contains(*parse_ranges("0-2,5"), 3));
+  for (auto bad : {"", "1-2-3", "a", "3-1", "1,", "-1", "1 "}) {
+    INFO(bad);
+    CHECK_FALSE(parse_ranges(bad));
+  }
+}
+
+TEST_CASE("JSON keys match as Go matches them: any case, last duplicate, null is missing") {
+  std::vector<Error> errors;
+  auto json = *go_json::parse(R"({"DeviceID":"a","deviceid":"b","VLAN":null,"odd":1,"mtu":"x"})");
+  go_json::Object object(json, "conf", errors);
+  CHECK(object.string("deviceID") == "b");
+  CHECK_FALSE(object.integer("vlan"));
+  CHECK(errors.empty());
+  CHECK_FALSE(object.integer("mtu"));
+  REQUIRE(errors.size() == 1);
+  CHECK(errors[0].message == "conf.mtu: expected a whole number, got string");
+  CHECK(object.unknown_keys() == std::vector<std::string>{"conf.odd"});
+}
+
+TEST_CASE("A JSON error names line and column") {
+  auto bad = go_json::parse("{\n  \"a\": 1,,\n}");
+  REQUIRE_FALSE(bad);
+  CHECK(bad.error().message.starts_with("line 2, column 10"));
+  CHECK_FALSE(go_json::parse("{} x"));
+}
+
+TEST_CASE("A log line quotes what could be misread") {
+  CHECK(format_log_line(Logger::Format::text, LogLevel::info, "pool served",
+                        {{"pool", "rdma/vf"}, {"why", "a \"b\"\n"}, {"devices", 8}}) ==
+        R"(level=info msg="pool served" pool=rdma/vf why="a \"b\"\n" devices=8)");
+  CHECK(format_log_line(Logger::Format::json, LogLevel::error, "x", {{"k", "\x01"}}) ==
+        R"("level":"error","msg":"x","k":"\u0001")");
+}
