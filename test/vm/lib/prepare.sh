@@ -167,14 +167,17 @@ prepare_locked() {
     step "done: $target"
 }
 
+# prepare: one at a time; what an interrupted one left is never taken for whole
 prepare() {
     SECONDS=0
     mkdir -p "$cache_base"
-    (
-        flock -n 9 || { say "prepare: another one is at work, waiting for it"; flock -w 1800 9 || fail "the other prepare did not end in 30 minutes"; }
-        work=
-        trap '[ -z "$work" ] || rm -rf "$work"' EXIT
-        trap 'exit 130' INT TERM HUP
-        prepare_locked
-    ) 9>"$cache_base/prepare.lock"
+    exec 9>"$cache_base/prepare.lock"
+    flock -n 9 || {
+        say "prepare: another one is at work, waiting for it"
+        flock -w 1800 9 || fail "the other prepare did not end within 30 minutes"
+    }
+    work=
+    trap '[ -z "$work" ] || rm -rf "$work"' EXIT
+    trap 'exit 130' INT TERM HUP
+    prepare_locked
 }

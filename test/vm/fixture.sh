@@ -1,0 +1,342 @@
+# For the suites that run in the guest: sourced first. Puts the node into a known state, prints results, says what stands there.
+#
+# A suite is a bash script in suites/. One boot serves one suite. It prints one line per test at column 0,
+#     ok - SUITE: NAME        not ok - SUITE: NAME        skip - SUITE: NAME # reason
+# anything else is for the reader, and ends with suite_done. Whatever setup cannot do without goes through `must`, which ends the suite.
+# Every wait is bounded; the kernel's and the emulation's whims are dealt with here, so that no suite has to know them.
+
+[ "${RAILHEAD_VM:-}" = 1 ] || { echo "this runs in the testbed only: test/vm/vm run -- bash $0 (or test/vm/run-suites)" >&2; exit 2; }
+set -uo pipefail
+suite=$(basename "$0" .sh)
+failures=0
+
+# The machine (drawn in lib/boot.sh)
+PF0=0000:23:00.0 PF1=0000:41:00.0
+GPU0=0000:24:00.0 GPU1=0000:25:00.0 GPU2=0000:42:00.0
+pci_dir=/sys/bus/pci/devices
+
+# ---- results -------------------------------------------------------------------------------------------------------------------
+
+ok() { printf 'ok - %s: %s\n' "$suite" "$1"; }
+
+# not_ok NAME [TEXT...]: each TEXT is printed below it, indented
+not_ok() {
+    printf 'not ok - %s: %s\n' "$suite" "$1"
+    shift
+    [ $# = 0 ] || printf '%s\n' "$@" | sed 's/^/    /'
+    failures=$((failures + 1))
+}
+
+skip() { printf 'skip - %s: %s # %s\n' "$suite" "$1" "$2"; }
+
+# check NAME CMD...: ok if CMD succeeds; its output is shown only if it does not
+check() {
+    local name=$1 output code=0
+    shift
+    output=$("$@" 2>&1) || code=$?
+    if [ $code = 0 ]; then ok "$name"; else not_ok "$name" "\$ $*" "$output" "exit code $code"; fi
+}
+
+# check_fails NAME PATTERN CMD...: ok if CMD fails and says something that the extended regular expression matches
+check_fails() {
+    local name=$1 pattern=$2 output code=0
+    shift 2
+    output=$("$@" 2>&1) || code=$?
+    if [ $code != 0 ] && grep -qE -- "$pattern" <<<"$output"; then
+        ok "$name"
+    else
+        not_ok "$name" "\$ $*" "$output" "exit code $code; expected a failure that says: $pattern"
+    fi
+}
+
+# t_eq NAME EXPECTED ACTUAL: texts of several lines are compared line by line
+t_eq() {
+    if [ "$2" = "$3" ]; then
+        ok "$1"
+    elif [[ $2$3 == *$'\n'* ]]; then
+        not_ok "$1" "$(diff -U1 --label expected --label actual <(printf '%s\n' "$2") <(printf '%s\n' "$3"))"
+    else
+        not_ok "$1" "expected: $2" "actual:   $3"
+    fi
+}
+
+# t_match NAME PATTERN ACTUAL: an extended regular expression
+t_match() { if [[ $3 =~ $2 ]]; then ok "$1"; else not_ok "$1" "expected a match of: $2" "actual: $3"; fi; }
+
+# die TEXT: the suite cannot go on; without its closing line it counts as failed
+die() {
+    printf '%s: cannot go on: %s\n' "$suite" "$*"
+    exit 1
+}
+
+must() { "$@" || die "'$*' failed ($?)"; }
+
+# section TEXT: a heading with the time since boot
+section() {
+    local up
+    read -r up _ </proc/uptime
+    printf -- '-- %s (%s s)\n' "$*" "${up%.*}"
+}
+
+suite_done() {
+    echo suite-done
+    [ $failures = 0 ]
+    exit
+}
+
+# ---- waiting -------------------------------------------------------------------------------------------------------------------
+
+# wait_for SECONDS CMD...: until CMD succeeds; fails when it did not
+wait_for() {
+    local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "${EPOCHREALTIME/[.,]/}" -lt $end ] || return 1
+        sleep .1
+    done
+}
+
+# in_netns NAME CMD...: NAME '' is the host's
+in_netns() {
+    local name=$1
+    shift
+    if [ -n "$name" ]; then ip netns exec "$name" "$@"; else "$@"; fi
+}
+
+# ---- PCI functions and netdevs -------------------------------------------------------------------------------------------------
+
+pf_pci() { case $1 in pf0) echo $PF0 ;; pf1) echo $PF1 ;; *) die "no PF is named '$1'" ;; esac; }
+
+# pci_netdev PCI: the netdev of a function in the host's namespace; fails when there is none
+pci_netdev() {
+    local path
+    for path in "$pci_dir/$1"/net/*; do
+        [ -e "$path" ] && { printf '%s\n' "${path##*/}"; return; }
+    done
+    return 1
+}
+
+# vf_pci PF INDEX
+vf_pci() { basename "$(readlink "$pci_dir/$(pf_pci "$1")/virtfn$2")"; }
+
+netdev_has_carrier() { in_netns "${2:-}" ip -o link show dev "$1" 2>/dev/null | grep -q LOWER_UP; }
+
+# pfs_up: both PFs' netdevs, named pf0 (node 0) and pf1 (node 1) whatever order the kernel found them in, up, with carrier
+pfs_up() {
+    local pf pci now
+    must modprobe -a igb igbvf
+    for pf in pf0 pf1; do
+        pci=$(pf_pci $pf)
+        wait_for 10 pci_netdev "$pci" || die "no netdev on $pci"
+        now=$(pci_netdev "$pci")
+        if [ "$now" != $pf ]; then
+            must ip link set dev "$now" down
+            must ip link set dev "$now" name $pf
+        fi
+        must ip link set dev $pf up
+    done
+    for pf in pf0 pf1; do wait_for 15 netdev_has_carrier $pf || die "$pf got no carrier within 15 s"; done
+}
+
+# make_vfs PF COUNT: COUNT VFs in place of those there are. Their netdevs are named PFvINDEX (pf0v0), down, with the driver igbvf.
+make_vfs() {
+    local pf=$1 count=$2 numvfs i vf
+    numvfs=$pci_dir/$(pf_pci "$pf")/sriov_numvfs
+    echo 0 >"$numvfs" || die "cannot take the VFs of $pf away"     # from N to another number of VFs the kernel says EBUSY
+    if [ "$count" != 0 ]; then
+        echo "$count" >"$numvfs" || die "cannot make $count VFs on $pf"
+        for ((i = 0; i < count; i++)); do
+            vf=$(vf_pci "$pf" $i)
+            wait_for 10 pci_netdev "$vf" || die "VF $i of $pf ($vf) got no netdev within 10 s"
+            must ip link set dev "$(pci_netdev "$vf")" name "${pf}v$i"
+        done
+    fi
+    # A new number of VFs resets the PF's port: its carrier is away for about a second, and a VF brought up meanwhile has none.
+    sleep .2
+    wait_for 15 netdev_has_carrier "$pf" || die "$pf did not get its carrier back within 15 s after $count VFs were made"
+}
+
+# up_with_carrier NETDEV [NETNS]: igbvf's first `up` after boot leaves one VF in six without carrier for good; down and up cures it
+up_with_carrier() {
+    local netdev=$1 netns=${2:-} try
+    for try in 1 2 3 4 5; do
+        in_netns "$netns" ip link set dev "$netdev" up || return
+        wait_for $((try + 1)) netdev_has_carrier "$netdev" "$netns" && return
+        echo "($netdev has no carrier: down and up again)"
+        in_netns "$netns" ip link set dev "$netdev" down
+    done
+    in_netns "$netns" ip link set dev "$netdev" up
+    return 1
+}
+
+# make_netns NAME...
+make_netns() {
+    local name
+    for name; do
+        must ip netns add "$name"
+        must ip -n "$name" link set dev lo up
+    done
+}
+
+# ---- RDMA ----------------------------------------------------------------------------------------------------------------------
+
+rdma_mode_is() { rdma system show | grep -q "netns $1 "; }
+
+# rdma_mode shared|exclusive: loads the RDMA subsystem. Before the first namespace is made: with one there, the kernel says EBUSY.
+rdma_mode() {
+    local value
+    case $1 in shared) value=1 ;; exclusive) value=0 ;; *) die "rdma_mode: shared or exclusive, not '$1'" ;; esac
+    must modprobe ib_core netns_mode=$value
+    must modprobe -a ib_uverbs ib_umad rdma_ucm
+    rdma_mode_is "$1" || rdma system set netns "$1" || die "cannot set RDMA to $1 mode: are there namespaces left ($(ip netns list))?"
+}
+
+# load_tbrdma [openable]: as it comes, no user-space driver knows its devices, so that siw can stand beside it;
+# `openable` lets libibverbs (ibv_devices, ibv_devinfo) take them for siw's: then the real siw must not be loaded
+load_tbrdma() { if [ "${1:-}" = openable ]; then must modprobe tbrdma driver_id=18; else must modprobe tbrdma; fi; }
+
+# tbrdma_add NAME NETDEV [roce|ib]: an RDMA device that hangs off NETDEV's PCI function (NETDEV in the host's namespace)
+tbrdma_add() {
+    rdma link add "$1" type "tb${3:-roce}" netdev "$2" || return
+    wait_for 5 test -e "/sys/class/infiniband/$1/ports/1"
+}
+
+# siw_add NAME NETNS NETDEV: an RDMA device with a data path on NETDEV of NETNS. The kernel makes it in the host's namespace; in the
+# exclusive mode it is then moved. It does not survive a move of its netdev: siw_del before that.
+siw_add() {
+    ip netns exec "$2" rdma link add "$1" type siw netdev "$3" || return
+    ! rdma_mode_is exclusive || rdma dev set "$1" netns "$2"
+}
+
+siw_del() { in_netns "$2" rdma link delete "$1"; }        # NAME NETNS
+
+rdma_device_is_in() { in_netns "${2:-}" rdma dev show "$1"; }        # NAME [NETNS]
+
+# ---- netdevsim -----------------------------------------------------------------------------------------------------------------
+
+# netdevsim_add ID VFS: a netdev nsimID with VFs that takes every VF attribute. It has neither PCI function nor VF netdevs.
+netdevsim_add() {
+    local device=/sys/bus/netdevsim/devices/netdevsim$1 path
+    must modprobe netdevsim
+    echo "$1 1" >/sys/bus/netdevsim/new_device || die "cannot make netdevsim$1"
+    wait_for 5 test -e "$device/sriov_numvfs" || die "netdevsim$1 did not appear"
+    echo "$2" >"$device/sriov_numvfs" || die "cannot make $2 VFs on netdevsim$1"
+    for path in "$device"/net/*; do must ip link set dev "${path##*/}" name "nsim$1"; done
+}
+
+netdevsim_del() { echo "$1" >/sys/bus/netdevsim/del_device; }        # ID
+
+# ---- QEMU's own monitor --------------------------------------------------------------------------------------------------------
+
+# qmp COMMAND [JSON-ARGUMENTS]: prints the answer; fails on an error. device_add, device_del, set_link, ...
+qmp() {
+    local port path line fd
+    for path in /sys/class/virtio-ports/*; do [ "$(cat "$path/name" 2>/dev/null)" = qmp ] && port=/dev/${path##*/}; done
+    [ -n "${port:-}" ] || { echo "no virtio port named qmp"; return 1; }
+    exec {fd}<>"$port" || return
+    if [ ! -e /run/qmp-greeted ]; then                   # once per boot: the monitor takes commands only after this one
+        printf '{"execute":"qmp_capabilities"}\n' >&$fd
+        while read -r -t 10 -u $fd line; do [[ $line == *'"return"'* ]] && { : >/run/qmp-greeted; break; }; done
+    fi
+    printf '{"execute":"%s","arguments":%s}\n' "$1" "${2:-{\}}" >&$fd
+    while read -r -t 10 -u $fd line; do                  # events may come before the answer
+        case $line in
+            *'"return"'*) exec {fd}>&-; printf '%s\n' "$line"; return 0 ;;
+            *'"error"'*) exec {fd}>&-; printf '%s\n' "$line"; return 1 ;;
+        esac
+    done
+    exec {fd}>&-
+    echo "QEMU's monitor did not answer '$1' within 10 s"
+    return 1
+}
+
+# pf_cable PF on|off: pulls the PF's cable. igb's VFs keep their carrier then, as those of a real NIC's inner switch do.
+pf_cable() {
+    local up=false
+    [ "$2" = off ] || up=true
+    qmp set_link "{\"name\":\"nic${1#pf}\",\"up\":$up}"
+}
+
+# ---- what stands there ---------------------------------------------------------------------------------------------------------
+
+# The differences that giving a device back cannot avoid, and that dump_node therefore leaves out. One per line.
+node_exclusions() {
+    cat <<'END'
+interface indexes: the kernel hands out a new one at each move between namespaces
+counters and statistics
+the permanent MAC of an igbvf VF: it shows the last MAC that the driver accepted, not the factory's
+the queueing discipline: the kernel attaches it at the first up and keeps it
+minor numbers and indexes of RDMA devices and of their character devices (uverbsN, umadN, issmN): handed out anew at each move
+END
+}
+
+netdev_sysctls="ipv4/conf/forwarding ipv4/conf/rp_filter ipv4/conf/arp_ignore ipv4/conf/arp_announce
+    ipv6/conf/forwarding ipv6/conf/accept_ra ipv6/conf/addr_gen_mode ipv6/conf/disable_ipv6"
+
+# dump_netdev NETDEV: link with VFs, addresses, driver, sysctls; of the host's namespace
+dump_netdev() {
+    local key file
+    # VF lines carry "link-state", "trust", ... as they are; -d adds altnames, limits and parent
+    ip -d link show dev "$1" | sed -E 's/^[0-9]+: //; s/ qdisc [^ ]+//; s/ qlen [0-9]+//; s/ permaddr [0-9a-f:]+//'
+    ip -o addr show dev "$1" | sed -E 's/^[0-9]+: //; s/ (valid|preferred)_lft [^ ]+//g'
+    ethtool -i "$1" 2>/dev/null | grep -E '^(driver|bus-info):'
+    ethtool -k "$1" 2>/dev/null | grep -E ': on( |$)' | tr -d '\n'
+    echo
+    for key in $netdev_sysctls; do
+        file=/proc/sys/net/${key%/*}/$1/${key##*/}
+        [ ! -e "$file" ] || printf '%s=%s\n' "${key//\//.}" "$(cat "$file")"
+    done
+}
+
+# dump_rdma NAME: of the host's namespace
+dump_rdma() {
+    local file
+    rdma -d dev show "$1" | sed -E 's/^[0-9]+: //'
+    rdma -d link show "$1" | sed -E 's/^link //; s/ netdev_index [0-9]+//'
+    for file in /sys/class/infiniband/"$1"/{node_type,node_guid,sys_image_guid,ports/*/link_layer,ports/*/state,ports/*/gids/0,ports/*/pkeys/0}; do
+        [ ! -e "$file" ] || printf '%s=%s\n' "${file#/sys/class/infiniband/}" "$(cat "$file")"
+    done
+}
+
+# dump_node: PFs, VFs, RDMA devices, netdevsims and namespaces as text, made with iproute2, rdma, ethtool and sysfs only.
+# Two dumps compare equal if and only if everything but node_exclusions is the same.
+dump_node() {
+    local path pci netdev name
+    rdma system show 2>/dev/null
+    echo "namespaces: $(ip netns list | awk '{ print $1 }' | sort | tr '\n' ' ')"
+    for path in "$pci_dir"/*; do
+        pci=${path##*/}
+        [[ $(cat "$path/class") == 0x02* ]] && [ "$(cat "$path/vendor")" = 0x8086 ] || continue
+        printf '\n== %s driver %s override %s numa %s vfs %s\n' "$pci" "$(basename "$(readlink "$path/driver" || echo none)")" \
+            "$(cat "$path/driver_override")" "$(cat "$path/numa_node")" "$(cat "$path/sriov_numvfs" 2>/dev/null || echo -)"
+        for name in "$path"/net/*; do
+            [ -e "$name" ] || continue
+            netdev=${name##*/}
+            printf -- '-- netdev %s\n' "$netdev"
+            dump_netdev "$netdev"
+        done
+        for name in "$path"/infiniband/*; do
+            [ -e "$name" ] || continue
+            printf -- '-- rdma %s\n' "${name##*/}"
+            dump_rdma "${name##*/}"
+        done
+    done
+    for path in /sys/bus/netdevsim/devices/*/net/*; do
+        [ -e "$path" ] || continue
+        printf '\n== netdevsim %s\n' "${path##*/}"
+        dump_netdev "${path##*/}"
+    done
+}
+
+# clean_node: namespaces, RDMA devices without a PCI parent, netdevsims and VFs gone; what a suite uses between two parts
+clean_node() {
+    local name path
+    for name in $(ip netns list | awk '{ print $1 }'); do
+        # a process left in it would keep the namespace and all that is in it
+        ip netns pids "$name" | xargs -r kill -9
+        ip netns delete "$name"
+    done
+    for name in $(rdma dev show 2>/dev/null | sed -n 's/^[0-9]*: \(siw[^:]*\):.*/\1/p'); do rdma link delete "$name"; done
+    for path in /sys/bus/netdevsim/devices/*; do [ ! -e "$path" ] || netdevsim_del "${path##*/netdevsim}"; done
+    for path in $PF0 $PF1; do [ ! -e "$pci_dir/$path" ] || echo 0 >"$pci_dir/$path/sriov_numvfs"; done
+}

@@ -1,0 +1,115 @@
+#!/bin/bash
+# The testbed's own suite: what the other suites take for given, and the fixture's functions.
+. "$(dirname "$0")/../fixture.sh"
+
+section tools
+for tool in ip rdma ethtool ping lspci jq strace udevadm ibv_devices ibv_devinfo rping ib_write_bw; do
+    # --version and the like: a missing library shows here, not in the middle of a test
+    check "$tool starts" bash -c "ldd \$(command -v $tool) | { ! grep 'not found'; }"
+done
+check "host-local and static are installed" test -x /usr/lib/cni/host-local -a -x /usr/lib/cni/static
+
+section topology
+t_eq "pf0 is on NUMA node 0" 0 "$(cat $pci_dir/$PF0/numa_node)"
+t_eq "pf1 is on NUMA node 1" 1 "$(cat $pci_dir/$PF1/numa_node)"
+t_eq "gpu2 is on NUMA node 1" 1 "$(cat $pci_dir/$GPU2/numa_node)"
+switch=0000:20:00.0/0000:21:00.0
+t_match "pf0 is behind the switch" "/pci0000:20/$switch/0000:22:00.0/$PF0\$" "$(readlink -f $pci_dir/$PF0)"
+t_match "gpu0 is behind the same switch" "/pci0000:20/$switch/0000:22:01.0/$GPU0\$" "$(readlink -f $pci_dir/$GPU0)"
+t_match "gpu1 is under another root port of pf0's host bridge" "/pci0000:20/0000:20:01.0/$GPU1\$" "$(readlink -f $pci_dir/$GPU1)"
+t_match "gpu2 and pf1 share a host bridge" "/pci0000:40/0000:40:01.0/$GPU2\$" "$(readlink -f $pci_dir/$GPU2)"
+
+section VFs
+rdma_mode exclusive
+load_tbrdma
+pfs_up
+make_vfs pf0 2
+make_vfs pf1 1
+t_eq "pf0 has two VFs" "0000:23:10.0 0000:23:10.2" "$(vf_pci pf0 0) $(vf_pci pf0 1)"
+t_eq "pf1 has one VF, with a netdev of a known name" pf1v0 "$(pci_netdev "$(vf_pci pf1 0)")"
+t_eq "a VF is on its PF's NUMA node" 1 "$(cat "$pci_dir/$(vf_pci pf1 0)/numa_node")"
+check "pf0 kept its name and has carrier" netdev_has_carrier pf0
+
+section RDMA devices on VFs, exclusive mode
+check "tbrdma makes a RoCE device on a VF of pf0" tbrdma_add mlx5_0 pf0v0
+check "tbrdma makes a RoCE device on a VF of pf1" tbrdma_add mlx5_1 pf1v0
+t_eq "the device hangs off the VF's PCI function" mlx5_0 "$(ls "$pci_dir/$(vf_pci pf0 0)/infiniband")"
+check "it has a character device" test -c "/dev/infiniband/$(ls "$pci_dir/$(vf_pci pf0 0)/infiniband_verbs")"
+check "tbrdma makes an InfiniBand device" tbrdma_add mlx5_2 pf0v1 ib
+t_eq "its link layer is InfiniBand" InfiniBand "$(cat /sys/class/infiniband/mlx5_2/ports/1/link_layer)"
+before=$(dump_node)
+
+section two namespaces
+make_netns pod0 pod1
+check "a VF moves and takes a new name in one step" ip link set dev pf0v0 netns pod0 name net1
+check "a VF of the other PF too" ip link set dev pf1v0 netns pod1 name net1
+check "its RDMA device has survived that" rdma_device_is_in mlx5_0
+check "its RDMA device moves" rdma dev set mlx5_0 netns pod0
+check "the other one too" rdma dev set mlx5_1 netns pod1
+check_fails "the host does not have it any more" "No such|Wrong device|Invalid" rdma_device_is_in mlx5_0
+check "the pod has it" rdma_device_is_in mlx5_0 pod0
+must ip -n pod0 addr add 10.9.0.1/24 dev net1
+must ip -n pod1 addr add 10.9.0.2/24 dev net1
+check "the VF in pod0 gets carrier" up_with_carrier net1 pod0
+check "the VF in pod1 gets carrier" up_with_carrier net1 pod1
+check "the two pods reach each other" in_netns pod1 ping -c 2 -i 0.2 -W 5 10.9.0.1
+t_match "the RoCE port is up with its VF" "state ACTIVE .*netdev net1" "$(in_netns pod0 rdma link show mlx5_0/1)"
+
+section RDMA traffic
+must modprobe siw
+check "siw is made in pod0" siw_add siw0 pod0 net1
+check "siw is made in pod1" siw_add siw1 pod1 net1
+check "siw0 is in pod0 only" bash -c "ip netns exec pod0 rdma dev show siw0 && ! rdma dev show siw0 2>&1"
+timeout 40 ip netns exec pod0 rping -s -a 10.9.0.1 -C 3 >/tmp/rping-server 2>&1 &
+server=$!
+wait_for 10 in_netns pod0 grep -q ":1C07\|:1c07" /proc/net/tcp || :     # rping's port, 7175, where siw shows it
+check "rping from pod1 to pod0" timeout 30 ip netns exec pod1 rping -c -a 10.9.0.1 -C 3
+check "rping's server saw its client out" wait $server
+check "siw0 is given back" siw_del siw0 pod0
+check "siw1 is given back" siw_del siw1 pod1
+
+section giving back
+for n in 0 1; do
+    must ip netns exec pod$n rdma dev set mlx5_$n netns "$(ip netns attach host 1 2>/dev/null; echo host)"
+    must ip -n pod$n link set dev net1 down
+    must ip -n pod$n addr flush dev net1
+    must ip -n pod$n link set dev net1 netns 1 name pf${n}v0
+done
+ip netns delete host
+must ip netns delete pod0
+must ip netns delete pod1
+t_eq "after that the node is what it was" "$before" "$(dump_node)"
+
+section shared mode
+clean_node
+rdma_mode shared
+make_vfs pf0 1
+must tbrdma_add mlx5_0 pf0v0
+make_netns pod0
+check_fails "an RDMA device does not move" "not supported|Invalid|denied|Operation" rdma dev set mlx5_0 netns pod0
+check "it is seen in every namespace" rdma_device_is_in mlx5_0 pod0
+check "it follows its VF" ip link set dev pf0v0 netns pod0
+t_match "and shows its netdev in the pod" "netdev pf0v0" "$(in_netns pod0 rdma link show mlx5_0/1)"
+
+section VF attributes
+netdevsim_add 7 4
+check "netdevsim has four VFs" bash -c "[ \$(ip link show dev nsim7 | grep -c ' vf ') = 4 ]"
+check "netdevsim takes a link state and a minimum rate" ip link set dev nsim7 vf 1 state disable max_tx_rate 200 min_tx_rate 100
+check "netdevsim takes an 802.1ad VLAN" ip link set dev nsim7 vf 1 vlan 100 proto 802.1ad
+t_match "and shows them" "vlan 100.* 802.1ad.*100Mbps.*200Mbps|vlan 100.*802.1ad.*200Mbps.*100Mbps" "$(ip link show dev nsim7 | grep ' vf 1 ')"
+
+section "QEMU's monitor"
+check "pf1's cable is pulled" pf_cable pf1 off
+lost() { ! netdev_has_carrier pf1; }
+check "pf1 loses its carrier" wait_for 10 lost
+check "pf1's cable is put back" pf_cable pf1 on
+check "pf1 has carrier again" wait_for 10 netdev_has_carrier pf1
+
+section cleaning up
+clean_node
+t_eq "no namespace is left" "" "$(ip netns list)"
+t_eq "no VF is left" "0 0" "$(cat $pci_dir/$PF0/sriov_numvfs $pci_dir/$PF1/sriov_numvfs | xargs)"
+t_eq "no RDMA device is left" "" "$(rdma dev show)"
+t_eq "no netdevsim is left" "" "$(ls /sys/bus/netdevsim/devices)"
+
+suite_done
