@@ -210,6 +210,15 @@ siw_add() {
 
 siw_del() { in_netns "$2" rdma link delete "$1"; }        # NAME NETNS
 
+# rdma_to_host NAME NETNS: gives a moved device back. `rdma dev set` wants the target by a name, which the host's namespace lacks.
+rdma_to_host() {
+    local code=0
+    ip netns attach fixture-host 1 || return
+    ip netns exec "$2" rdma dev set "$1" netns fixture-host || code=$?
+    ip netns delete fixture-host
+    return $code
+}
+
 rdma_device_is_in() { in_netns "${2:-}" rdma dev show "$1"; }        # NAME [NETNS]
 
 # ---- netdevsim -----------------------------------------------------------------------------------------------------------------
@@ -275,7 +284,7 @@ netdev_sysctls="ipv4/conf/forwarding ipv4/conf/rp_filter ipv4/conf/arp_ignore ip
 
 # dump_netdev NETDEV: link with VFs, addresses, driver, sysctls; of the host's namespace
 dump_netdev() {
-    local key file
+    local key file value
     # VF lines carry "link-state", "trust", ... as they are; -d adds altnames, limits and parent
     ip -d link show dev "$1" | sed -E 's/^[0-9]+: //; s/ qdisc [^ ]+//; s/ qlen [0-9]+//; s/ permaddr [0-9a-f:]+//'
     ip -o addr show dev "$1" | sed -E 's/^[0-9]+: //; s/ (valid|preferred)_lft [^ ]+//g'
@@ -284,17 +293,17 @@ dump_netdev() {
     echo
     for key in $netdev_sysctls; do
         file=/proc/sys/net/${key%/*}/$1/${key##*/}
-        [ ! -e "$file" ] || printf '%s=%s\n' "${key//\//.}" "$(cat "$file")"
+        [ ! -e "$file" ] || { read -r value <"$file" && printf '%s=%s\n' "${key//\//.}" "$value"; }
     done
 }
 
 # dump_rdma NAME: of the host's namespace
 dump_rdma() {
-    local file
+    local file value
     rdma -d dev show "$1" | sed -E 's/^[0-9]+: //'
-    rdma -d link show "$1" | sed -E 's/^link //; s/ netdev_index [0-9]+//'
+    rdma -d link show | sed -nE "s/ netdev_index [0-9]+//; s/^link ($1\/)/\\1/p"
     for file in /sys/class/infiniband/"$1"/{node_type,node_guid,sys_image_guid,ports/*/link_layer,ports/*/state,ports/*/gids/0,ports/*/pkeys/0}; do
-        [ ! -e "$file" ] || printf '%s=%s\n' "${file#/sys/class/infiniband/}" "$(cat "$file")"
+        [ ! -e "$file" ] || { read -r value <"$file" && printf '%s=%s\n' "${file#/sys/class/infiniband/}" "$value"; }
     done
 }
 
