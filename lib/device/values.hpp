@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
@@ -27,6 +28,7 @@ struct CharDevice {
 };
 
 enum class LinkLayer { unknown, ethernet, infiniband };
+std::string_view to_string(LinkLayer layer);  // as sysfs writes it: "Ethernet", "InfiniBand"
 
 struct RdmaDevice {
   std::string name;               // "mlx5_4"
@@ -48,6 +50,8 @@ struct Netdev {
   std::optional<bool> carrier;
   bool up = false;
   std::optional<std::string> phys_port_name;
+  bool default_route =
+      false;  // it, or the bond or bridge it belongs to, has the IPv4 default route
   friend bool operator==(const Netdev&, const Netdev&) = default;
 };
 
@@ -69,6 +73,9 @@ struct PciFunction {
   std::vector<Netdev> netdevs;                 // those in the host's namespace
   std::vector<RdmaDevice> rdma;
   bool is_gpu = false;
+
+  [[nodiscard]] bool is_network() const { return pci_class >> 16 == 0x02; }
+  [[nodiscard]] bool is_vf() const { return pf.has_value(); }
   friend bool operator==(const PciFunction&, const PciFunction&) = default;
 };
 

@@ -1,0 +1,78 @@
+#include "device/allocation.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "host/files.hpp"
+
+namespace railhead::device {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchema = 1;
+
+std::string folder(const std::string& run_root) { return run_root + "/allocations"; }
+std::string file(const std::string& run_root, const PciAddress& device) {
+  return fmt::format("{}/{}.json", folder(run_root), device.to_string());
+}
+
+std::optional<CharKind> parse_kind(std::string_view text) {
+  for (auto kind : {CharKind::uverbs, CharKind::umad, CharKind::issm, CharKind::ucm}) {
+    if (text == to_string(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
+Result<Allocation> decode(std::string_view text) {
+  try {
+    const Json json = Json::parse(text);
+    if (const int schema = json.at("schema").get<int>(); schema != kSchema) {
+      return fail(ErrorCode::decode, "schema {}: this program reads schema {}", schema, kSchema);
+    }
+    const auto device_text = json.at("device").get<std::string>();
+    const auto device = PciAddress::parse(device_text);
+    if (!device) return fail(ErrorCode::decode, "device \"{}\": no PCI address", device_text);
+    Allocation allocation{json.at("resource").get<std::string>(), *device, {}};
+    for (const Json& item : json.at("char_devices")) {
+      const auto kind_text = item.at("kind").get<std::string>();
+      const auto kind = parse_kind(kind_text);
+      if (!kind) return fail(ErrorCode::decode, "kind \"{}\" is not known", kind_text);
+      allocation.char_devices.push_back(
+          {*kind, item.at("name").get<std::string>(), item.at("dev").get<std::string>()});
+    }
+    return allocation;
+  } catch (const Json::exception& error) {
+    return fail(ErrorCode::decode, "{}", error.what());
+  }
+}
+
+}  // namespace
+
+Result<void> write_allocation(const std::string& run_root, const Allocation& allocation) {
+  Json char_devices = Json::array();
+  for (const auto& node : allocation.char_devices) {
+    char_devices.push_back(
+        {{"kind", to_string(node.kind)}, {"name", node.name}, {"dev", node.dev}});
+  }
+  const Json json = {{"schema", kSchema},
+                     {"resource", allocation.resource},
+                     {"device", allocation.device.to_string()},
+                     {"char_devices", std::move(char_devices)}};
+  if (auto made = host::make_directories(folder(run_root), 0700); !made) return made;
+  return host::write_file_atomically(file(run_root, allocation.device),
+                                     json.dump(-1, ' ', false, Json::error_handler_t::replace),
+                                     0600);
+}
+
+Result<std::optional<Allocation>> read_allocation(const std::string& run_root,
+                                                  const PciAddress& device) {
+  const std::string path = file(run_root, device);
+  const auto text = host::read_file(path);
+  if (is(text, ErrorCode::not_found)) return std::nullopt;
+  if (!text) return pass(text);
+  auto allocation = decode(*text);
+  if (!allocation) return pass(allocation, path);
+  return std::optional(std::move(*allocation));
+}
+
+}  // namespace railhead::device

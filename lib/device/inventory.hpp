@@ -1,0 +1,52 @@
+#pragma once
+// The node's network functions and GPUs at one moment.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "device/values.hpp"
+#include "host/host.hpp"
+
+namespace railhead::device {
+
+// Which PCI functions count as GPUs: those of one of these classes, and, when vendors are named,
+// of one of these vendors.
+struct GpuPredicate {
+  std::vector<uint16_t> classes = {0x0302};             // base class and sub class, 0x0302: 3D
+  std::vector<std::string> vendors = {"10de", "1002"};  // as PciFunction::vendor; empty: any
+  [[nodiscard]] bool takes(const PciFunction& function) const;
+  friend bool operator==(const GpuPredicate&, const GpuPredicate&) = default;
+};
+
+struct ScanOptions {
+  GpuPredicate gpu;
+};
+
+// An immutable snapshot. A VF or RDMA device that is in a pod's network namespace is still in it:
+// its PCI function stays where it is.
+class Inventory {
+ public:
+  // Sorts the functions by address.
+  Inventory(std::vector<PciFunction> functions, std::optional<host::RdmaNetnsMode> rdma_netns_mode);
+
+  // In PCI order.
+  [[nodiscard]] const std::vector<PciFunction>& functions() const { return functions_; }
+  // Null when there is no such network function or GPU.
+  [[nodiscard]] const PciFunction* find(const PciAddress& address) const;
+  // Nothing when the kernel has no RDMA subsystem.
+  [[nodiscard]] std::optional<host::RdmaNetnsMode> rdma_netns_mode() const {
+    return rdma_netns_mode_;
+  }
+  friend bool operator==(const Inventory&, const Inventory&) = default;
+
+ private:
+  std::vector<PciFunction> functions_;
+  std::optional<host::RdmaNetnsMode> rdma_netns_mode_;
+};
+
+// Looks at everything once: a fixed number of small sysfs reads per function, one dump of the
+// links, one of the RDMA devices, one devlink question per PF. A subsystem that the kernel lacks
+// is an empty part, and so is a function that goes away meanwhile. Errors: io, permission.
+[[nodiscard]] Result<Inventory> scan(const host::Host& host, const ScanOptions& options = {});
+
+}  // namespace railhead::device
