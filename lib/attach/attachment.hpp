@@ -69,12 +69,12 @@ class Attacher {
   // Addresses, link up, routes, in the pod. Not undone on failure: detach() does that.
   [[nodiscard]] Result<void> activate(const AttachRequest& request, const IpConfig& config);
 
-  // Undoes what the record of `key` says; without a record there is nothing to do. `netns_path`
-  // may be empty or name a namespace that is gone. The record stays until the undo is verified.
-  [[nodiscard]] Result<void> detach(const AttachmentKey& key, const std::string& netns_path);
+  // Undoes what the record of `key` says; without a record there is nothing to do. The pod's
+  // namespace is the one on record, and may be gone. The record stays until the undo is verified.
+  [[nodiscard]] Result<void> detach(const AttachmentKey& key);
 
   // Compares what stands in the pod with the record.
-  [[nodiscard]] Result<void> check(const AttachmentKey& key, const std::string& netns_path);
+  [[nodiscard]] Result<void> check(const AttachmentKey& key);
 
   // Undoes all attachments of `network` that are not in `valid`; goes on after an error and
   // returns the first.

@@ -1,0 +1,151 @@
+#include "attach/attachment.hpp"
+
+#include <algorithm>
+
+#include "attach/store.hpp"
+#include "attach/transaction.hpp"
+#include "attach/vf.hpp"
+#include "attach/vf_settings.hpp"
+
+namespace railhead::attach {
+namespace {
+
+// As long as the existing plugins wait for a device (sriov-cni): under kubelet's 4-minute limit.
+constexpr std::chrono::seconds kDeviceLockLimit{60};
+
+}  // namespace
+
+Result<Attached> Attacher::attach(const AttachRequest& request) {
+  const Store store(host_.roots.run);
+  if (auto ready = store.prepare(); !ready) return pass(ready);
+  auto netns = host_.netns.open(request.netns_path);
+  if (!netns) return pass(netns, "network namespace");
+  auto lock = host_.locks.lock(store.device_lock(request.device), kDeviceLockLimit);
+  if (!lock) return pass(lock, fmt::format("VF {}", request.device.to_string()));
+  return add(host_, store, request, *netns, log_);
+}
+
+Result<void> Attacher::activate(const AttachRequest& request, const IpConfig& config) {
+  auto netns = host_.netns.open(request.netns_path);
+  if (!netns) return pass(netns, "network namespace");
+  auto links = host_.netns.links(*netns);
+  if (!links) return pass(links);
+  auto link = (*links)->by_name(request.key.ifname);
+  if (!link) return pass(link);
+  // Neighbours learn of the address from the kernel when the link comes up; where IPv6 was
+  // switched off for new interfaces an address needs it on. Without the sysctl: nothing lost.
+  const bool v6 = std::any_of(config.addresses.begin(), config.addresses.end(),
+                              [](const auto& address) { return address.v6; });
+  auto prepared = host_.netns.run(*netns, [&]() -> Result<void> {
+    std::ignore = write_sysctl(host_, "ipv4/conf/*/arp_notify", link->name, "1");
+    std::ignore = write_sysctl(host_, "ipv6/conf/*/ndisc_notify", link->name, "1");
+    if (v6) std::ignore = write_sysctl(host_, "ipv6/conf/*/disable_ipv6", link->name, "0");
+    return {};
+  });
+  if (!prepared) return prepared;
+  for (const auto& address : config.addresses) {
+    if (auto done = (*links)->add_address(link->index, address); !done) {
+      return pass(done, fmt::format("address {} on {}", address.to_string(), link->name));
+    }
+  }
+  if (auto done = (*links)->change(link->index, {.up = true}); !done) {
+    return pass(done, fmt::format("bringing {} up", link->name));
+  }
+  for (auto route : config.routes) {
+    route.out_index = link->index;
+    if (auto done = (*links)->add_route(route); !done) {
+      return pass(done, fmt::format("route {} on {}", route.destination.to_string(), link->name));
+    }
+  }
+  return {};
+}
+
+Result<void> Attacher::detach(const AttachmentKey& key) {
+  const Store store(host_.roots.run);
+  auto record = store.load(key);
+  if (!record) return pass(record);
+  if (!*record) return {};
+  auto lock = host_.locks.lock(store.device_lock((*record)->device), kDeviceLockLimit);
+  if (!lock) return pass(lock);
+  record = store.load(key);  // another DEL may have been at it
+  if (!record) return pass(record);
+  if (!*record) return {};
+  return undo(host_, store, **record, log_);
+}
+
+Result<void> Attacher::check(const AttachmentKey& key) {
+  const Store store(host_.roots.run);
+  auto record = store.load(key);
+  if (!record) return pass(record);
+  if (!*record || !(*record)->attached) {
+    return fail(ErrorCode::not_found, "there is no attachment {}", describe(key, ""));
+  }
+  auto netns = living_netns(host_, **record);
+  if (!netns) return pass(netns);
+  if (!*netns) {
+    return fail(ErrorCode::not_found, "the namespace {} is gone", (*record)->netns_path);
+  }
+  auto pf = pf_link(host_, (*record)->pf);
+  if (!pf) return pass(pf);
+  auto vf = host_.links.vf(pf->index, (*record)->vf_index);
+  if (!vf) return pass(vf);
+  std::string wrong = describe_difference(*vf, (*record)->settings.vf);
+  if ((*record)->link) {
+    auto links = host_.netns.links(**netns);
+    if (!links) return pass(links);
+    auto link = (*links)->by_name(key.ifname);
+    if (!link) return pass(link);
+    if (link->parent_device && *link->parent_device != (*record)->device.to_string()) {
+      wrong += fmt::format("; {} is {}", key.ifname, *link->parent_device);
+    }
+    const auto& settings = (*record)->settings;
+    if (settings.vf.mac && link->address != *settings.vf.mac) {
+      wrong += fmt::format("; MAC is {}, not {}", link->address.to_string(),
+                           settings.vf.mac->to_string());
+    }
+    if (settings.mtu && link->mtu != *settings.mtu) {
+      wrong += fmt::format("; MTU is {}, not {}", link->mtu, *settings.mtu);
+    }
+  }
+  if ((*record)->moves_rdma) {
+    auto rdma = host_.netns.rdma(**netns);
+    auto devices = rdma ? (*rdma)->list() : pass(rdma);
+    if (!devices) return pass(devices);
+    for (const auto& [name, nodes] : (*record)->rdma) {
+      if (std::none_of(devices->begin(), devices->end(),
+                       [&](const auto& device) { return device.name == name; })) {
+        wrong += fmt::format("; RDMA device {} is missing", name);
+      }
+    }
+  }
+  if (wrong.empty()) return {};
+  return fail(ErrorCode::io, "{}: {}", describe(key, (*record)->pod), wrong);
+}
+
+Result<void> Attacher::collect_garbage(const std::string& network,
+                                       const std::vector<AttachmentKey>& valid) {
+  auto listing = Store(host_.roots.run).list();
+  if (!listing) return pass(listing);
+  Result<void> first;
+  for (const auto& error : listing->unreadable) {
+    if (first) first = Failure(error);
+  }
+  for (const auto& record : listing->records) {
+    if (record.key.network != network ||
+        std::find(valid.begin(), valid.end(), record.key) != valid.end()) {
+      continue;
+    }
+    if (auto done = detach(record.key); !done && first) first = done;
+  }
+  return first;
+}
+
+Result<void> Attacher::status() {
+  const Store store(host_.roots.run);
+  if (auto ready = store.prepare(); !ready) return ready;
+  const std::string probe = host_.roots.run + "/attachments/.status";
+  if (auto written = host::write_file_atomically(probe, "", 0600); !written) return written;
+  return host::remove_file(probe);
+}
+
+}  // namespace railhead::attach

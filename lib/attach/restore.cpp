@@ -1,0 +1,252 @@
+#include "attach/restore.hpp"
+
+#include <algorithm>
+
+#include "attach/store.hpp"
+#include "attach/vf.hpp"
+#include "attach/vf_settings.hpp"
+
+namespace railhead::attach {
+
+using host::Link;
+using host::LinkChange;
+using host::VfAttributes;
+
+namespace {
+
+// A namespace is taken down by a kernel worker after its last user went; under load that takes
+// a while.
+constexpr std::chrono::seconds kReturnLimit{10};
+constexpr std::chrono::milliseconds kReturnPoll{20};
+// Another attachment's RDMA move is short; the lock's limit is for many of them.
+constexpr std::chrono::seconds kRdmaLockLimit{60};
+
+// Undoes one record; each step looks first at what stands there.
+class Restorer {
+ public:
+  Restorer(host::Host& host, const Record& record, const host::Netns* netns, Logger& log)
+      : host_(host), record_(record), netns_(netns), log_(log), bdf_(record.device.to_string()) {}
+
+  Result<void> run() {
+    auto place = locate_vf(host_, record_.device);
+    if (is(place, ErrorCode::not_found) || is(place, ErrorCode::invalid_argument)) {
+      log_.warning("the device no longer exists, nothing to give back", {{"device", bdf_}});
+      return {};
+    }
+    if (!place) return pass(place);
+    auto pf = pf_link(host_, record_.pf);
+    if (!pf) return pass(pf);
+    // RDMA before the netdev: on the way back the other order loses the device's port.
+    if (auto done = bring_rdma_back(); !done) return done;
+    if (auto done = record_.link ? restore_netdev(pf->index) : restore_vf(pf->index); !done) {
+      return done;
+    }
+    return verify(pf->index);
+  }
+
+ private:
+  // --- RDMA -------------------------------------------------------------------------------------
+  Result<void> bring_rdma_back() {
+    if (!record_.moves_rdma) return {};
+    for (const auto& [name, devices] : record_.rdma) {
+      if (auto done = bring_rdma_back(name); !done) {
+        return pass(done, fmt::format("RDMA device {}", name));
+      }
+    }
+    return {};
+  }
+
+  bool rdma_is_back(const std::string& name) {
+    const auto names = rdma_in_host(host_, record_.device);
+    return std::find(names.begin(), names.end(), name) != names.end();
+  }
+
+  Result<void> bring_rdma_back(const std::string& name) {
+    if (rdma_is_back(name)) return {};
+    if (netns_) {
+      auto lock = host_.locks.lock(Store(host_.roots.run).rdma_lock(), kRdmaLockLimit);
+      if (!lock) return pass(lock);
+      auto here = host_.netns.current();
+      if (!here) return pass(here);
+      auto pod = host_.netns.rdma(*netns_);
+      if (!pod) return pass(pod);
+      auto moved = (*pod)->move(name, here->fd());
+      if (!moved && !is(moved, ErrorCode::not_found)) return moved;
+    }
+    // Gone with its driver, or still on its way back from a namespace that ended.
+    auto left = rdma_state(host_, record_.device);
+    if (left && !left->contains(name)) {
+      log_.warning("the RDMA device no longer exists", {{"device", bdf_}, {"rdma", name}});
+      return {};
+    }
+    if (!wait_until(host_.clock, kReturnLimit, kReturnPoll, [&] { return rdma_is_back(name); })) {
+      return fail(ErrorCode::timeout, "it has not come back to the host's namespace within {} s",
+                  kReturnLimit.count());
+    }
+    return {};
+  }
+
+  // --- the netdev -------------------------------------------------------------------------------
+  Result<void> restore_netdev(uint32_t pf_index) {
+    if (auto done = leave_pod(); !done) return done;
+    auto link = wait_in_host();
+    if (!link) return pass(link);
+    // Down while its addresses change: a VF that is up and trusted would write its own MAC over
+    // the admin MAC.
+    if (link->is_up() && needs_change(*link, pf_index)) {
+      if (auto done = host_.links.change(link->index, {.up = false}); !done) return done;
+    }
+    if (auto done = restore_addresses(*link, pf_index); !done) return done;
+    return restore_names(*link);
+  }
+
+  bool needs_change(const Link& link, uint32_t pf_index) {
+    auto now = host_.links.vf(pf_index, record_.vf_index);
+    return link.address != record_.link->address || link.name != record_.link->name ||
+           link.mtu != record_.link->mtu || !now || !difference(*now, record_.vf).empty();
+  }
+
+  // Out of the pod, straight to its own name where that is free; else under a name that cannot
+  // be taken, and restore_names() says who has the own one.
+  Result<void> leave_pod() {
+    if (!netns_) return {};
+    auto pod = host_.netns.links(*netns_);
+    if (!pod) return pass(pod);
+    auto link = (*pod)->by_parent(bdf_);
+    if (is(link, ErrorCode::not_found)) return {};
+    if (!link) return pass(link);
+    if (link->is_up()) {  // moving a link that is up costs another RTNL hold of tens of ms
+      if (auto done = (*pod)->change(link->index, {.up = false}); !done) return done;
+    }
+    auto here = host_.netns.current();
+    if (!here) return pass(here);
+    LinkChange move;
+    move.netns_fd = here->fd();
+    const bool free = is(host_.links.by_name(record_.link->name), ErrorCode::not_found);
+    const auto& wanted = free ? record_.link->name : temporary_name();
+    if (link->name != wanted) move.name = wanted;
+    auto moved = (*pod)->change(link->index, move);
+    if (!moved && !host_.links.by_parent(bdf_)) {
+      return pass(moved, fmt::format("moving {} back to the host", link->name));
+    }
+    return {};
+  }
+
+  // "rh" and the BDF without its punctuation: unique on the node, at most 15 characters.
+  std::string temporary_name() {
+    return fmt::format("rh{:x}{:02x}{:02x}{:x}", record_.device.domain, record_.device.bus,
+                       record_.device.device, record_.device.function);
+  }
+
+  Result<Link> wait_in_host() {
+    Result<Link> link = host_.links.by_parent(bdf_);
+    const auto back = [&] {
+      link = host_.links.by_parent(bdf_);
+      return !is(link, ErrorCode::not_found);
+    };
+    if (!link && !wait_until(host_.clock, kReturnLimit, kReturnPoll, back)) {
+      return fail(ErrorCode::timeout,
+                  "VF {} has not come back to the host's namespace within {} s; a process may "
+                  "still hold the pod's namespace {}",
+                  bdf_, kReturnLimit.count(), record_.netns_path);
+    }
+    return link;
+  }
+
+  // Admin MAC off, effective MAC, admin MAC on: with an admin MAC in force drivers refuse the
+  // VF's own change of address (EADDRNOTAVAIL).
+  Result<void> restore_addresses(const Link& link, uint32_t pf_index) {
+    const LinkState& before = *record_.link;
+    if (link.address != before.address) {
+      auto now = host_.links.vf(pf_index, record_.vf_index);
+      if (!now) return pass(now);
+      if (now->mac && !now->mac->is_zero()) {
+        VfAttributes off;
+        off.mac = HwAddress::parse("00:00:00:00:00:00");
+        if (now->trust == true) off.trust = false;
+        if (auto done = apply(host_.links, pf_index, record_.vf_index, off); !done) return done;
+      }
+    }
+    if (auto done = restore_vf(pf_index, /*but_mac=*/link.address != before.address); !done) {
+      return done;
+    }
+    LinkChange change;
+    if (link.address != before.address) change.address = before.address;
+    if (link.mtu != before.mtu) change.mtu = before.mtu;
+    if (change != LinkChange{}) {
+      if (auto done = host_.links.change(link.index, change); !done) {
+        return pass(done, fmt::format("restoring address and MTU of {}", link.name));
+      }
+    }
+    return restore_vf(pf_index);
+  }
+
+  Result<void> restore_vf(uint32_t pf_index, bool but_mac = false) {
+    auto now = host_.links.vf(pf_index, record_.vf_index);
+    if (!now) return pass(now);
+    auto change = difference(*now, record_.vf);
+    if (but_mac) change.mac.reset();
+    auto done = apply(host_.links, pf_index, record_.vf_index, change);
+    return done ? done : pass(done, fmt::format("restoring VF {}", bdf_));
+  }
+
+  Result<void> restore_names(const Link& link) {
+    const LinkState& before = *record_.link;
+    LinkChange change;
+    if (link.name != before.name) {
+      change.name = before.name;
+      if (auto done = host_.links.change(link.index, change); !done) {
+        return pass(done, fmt::format("giving {} its name {} back", link.name, before.name));
+      }
+    }
+    for (const auto& name : before.alt_names) {
+      if (std::find(link.alt_names.begin(), link.alt_names.end(), name) != link.alt_names.end()) {
+        continue;
+      }
+      if (auto done = host_.links.add_alt_name(link.index, name); !done) return done;
+    }
+    const auto now = read_sysctls(host_, before.name);
+    for (const auto& [key, value] : before.sysctls) {
+      if (auto at = now.find(key); at != now.end() && at->second == value) continue;
+      if (auto done = write_sysctl(host_, key, before.name, value); !done) return done;
+    }
+    if (before.up) return host_.links.change(link.index, {.up = true});
+    return {};
+  }
+
+  // --- verified ---------------------------------------------------------------------------------
+  Result<void> verify(uint32_t pf_index) {
+    auto vf = host_.links.vf(pf_index, record_.vf_index);
+    if (!vf) return pass(vf);
+    std::string wrong = describe_difference(*vf, record_.vf);
+    if (record_.link) {
+      auto link = host_.links.by_parent(bdf_);
+      if (!link) return pass(link);
+      const LinkState& before = *record_.link;
+      const auto compare = [&](std::string_view what, const auto& now, const auto& was) {
+        if (now != was) wrong += fmt::format("; {} is {}, was {}", what, now, was);
+      };
+      compare("name", link->name, before.name);
+      compare("MAC", link->address.to_string(), before.address.to_string());
+      compare("MTU", link->mtu, before.mtu);
+      compare("up", link->is_up(), before.up);
+    }
+    if (wrong.empty()) return {};
+    return fail(ErrorCode::io, "VF {} is back, but not as it was: {}", bdf_, wrong);
+  }
+
+  host::Host& host_;
+  const Record& record_;
+  const host::Netns* netns_;
+  Logger& log_;
+  std::string bdf_;
+};
+
+}  // namespace
+
+Result<void> restore(host::Host& host, const Record& record, const host::Netns* netns,
+                     Logger& log) {
+  return Restorer(host, record, netns, log).run();
+}
+
+}  // namespace railhead::attach

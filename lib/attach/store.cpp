@@ -1,0 +1,117 @@
+#include "attach/store.hpp"
+
+#include <cerrno>
+
+#include <unistd.h>
+
+namespace railhead::attach {
+namespace {
+
+// FNV-1a, 64 bits: only to keep long names apart, the key inside the record decides.
+uint64_t hash_of(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (unsigned char c : text) hash = (hash ^ c) * 0x100000001b3;
+  return hash;
+}
+
+constexpr size_t kNameMax =
+    255 - std::string_view(".json.XXXXXX").size();  // NAME_MAX, linux/limits.h
+
+}  // namespace
+
+std::string record_name(const AttachmentKey& key) {
+  std::string name = fmt::format("{}@{}@{}", key.container_id, key.ifname, key.network);
+  if (name.size() > kNameMax) {
+    name = fmt::format("{}~{:016x}", name.substr(0, kNameMax - 17), hash_of(name));
+  }
+  return name + ".json";
+}
+
+std::string Store::record_path(const std::string& name) const {
+  return fmt::format("{}/attachments/{}", root_, name);
+}
+std::string Store::claim_path(const PciAddress& device) const {
+  return fmt::format("{}/devices/{}", root_, device.to_string());
+}
+std::string Store::device_lock(const PciAddress& device) const {
+  return fmt::format("{}/locks/{}.lock", root_, device.to_string());
+}
+std::string Store::rdma_lock() const { return root_ + "/locks/rdma.lock"; }
+
+Result<void> Store::prepare() const {
+  for (const char* folder : {"", "/attachments", "/devices", "/locks"}) {
+    if (auto made = host::make_directories(root_ + folder, 0700); !made) return made;
+  }
+  return {};
+}
+
+Result<void> Store::save(const Record& record) const {
+  return host::write_file_atomically(record_path(record_name(record.key)), to_json(record), 0600);
+}
+
+Result<std::optional<Record>> Store::load_file(const std::string& path) const {
+  auto text = host::read_file(path);
+  if (is(text, ErrorCode::not_found)) return std::nullopt;
+  if (!text) return pass(text);
+  auto record = record_from_json(*text);
+  if (!record) {
+    return pass(record, fmt::format("the record {} cannot be read, its device is not touched until "
+                                    "the file is repaired or removed",
+                                    path));
+  }
+  return *record;
+}
+
+Result<std::optional<Record>> Store::load(const AttachmentKey& key) const {
+  auto record = load_file(record_path(record_name(key)));
+  if (record && *record && (*record)->key != key) {
+    return fail(ErrorCode::decode, "the record {} is that of {}", record_path(record_name(key)),
+                describe((*record)->key, (*record)->pod));
+  }
+  return record;
+}
+
+Result<void> Store::remove(const Record& record) const {
+  auto holder = owner(record.device);
+  if (holder && *holder && (*holder)->key == record.key) {
+    if (auto gone = host::remove_file(claim_path(record.device)); !gone) return gone;
+  }
+  return host::remove_file(record_path(record_name(record.key)));
+}
+
+Result<Store::Listing> Store::list() const {
+  auto folder = host::Directory::open(root_ + "/attachments");
+  if (is(folder, ErrorCode::not_found)) return Listing{};
+  if (!folder) return pass(folder);
+  auto names = folder->list(".");
+  if (!names) return pass(names);
+  Listing listing;
+  for (const auto& name : *names) {
+    if (!name.ends_with(".json")) continue;  // a temporary file of a write under way
+    auto record = load_file(record_path(name));
+    if (!record) {
+      listing.unreadable.push_back(record.error());
+    } else if (*record) {
+      listing.records.push_back(std::move(**record));
+    }
+  }
+  return listing;
+}
+
+Result<void> Store::claim(const Record& record) const {
+  const std::string target = "../attachments/" + record_name(record.key);
+  const std::string path = claim_path(record.device);
+  if (symlink(target.c_str(), path.c_str()) == 0) return {};
+  return fail_errno(errno, "claim {}", path);
+}
+
+Result<std::optional<Record>> Store::owner(const PciAddress& device) const {
+  // Through the link: a claim whose record is gone holds nothing, and claim() may take its place.
+  const std::string path = claim_path(device);
+  auto record = load_file(path);
+  if (!record || *record) return record;
+  if (auto gone = host::remove_file(path); !gone) return pass(gone);
+  return std::nullopt;
+}
+
+}  // namespace railhead::attach

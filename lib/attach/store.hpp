@@ -1,0 +1,55 @@
+#pragma once
+// The records of this boot, in files below Roots::run:
+//   attachments/<container>@<ifname>@<network>.json   one record
+//   devices/<BDF> -> ../attachments/….json            who holds a device: made by symlink(2), so
+//                                                     only one of several can make it
+//   locks/<BDF>.lock, locks/rdma.lock                 see host::FileLocks
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attach/record.hpp"
+
+namespace railhead::attach {
+
+// The file name of a key. Container ids and network names have no '@' (the CNI specification), so
+// two keys never share one; a very long network name is cut and given a hash, and load() compares
+// the key inside.
+std::string record_name(const AttachmentKey& key);
+
+class Store {
+ public:
+  explicit Store(std::string run_root) : root_(std::move(run_root)) {}
+
+  // Makes the folders, 0700.
+  [[nodiscard]] Result<void> prepare() const;
+
+  [[nodiscard]] Result<void> save(const Record& record) const;
+  // Nothing when there is none. decode: it cannot be read; the message names the file.
+  [[nodiscard]] Result<std::optional<Record>> load(const AttachmentKey& key) const;
+  // Removes the claim of its device, then the record.
+  [[nodiscard]] Result<void> remove(const Record& record) const;
+  // Every record that can be read; `unreadable` files are left where they stand and returned.
+  struct Listing {
+    std::vector<Record> records;
+    std::vector<Error> unreadable;
+  };
+  [[nodiscard]] Result<Listing> list() const;
+
+  // already_exists when another attachment holds the device.
+  [[nodiscard]] Result<void> claim(const Record& record) const;
+  // The record of the attachment that holds the device; nothing when it is free.
+  [[nodiscard]] Result<std::optional<Record>> owner(const PciAddress& device) const;
+
+  [[nodiscard]] std::string device_lock(const PciAddress& device) const;
+  [[nodiscard]] std::string rdma_lock() const;
+
+ private:
+  [[nodiscard]] std::string record_path(const std::string& name) const;
+  [[nodiscard]] std::string claim_path(const PciAddress& device) const;
+  [[nodiscard]] Result<std::optional<Record>> load_file(const std::string& path) const;
+
+  std::string root_;
+};
+
+}  // namespace railhead::attach

@@ -1,0 +1,268 @@
+#include "attach/transaction.hpp"
+
+#include <algorithm>
+
+#include "attach/restore.hpp"
+#include "attach/vf.hpp"
+#include "attach/vf_settings.hpp"
+#include "device/allocation.hpp"
+
+namespace railhead::attach {
+
+using host::LinkChange;
+
+namespace {
+
+constexpr std::chrono::seconds kRdmaLockLimit{60};
+
+// One ADD, after the device's lock is held.
+class Attachment {
+ public:
+  Attachment(host::Host& host, const Store& store, const AttachRequest& request,
+             const host::Netns& netns, Logger& log)
+      : host_(host),
+        store_(store),
+        request_(request),
+        netns_(netns),
+        log_(log),
+        bdf_(request.device.to_string()) {}
+
+  Result<Attached> run() {
+    if (auto free = refuse_if_held(); !free) return pass(free);
+    if (auto seen = look(); !seen) return pass(seen);
+    if (auto good = check_names(); !good) return pass(good);
+    if (auto same = compare_nodes("before the attachment"); !same) return pass(same);
+    if (auto saved = store_.save(record_); !saved) return pass(saved);
+    auto done = store_.claim(record_);
+    if (done) done = apply_all();
+    if (done) done = finish();
+    if (done) return attached_;
+    auto undone = undo(host_, store_, record_, log_);
+    if (!undone) {
+      return fail(done.error().code, "{}; and the undo failed, the device stays held: {}",
+                  done.error().message, undone.error().message);
+    }
+    return pass(done);
+  }
+
+ private:
+  // A device whose holder is gone was not given back (its DEL never came, or failed): do it now.
+  Result<void> refuse_if_held() {
+    auto mine = store_.load(request_.key);
+    if (!mine) return pass(mine);
+    auto holder = *mine ? mine : store_.owner(request_.device);
+    if (!holder) return pass(holder);
+    if (!*holder) return {};
+    const Record& held = **holder;
+    auto netns = living_netns(host_, held);
+    if (!netns) return pass(netns);
+    if (*netns) {
+      return fail(ErrorCode::busy, "VF {} is held by {}; it is released when that is deleted",
+                  held.device.to_string(), describe(held.key, held.pod));
+    }
+    log_.warning("taking up the undo of an attachment whose namespace is gone",
+                 {{"device", bdf_}, {"holder", describe(held.key, held.pod)}});
+    return undo(host_, store_, held, log_);
+  }
+
+  // Everything that stands there, before anything is changed.
+  Result<void> look() {
+    auto place = locate_vf(host_, request_.device);
+    if (!place) return pass(place);
+    auto pf = pf_link(host_, place->pf);
+    if (!pf) return pass(pf);
+    pf_index_ = pf->index;
+    record_.key = request_.key;
+    record_.pod = request_.pod;
+    record_.netns_path = request_.netns_path;
+    record_.netns = netns_.id();
+    record_.device = request_.device;
+    record_.pf = place->pf;
+    record_.vf_index = place->index;
+    record_.settings = request_.settings;
+    auto vf = host_.links.vf(pf_index_, place->index);
+    if (!vf) return pass(vf, fmt::format("VF {} of {}", place->index, pf->name));
+    record_.vf = *vf;
+    if (auto link = look_at_link(*place); !link) return link;
+    if (!pf->is_up() || pf->carrier == false) {
+      attached_.warnings.push_back(fmt::format("PF {} ({}) is {}: {} is attached without a link",
+                                               pf->name, place->pf.to_string(),
+                                               pf->is_up() ? "without carrier" : "down", bdf_));
+    }
+    return look_at_rdma();
+  }
+
+  Result<void> look_at_link(const VfPlace& place) {
+    if (is_userspace_driver(place.driver)) return {};
+    if (place.netdevs.empty()) {
+      return fail(ErrorCode::not_found,
+                  "the VF {} does not have a interface name or a dpdk driver (driver: {}; a VF "
+                  "that is in another namespace must be given back first)",
+                  bdf_, place.driver.empty() ? "none" : place.driver);
+    }
+    auto link = host_.links.by_name(place.netdevs.front());
+    if (!link) return pass(link);
+    link_index_ = link->index;
+    record_.link = LinkState{link->name, link->alt_names, link->address,
+                             link->mtu,  link->is_up(),   read_sysctls(host_, link->name)};
+    return {};
+  }
+
+  Result<void> look_at_rdma() {
+    auto rdma = rdma_state(host_, request_.device);
+    if (!rdma) return pass(rdma);
+    record_.rdma = *rdma;
+    if (rdma->empty()) return {};
+    auto mode = host_.rdma.netns_mode();
+    if (!mode) return pass(mode);
+    record_.moves_rdma = *mode == host::RdmaNetnsMode::exclusive;
+    return {};
+  }
+
+  // A name taken in the pod is found before anything is changed. The VF's own alternative name
+  // would be a conflict with itself: it is taken off, and given back by the undo.
+  Result<void> check_names() {
+    if (!record_.link) return {};
+    auto pod = host_.netns.links(netns_);
+    if (!pod) return pass(pod);
+    pod_ = std::move(*pod);
+    auto taken = pod_->by_name(request_.key.ifname);
+    if (taken) {
+      return fail(ErrorCode::already_exists, "the name {} is already taken in {}",
+                  request_.key.ifname, request_.netns_path);
+    }
+    if (!is(taken, ErrorCode::not_found)) return pass(taken);
+    return {};
+  }
+
+  // The container was given these character devices at Allocate; it must never open others.
+  Result<void> compare_nodes(std::string_view when) {
+    if (record_.rdma.empty()) return {};
+    auto allocation = device::read_allocation(host_.roots.run, request_.device);
+    if (!allocation) return pass(allocation);
+    auto now = rdma_state(host_, request_.device);
+    if (!now) return pass(now);
+    const std::string is = all_nodes(*now);
+    const std::string was =
+        *allocation ? node_list((*allocation)->char_devices) : all_nodes(record_.rdma);
+    if (is == was) return {};
+    return fail(ErrorCode::busy,
+                "the RDMA character devices of {} changed: {} they are {}, but {} were given to "
+                "the container; delete the pod so that it is allocated anew",
+                bdf_, when, is, was);
+  }
+
+  static std::string all_nodes(const RdmaState& rdma) {
+    std::vector<device::CharDevice> all;
+    for (const auto& [name, devices] : rdma) all.insert(all.end(), devices.begin(), devices.end());
+    return node_list(all);
+  }
+
+  Result<void> apply_all() {
+    if (record_.link) {
+      if (auto done = move_netdev(); !done) return done;
+    }
+    const auto change = difference(record_.vf, record_.settings.vf);
+    if (auto done = apply(host_.links, pf_index_, record_.vf_index, change); !done) {
+      return pass(done, fmt::format("VF {}", bdf_));
+    }
+    return record_.moves_rdma ? move_rdma() : Result<void>();
+  }
+
+  // The device down, then ONE message that moves and names it and sets address and MTU: each
+  // further message would be another wait for RTNL. The effective MAC comes before the admin MAC,
+  // after which drivers refuse it (EADDRNOTAVAIL).
+  Result<void> move_netdev() {
+    const LinkState& link = *record_.link;
+    const std::string& ifname = request_.key.ifname;
+    if (std::find(link.alt_names.begin(), link.alt_names.end(), ifname) != link.alt_names.end()) {
+      if (auto done = host_.links.remove_alt_name(link_index_, ifname); !done) return done;
+    }
+    if (link.up) {
+      if (auto done = host_.links.change(link_index_, {.up = false}); !done) return done;
+    }
+    LinkChange move;
+    move.netns_fd = netns_.fd();
+    if (link.name != ifname) move.name = ifname;
+    const auto& mac = record_.settings.vf.mac;
+    if (mac && *mac != link.address) move.address = mac;
+    if (record_.settings.mtu && *record_.settings.mtu != link.mtu) move.mtu = record_.settings.mtu;
+    auto done = host_.links.change(link_index_, move);
+    return done ? done
+                : pass(done, fmt::format("moving {} ({}) into {} as {}", link.name, bdf_,
+                                         request_.netns_path, ifname));
+  }
+
+  // One move at a time on the node: concurrent ones permute the minors of the character devices.
+  Result<void> move_rdma() {
+    auto lock = host_.locks.lock(store_.rdma_lock(), kRdmaLockLimit);
+    if (!lock) return pass(lock);
+    for (const auto& [name, devices] : record_.rdma) {
+      if (auto done = host_.rdma.move(name, netns_.fd()); !done) {
+        return pass(done, fmt::format("moving RDMA device {} of {} into {}", name, bdf_,
+                                      request_.netns_path));
+      }
+    }
+    return compare_nodes("after the move");
+  }
+
+  // Reads back what was set, then keeps it on record.
+  Result<void> finish() {
+    auto vf = host_.links.vf(pf_index_, record_.vf_index);
+    if (!vf) return pass(vf);
+    if (auto wrong = describe_difference(*vf, record_.settings.vf); !wrong.empty()) {
+      return fail(ErrorCode::io, "VF {} did not take its settings: {}", bdf_, wrong);
+    }
+    attached_.device = request_.device;
+    attached_.ifname = request_.key.ifname;
+    for (const auto& [name, devices] : record_.rdma) attached_.rdma.push_back(name);
+    if (record_.link) {
+      auto link = pod_->by_name(request_.key.ifname);
+      if (!link) return pass(link);
+      attached_.mac = link->address;
+      attached_.mtu = link->mtu;
+    } else if (vf->mac && !vf->mac->is_zero()) {
+      attached_.mac = vf->mac;
+    }
+    record_.attached = true;
+    return store_.save(record_);
+  }
+
+  host::Host& host_;
+  const Store& store_;
+  const AttachRequest& request_;
+  const host::Netns& netns_;
+  Logger& log_;
+  std::string bdf_;
+
+  Record record_;
+  Attached attached_;
+  uint32_t pf_index_ = 0;
+  uint32_t link_index_ = 0;
+  std::unique_ptr<host::Links> pod_;
+};
+
+}  // namespace
+
+Result<std::optional<host::Netns>> living_netns(host::Host& host, const Record& record) {
+  auto netns = host.netns.open(record.netns_path);
+  if (is(netns, ErrorCode::not_found)) return std::nullopt;
+  if (!netns) return pass(netns);
+  if (netns->id() != record.netns) return std::nullopt;
+  return std::optional<host::Netns>(std::move(*netns));
+}
+
+Result<void> undo(host::Host& host, const Store& store, const Record& record, Logger& log) {
+  auto netns = living_netns(host, record);
+  if (!netns) return pass(netns);
+  auto done = restore(host, record, *netns ? &**netns : nullptr, log);
+  if (!done) return pass(done, fmt::format("giving {} back", record.device.to_string()));
+  return store.remove(record);
+}
+
+Result<Attached> add(host::Host& host, const Store& store, const AttachRequest& request,
+                     const host::Netns& netns, Logger& log) {
+  return Attachment(host, store, request, netns, log).run();
+}
+
+}  // namespace railhead::attach

@@ -1,0 +1,22 @@
+#pragma once
+// The attributes of a VF that its PF keeps: what to change, and changing it, both ways.
+#include "host/links.hpp"
+
+namespace railhead::attach {
+
+// The attributes that `wanted` has and that differ from `now`. What `now` does not know is asked
+// for: the kernel leaves out what the driver cannot tell.
+[[nodiscard]] host::VfAttributes difference(const host::VfAttributes& now,
+                                            const host::VfAttributes& wanted);
+
+// Sets each attribute with a message of its own, so that an error names it. The order serves ADD
+// and undo alike: the admin MAC before trust, because the next "up" of a VF that is trusted
+// overwrites an admin MAC set later (seen on igb). Stops at the first error.
+[[nodiscard]] Result<void> apply(host::Links& links, uint32_t pf_index, uint32_t vf,
+                                 const host::VfAttributes& change);
+
+// "vlan 100, is 0": what `wanted` has and `now` does not; empty when nothing differs.
+[[nodiscard]] std::string describe_difference(const host::VfAttributes& now,
+                                              const host::VfAttributes& wanted);
+
+}  // namespace railhead::attach
