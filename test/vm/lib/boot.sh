@@ -44,7 +44,7 @@ machine_options() {
         -device edu,id=gpu0,bus=ds1 -device bochs-display,id=gpu1,bus=rp1 -device edu,id=gpu2,bus=rp3
     )
     if [ -n "$share" ]; then
-        qemu+=(-fsdev "local,id=share,path=${share//,/,,},security_model=none" -device virtio-9p-pci,fsdev=share,mount_tag=share)
+        qemu+=(-fsdev "local,id=share,path=${share//,/,,},security_model=none" -device virtio-9p-pci,bus=pcie.0,fsdev=share,mount_tag=share)
     fi
 }
 
@@ -81,7 +81,12 @@ clean_up() {
 vm_failed() {
     keep=1
     grep -v 'is not connected to host network' "$control/qemu.log" >&2 || :      # QEMU's remark on our closed wire
-    tail -n 25 "$control/console.log" >&2 2>/dev/null || :
+    [ ! -s "$control/console.log" ] || {
+        echo "--- the guest's kernel said last:"
+        grep -E 'panic|BUG|Oops|Out of memory|invoked oom' "$control/console.log" | head -5 || :
+        echo ...
+        tail -n 10 "$control/console.log"
+    } >&2
     fail "$@" "the logs are in $control"
 }
 
