@@ -1,0 +1,15 @@
+#pragma once
+// A pool's values as the messages of the device plugin API.
+#include <vector>
+
+#include "deviceplugin.pb.h"
+#include "plugin/kubelet/pool_service.hpp"
+
+namespace railhead::kubelet {
+
+inline constexpr const char* kApiVersion = "v1beta1";
+
+v1beta1::ListAndWatchResponse message_of(const std::vector<Device>& devices);
+v1beta1::ContainerAllocateResponse message_of(const ContainerAllocation& allocation);
+
+}  // namespace railhead::kubelet

@@ -1,0 +1,129 @@
+#include "plugin/kubelet/pool_registration.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <unistd.h>
+
+namespace railhead::kubelet {
+
+using std::chrono::steady_clock;
+
+PoolRegistration::PoolRegistration(PoolService& pool, std::string socket_name,
+                                   const KubeletSession::Options& options,
+                                   std::shared_ptr<TaskQueue> tasks, Logger& logger)
+    : pool_(pool),
+      resource_(pool.resource_name()),
+      socket_name_(std::move(socket_name)),
+      options_(options),
+      tasks_(std::move(tasks)),
+      logger_(logger),
+      delay_(options.first_retry) {}
+
+PoolRegistration::~PoolRegistration() { begin_stop(); }
+
+void PoolRegistration::announce_soon() {
+  delay_ = options_.first_retry;
+  due_ = steady_clock::now();
+}
+
+Result<void> PoolRegistration::announce_if_due(const KubeletPlace& place) {
+  if (!due_ || steady_clock::now() < *due_) return {};
+  due_.reset();
+  auto announced = announce(place);
+  if (!announced) retry_later();
+  return announced;
+}
+
+Result<void> PoolRegistration::announce(const KubeletPlace& place) {
+  // In plugins_registry the appearance of the socket is what makes kubelet come: a new one, if it
+  // is to come again.
+  if (place.mode == Mode::registry || !served()) {
+    if (auto serving = serve(place); !serving) return serving;
+  }
+  // Without a kubelet there is nothing to retry: its socket's appearance will say so.
+  if (place.mode == Mode::legacy && access(place.kubelet_socket.c_str(), F_OK) == 0) {
+    call_register(place);
+  }
+  return {};
+}
+
+Result<void> PoolRegistration::serve(const KubeletPlace& place) {
+  server_.reset();  // before its successor takes the name
+  watches_ = 0;
+  const int serving = ++servings_;
+  const auto on_thread = [this, serving](auto report) {
+    return [this, serving, report](auto... arguments) {
+      tasks_->post([this, serving, report, arguments...] {
+        if (serving == servings_) (this->*report)(arguments...);
+      });
+    };
+  };
+  auto server = PoolServer::serve(pool_, place.folder, socket_name_,
+                                  {.watch_opened = on_thread(&PoolRegistration::watch_opened),
+                                   .watch_closed = on_thread(&PoolRegistration::watch_closed),
+                                   .greeted = on_thread(&PoolRegistration::answered)},
+                                  logger_);
+  if (!server) return pass(server, resource_);
+  server_ = std::move(*server);
+  logger_.info("pool served",
+               {{"resource", resource_}, {"socket", place.folder + '/' + socket_name_}});
+  return {};
+}
+
+void PoolRegistration::call_register(const KubeletPlace& place) {
+  if (call_) call_->cancel();
+  const int attempt = ++attempts_;
+  // The queue may outlive this object, and the call too.
+  call_ = register_pool(place.kubelet_socket, resource_, socket_name_,
+                        [this, attempt, tasks = tasks_](const Result<>& answer) {
+                          tasks->post([this, attempt, answer] {
+                            if (attempt == attempts_) answered(answer);
+                          });
+                        });
+}
+
+void PoolRegistration::answered(const Result<>& answer) {
+  call_.reset();
+  if (!answer) {
+    const auto delay = retry_later();
+    logger_.warning("kubelet did not take the pool", {{"resource", resource_},
+                                                      {"error", answer.error().message},
+                                                      {"retry_after_ms", delay.count()}});
+    return;
+  }
+  logger_.info("pool registered with kubelet", {{"resource", resource_}});
+  // Kubelets up to 1.20 answer before they have dialed, and never say that it failed.
+  if (watches_ == 0) due_ = steady_clock::now() + options_.watch_timeout;
+}
+
+void PoolRegistration::watch_opened() {
+  ++watches_;
+  watched_since_ = steady_clock::now();
+  due_.reset();
+}
+
+// While kubelet lives it ends the watch of a pool when another instance that had registered the
+// same resource goes; the resource then has no devices until somebody registers it again.
+void PoolRegistration::watch_closed() {
+  if (--watches_ > 0 || call_) return;
+  if (steady_clock::now() - watched_since_ > options_.watch_timeout) delay_ = options_.first_retry;
+  retry_later();
+}
+
+std::chrono::milliseconds PoolRegistration::retry_later() {
+  const auto delay = std::exchange(delay_, std::min(2 * delay_, options_.last_retry));
+  due_ = steady_clock::now() + delay;
+  return delay;
+}
+
+void PoolRegistration::send_devices() {
+  if (server_) server_->send_devices();
+}
+
+void PoolRegistration::begin_stop() {
+  if (call_) call_->cancel();
+  if (server_) server_->begin_stop();
+}
+
+}  // namespace railhead::kubelet

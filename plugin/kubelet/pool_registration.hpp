@@ -1,0 +1,75 @@
+#pragma once
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "plugin/kubelet/pool_server.hpp"
+#include "plugin/kubelet/register_call.hpp"
+#include "plugin/kubelet/session.hpp"
+#include "plugin/kubelet/task_queue.hpp"
+
+namespace railhead::kubelet {
+
+// How kubelet learns of a pool.
+enum class Mode {
+  registry,  // it watches plugins_registry and greets each socket there
+  legacy,    // a socket in device-plugins, and Register on kubelet.sock
+};
+
+struct KubeletPlace {
+  Mode mode;
+  std::string folder;          // where the pools' sockets are
+  std::string kubelet_socket;  // kubelet's own, in device-plugins
+};
+
+// Keeps one pool served and registered. All calls come from the session's thread; what gRPC's
+// threads report is posted to it.
+class PoolRegistration {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  PoolRegistration(PoolService& pool, std::string socket_name,
+                   const KubeletSession::Options& options, std::shared_ptr<TaskQueue> tasks,
+                   Logger& logger);
+  ~PoolRegistration();  // stops
+
+  // What happened is no failure of the pool's: announce it without delay.
+  void announce_soon();
+  // Serves the pool, where it is not, and makes kubelet aware of it, if that is due.
+  [[nodiscard]] Result<void> announce_if_due(const KubeletPlace& place);
+
+  [[nodiscard]] bool served() const { return server_ && server_->socket_stands(); }
+  [[nodiscard]] const std::optional<TimePoint>& due() const { return due_; }
+  [[nodiscard]] const PoolService& pool() const { return pool_; }
+  void send_devices();
+
+  void begin_stop();  // returns at once
+
+ private:
+  [[nodiscard]] Result<void> announce(const KubeletPlace& place);
+  [[nodiscard]] Result<void> serve(const KubeletPlace& place);
+  void call_register(const KubeletPlace& place);
+  void answered(const Result<>& answer);
+  void watch_opened();
+  void watch_closed();
+  std::chrono::milliseconds retry_later();  // says when
+
+  PoolService& pool_;
+  const std::string resource_;
+  const std::string socket_name_;
+  const KubeletSession::Options& options_;
+  std::shared_ptr<TaskQueue> tasks_;
+  Logger& logger_;
+
+  std::unique_ptr<PoolServer> server_;
+  int servings_ = 0;  // tells what a former server reports late
+  std::shared_ptr<RegisterCall> call_;
+  int attempts_ = 0;  // tells what a former call reports late
+  int watches_ = 0;
+  TimePoint watched_since_;          // when the latest began
+  std::chrono::milliseconds delay_;  // before the next attempt after a failure
+  std::optional<TimePoint> due_;     // the next attempt; empty: all is well or kubelet's turn
+};
+
+}  // namespace railhead::kubelet

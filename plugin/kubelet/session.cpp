@@ -1,0 +1,218 @@
+#include "plugin/kubelet/session.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <deque>
+#include <filesystem>
+#include <optional>
+#include <random>
+#include <thread>
+
+#include <poll.h>
+
+#include "plugin/kubelet/folder_watch.hpp"
+#include "plugin/kubelet/pool_registration.hpp"
+#include "plugin/kubelet/socket_file.hpp"
+#include "plugin/kubelet/task_queue.hpp"
+
+namespace railhead::kubelet {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr const char* kLegacyFolder = "device-plugins";
+constexpr const char* kRegistryFolder = "plugins_registry";
+constexpr const char* kKubeletSocket = "kubelet.sock";
+constexpr const char* kSocketPrefix = "railhead-";
+
+bool is_valid_instance(const std::string& instance) {
+  return instance.size() <= 16 && std::all_of(instance.begin(), instance.end(), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
+         });
+}
+
+// "railhead-1f3c9a2b-rdma_vf.sock". Kubelet's folder and a socket's name share 107 bytes, so a
+// long resource name gives way to the pool's number.
+std::string socket_name(const std::string& instance, std::string resource, size_t number) {
+  std::replace(resource.begin(), resource.end(), '/', '_');
+  if (resource.size() > 32) resource = std::to_string(number);
+  return fmt::format("{}{}-{}.sock", kSocketPrefix, instance, resource);
+}
+
+}  // namespace
+
+// One thread looks at kubelet's folders whenever inotify says that something there has changed, and
+// does what has become due; the state of the files, not the event, says what to do.
+class KubeletSession::Impl {
+ public:
+  Impl(Options options, FolderWatch watch, std::shared_ptr<TaskQueue> tasks,
+       const std::vector<PoolService*>& pools, Logger& logger);
+  ~Impl() { stop(); }
+
+  Result<void> start();
+  void devices_changed(PoolService& pool);
+  void stop();
+
+ private:
+  void run();
+  void wait();
+  bool something_changed();
+  Result<void> look();
+  void find_place();
+  Result<void> announce_due();
+  std::string in_kubelet_dir(const char* name) const { return options_.kubelet_dir + '/' + name; }
+
+  const Options options_;
+  FolderWatch watch_;
+  std::shared_ptr<TaskQueue> tasks_;
+  Logger& logger_;
+  std::deque<PoolRegistration> pools_;
+
+  std::optional<KubeletPlace> place_;    // empty: kubelet has not made its folders yet
+  std::optional<FileIdentity> kubelet_;  // the kubelet.sock that was last seen
+  bool stopping_ = false;                // of the session's thread
+  std::thread thread_;
+};
+
+KubeletSession::Impl::Impl(Options options, FolderWatch watch, std::shared_ptr<TaskQueue> tasks,
+                           const std::vector<PoolService*>& pools, Logger& logger)
+    : options_(std::move(options)),
+      watch_(std::move(watch)),
+      tasks_(std::move(tasks)),
+      logger_(logger) {
+  for (auto* pool : pools) {
+    pools_.emplace_back(*pool, socket_name(options_.instance, pool->resource_name(), pools_.size()),
+                        options_, tasks_, logger_);
+  }
+}
+
+Result<void> KubeletSession::Impl::start() {
+  if (auto watching = watch_.add(options_.kubelet_dir); !watching) return watching;
+  if (auto looked = look(); !looked) return looked;
+  if (auto announced = announce_due(); !announced) return announced;
+  if (!place_) logger_.info("waiting for kubelet", {{"folder", options_.kubelet_dir}});
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+void KubeletSession::Impl::devices_changed(PoolService& pool) {
+  tasks_->post([this, &pool] {
+    for (auto& candidate : pools_) {
+      if (&candidate.pool() == &pool) candidate.send_devices();
+    }
+  });
+}
+
+void KubeletSession::Impl::stop() {
+  if (!thread_.joinable()) return;
+  tasks_->post([this] { stopping_ = true; });
+  thread_.join();
+  for (auto& pool : pools_) pool.begin_stop();
+  pools_.clear();
+}
+
+void KubeletSession::Impl::run() {
+  const auto log = [this](const Result<void>& done) {
+    if (!done) logger_.error("cannot serve pools", {{"error", done.error().message}});
+  };
+  while (!stopping_) {
+    wait();
+    tasks_->run();
+    if (something_changed()) log(look());
+    log(announce_due());
+  }
+}
+
+void KubeletSession::Impl::wait() {
+  std::optional<PoolRegistration::TimePoint> due;
+  for (const auto& pool : pools_) {
+    if (pool.due() && (!due || *pool.due() < *due)) due = pool.due();
+  }
+  int timeout_ms = -1;
+  if (due) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - steady_clock::now());
+    timeout_ms = static_cast<int>(std::max<int64_t>(0, left.count()));
+  }
+  std::array<pollfd, 2> fds{pollfd{tasks_->fd(), POLLIN, 0}, pollfd{watch_.fd(), POLLIN, 0}};
+  poll(fds.data(), fds.size(), timeout_ms);
+}
+
+// Kubelet writes a checkpoint file into device-plugins at each allocation: only the names that
+// concern us make us look.
+bool KubeletSession::Impl::something_changed() {
+  const auto names = watch_.read_names();
+  return std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return name.empty() || name == kKubeletSocket || name == kLegacyFolder ||
+           name == kRegistryFolder || name.starts_with(kSocketPrefix);
+  });
+}
+
+Result<void> KubeletSession::Impl::look() {
+  for (const auto* name : {kLegacyFolder, kRegistryFolder}) {
+    auto watching = watch_.add(in_kubelet_dir(name));
+    if (!watching && watching.error().code != ErrorCode::not_found) return watching;
+  }
+  if (!place_) find_place();
+  if (!place_) return {};
+  const auto kubelet = FileIdentity::of(place_->kubelet_socket);
+  const bool kubelet_started = kubelet && kubelet != kubelet_;
+  kubelet_ = kubelet;
+  for (auto& pool : pools_) {
+    // In plugins_registry a kubelet that starts finds the sockets that are there by itself. In
+    // device-plugins it has just removed them, and one that is gone is of use to nobody before.
+    const bool needed = place_->mode == Mode::registry ? !pool.served() : kubelet_started;
+    if (needed) pool.announce_soon();
+  }
+  return {};
+}
+
+void KubeletSession::Impl::find_place() {
+  const std::string legacy = in_kubelet_dir(kLegacyFolder);
+  const std::string registry = in_kubelet_dir(kRegistryFolder);
+  const std::string kubelet_socket = legacy + '/' + kKubeletSocket;
+  std::error_code unknown;  // what cannot be looked at is not there yet
+  if (std::filesystem::is_directory(registry, unknown)) {
+    place_ = KubeletPlace{Mode::registry, registry, kubelet_socket};
+  } else if (std::filesystem::exists(kubelet_socket, unknown)) {
+    place_ = KubeletPlace{Mode::legacy, legacy, kubelet_socket};
+  } else {
+    return;
+  }
+  remove_dead_sockets(place_->folder, kSocketPrefix);
+}
+
+Result<void> KubeletSession::Impl::announce_due() {
+  if (!place_) return {};
+  Result<void> first_failure;
+  for (auto& pool : pools_) {
+    auto announced = pool.announce_if_due(*place_);
+    if (!announced && first_failure) first_failure = announced;
+  }
+  return first_failure;
+}
+
+KubeletSession::KubeletSession(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+KubeletSession::~KubeletSession() = default;
+void KubeletSession::devices_changed(PoolService& pool) { impl_->devices_changed(pool); }
+void KubeletSession::stop() { impl_->stop(); }
+
+Result<std::unique_ptr<KubeletSession>> KubeletSession::start(Options options,
+                                                              std::vector<PoolService*> pools,
+                                                              Logger& logger) {
+  if (options.instance.empty()) options.instance = fmt::format("{:08x}", std::random_device()());
+  if (!is_valid_instance(options.instance)) {
+    return fail(ErrorCode::invalid_argument,
+                "instance {}: expected up to 16 letters, digits, '-' or '_'", options.instance);
+  }
+  auto watch = FolderWatch::open();
+  if (!watch) return pass(watch);
+  auto tasks = TaskQueue::open();
+  if (!tasks) return pass(tasks);
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(*watch), std::move(*tasks),
+                                     pools, logger);
+  if (auto started = impl->start(); !started) return pass(started, "kubelet");
+  return std::unique_ptr<KubeletSession>(new KubeletSession(std::move(impl)));
+}
+
+}  // namespace railhead::kubelet
