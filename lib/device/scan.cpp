@@ -7,6 +7,7 @@
 #include "device/char_devices.hpp"
 #include "device/default_route.hpp"
 #include "device/inventory.hpp"
+#include "device/uevent.hpp"
 
 namespace railhead::device {
 namespace {
@@ -32,23 +33,6 @@ Result<std::optional<Int>> read_number(const Directory& folder, const std::strin
   auto text = optional(folder.read(name));
   if (!text) return pass(text);
   return *text ? parse_int<Int>(**text) : std::nullopt;
-}
-
-// One read gives driver, class and ids:
-//   DRIVER=mlx5_core\nPCI_CLASS=20000\nPCI_ID=15B3:101E\n…
-void decode_uevent(std::string_view uevent, PciFunction& function) {
-  for (auto line : split(uevent, '\n')) {
-    const auto equals = line.find('=');
-    if (equals == std::string_view::npos) continue;
-    const auto key = line.substr(0, equals);
-    const auto value = line.substr(equals + 1);
-    if (key == "DRIVER") function.driver = value;
-    if (key == "PCI_CLASS") function.pci_class = parse_int<uint32_t>(value, 16).value_or(0);
-    if (key == "PCI_ID" && value.size() == 9) {
-      function.vendor = to_lower(value.substr(0, 4));
-      function.device_id = to_lower(value.substr(5));
-    }
-  }
 }
 
 // "../../../devices/pci0000:20/0000:20:00.0/0000:21:00.0" -> {"pci0000:20", "0000:20:00.0"}
@@ -248,7 +232,11 @@ Result<std::optional<PciFunction>> read_function(const Directory& devices, const
   if (!*uevent) return std::nullopt;
   PciFunction function;
   function.address = *address;
-  decode_uevent(**uevent, function);
+  auto known = decode_uevent(**uevent);
+  function.driver = std::move(known.driver);
+  function.pci_class = known.pci_class;
+  function.vendor = std::move(known.vendor);
+  function.device_id = std::move(known.device_id);
   function.is_gpu = options.gpu.takes(function);
   if (!function.is_gpu && !function.is_network()) return std::nullopt;
   auto details = read_details(devices, name, subsystems, host, function);

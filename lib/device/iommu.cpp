@@ -1,0 +1,46 @@
+#include "device/iommu.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "device/uevent.hpp"
+#include "host/files.hpp"
+
+namespace railhead::device {
+namespace {
+
+// What the kernel lets stay in a group that vfio takes (drivers/vfio): nothing bound, a vfio
+// driver, pci-stub, and PCI bridges under their port driver.
+bool blocks(const PciUevent& function) {
+  if (function.driver.empty() || function.driver == "pci-stub") return false;
+  if (function.driver == "vfio-pci" || function.driver.ends_with("-vfio-pci") ||
+      function.driver.ends_with("_vfio_pci")) {
+    return false;
+  }
+  return !(function.pci_class >> 8 == 0x0604 && function.driver == "pcieport");
+}
+
+}  // namespace
+
+Result<IommuGroup> read_iommu_group(const std::string& sysfs_root, uint32_t number) {
+  const auto folder =
+      host::Directory::open(fmt::format("{}/kernel/iommu_groups/{}/devices", sysfs_root, number));
+  if (!folder) return pass(folder);
+  const auto names = folder->list(".");
+  if (!names) return pass(names);
+  IommuGroup group{number, {}, {}};
+  for (const auto& name : *names) {
+    const auto address = PciAddress::parse(name);
+    if (!address) continue;
+    group.members.push_back(*address);
+    const auto uevent = folder->read(name + "/uevent");
+    if (is(uevent, ErrorCode::not_found)) continue;
+    if (!uevent) return pass(uevent);
+    if (blocks(decode_uevent(*uevent))) group.blocking.push_back(*address);
+  }
+  std::sort(group.members.begin(), group.members.end());
+  std::sort(group.blocking.begin(), group.blocking.end());
+  return group;
+}
+
+}  // namespace railhead::device

@@ -1,0 +1,106 @@
+#pragma once
+// A host for tests that only look: its kernel tells what the test puts in, and refuses changes.
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/host.hpp"
+
+namespace railhead::test {
+
+class StillLinks final : public host::Links {
+ public:
+  std::vector<host::Link> all;
+
+  Result<std::vector<host::Link>> list() override { return all; }
+  Result<host::Link> by_index(uint32_t) override { return refused(); }
+  Result<host::Link> by_name(std::string_view) override { return refused(); }
+  Result<host::Link> by_parent(std::string_view) override { return refused(); }
+  Result<void> change(uint32_t, const host::LinkChange&) override { return refused(); }
+  Result<void> add_alt_name(uint32_t, std::string_view) override { return refused(); }
+  Result<void> remove_alt_name(uint32_t, std::string_view) override { return refused(); }
+  Result<host::VfAttributes> vf(uint32_t, uint32_t) override { return refused(); }
+  Result<void> change_vf(uint32_t, uint32_t, const host::VfAttributes&) override {
+    return refused();
+  }
+  Result<std::vector<host::IpPrefix>> addresses(uint32_t) override { return refused(); }
+  Result<void> add_address(uint32_t, const host::IpPrefix&) override { return refused(); }
+  Result<void> add_route(const host::Route&) override { return refused(); }
+  Result<std::vector<host::Route>> routes(uint32_t) override { return refused(); }
+
+ private:
+  static Failure refused() { return fail(ErrorCode::unsupported, "this host only looks"); }
+};
+
+class StillRdma final : public host::RdmaDevices {
+ public:
+  std::vector<host::RdmaLink> all;
+  std::optional<host::RdmaNetnsMode> mode;
+
+  Result<std::vector<host::RdmaLink>> list() override { return all; }
+  Result<std::optional<host::RdmaNetnsMode>> netns_mode() override { return mode; }
+  Result<void> move(std::string_view, int) override { return refused(); }
+  Result<void> rename(std::string_view, std::string_view) override { return refused(); }
+
+ private:
+  static Failure refused() { return fail(ErrorCode::unsupported, "this host only looks"); }
+};
+
+class StillDevlink final : public host::Devlink {
+ public:
+  std::map<std::string, std::string, std::less<>> modes;  // by PCI address
+
+  Result<std::optional<std::string>> eswitch_mode(std::string_view pci) override {
+    const auto found = modes.find(pci);
+    return found == modes.end() ? std::nullopt : std::optional(found->second);
+  }
+};
+
+class StillNetns final : public host::NetNamespaces {
+ public:
+  Result<host::Netns> open(const std::string&) override { return refused(); }
+  Result<host::Netns> current() override { return refused(); }
+  Result<std::unique_ptr<host::Links>> links(const host::Netns&) override { return refused(); }
+  Result<std::unique_ptr<host::RdmaDevices>> rdma(const host::Netns&) override { return refused(); }
+  Result<void> run(const host::Netns&, const std::function<Result<void>()>&) override {
+    return refused();
+  }
+
+ private:
+  static Failure refused() { return fail(ErrorCode::unsupported, "this host only looks"); }
+};
+
+class StillProcesses final : public host::Processes {
+ public:
+  Result<host::ProcessResult> run(const host::ProcessRequest&) override {
+    return fail(ErrorCode::unsupported, "this host only looks");
+  }
+};
+
+class StillLocks final : public host::FileLocks {
+ public:
+  Result<host::FileLock> lock(const std::string&, std::chrono::milliseconds) override {
+    return fail(ErrorCode::unsupported, "this host only looks");
+  }
+};
+
+// sysfs, proc, dev and run are folders below `root`.
+struct StillHost {
+  explicit StillHost(const std::string& root)
+      : host{links,     rdma,
+             devlink,   netns,
+             processes, locks,
+             clock,     {root + "/sys", root + "/proc", root + "/dev", root + "/run"}} {}
+
+  StillLinks links;
+  StillRdma rdma;
+  StillDevlink devlink;
+  StillNetns netns;
+  StillProcesses processes;
+  StillLocks locks;
+  SystemClock clock;
+  host::Host host;
+};
+
+}  // namespace railhead::test

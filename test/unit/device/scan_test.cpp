@@ -1,0 +1,217 @@
+#include <catch2/catch_test_macros.hpp>
+
+#include "device/inventory.hpp"
+#include "test/support/must.hpp"
+#include "test/support/still_host.hpp"
+#include "test/support/sysfs_tree.hpp"
+#include "test/support/temporary_folder.hpp"
+
+namespace railhead::test {
+namespace {
+
+struct Node {
+  TemporaryFolder folder;
+  SysfsTree tree{folder.path() + "/sys"};
+  StillHost still{folder.path()};
+
+  device::Inventory scan() { return must(device::scan(still.host)); }
+};
+
+const device::PciFunction& at(const device::Inventory& inventory, const std::string& address) {
+  const auto* function = inventory.find(PciAddress::parse(address).value());
+  if (!function) FAIL(address << " is not in the inventory");
+  return *function;
+}
+
+host::Link link(uint32_t index, std::string name, std::optional<std::string> parent) {
+  host::Link link;
+  link.index = index;
+  link.name = std::move(name);
+  link.type = 1;
+  link.mtu = 9000;
+  link.parent_device = std::move(parent);
+  return link;
+}
+
+}  // namespace
+
+TEST_CASE("a function's driver, ids, NUMA node, PCIe path and IOMMU group are read") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0",
+                 .path = "pci0000:3a/0000:3a:00.0",
+                 .numa_node = 1,
+                 .iommu_group = 42,
+                 .netdevs = {{.name = "ens1", .mtu = 4200}}});
+  const auto inventory = node.scan();
+  REQUIRE(inventory.functions().size() == 1);
+  const auto& function = at(inventory, "0000:3b:00.0");
+  CHECK(function.driver == "mlx5_core");
+  CHECK(function.vendor == "15b3");
+  CHECK(function.device_id == "101d");
+  CHECK(function.pci_class == 0x020000);
+  CHECK(function.numa_node == 1);
+  CHECK(function.iommu_group == 42);
+  CHECK(function.path == std::vector<std::string>{"pci0000:3a", "0000:3a:00.0"});
+  CHECK(function.netdevs.at(0).name == "ens1");
+  CHECK(function.netdevs.at(0).mtu == 4200);
+  CHECK(function.netdevs.at(0).address.to_string() == "02:00:00:00:00:01");
+  CHECK_FALSE(function.is_vf());
+  CHECK_FALSE(function.total_vfs);
+}
+
+TEST_CASE("NUMA node -1 is no node, and a function without driver has an empty one") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0", .driver = "", .numa_node = -1});
+  const auto inventory = node.scan();
+  CHECK_FALSE(at(inventory, "0000:3b:00.0").numa_node);
+  CHECK(at(inventory, "0000:3b:00.0").driver.empty());
+}
+
+TEST_CASE("VFs know their PF and index, also where the PF's list has a hole") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0", .total_vfs = 4});
+  node.tree.add_vf("0000:3b:00.0", 0, {.address = "0000:3b:00.1"});
+  node.tree.add_vf("0000:3b:00.0", 2, {.address = "0000:3b:00.3"});
+  const auto inventory = node.scan();
+  const auto& pf = at(inventory, "0000:3b:00.0");
+  CHECK(pf.total_vfs == 4);
+  REQUIRE(pf.vfs.size() == 3);
+  CHECK_FALSE(pf.vfs[1]);
+  CHECK(at(inventory, "0000:3b:00.3").pf == pf.address);
+  CHECK(at(inventory, "0000:3b:00.3").vf_index == 2);
+  CHECK(at(inventory, "0000:3b:00.1").vf_index == 0);
+}
+
+TEST_CASE("other PCI functions are left out, GPUs are those the predicate takes") {
+  Node node;
+  node.tree.add({.address = "0000:01:00.0", .pci_class = "010802"});
+  node.tree.add({.address = "0000:02:00.0", .pci_class = "030200", .vendor = "10de"});
+  node.tree.add({.address = "0000:03:00.0", .pci_class = "00ff00", .vendor = "1234"});
+  CHECK(node.scan().functions().size() == 1);
+  CHECK(at(node.scan(), "0000:02:00.0").is_gpu);
+
+  const device::ScanOptions options{{.classes = {0x00ff}, .vendors = {}}};
+  const auto inventory = must(device::scan(node.still.host, options));
+  REQUIRE(inventory.functions().size() == 1);
+  CHECK(at(inventory, "0000:03:00.0").is_gpu);
+}
+
+TEST_CASE("netdev facts come from the links dump, by parent device or by name") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0", .netdevs = {{.name = "renamed"}}});
+  node.tree.add({.address = "0000:3b:00.1", .netdevs = {{.name = "old_kernel"}}});
+  node.still.links.all = {link(7, "ens1", "0000:3b:00.0"), link(8, "old_kernel", std::nullopt)};
+  const auto inventory = node.scan();
+  CHECK(at(inventory, "0000:3b:00.0").netdevs.at(0).name == "ens1");
+  CHECK(at(inventory, "0000:3b:00.0").netdevs.at(0).mtu == 9000);
+  CHECK(at(inventory, "0000:3b:00.1").netdevs.at(0).index == 8);
+}
+
+TEST_CASE("a link of another device with the same name gives no facts") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0", .netdevs = {{.name = "eth0", .mtu = 1400}}});
+  node.still.links.all = {link(7, "eth0", "0000:99:00.0")};
+  CHECK(at(node.scan(), "0000:3b:00.0").netdevs.at(0).mtu == 1400);
+}
+
+TEST_CASE("the IPv4 default route marks its link and the ports of its bond") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0"});
+  node.tree.add({.address = "0000:3b:00.1"});
+  node.tree.add({.address = "0000:3c:00.0"});
+  auto port = link(3, "ens1", "0000:3b:00.0");
+  port.master = 9;
+  node.still.links.all = {port, link(4, "ens2", "0000:3b:00.1"), link(5, "ens3", "0000:3c:00.0"),
+                          link(9, "bond0", std::nullopt)};
+  const std::string header =
+      "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU";
+  node.tree.write(node.folder.path() + "/proc/net/route",
+                  header +
+                      "\n"
+                      "bond0\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
+                      "ens2\t0002A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
+                      "ens3\t00000000\t0102A8C0\t0002\t0\t0\t100\t00000000\t0\t0\t0");
+  const auto inventory = node.scan();
+  CHECK(at(inventory, "0000:3b:00.0").netdevs.at(0).default_route);
+  CHECK_FALSE(at(inventory, "0000:3b:00.1").netdevs.at(0).default_route);
+  CHECK_FALSE(at(inventory, "0000:3c:00.0").netdevs.at(0).default_route);  // the route is not up
+}
+
+TEST_CASE("an RDMA device has its character devices, sorted by kind") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0", .rdma = {{.name = "mlx5_4", .number = 4}}});
+  const auto inventory = node.scan();
+  const auto& rdma = at(inventory, "0000:3b:00.0").rdma;
+  REQUIRE(rdma.size() == 1);
+  using device::CharKind;
+  CHECK(rdma[0].char_devices ==
+        std::vector<device::CharDevice>{{CharKind::uverbs, "uverbs4", "231:196"},
+                                        {CharKind::umad, "umad4", "231:4"},
+                                        {CharKind::issm, "issm4", "231:68"}});
+  CHECK(rdma[0].in_host_namespace);
+}
+
+TEST_CASE("RDMA netlink's answer goes before sysfs', which fills in where netlink is silent") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0", .rdma = {{.name = "mlx5_4", .number = 4}}});
+  node.tree.add({.address = "0000:3c:00.0",
+                 .rdma = {{.name = "mlx5_5",
+                           .number = 5,
+                           .link_layer = "InfiniBand",
+                           .node_guid = "0011:2233:4455:6677"}}});
+  node.still.rdma.all = {{3, "mlx5_4", Guid{0xabc}, "roce", {{1, 4, 5, "ens1"}}}};
+  node.still.rdma.mode = host::RdmaNetnsMode::exclusive;
+  const auto inventory = node.scan();
+  const auto& told = at(inventory, "0000:3b:00.0").rdma.at(0);
+  CHECK(told.index == 3);
+  CHECK(told.node_guid == Guid{0xabc});
+  CHECK(told.link_layer == device::LinkLayer::ethernet);
+  CHECK(told.ports.at(0).netdev == "ens1");
+  const auto& read = at(inventory, "0000:3c:00.0").rdma.at(0);
+  CHECK_FALSE(read.index);
+  CHECK(read.node_guid == Guid{0x0011223344556677});
+  CHECK(read.link_layer == device::LinkLayer::infiniband);
+  CHECK(inventory.rdma_netns_mode() == host::RdmaNetnsMode::exclusive);
+}
+
+TEST_CASE("an RDMA device in a pod's namespace stays in the inventory") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.1",
+                 .rdma = {{.name = "mlx5_6", .number = 6, .in_host_namespace = false}}});
+  const auto inventory = node.scan();
+  const auto& rdma = at(inventory, "0000:3b:00.1").rdma.at(0);
+  CHECK(rdma.name == "mlx5_6");
+  CHECK_FALSE(rdma.in_host_namespace);
+  CHECK(rdma.char_devices.size() == 3);
+}
+
+TEST_CASE("a PF tells its eswitch mode where devlink answers") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0", .total_vfs = 4});
+  node.tree.add({.address = "0000:3c:00.0", .total_vfs = 4});
+  node.still.devlink.modes["0000:3b:00.0"] = "switchdev";
+  const auto inventory = node.scan();
+  CHECK(at(inventory, "0000:3b:00.0").eswitch_mode == "switchdev");
+  CHECK_FALSE(at(inventory, "0000:3c:00.0").eswitch_mode);
+}
+
+TEST_CASE("a node without PCI has an empty inventory") {
+  const TemporaryFolder folder;
+  StillHost still(folder.path());
+  CHECK(must(device::scan(still.host)).functions().empty());
+}
+
+TEST_CASE("the mlx5-like node of 8 PFs with 127 VFs is read whole") {
+  Node node;
+  add_mlx5_node(node.tree, 8, 127);
+  const auto inventory = node.scan();
+  REQUIRE(inventory.functions().size() == 8 * 128);
+  const auto* last = inventory.find(mlx5_vf(7, 126));
+  REQUIRE(last);
+  CHECK(last->pf == mlx5_pf(7));
+  CHECK(last->vf_index == 126);
+  CHECK(last->numa_node == 1);
+  CHECK(last->rdma.at(0).name == "mlx5_1023");
+}
+
+}  // namespace railhead::test
