@@ -35,6 +35,10 @@ class Netns {
   std::string path_;
 };
 
+// Runs `work` on a thread of its own inside the namespace of that open file, and throws the thread
+// away: no thread of the caller's ever changes its namespace.
+[[nodiscard]] Result<void> run_in_netns(int netns_fd, const std::function<Result<void>()>& work);
+
 class NetNamespaces {
  public:
   virtual ~NetNamespaces() = default;

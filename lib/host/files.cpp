@@ -1,0 +1,193 @@
+#include "host/files.hpp"
+
+#include <cerrno>
+#include <memory>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace railhead::host {
+namespace {
+
+constexpr size_t kMaxFile = 64 * 1024;
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
+
+Result<std::string> read_link(int folder, const char* path) {
+  char target[4096];
+  const ssize_t size = ::readlinkat(folder, path, target, sizeof(target));
+  if (size < 0) return fail_errno(errno, "read the link");
+  return std::string(target, static_cast<size_t>(size));
+}
+
+// What stands behind an open folder, for messages: asked only when something went wrong.
+std::string full_path(int folder, const std::string& path) {
+  auto base = read_link(AT_FDCWD, fmt::format("/proc/self/fd/{}", folder).c_str());
+  return base.value_or("") + "/" + path;
+}
+
+// `limit`: more than that is an error.
+Result<std::string> read_all(int fd, size_t limit) {
+  std::string text(4096, '\0');
+  size_t size = 0;
+  for (;;) {
+    const ssize_t got = ::read(fd, text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(errno, "read");
+    if (got == 0) break;
+    size += static_cast<size_t>(got);
+    if (size > limit) return fail_errno(EFBIG, "more than {} bytes", limit);
+    if (size == text.size()) text.resize(2 * size);
+  }
+  text.resize(size);
+  return text;
+}
+
+Result<void> write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail_errno(errno, "write");
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return {};
+}
+
+std::string folder_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Result<void> write_temporary(int fd, std::string_view text, unsigned mode, bool durable) {
+  if (auto written = write_all(fd, text); !written) return written;
+  if (::fchmod(fd, mode) != 0) return fail_errno(errno, "chmod");
+  if (durable && ::fsync(fd) != 0) return fail_errno(errno, "fsync");
+  return {};
+}
+
+Result<void> sync_folder(const std::string& path) {
+  const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return fail_errno(errno, "open {}", path);
+  if (::fsync(folder.get()) != 0) return fail_errno(errno, "fsync {}", path);
+  return {};
+}
+
+}  // namespace
+
+Result<Directory> Directory::open(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return fail_errno(errno, "open {}", path);
+  return Directory(std::move(fd));
+}
+
+Result<Directory> Directory::sub(const std::string& path) const {
+  UniqueFd fd(::openat(fd_.get(), path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return fail_errno(errno, "open {}", full_path(fd_.get(), path));
+  return Directory(std::move(fd));
+}
+
+Result<std::string> Directory::read(const std::string& path) const {
+  const UniqueFd file(::openat(fd_.get(), path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail_errno(errno, "open {}", full_path(fd_.get(), path));
+  auto text = read_all(file.get(), kMaxFile);
+  if (!text) return pass(text, full_path(fd_.get(), path));
+  if (text->ends_with('\n')) text->pop_back();
+  return text;
+}
+
+Result<std::vector<std::string>> Directory::list(const std::string& path) const {
+  const int fd = ::openat(fd_.get(), path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return fail_errno(errno, "open {}", full_path(fd_.get(), path));
+  const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(fd));
+  if (!folder) {
+    ::close(fd);
+    return fail_errno(ENOMEM, "list {}", full_path(fd_.get(), path));
+  }
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  if (errno != 0) return fail_errno(errno, "list {}", full_path(fd_.get(), path));
+  return names;
+}
+
+Result<std::string> Directory::link(const std::string& path) const {
+  auto target = read_link(fd_.get(), path.c_str());
+  if (!target) return pass(target, full_path(fd_.get(), path));
+  return target;
+}
+
+Result<std::string> Directory::link_name(const std::string& path) const {
+  auto target = link(path);
+  if (!target) return target;
+  return target->substr(target->rfind('/') + 1);  // npos + 1 is 0
+}
+
+bool Directory::exists(const std::string& path) const {
+  return ::faccessat(fd_.get(), path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+Result<void> write_file_atomically(const std::string& path, std::string_view text, unsigned mode,
+                                   bool durable) {
+  const auto folder = folder_of(path);
+  // Hidden: whoever lists the folder after we were killed here takes it for nothing of his.
+  std::string temporary = fmt::format("{}/.{}.XXXXXX", folder, path.substr(path.rfind('/') + 1));
+  const UniqueFd file(::mkostemp(temporary.data(), O_CLOEXEC));
+  if (!file) return fail_errno(errno, "make a temporary file {}", temporary);
+
+  auto written = write_temporary(file.get(), text, mode, durable);
+  if (written && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    written = fail_errno(errno, "rename {}", temporary);
+  }
+  if (!written) {
+    ::unlink(temporary.c_str());
+    return pass(written, "write " + path);
+  }
+  if (durable) return sync_folder(folder);
+  return {};
+}
+
+Result<void> write_file(const std::string& path, std::string_view text) {
+  const UniqueFd file(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
+  if (!file) return fail_errno(errno, "open {}", path);
+  const ssize_t written = ::write(file.get(), text.data(), text.size());
+  if (written < 0) return fail_errno(errno, "write '{}' to {}", text, path);
+  if (static_cast<size_t>(written) != text.size()) return fail_errno(EIO, "write to {}", path);
+  return {};
+}
+
+Result<std::string> read_file(const std::string& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail_errno(errno, "open {}", path);
+  auto text = read_all(file.get(), SIZE_MAX / 2);
+  if (!text) return pass(text, path);
+  return text;
+}
+
+Result<void> make_directories(const std::string& path, unsigned mode) {
+  if (::mkdir(path.c_str(), mode) == 0) return {};
+  if (errno == ENOENT && path.find('/') != std::string::npos) {
+    if (auto parent = make_directories(folder_of(path), mode); !parent) return parent;
+    if (::mkdir(path.c_str(), mode) == 0) return {};
+  }
+  const int os_errno = errno;
+  struct stat status {};
+  if (os_errno == EEXIST && ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    return {};
+  }
+  return fail_errno(os_errno, "make the folder {}", path);
+}
+
+Result<void> remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "remove {}", path);
+  return {};
+}
+
+}  // namespace railhead::host

@@ -1,0 +1,80 @@
+#include "netlink/address.hpp"
+
+#include <algorithm>
+
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
+
+namespace railhead::netlink {
+namespace {
+
+uint8_t family_of(const host::IpPrefix& prefix) { return prefix.v6 ? AF_INET6 : AF_INET; }
+
+Bytes address_bytes(const host::IpPrefix& prefix) {
+  return std::as_bytes(std::span(prefix.bytes)).first(prefix.v6 ? 16 : 4);
+}
+
+Result<host::IpPrefix> prefix_of(uint8_t family, Bytes address, uint8_t length) {
+  host::IpPrefix prefix;
+  prefix.v6 = family == AF_INET6;
+  const size_t size = prefix.v6 ? 16 : 4;
+  if (address.size() != size || length > size * 8) {
+    return fail(ErrorCode::decode, "address of {} bytes with prefix length {}", address.size(),
+                length);
+  }
+  std::memcpy(prefix.bytes.data(), address.data(), size);
+  prefix.length = length;
+  return prefix;
+}
+
+bool is_ip(uint8_t family) { return family == AF_INET || family == AF_INET6; }
+
+std::array<uint8_t, 4> broadcast_of(const host::IpPrefix& address) {
+  std::array<uint8_t, 4> bytes{};
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const int host_bits = std::clamp(static_cast<int>(8 * (i + 1)) - address.length, 0, 8);
+    bytes[i] = static_cast<uint8_t>(address.bytes[i] | ((1 << host_bits) - 1));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Request get_addresses(uint32_t index) {
+  ifaddrmsg header{};
+  header.ifa_index = index;
+  return {RTM_GETADDR, NLM_F_DUMP, header};
+}
+
+Request add_address(uint32_t index, const host::IpPrefix& address) {
+  ifaddrmsg header{};
+  header.ifa_family = family_of(address);
+  header.ifa_prefixlen = address.length;
+  header.ifa_index = index;
+  Request request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, header);
+  request.put(IFA_LOCAL, address_bytes(address));
+  request.put(IFA_ADDRESS, address_bytes(address));
+  // The kernel sets no broadcast address by itself; /31 and /32 have none (RFC 3021).
+  if (!address.v6 && address.length < 31) {
+    request.put(IFA_BROADCAST, bytes_of(broadcast_of(address)));
+  }
+  return request;
+}
+
+Result<LinkAddress> decode_address(const Message& message) {
+  auto header = read_header<ifaddrmsg>(message.payload);
+  if (!header) return pass(header, "address");
+  auto attributes = Attributes::parse(message.payload, sizeof(ifaddrmsg));
+  if (!attributes) return pass(attributes, "address");
+  // IFA_ADDRESS is the peer's on a point-to-point link; IFA_LOCAL is then the link's own.
+  auto bytes = attributes->bytes(IFA_LOCAL);
+  if (!bytes) bytes = attributes->bytes(IFA_ADDRESS);
+  if (!bytes || !is_ip(header->ifa_family)) {
+    return fail(ErrorCode::decode, "address of family {} without a value", header->ifa_family);
+  }
+  auto address = prefix_of(header->ifa_family, *bytes, header->ifa_prefixlen);
+  if (!address) return pass(address);
+  return LinkAddress{header->ifa_index, *address};
+}
+
+}  // namespace railhead::netlink

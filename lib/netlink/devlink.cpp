@@ -1,0 +1,50 @@
+#include "netlink/devlink.hpp"
+
+#include <linux/devlink.h>
+#include <linux/genetlink.h>
+
+namespace railhead::netlink {
+namespace {
+
+genlmsghdr header(uint8_t command, uint8_t version) {
+  genlmsghdr result{};
+  result.cmd = command;
+  result.version = version;
+  return result;
+}
+
+}  // namespace
+
+Request get_generic_family(std::string_view name) {
+  Request request(GENL_ID_CTRL, 0, header(CTRL_CMD_GETFAMILY, 1));
+  request.put_string(CTRL_ATTR_FAMILY_NAME, name);
+  return request;
+}
+
+Result<uint16_t> decode_generic_family(const Message& message) {
+  auto attributes = Attributes::parse(message.payload, sizeof(genlmsghdr));
+  if (!attributes) return pass(attributes, "generic netlink family");
+  auto id = attributes->u16(CTRL_ATTR_FAMILY_ID);
+  if (!id) return fail(ErrorCode::decode, "generic netlink family without an id");
+  return *id;
+}
+
+Request get_eswitch(uint16_t devlink_family, std::string_view pci) {
+  Request request(devlink_family, 0, header(DEVLINK_CMD_ESWITCH_GET, DEVLINK_GENL_VERSION));
+  request.put_string(DEVLINK_ATTR_BUS_NAME, "pci");
+  request.put_string(DEVLINK_ATTR_DEV_NAME, pci);
+  return request;
+}
+
+Result<std::optional<std::string>> decode_eswitch_mode(const Message& message) {
+  auto attributes = Attributes::parse(message.payload, sizeof(genlmsghdr));
+  if (!attributes) return pass(attributes, "devlink eswitch");
+  auto mode = attributes->u16(DEVLINK_ATTR_ESWITCH_MODE);
+  if (auto fits = attributes->verify(); !fits) return pass(fits, "devlink eswitch");
+  if (!mode) return std::nullopt;
+  if (*mode == DEVLINK_ESWITCH_MODE_LEGACY) return "legacy";
+  if (*mode == DEVLINK_ESWITCH_MODE_SWITCHDEV) return "switchdev";
+  return std::to_string(*mode);
+}
+
+}  // namespace railhead::netlink

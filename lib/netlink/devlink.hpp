@@ -1,0 +1,18 @@
+#pragma once
+// devlink over generic netlink (linux/devlink.h, linux/genetlink.h).
+#include <optional>
+#include <string>
+
+#include "netlink/wire.hpp"
+
+namespace railhead::netlink {
+
+Request get_generic_family(std::string_view name);
+Result<uint16_t> decode_generic_family(const Message& message);  // its id. Errors: decode.
+
+Request get_eswitch(uint16_t devlink_family, std::string_view pci);
+// "legacy", "switchdev", or the number of a mode unknown here; nothing when the kernel does not
+// say. Errors: decode.
+Result<std::optional<std::string>> decode_eswitch_mode(const Message& message);
+
+}  // namespace railhead::netlink

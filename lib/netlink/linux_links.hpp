@@ -1,0 +1,35 @@
+#pragma once
+#include <memory>
+
+#include "host/links.hpp"
+#include "netlink/socket.hpp"
+
+namespace railhead::netlink {
+
+// host::Links by rtnetlink, of the namespace that the thread calling open() is in.
+class LinuxLinks final : public host::Links {
+ public:
+  static Result<std::unique_ptr<host::Links>> open();
+
+  Result<std::vector<host::Link>> list() override;
+  Result<host::Link> by_index(uint32_t index) override;
+  Result<host::Link> by_name(std::string_view name) override;
+  Result<host::Link> by_parent(std::string_view pci_address) override;
+  Result<void> change(uint32_t index, const host::LinkChange& change) override;
+  Result<void> add_alt_name(uint32_t index, std::string_view name) override;
+  Result<void> remove_alt_name(uint32_t index, std::string_view name) override;
+  Result<host::VfAttributes> vf(uint32_t pf_index, uint32_t vf) override;
+  Result<void> change_vf(uint32_t pf_index, uint32_t vf, const host::VfAttributes& change) override;
+  Result<std::vector<host::IpPrefix>> addresses(uint32_t index) override;
+  Result<void> add_address(uint32_t index, const host::IpPrefix& address) override;
+  Result<void> add_route(const host::Route& route) override;
+  Result<std::vector<host::Route>> routes(uint32_t index) override;
+
+ private:
+  explicit LinuxLinks(Socket socket) : socket_(std::move(socket)) {}
+  Result<host::Link> get(Request request);
+
+  Socket socket_;
+};
+
+}  // namespace railhead::netlink

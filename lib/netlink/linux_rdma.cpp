@@ -1,0 +1,91 @@
+#include "netlink/linux_rdma.hpp"
+
+#include <fcntl.h>
+
+#include "host/netns.hpp"
+#include "netlink/nldev.hpp"
+
+namespace railhead::netlink {
+
+Result<std::unique_ptr<host::RdmaDevices>> LinuxRdma::open() {
+  std::optional<Socket> socket;
+  auto opened = Socket::open(NETLINK_RDMA);
+  if (opened) {
+    socket.emplace(std::move(*opened));
+  } else if (!is(opened, ErrorCode::unsupported)) {
+    return pass(opened);
+  }
+  UniqueFd netns(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!netns) return fail_errno(errno, "open /proc/thread-self/ns/net");
+  return std::unique_ptr<host::RdmaDevices>(new LinuxRdma(std::move(socket), std::move(netns)));
+}
+
+Result<std::vector<host::RdmaLink>> LinuxRdma::list() {
+  std::vector<host::RdmaLink> devices;
+  if (!socket_) return devices;
+  auto infos = socket_->dump<RdmaDeviceInfo>(get_rdma_devices(), decode_rdma_device);
+  if (!infos) return pass(infos, "list RDMA devices");
+  for (auto& info : *infos) {
+    bool gone = false;
+    for (uint32_t number = 1; number <= info.port_count && !gone; ++number) {
+      auto done = socket_->exchange(get_rdma_port(info.device.index, number),
+                                    [&](const Message& message) -> Result<void> {
+                                      auto port = decode_rdma_port(message);
+                                      if (!port) return pass(port);
+                                      info.device.ports.push_back(std::move(*port));
+                                      return {};
+                                    });
+      // The kernel's answer for a device that went away since the dump.
+      gone = is(done, ErrorCode::invalid_argument) || is(done, ErrorCode::not_found);
+      if (!done && !gone) return pass(done, info.device.name);
+    }
+    if (!gone) devices.push_back(std::move(info.device));
+  }
+  return devices;
+}
+
+Result<std::optional<host::RdmaNetnsMode>> LinuxRdma::netns_mode() {
+  if (!socket_) return std::nullopt;
+  std::optional<host::RdmaNetnsMode> mode;
+  auto done = socket_->exchange(get_rdma_system(), [&](const Message& message) -> Result<void> {
+    auto decoded = decode_rdma_system(message);
+    if (!decoded) return pass(decoded);
+    mode = *decoded;
+    return {};
+  });
+  // Kernels before 5.2 know no such command.
+  if (is(done, ErrorCode::invalid_argument) || is(done, ErrorCode::unsupported)) return mode;
+  if (!done) return pass(done, "RDMA namespace mode");
+  return mode;
+}
+
+Result<uint32_t> LinuxRdma::index_of(std::string_view name) {
+  if (!socket_) return fail_errno(ENODEV, "{}: no RDMA in this kernel", name);
+  auto infos = socket_->dump<RdmaDeviceInfo>(get_rdma_devices(), decode_rdma_device);
+  if (!infos) return pass(infos, name);
+  for (const auto& info : *infos) {
+    if (info.device.name == name) return info.device.index;
+  }
+  return fail_errno(ENODEV, "RDMA device {}", name);
+}
+
+Result<void> LinuxRdma::move(std::string_view name, int netns_fd) {
+  auto index = index_of(name);
+  if (!index) return pass(index);
+  // The kernel takes the device from the namespace of the thread that asks, not of the socket it
+  // asks through, and says ENODEV where they differ (rdma_dev_change_netns).
+  auto moved = host::run_in_netns(
+      netns_.get(), [&] { return socket_->exchange(move_rdma_device(*index, netns_fd)); });
+  if (!moved) return pass(moved, fmt::format("move RDMA device {} to another namespace", name));
+  return {};
+}
+
+Result<void> LinuxRdma::rename(std::string_view name, std::string_view new_name) {
+  auto index = index_of(name);
+  if (!index) return pass(index);
+  auto renamed = socket_->exchange(rename_rdma_device(*index, new_name));
+  if (!renamed) return pass(renamed, fmt::format("rename RDMA device {} to {}", name, new_name));
+  return {};
+}
+
+}  // namespace railhead::netlink
