@@ -21,9 +21,34 @@ std::string place(std::string_view text, size_t offset) {
                      before.size() - (start == std::string_view::npos ? 0 : start + 1) + 1);
 }
 
+// How deep objects and lists may stand in each other. Go refuses at 10 000; what walks a value
+// here does so recursively, on a stack that must hold it.
+constexpr int kMaxDepth = 1000;
+
+// Whether brackets outside of strings are nested deeper than that.
+bool is_too_deep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > kMaxDepth) return true;
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<Json> parse(std::string_view text) {
+  if (is_too_deep(text)) return fail(ErrorCode::decode, "nested more than {} deep", kMaxDepth);
   try {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {

@@ -8,7 +8,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 namespace railhead::linux {
@@ -172,6 +172,9 @@ Result<host::ProcessResult> collect(Child& child, const Streams& streams,
   return result;
 }
 
+// By its number: glibc 2.36's pidfd_open() is declared without C linkage.
+int open_pidfd(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
+
 }  // namespace
 
 Result<host::ProcessResult> LinuxProcesses::run(const host::ProcessRequest& request) {
@@ -185,7 +188,7 @@ Result<host::ProcessResult> LinuxProcesses::run(const host::ProcessRequest& requ
   }
   if (pid < 0) return fail_errno(-pid, "run {}", request.program);
 
-  Child child(pid, UniqueFd(::pidfd_open(pid, 0)));
+  Child child(pid, UniqueFd(open_pidfd(pid)));
   streams->output.write = UniqueFd();
   streams->errors.write = UniqueFd();
   if (child.handle() < 0) return fail_errno(errno, "pidfd_open of {}", request.program);

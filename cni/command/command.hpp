@@ -1,0 +1,66 @@
+#pragma once
+// One function per CNI verb. Each gives what goes to standard output.
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "attach/attachment.hpp"
+#include "base/log.hpp"
+#include "cni/ipam.hpp"
+#include "cnispec/cni_error.hpp"
+#include "cnispec/net_conf.hpp"
+#include "cnispec/request.hpp"
+#include "host/host.hpp"
+
+namespace railhead::cni {
+
+struct Call {
+  const cnispec::Request& request;
+  const cnispec::NetConf& conf;
+  const nlohmann::ordered_json& config;  // the whole of it
+  Ipam& ipam;
+  host::Host& host;
+  Logger& log;
+
+  [[nodiscard]] attach::AttachmentKey key() const {
+    return {conf.name, request.container_id, request.ifname};
+  }
+};
+
+// Attaches the VF, asks IPAM, sets the addresses. After an error nothing of it is left.
+cnispec::Outcome<std::string> add(const Call& call);
+// Gives the VF and the addresses back; both are tried whatever the other says.
+cnispec::Outcome<std::string> del(const Call& call);
+// Compares what stands in the pod with the record and with prevResult's addresses.
+cnispec::Outcome<std::string> check(const Call& call);
+// Gives back what the runtime does not list as valid.
+cnispec::Outcome<std::string> gc(const Call& call);
+// Whether an ADD could succeed; code 50 when not.
+cnispec::Outcome<std::string> status(const Call& call);
+
+// Both errors as one; nothing when there is none. The code is the first one's.
+cnispec::Outcome<> both(const cnispec::Outcome<>& first, const cnispec::Outcome<>& second);
+cnispec::Outcome<> to_outcome(const Result<>& result);
+
+// Measures the steps of one operation for its log line.
+class Stopwatch {
+ public:
+  explicit Stopwatch(Clock& clock) : clock_(clock), start_(clock.now()), last_(start_) {}
+  double step_ms() {  // since the last call
+    const auto now = clock_.now();
+    return milliseconds(now - std::exchange(last_, now));
+  }
+  [[nodiscard]] double total_ms() const { return milliseconds(clock_.now() - start_); }
+
+ private:
+  static double milliseconds(std::chrono::nanoseconds duration) {
+    // Whole microseconds are as much as a log line needs.
+    return static_cast<double>(duration.count() / 1000) / 1000;
+  }
+
+  Clock& clock_;
+  std::chrono::steady_clock::time_point start_;
+  std::chrono::steady_clock::time_point last_;
+};
+
+}  // namespace railhead::cni

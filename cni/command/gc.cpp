@@ -1,0 +1,23 @@
+#include <nlohmann/json.hpp>
+
+#include "cni/command/command.hpp"
+
+namespace railhead::cni {
+
+using cnispec::Outcome;
+
+Outcome<std::string> gc(const Call& call) {
+  const auto listed = cnispec::read_valid_attachments(call.config);
+  if (!listed) return cnispec::refuse(listed.error());
+  std::vector<attach::AttachmentKey> valid;
+  for (const auto& attachment : *listed) {
+    valid.push_back({call.conf.name, attachment.container_id, attachment.ifname});
+  }
+  attach::Attacher attacher(call.host, call.log);
+  const auto collected = to_outcome(attacher.collect_garbage(call.conf.name, valid));
+  const auto forwarded = call.ipam.call(cnispec::Command::gc);
+  if (auto done = both(collected, forwarded); !done) return cnispec::refuse(done.error());
+  return {};
+}
+
+}  // namespace railhead::cni

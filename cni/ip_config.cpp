@@ -1,0 +1,72 @@
+#include "cni/ip_config.hpp"
+
+#include <fmt/format.h>
+
+namespace railhead::cni {
+
+using cnispec::Outcome;
+using host::IpPrefix;
+
+namespace {
+
+Outcome<IpPrefix> read_prefix(const std::string& text, const char* what) {
+  if (const auto prefix = IpPrefix::parse(text)) return *prefix;
+  return cnispec::refuse(cnispec::code::kDecode,
+                         fmt::format("IPAM plugin's {} \"{}\" is no IP address", what, text));
+}
+
+// The gateway of the first address of that family that has one.
+const std::string* default_gateway(const cnispec::PluginResult& result, bool v6) {
+  for (const auto& ip : result.ips) {
+    if (!ip.gateway.empty() && (ip.gateway.find(':') != std::string::npos) == v6) {
+      return &ip.gateway;
+    }
+  }
+  return nullptr;
+}
+
+Outcome<host::Route> read_route(const cnispec::PluginResult& result, const cnispec::Route& route) {
+  const auto destination = read_prefix(route.dst, "route");
+  if (!destination) return cnispec::refuse(destination.error());
+  host::Route read;
+  read.destination = *destination;
+  const std::string* gateway =
+      route.gw.empty() ? default_gateway(result, destination->v6) : &route.gw;
+  if (gateway) {
+    const auto address = read_prefix(*gateway, "gateway");
+    if (!address) return cnispec::refuse(address.error());
+    read.gateway = *address;
+  }
+  read.metric = route.priority;
+  read.table = route.table;
+  read.mtu = route.mtu;
+  read.advmss = route.advmss;
+  if (route.scope) {
+    if (*route.scope > UINT8_MAX) {
+      return cnispec::refuse(cnispec::code::kDecode,
+                             fmt::format("IPAM plugin's route {} has scope {}: expected 0 to 255",
+                                         route.dst, *route.scope));
+    }
+    read.scope = static_cast<uint8_t>(*route.scope);
+  }
+  return read;
+}
+
+}  // namespace
+
+Outcome<attach::IpConfig> read_ip_config(const cnispec::PluginResult& result) {
+  attach::IpConfig config;
+  for (const auto& ip : result.ips) {
+    const auto address = read_prefix(ip.address, "address");
+    if (!address) return cnispec::refuse(address.error());
+    config.addresses.push_back(*address);
+  }
+  for (const auto& route : result.routes) {
+    auto read = read_route(result, route);
+    if (!read) return cnispec::refuse(read.error());
+    config.routes.push_back(std::move(*read));
+  }
+  return config;
+}
+
+}  // namespace railhead::cni

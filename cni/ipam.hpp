@@ -1,0 +1,35 @@
+#pragma once
+// The IPAM plugin that a configuration names, run as a delegate.
+#include <optional>
+#include <string>
+
+#include "cnispec/cni_error.hpp"
+#include "cnispec/plugin_result.hpp"
+#include "cnispec/request.hpp"
+#include "host/processes.hpp"
+
+namespace railhead::cni {
+
+// Without a type there is no IPAM: every call succeeds and gives nothing.
+class Ipam {
+ public:
+  // `config` is the whole configuration as it came; the delegate gets it and our environment.
+  Ipam(std::string type, const cnispec::Environment& environment, const std::string& config,
+       host::Processes& processes)
+      : type_(std::move(type)), environment_(environment), config_(config), processes_(processes) {}
+
+  // The addresses, or nothing without IPAM. A result without any address is an error.
+  [[nodiscard]] cnispec::Outcome<std::optional<cnispec::PluginResult>> add();
+  // DEL, CHECK, GC or STATUS. Errors keep the delegate's code.
+  [[nodiscard]] cnispec::Outcome<> call(cnispec::Command command);
+
+ private:
+  [[nodiscard]] cnispec::Outcome<std::string> run(cnispec::Command command);
+
+  std::string type_;
+  const cnispec::Environment& environment_;
+  const std::string& config_;
+  host::Processes& processes_;
+};
+
+}  // namespace railhead::cni

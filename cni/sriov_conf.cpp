@@ -1,0 +1,197 @@
+#include "cni/sriov_conf.hpp"
+
+#include <optional>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/go_json.hpp"
+#include "base/text.hpp"
+
+namespace railhead::cni {
+
+using cnispec::Outcome;
+using go_json::Object;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr int64_t kMaxVlan = 4094;
+constexpr int64_t kMaxQos = 7;
+constexpr int64_t kMinMtu = 68;  // RFC 791: what every IPv4 link must carry
+constexpr int64_t kMaxMtu = INT32_MAX;
+constexpr uint16_t kEthP8021Q = 0x8100;   // ETH_P_8021Q, linux/if_ether.h
+constexpr uint16_t kEthP8021AD = 0x88a8;  // ETH_P_8021AD
+
+// Keys that other parts read, or that runtimes and other programs put there.
+constexpr std::string_view kOtherKeys[] = {
+    "cniVersion",   "name",         "type",    "ipam",     "dns",
+    "capabilities", "prevResult",   "args",    "logLevel", "logFile",
+    "pciBusID",     "disableCheck", "Master",  "VFID",     "OrigVfState",
+    "disableGC",    "cniVersions",  "plugins", "ipMasq",   "resourceName"};
+
+template <class... Args>
+tl::unexpected<cnispec::CniError> refuse(fmt::format_string<Args...> format, Args&&... args) {
+  return cnispec::refuse(cnispec::code::kInvalidConfig,
+                         fmt::format("SRIOV-CNI failed to load netconf: LoadConf(): {}",
+                                     fmt::format(format, std::forward<Args>(args)...)));
+}
+
+// Messages carry Go's %q, which escapes quotes.
+std::string quote(std::string_view text) {
+  std::string quoted = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted += '"';
+}
+
+Outcome<PciAddress> read_device(Object& config, Object* runtime) {
+  auto id = config.string("deviceID").value_or("");
+  if (id.empty() && runtime) id = runtime->string("deviceID").value_or("");
+  if (id.empty()) id = config.string("pciBusID").value_or("");
+  if (id.empty()) return refuse("VF pci addr is required");
+  const auto address = PciAddress::parse(id);
+  if (address) return *address;
+  return refuse("failed to get VF information: {}",
+                quote(fmt::format("deviceID {} is not a PCI address like 0000:3b:00.2", id)));
+}
+
+Outcome<std::optional<host::VfVlan>> read_vlan(Object& config) {
+  const auto id = config.integer("vlan");
+  const auto qos = config.integer("vlanQoS");
+  const auto protocol = config.string("vlanProto");
+  if (!id) {
+    if (qos) return refuse("vlan id must be configured to set vlan QoS to a non-nil value");
+    if (protocol) return refuse("vlan id must be configured to set vlan proto to a non-nil value");
+    return std::nullopt;
+  }
+  if (*id < 0 || *id > kMaxVlan) {
+    return refuse("vlan id {} invalid: value must be in the range 0-4094", *id);
+  }
+  if (qos && (*qos < 0 || *qos > kMaxQos)) {
+    return refuse("vlan QoS PCP {} invalid: value must be in the range 0-7", *qos);
+  }
+  if (qos.value_or(0) != 0 && *id == 0) {
+    return refuse("non-zero vlan id must be configured to set vlan QoS to a non-zero value");
+  }
+  host::VfVlan vlan{static_cast<uint32_t>(*id), static_cast<uint32_t>(qos.value_or(0)), kEthP8021Q};
+  if (protocol) {
+    const auto lower = to_lower(*protocol);
+    if (lower != "802.1q" && lower != "802.1ad") {
+      return refuse("vlan Proto {} invalid: value must be '802.1Q' or '802.1ad'", lower);
+    }
+    if (lower == "802.1ad") {
+      if (*id == 0) {
+        return refuse("non-zero vlan id must be configured to set vlan proto 802.1ad");
+      }
+      vlan.protocol = kEthP8021AD;
+    }
+  }
+  return vlan;
+}
+
+Outcome<std::optional<HwAddress>> read_mac(Object& config, Object* runtime,
+                                           const cnispec::CniArgs& args) {
+  std::string text;
+  if (runtime) text = runtime->string("mac").value_or("");
+  const auto own = config.string("mac").value_or("");
+  if (text.empty()) text = args.mac;
+  if (text.empty()) text = own;
+  if (text.empty()) return std::nullopt;
+  const auto mac = HwAddress::parse(text);
+  const auto why = !mac || mac->size() != 6                   ? "invalid MAC address"
+                   : mac->is_zero() || mac->bytes()[0] & 0x01 ? "not the address of one interface"
+                                                              : "";
+  if (*why == '\0') return mac;
+  return cnispec::refuse(
+      cnispec::code::kInvalidConfig,
+      fmt::format("failed to parse MAC address {}: address {}: {}", text, text, why));
+}
+
+Outcome<std::optional<host::VfRate>> read_rate(Object& config) {
+  const auto min = config.integer("min_tx_rate");
+  const auto max = config.integer("max_tx_rate");
+  if (!min && !max) return std::nullopt;
+  for (const auto& [key, rate] : {std::pair{"min_tx_rate", min}, std::pair{"max_tx_rate", max}}) {
+    if (rate && (*rate < 0 || *rate > UINT32_MAX)) {
+      return refuse("{} {} invalid: value must be a number of Mbit/s", key, *rate);
+    }
+  }
+  return host::VfRate{static_cast<uint32_t>(min.value_or(0)),
+                      static_cast<uint32_t>(max.value_or(0))};
+}
+
+Outcome<std::optional<host::VfLinkState>> read_link_state(Object& config) {
+  const auto text = config.string("link_state").value_or("");
+  if (text.empty()) return std::nullopt;
+  for (auto state :
+       {host::VfLinkState::automatic, host::VfLinkState::enable, host::VfLinkState::disable}) {
+    if (text == to_string(state)) return state;
+  }
+  return refuse("invalid link_state value: {}", text);
+}
+
+// 0 is what Go's int holds when the key is missing.
+Outcome<std::optional<uint32_t>> read_mtu(Object& config) {
+  const auto mtu = config.integer("mtu").value_or(0);
+  if (mtu == 0) return std::nullopt;
+  if (mtu < kMinMtu || mtu > kMaxMtu) {
+    return refuse("mtu {} invalid: value must be at least {}", mtu, kMinMtu);
+  }
+  return static_cast<uint32_t>(mtu);
+}
+
+// "on" is on, every other word is off, as sriov-cni has it.
+std::optional<bool> read_switch(Object& config, std::string_view key) {
+  const auto text = config.string(key).value_or("");
+  if (text.empty()) return std::nullopt;
+  return text == "on";
+}
+
+}  // namespace
+
+Outcome<SriovConf> read_sriov_conf(const Json& config, const cnispec::CniArgs& args) {
+  std::vector<Error> errors;
+  Object object(config, "", errors);
+  auto runtime = object.object("runtimeConfig");
+  Object* const runtime_config = runtime ? &*runtime : nullptr;
+
+  const auto device = read_device(object, runtime_config);
+  const auto vlan = read_vlan(object);
+  const auto mac = read_mac(object, runtime_config, args);
+  const auto rate = read_rate(object);
+  const auto link_state = read_link_state(object);
+  const auto mtu = read_mtu(object);
+  SriovConf conf;
+  conf.settings.vf.spoofchk = read_switch(object, "spoofchk");
+  conf.settings.vf.trust = read_switch(object, "trust");
+
+  // A key of a wrong type reads as missing: say so before saying that something is missing.
+  if (!errors.empty()) return refuse("failed to load netconf: {}", errors.front().message);
+  if (!device) return cnispec::refuse(device.error());
+  if (!vlan) return cnispec::refuse(vlan.error());
+  if (!link_state) return cnispec::refuse(link_state.error());
+  if (!mac) return cnispec::refuse(mac.error());
+  if (!rate) return cnispec::refuse(rate.error());
+  if (!mtu) return cnispec::refuse(mtu.error());
+  conf.device = *device;
+  conf.settings.vf.vlan = *vlan;
+  conf.settings.vf.mac = *mac;
+  conf.settings.vf.rate = *rate;
+  conf.settings.vf.link_state = *link_state;
+  conf.settings.mtu = *mtu;
+  for (auto key : kOtherKeys) object.value(key);
+  conf.unknown_keys = object.unknown_keys();
+  return conf;
+}
+
+LogConf read_log_conf(const Json& config) {
+  std::vector<Error> errors;
+  Object object(config, "", errors);
+  return LogConf{object.string("logFile").value_or(""),
+                 parse_log_level(object.string("logLevel").value_or("")).value_or(LogLevel::info)};
+}
+
+}  // namespace railhead::cni

@@ -1,0 +1,37 @@
+#include "cni/streams.hpp"
+
+#include <cerrno>
+
+#include <unistd.h>
+
+namespace railhead::cni {
+namespace {
+constexpr size_t kMaxInput = 16 << 20;  // bytes
+}
+
+Result<std::string> read_standard_input() {
+  std::string input;
+  char buffer[16384];
+  for (;;) {
+    const auto got = ::read(STDIN_FILENO, buffer, sizeof buffer);
+    if (got == 0) return input;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(errno, "error reading from stdin");
+    input.append(buffer, static_cast<size_t>(got));
+    if (input.size() > kMaxInput) {
+      return fail(ErrorCode::io, "error reading from stdin: more than {} bytes", kMaxInput);
+    }
+  }
+}
+
+bool write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+}  // namespace railhead::cni
