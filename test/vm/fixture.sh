@@ -1,87 +1,22 @@
 # For the suites that run in the guest: sourced first. Puts the node into a known state, prints results, says what stands there.
 #
-# A suite is a bash script in suites/. One boot serves one suite. It prints one line per test at column 0,
-#     ok - SUITE: NAME        not ok - SUITE: NAME        skip - SUITE: NAME # reason
-# anything else is for the reader, and ends with suite_done. Whatever setup cannot do without goes through `must`, which ends the suite.
+# A suite is a bash script in suites/; one boot serves one suite. How it says what came out: results.sh, which this file brings in.
 # Every wait is bounded; the kernel's and the emulation's whims are dealt with here, so that no suite has to know them.
 
 [ "${RAILHEAD_VM:-}" = 1 ] || { echo "this runs in the testbed only: test/vm/vm run -- bash $0 (or test/vm/run-suites)" >&2; exit 2; }
 set -uo pipefail
-suite=$(basename "$0" .sh)
-failures=0
+. "$(dirname "${BASH_SOURCE[0]}")/results.sh"
 
 # The machine (drawn in lib/boot.sh)
 PF0=0000:23:00.0 PF1=0000:41:00.0
 GPU0=0000:24:00.0 GPU1=0000:25:00.0 GPU2=0000:42:00.0
 pci_dir=/sys/bus/pci/devices
 
-# ---- results -------------------------------------------------------------------------------------------------------------------
-
-ok() { printf 'ok - %s: %s\n' "$suite" "$1"; }
-
-# not_ok NAME [TEXT...]: each TEXT is printed below it, indented
-not_ok() {
-    printf 'not ok - %s: %s\n' "$suite" "$1"
-    shift
-    [ $# = 0 ] || printf '%s\n' "$@" | sed 's/^/    /'
-    failures=$((failures + 1))
-}
-
-skip() { printf 'skip - %s: %s # %s\n' "$suite" "$1" "$2"; }
-
-# check NAME CMD...: ok if CMD succeeds; its output is shown only if it does not
-check() {
-    local name=$1 output code=0
-    shift
-    output=$("$@" 2>&1) || code=$?
-    if [ $code = 0 ]; then ok "$name"; else not_ok "$name" "\$ $*" "$output" "exit code $code"; fi
-}
-
-# check_fails NAME PATTERN CMD...: ok if CMD fails and says something that the extended regular expression matches
-check_fails() {
-    local name=$1 pattern=$2 output code=0
-    shift 2
-    output=$("$@" 2>&1) || code=$?
-    if [ $code != 0 ] && grep -qE -- "$pattern" <<<"$output"; then
-        ok "$name"
-    else
-        not_ok "$name" "\$ $*" "$output" "exit code $code; expected a failure that says: $pattern"
-    fi
-}
-
-# t_eq NAME EXPECTED ACTUAL: texts of several lines are compared line by line
-t_eq() {
-    if [ "$2" = "$3" ]; then
-        ok "$1"
-    elif [[ $2$3 == *$'\n'* ]]; then
-        not_ok "$1" "$(diff -U1 --label expected --label actual <(printf '%s\n' "$2") <(printf '%s\n' "$3"))"
-    else
-        not_ok "$1" "expected: $2" "actual:   $3"
-    fi
-}
-
-# t_match NAME PATTERN ACTUAL: an extended regular expression
-t_match() { if [[ $3 =~ $2 ]]; then ok "$1"; else not_ok "$1" "expected a match of: $2" "actual: $3"; fi; }
-
-# die TEXT: the suite cannot go on; without its closing line it counts as failed
-die() {
-    printf '%s: cannot go on: %s\n' "$suite" "$*"
-    exit 1
-}
-
-must() { "$@" || die "'$*' failed ($?)"; }
-
 # section TEXT: a heading with the time since boot
 section() {
     local up
     read -r up _ </proc/uptime
     printf -- '-- %s (%s s)\n' "$*" "${up%.*}"
-}
-
-suite_done() {
-    echo suite-done
-    [ $failures = 0 ]
-    exit
 }
 
 # ---- waiting -------------------------------------------------------------------------------------------------------------------
@@ -107,11 +42,12 @@ in_netns() {
 
 pf_pci() { case $1 in pf0) echo $PF0 ;; pf1) echo $PF1 ;; *) die "no PF is named '$1'" ;; esac; }
 
-# pci_netdev PCI: the netdev of a function in the host's namespace; fails when there is none
+# pci_netdev PCI [TYPE]: the netdev of a function in the host's namespace; fails when there is none.
+# TYPE as in the kernel's if_arp.h: 1 Ethernet (default), 32 InfiniBand, for a function that carries an IPoIB netdev too
 pci_netdev() {
-    local path
+    local path type
     for path in "$pci_dir/$1"/net/*; do
-        [ -e "$path" ] && { printf '%s\n' "${path##*/}"; return; }
+        [ -e "$path" ] && read -r type <"$path/type" && [ "$type" = "${2:-1}" ] && { printf '%s\n' "${path##*/}"; return; }
     done
     return 1
 }
@@ -178,6 +114,13 @@ make_netns() {
     done
 }
 
+# start_udev: devices are made by the kernel without it; for tests of what waits until udev has settled
+start_udev() {
+    must /lib/systemd/systemd-udevd --daemon
+    must udevadm trigger --action=add --subsystem-match={net,pci,infiniband,infiniband_verbs,infiniband_mad}
+    must udevadm settle --timeout=30
+}
+
 # ---- RDMA ----------------------------------------------------------------------------------------------------------------------
 
 rdma_mode_is() { rdma system show | grep -q "netns $1 "; }
@@ -198,7 +141,8 @@ load_tbrdma() { if [ "${1:-}" = openable ]; then must modprobe tbrdma driver_id=
 # tbrdma_add NAME NETDEV [roce|ib]: an RDMA device that hangs off NETDEV's PCI function (NETDEV in the host's namespace)
 tbrdma_add() {
     rdma link add "$1" type "tb${3:-roce}" netdev "$2" || return
-    wait_for 5 test -e "/sys/class/infiniband/$1/ports/1"
+    # its first GID is the last thing to come, from a worker of the kernel
+    wait_for 5 grep -q '^fe80:' "/sys/class/infiniband/$1/ports/1/gids/0"
 }
 
 # siw_add NAME NETNS NETDEV: an RDMA device with a data path on NETDEV of NETNS. The kernel makes it in the host's namespace; in the
@@ -208,7 +152,8 @@ siw_add() {
     ! rdma_mode_is exclusive || rdma dev set "$1" netns "$2"
 }
 
-siw_del() { in_netns "$2" rdma link delete "$1"; }        # NAME NETNS
+# siw_del NAME NETNS
+siw_del() { in_netns "$2" rdma link delete "$1"; }
 
 # rdma_to_host NAME NETNS: gives a moved device back. `rdma dev set` wants the target by a name, which the host's namespace lacks.
 rdma_to_host() {
@@ -219,7 +164,8 @@ rdma_to_host() {
     return $code
 }
 
-rdma_device_is_in() { in_netns "${2:-}" rdma dev show "$1"; }        # NAME [NETNS]
+# rdma_device_is_in NAME [NETNS]
+rdma_device_is_in() { in_netns "${2:-}" rdma dev show "$1"; }
 
 # ---- netdevsim -----------------------------------------------------------------------------------------------------------------
 
@@ -233,7 +179,7 @@ netdevsim_add() {
     for path in "$device"/net/*; do must ip link set dev "${path##*/}" name "nsim$1"; done
 }
 
-netdevsim_del() { echo "$1" >/sys/bus/netdevsim/del_device; }        # ID
+netdevsim_del() { echo "$1" >/sys/bus/netdevsim/del_device; }
 
 # ---- QEMU's own monitor --------------------------------------------------------------------------------------------------------
 
@@ -337,7 +283,19 @@ dump_node() {
     done
 }
 
-# clean_node: namespaces, RDMA devices without a PCI parent, netdevsims and VFs gone; what a suite uses between two parts
+# check_node_is NAME DUMP: ok if dump_node says what it said then. RDMA port states and GIDs follow their netdevs a little later, by
+# a worker of the kernel: so it is looked at three times.
+check_node_is() {
+    local now try
+    for try in 1 2 3; do
+        now=$(dump_node)
+        [ "$now" != "$2" ] && [ $try != 3 ] || break
+        sleep 1
+    done
+    t_eq "$1" "$2" "$now"
+}
+
+# clean_node: namespaces, RDMA devices, netdevsims and VFs gone; for a suite that has several parts
 clean_node() {
     local name path
     for name in $(ip netns list | awk '{ print $1 }'); do
@@ -345,7 +303,7 @@ clean_node() {
         ip netns pids "$name" | xargs -r kill -9
         ip netns delete "$name"
     done
-    for name in $(rdma dev show 2>/dev/null | sed -n 's/^[0-9]*: \(siw[^:]*\):.*/\1/p'); do rdma link delete "$name"; done
+    for name in $(rdma dev show 2>/dev/null | sed -n 's/^[0-9]*: \([^:]*\):.*/\1/p'); do rdma link delete "$name"; done
     for path in /sys/bus/netdevsim/devices/*; do [ ! -e "$path" ] || netdevsim_del "${path##*/netdevsim}"; done
     for path in $PF0 $PF1; do [ ! -e "$pci_dir/$path" ] || echo 0 >"$pci_dir/$path/sriov_numvfs"; done
 }

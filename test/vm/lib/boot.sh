@@ -54,7 +54,9 @@ write_start() {
     {
         echo ': >/run/vm/up'
         echo 'export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C RAILHEAD_VM=1'
-        for name in ${!RAILHEAD_*}; do printf 'export %s=%q\n' "$name" "${!name}"; done
+        for name in ${!RAILHEAD_*}; do
+            case $name in RAILHEAD_SHARE | RAILHEAD_CACHE) ;; *) printf 'export %s=%q\n' "$name" "${!name}" ;; esac
+        done
         [ -z "$share" ] || printf 'export RAILHEAD_SHARE=%q\n' "$share"
         echo 'ip link set lo up; hostname testbed'
         echo 'exec </dev/null >/dev/hvc0 2>&1; stty -F /dev/hvc0 raw -echo'
