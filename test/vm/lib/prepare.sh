@@ -9,15 +9,20 @@
 # What differs between the Debian releases. Kernels are asked for by their meta package: the real names change with every
 # security update.
 case $(codename) in
-    bookworm) kernel_meta=linux-image-6.12-amd64 rdmacm_lib=librdmacm1 ;;    # bookworm's own 6.1 is too old for RDMA in namespaces
-    *) kernel_meta=linux-image-amd64 rdmacm_lib=librdmacm1t64 ;;             # trixie: 6.12
+    bookworm)                                        # its own 6.1 is too old for RDMA in namespaces; the security archive has 6.12
+        kernel_meta=linux-image-6.12-amd64
+        release_packages=(librdmacm1 libssl3) ;;
+    *)                                               # trixie: 6.12
+        kernel_meta=linux-image-amd64
+        release_packages=(librdmacm1t64 libssl3t64 libsystemd-shared) ;;
 esac
 guest_packages=(
     busybox-static kmod libkmod2 udev
-    ibverbs-utils ibverbs-providers libibverbs1 "$rdmacm_lib" rdmacm-utils perftest libibumad3 libnl-3-200 libnl-route-3-200
+    ibverbs-utils ibverbs-providers libibverbs1 rdmacm-utils perftest libibumad3 libnl-3-200 libnl-route-3-200
     pciutils libpci3 pci.ids ethtool libmnl0 iputils-ping libcap2 libidn2-0
     jq libjq1 libonig5 strace libunwind8
     containernetworking-plugins
+    "${release_packages[@]}"
 )
 boot_modules="netfs 9pnet 9pnet_virtio 9p overlay"   # what guest-init loads itself; the rest is modprobe's business
 
@@ -51,8 +56,8 @@ fetch() {
 # Left out when packages are unpacked: what only an installed system needs (the host's own show through from below anyway), and the
 # drivers of devices that the VM cannot have, which are two thirds of the kernel package.
 left_out=(./etc/init.d ./usr/share/{doc,man,lintian,bug,locale}
-    './lib/modules/*/kernel/sound' './lib/modules/*/kernel/drivers/net/wireless'
-    './lib/modules/*/kernel/drivers/'{bluetooth,gpu,hid,iio,input,media,mmc,mtd,platform,scsi,staging,usb})
+    {.,./usr}'/lib/modules/*/kernel/sound' {.,./usr}'/lib/modules/*/kernel/drivers/net/wireless'
+    {.,./usr}'/lib/modules/*/kernel/drivers/'{bluetooth,gpu,hid,iio,input,media,mmc,mtd,platform,scsi,staging,usb})
 
 # unpack DEB FOLDER: keeps the merged-/usr symlinks (bin -> usr/bin), which dpkg-deb -x would replace by folders
 unpack() {
@@ -155,7 +160,8 @@ prepare_locked() {
     [ -s "$work/vmlinuz" ] || fail "no kernel image in the packages of $kernel_meta: its layout changed" "adapt test/vm/lib/prepare.sh"
     build_modules "$kernel"
     step "module index and initrd"
-    (exec -a depmod "$work/root/bin/kmod" -b "$work/root" "$kernel")        # by name: kmod's own symlink is absolute
+    # by name, because the package's symlink depmod -> kmod is absolute
+    (export LD_LIBRARY_PATH="$work/root/usr/lib/x86_64-linux-gnu" && exec -a depmod "$work/root/bin/kmod" -b "$work/root" "$kernel")
     make_initrd "$kernel"
 
     rm -rf "$work/root/boot"
