@@ -1,0 +1,285 @@
+#include "test/support/kubelet/device_manager.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include "deviceplugin.grpc.pb.h"
+#include "test/support/kubelet/plugin_channel.hpp"
+
+namespace railhead::test {
+
+struct DeviceManager::Endpoint {
+  std::string resource;
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1beta1::DevicePlugin::Stub> stub;
+  grpc::ClientContext watch_context;
+  bool dropped = false;  // kubelet ended the watch itself
+  std::thread watcher;
+};
+
+namespace {
+
+// "ns/name", or "name" in the namespace "default".
+std::pair<std::string, std::string> split_pod(const std::string& pod) {
+  const auto slash = pod.find('/');
+  if (slash == std::string::npos) return {"default", pod};
+  return {pod.substr(0, slash), pod.substr(slash + 1)};
+}
+
+bool is_dns_name(const std::string& text) {
+  const auto ok = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+  };
+  return !text.empty() && std::all_of(text.begin(), text.end(), ok) && text.front() != '-' &&
+         text.front() != '.' && text.back() != '-' && text.back() != '.';
+}
+
+bool is_qualified_part(const std::string& text) {
+  const auto alnum = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  const auto ok = [&](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; };
+  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), ok) &&
+         alnum(text.front()) && alnum(text.back());
+}
+
+FakeDevice value_of(const v1beta1::Device& device) {
+  FakeDevice value{device.id(), device.health() == "Healthy", device.has_topology(), {}};
+  for (const auto& node : device.topology().nodes()) value.numa_nodes.push_back(node.id());
+  return value;
+}
+
+}  // namespace
+
+size_t FakeResource::healthy() const {
+  return static_cast<size_t>(std::count_if(devices.begin(), devices.end(),
+                                           [](const auto& entry) { return entry.second.healthy; }));
+}
+
+DeviceManager::DeviceManager(Options options)
+    : options_(std::move(options)), random_(options_.seed) {}
+
+DeviceManager::~DeviceManager() { disconnect_all(); }
+
+std::string DeviceManager::why_refused(const std::string& resource) {
+  const auto slash = resource.find('/');
+  const bool extended = slash != std::string::npos && is_dns_name(resource.substr(0, slash)) &&
+                        is_qualified_part(resource.substr(slash + 1)) &&
+                        resource.substr(0, slash).find("kubernetes.io") == std::string::npos &&
+                        !resource.starts_with("requests.");
+  return extended ? "" : fmt::format("the ResourceName \"{}\" is invalid", resource);
+}
+
+Result<void> DeviceManager::connect(const std::string& resource, const std::string& socket) {
+  auto endpoint = std::make_shared<Endpoint>();
+  endpoint->resource = resource;
+  endpoint->channel = plugin_channel(socket, options_.version);
+  if (!endpoint->channel->WaitForConnected(std::chrono::system_clock::now() +
+                                           options_.dial_limit)) {
+    return fail(ErrorCode::timeout, "failed to dial device plugin: context deadline exceeded");
+  }
+  endpoint->stub = v1beta1::DevicePlugin::NewStub(endpoint->channel);
+  if (options_.version == KubeletVersion::v1_36) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    v1beta1::DevicePluginOptions answer;
+    if (auto status = endpoint->stub->GetDevicePluginOptions(&context, {}, &answer); !status.ok()) {
+      return fail(ErrorCode::io, "failed to get device plugin options: {}", go_text(status));
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  connected_[resource] = endpoint;
+  endpoints_.push_back(endpoint);
+  ++state_.resources[resource].registrations;
+  endpoint->watcher = std::thread([this, endpoint] { watch(endpoint); });
+  changed_.notify_all();
+  return {};
+}
+
+void DeviceManager::watch(const std::shared_ptr<Endpoint>& endpoint) {
+  auto reader = endpoint->stub->ListAndWatch(&endpoint->watch_context, {});
+  v1beta1::ListAndWatchResponse list;
+  while (reader->Read(&list)) {
+    const std::lock_guard lock(mutex_);
+    if (endpoint->dropped) continue;
+    auto& resource = state_.resources[endpoint->resource];
+    resource.devices.clear();
+    for (const auto& device : list.devices()) resource.devices[device.id()] = value_of(device);
+    ++resource.lists;
+    write_checkpoint();
+    changed_.notify_all();
+  }
+  reader->Finish();
+  const bool gone = [&] {
+    const std::lock_guard lock(mutex_);
+    return !endpoint->dropped;
+  }();
+  if (gone) disconnect(endpoint->resource);
+}
+
+void DeviceManager::disconnect(const std::string& resource) {
+  const std::lock_guard lock(mutex_);
+  mark_unhealthy(resource);
+  auto found = connected_.find(resource);
+  if (found == connected_.end()) return;
+  found->second->dropped = true;
+  found->second->watch_context.TryCancel();
+  connected_.erase(found);
+}
+
+void DeviceManager::disconnect_all() {
+  std::vector<std::shared_ptr<Endpoint>> endpoints;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& endpoint : endpoints_) {
+      endpoint->dropped = true;
+      endpoint->watch_context.TryCancel();
+      mark_unhealthy(endpoint->resource);
+    }
+    connected_.clear();
+    endpoints.swap(endpoints_);
+  }
+  for (const auto& endpoint : endpoints) endpoint->watcher.join();
+}
+
+void DeviceManager::mark_unhealthy(const std::string& resource) {
+  for (auto& [id, device] : state_.resources[resource].devices) device.healthy = false;
+  changed_.notify_all();
+}
+
+Result<std::vector<std::string>> DeviceManager::choose(const std::string& resource, size_t count) {
+  const auto known = state_.resources.find(resource);
+  if (known == state_.resources.end()) {
+    return fail(ErrorCode::not_found, "cannot allocate unregistered device {}", resource);
+  }
+  if (known->second.healthy() == 0) {
+    return fail(ErrorCode::unavailable,
+                "no healthy devices present; cannot allocate unhealthy devices {}", resource);
+  }
+  std::set<std::string> taken;
+  for (const auto& allocation : state_.allocations) {
+    if (allocation.resource != resource) continue;
+    for (const auto& device : allocation.devices) taken.insert(device.id);
+  }
+  std::vector<std::string> free;
+  for (const auto& [id, device] : known->second.devices) {
+    if (device.healthy && !taken.contains(id)) free.push_back(id);
+  }
+  if (free.size() < count) {
+    return fail(ErrorCode::busy,
+                "requested number of devices unavailable for {}. Requested: {}, Available: {}",
+                resource, count, free.size());
+  }
+  std::shuffle(free.begin(), free.end(), random_);
+  free.resize(count);
+  return free;
+}
+
+Result<FakeAllocation> DeviceManager::allocate(const std::string& pod, const std::string& container,
+                                               const std::string& resource, size_t count) {
+  const auto [pod_namespace, name] = split_pod(pod);
+  Result<std::vector<std::string>> ids;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& allocation : state_.allocations) {
+      // A container that starts again keeps its devices, and the plugin is not asked.
+      if (allocation.pod_namespace == pod_namespace && allocation.pod == name &&
+          allocation.container == container && allocation.resource == resource) {
+        return allocation;
+      }
+    }
+    ids = choose(resource, count);
+  }
+  if (!ids) return pass(ids);
+  return allocate(pod, container, resource, *ids);
+}
+
+Result<FakeAllocation> DeviceManager::allocate(const std::string& pod, const std::string& container,
+                                               const std::string& resource,
+                                               const std::vector<std::string>& ids) {
+  FakeAllocation allocation;
+  std::tie(allocation.pod_namespace, allocation.pod) = split_pod(pod);
+  allocation.container = container;
+  allocation.resource = resource;
+  std::shared_ptr<Endpoint> endpoint;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto& devices = state_.resources[resource].devices;
+    for (const auto& id : ids) {
+      const auto found = devices.find(id);
+      if (found == devices.end()) {
+        return fail(ErrorCode::not_found, "{} has no device {}", resource, id);
+      }
+      allocation.devices.push_back(found->second);
+    }
+    const auto found = connected_.find(resource);
+    if (found == connected_.end()) {
+      return fail(ErrorCode::unavailable, "endpoint of {} is gone", resource);
+    }
+    endpoint = found->second;
+  }
+  auto response = call_allocate(*endpoint, ids);
+  if (!response) return pass(response);
+  allocation.response = std::move(*response);
+  const std::lock_guard lock(mutex_);
+  state_.allocations.push_back(allocation);
+  write_checkpoint();
+  changed_.notify_all();
+  return allocation;
+}
+
+Result<v1beta1::ContainerAllocateResponse> DeviceManager::call_allocate(
+    Endpoint& endpoint, const std::vector<std::string>& ids) {
+  v1beta1::AllocateRequest request;
+  auto& container = *request.add_container_requests();
+  for (const auto& id : ids) container.add_devices_ids(id);
+  grpc::ClientContext context;  // kubelet sets no deadline
+  v1beta1::AllocateResponse response;
+  if (auto status = endpoint.stub->Allocate(&context, request, &response); !status.ok()) {
+    return fail(ErrorCode::io, "Allocate failed due to {}, which is unexpected", go_text(status));
+  }
+  if (response.container_responses_size() != 1) {
+    return fail(ErrorCode::decode, "no containers return in allocation response");
+  }
+  return response.container_responses(0);
+}
+
+void DeviceManager::remove_pod(const std::string& pod) {
+  const auto [pod_namespace, name] = split_pod(pod);
+  const std::lock_guard lock(mutex_);
+  std::erase_if(state_.allocations, [&, &wanted = pod_namespace, &wanted_name = name](auto& entry) {
+    return entry.pod_namespace == wanted && entry.pod == wanted_name;
+  });
+  changed_.notify_all();
+}
+
+void DeviceManager::note_refusal(const std::string& message) {
+  const std::lock_guard lock(mutex_);
+  state_.refusals.push_back(message);
+  changed_.notify_all();
+}
+
+FakeKubeletState DeviceManager::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+bool DeviceManager::wait(std::chrono::milliseconds limit,
+                         const std::function<bool(const FakeKubeletState&)>& condition) const {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, limit, [&] { return condition(state_); });
+}
+
+// Written as kubelet does, beside and then renamed: whoever watches the folder sees it.
+void DeviceManager::write_checkpoint() {
+  const std::filesystem::path folder = options_.checkpoint_dir;
+  const auto beside = folder / fmt::format(".{}", 100'000'000 + ++checkpoints_);
+  std::ofstream(beside) << state_.allocations.size() << '\n';
+  std::error_code failed;  // of no consequence to anybody
+  std::filesystem::rename(beside, folder / "kubelet_internal_checkpoint", failed);
+}
+
+}  // namespace railhead::test

@@ -1,0 +1,107 @@
+#pragma once
+// The part of the kubelet stand-in that knows resources, their devices, and who has them.
+#include <chrono>
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "deviceplugin.pb.h"
+
+namespace railhead::test {
+
+struct FakeDevice {
+  std::string id;
+  bool healthy = true;
+  bool has_topology = false;
+  std::vector<int64_t> numa_nodes;
+  friend bool operator==(const FakeDevice&, const FakeDevice&) = default;
+};
+
+struct FakeResource {
+  std::map<std::string, FakeDevice> devices;
+  int registrations = 0;  // accepted ones, ever
+  int lists = 0;          // messages of ListAndWatch, ever
+  [[nodiscard]] size_t healthy() const;
+};
+
+struct FakeAllocation {
+  std::string pod_namespace;
+  std::string pod;
+  std::string container;
+  std::string resource;
+  std::vector<FakeDevice> devices;  // in the order in which they were asked for
+  v1beta1::ContainerAllocateResponse response;
+};
+
+struct FakeKubeletState {
+  std::map<std::string, FakeResource> resources;
+  std::vector<std::string> refusals;  // what refused plugins were told
+  std::vector<FakeAllocation> allocations;
+};
+
+enum class KubeletVersion { v1_20, v1_36 };
+
+class DeviceManager {
+ public:
+  struct Options {
+    KubeletVersion version = KubeletVersion::v1_36;
+    uint32_t seed = 1;  // of the order in which devices are taken
+    std::chrono::milliseconds dial_limit{10'000};
+    std::string checkpoint_dir;
+  };
+  explicit DeviceManager(Options options);
+  ~DeviceManager();
+
+  // Empty: the name may be used. Else kubelet's words.
+  [[nodiscard]] static std::string why_refused(const std::string& resource);
+
+  // Dials a plugin and starts to watch it. An instance that serves the resource already stays
+  // connected, unnoticed, until it goes.
+  [[nodiscard]] Result<void> connect(const std::string& resource, const std::string& socket);
+  // What kubelet does when any instance that serves the resource is gone: the one that is connected
+  // now loses its watch, whichever that is, and no device is healthy.
+  void disconnect(const std::string& resource);
+  void disconnect_all();  // kubelet stops: all watches end, the allocations stay
+
+  [[nodiscard]] Result<FakeAllocation> allocate(const std::string& pod,
+                                                const std::string& container,
+                                                const std::string& resource, size_t count);
+  [[nodiscard]] Result<FakeAllocation> allocate(const std::string& pod,
+                                                const std::string& container,
+                                                const std::string& resource,
+                                                const std::vector<std::string>& ids);
+  void remove_pod(const std::string& pod);
+
+  void note_refusal(const std::string& message);
+  [[nodiscard]] FakeKubeletState state() const;
+  // Whether the state came to be so within the limit; looked at again at each change.
+  bool wait(std::chrono::milliseconds limit,
+            const std::function<bool(const FakeKubeletState&)>& condition) const;
+
+ private:
+  struct Endpoint;
+  void watch(const std::shared_ptr<Endpoint>& endpoint);
+  void mark_unhealthy(const std::string& resource);
+  Result<std::vector<std::string>> choose(const std::string& resource, size_t count);
+  Result<v1beta1::ContainerAllocateResponse> call_allocate(Endpoint& endpoint,
+                                                           const std::vector<std::string>& ids);
+  void write_checkpoint();
+
+  const Options options_;
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  FakeKubeletState state_;
+  std::map<std::string, std::shared_ptr<Endpoint>> connected_;  // by resource
+  std::vector<std::shared_ptr<Endpoint>> endpoints_;            // all, also those that ended
+  std::mt19937 random_;
+  int checkpoints_ = 0;
+};
+
+}  // namespace railhead::test

@@ -1,0 +1,136 @@
+#pragma once
+// What the tests of this folder stand on: a node with a kubelet, and pools whose devices and
+// answers the test decides.
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <mutex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.hpp"
+#include "base/unique_fd.hpp"
+#include "plugin/kubelet/session.hpp"
+#include "test/support/kubelet/fake_kubelet.hpp"
+#include "test/support/must.hpp"
+
+namespace railhead::test {
+
+class TestPool final : public kubelet::PoolService {
+ public:
+  using Answer = std::function<Result<kubelet::ContainerAllocation>(std::vector<std::string>)>;
+
+  explicit TestPool(std::string resource_name, size_t count = 2)
+      : resource_name_(std::move(resource_name)) {
+    for (size_t i = 0; i < count; ++i) {
+      devices_.push_back(
+          {fmt::format("0000:{:02x}:{:02x}.{}", i / 256, i / 8 % 32, i % 8), true, {0}});
+    }
+  }
+
+  std::string resource_name() const override { return resource_name_; }
+  std::vector<kubelet::Device> devices() const override {
+    const std::lock_guard lock(mutex_);
+    return devices_;
+  }
+  Result<kubelet::ContainerAllocation> allocate(const std::vector<std::string>& ids) override {
+    return answer_(ids);
+  }
+
+  void set_devices(std::vector<kubelet::Device> devices) {
+    const std::lock_guard lock(mutex_);
+    devices_ = std::move(devices);
+  }
+  // Before the pool is served.
+  void set_answer(Answer answer) { answer_ = std::move(answer); }
+
+ private:
+  const std::string resource_name_;
+  mutable std::mutex mutex_;
+  std::vector<kubelet::Device> devices_;
+  Answer answer_ = [](auto) { return kubelet::ContainerAllocation{}; };
+};
+
+// A folder of its own, removed with all that is in it.
+class TestFolder {
+ public:
+  TestFolder() {
+    std::string name = "/tmp/railhead-test-XXXXXX";
+    path_ = mkdtemp(name.data());
+  }
+  ~TestFolder() { std::filesystem::remove_all(path_); }
+  TestFolder(const TestFolder&) = delete;
+  TestFolder& operator=(const TestFolder&) = delete;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + '/' + name; }
+  // The names in a folder of it, hidden ones too.
+  [[nodiscard]] std::vector<std::string> names(const std::string& folder) const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(path_ + '/' + folder)) {
+      names.push_back(entry.path().filename());
+    }
+    return names;
+  }
+
+ private:
+  std::string path_;
+};
+
+// A logger whose lines can be read.
+class TestLog {
+ public:
+  TestLog() : fd_(memfd_create("log", MFD_CLOEXEC)), logger_(fd_.get(), LogLevel::debug) {}
+  [[nodiscard]] Logger& logger() { return logger_; }
+  [[nodiscard]] std::string text() const {
+    std::ostringstream text;
+    text << std::ifstream("/proc/self/fd/" + std::to_string(fd_.get())).rdbuf();
+    return text.str();
+  }
+
+ private:
+  UniqueFd fd_;
+  Logger logger_;
+};
+
+struct Node {
+  explicit Node(FakeKubelet::Options options = {}) : kubelet(in_folder(std::move(options))) {}
+
+  // Short waits where the product's are long, so that a test can see what follows them.
+  [[nodiscard]] std::unique_ptr<kubelet::KubeletSession> serve(
+      std::vector<kubelet::PoolService*> pools, const std::string& instance = "one") {
+    return must(kubelet::KubeletSession::start({.kubelet_dir = folder.path(),
+                                                .instance = instance,
+                                                .watch_timeout = std::chrono::milliseconds(500)},
+                                               std::move(pools), log.logger()));
+  }
+  [[nodiscard]] bool wait_for_registrations(const std::string& resource, int count,
+                                            std::chrono::milliseconds limit) const {
+    return kubelet.wait(limit, [&](const FakeKubeletState& state) {
+      const auto found = state.resources.find(resource);
+      return found != state.resources.end() && found->second.registrations >= count;
+    });
+  }
+
+  TestFolder folder;
+  TestLog log;
+  FakeKubelet kubelet;
+
+ private:
+  FakeKubelet::Options in_folder(FakeKubelet::Options options) const {
+    options.dir = folder.path();
+    return options;
+  }
+};
+
+inline std::string socket_folder(bool plugin_watcher) {
+  return plugin_watcher ? "plugins_registry" : "device-plugins";
+}
+
+}  // namespace railhead::test

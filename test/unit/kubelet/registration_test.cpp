@@ -1,0 +1,217 @@
+#include <algorithm>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "test/unit/kubelet/node.hpp"
+
+using namespace railhead;
+using namespace railhead::test;
+using namespace std::chrono_literals;
+using kubelet::KubeletSession;
+
+namespace {
+
+constexpr const char* kVf = "example.com/vf";
+
+// A socket file as a killed process leaves it: bound once, nobody listens.
+void leave_dead_socket(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  REQUIRE(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("A pool is served before it is registered, whichever way kubelet looks for plugins") {
+  const bool plugin_watcher = GENERATE(true, false);
+  const auto version = GENERATE(KubeletVersion::v1_20, KubeletVersion::v1_36);
+  Node node({.plugin_watcher = plugin_watcher, .version = version});
+  TestPool pool(kVf, 4);
+  auto session = node.serve({&pool});
+  CHECK(node.kubelet.wait_for_healthy(kVf, 4));
+  // A kubelet that could not dial back would have said so, or waited for seconds.
+  CHECK(node.kubelet.state().refusals.empty());
+  CHECK(node.kubelet.state().resources.at(kVf).registrations == 1);
+}
+
+TEST_CASE("Eight pools are registered by one session") {
+  Node node({.plugin_watcher = GENERATE(true, false)});
+  std::vector<std::unique_ptr<TestPool>> pools;
+  std::vector<kubelet::PoolService*> services;
+  for (int i = 0; i < 8; ++i) {
+    services.push_back(
+        pools.emplace_back(std::make_unique<TestPool>(fmt::format("rdma/r{}", i))).get());
+  }
+  auto session = node.serve(services);
+  for (const auto* service : services)
+    CHECK(node.kubelet.wait_for_healthy(service->resource_name(), 2));
+}
+
+TEST_CASE("A pool whose resource name is longer than a socket's name may be is served") {
+  Node node;
+  const std::string resource = "example.com/" + std::string(63, 'a');
+  TestPool pool(resource);
+  auto session = node.serve({&pool});
+  CHECK(node.kubelet.wait_for_healthy(resource, 2));
+}
+
+TEST_CASE("A restarted kubelet has the devices again within a second") {
+  const bool plugin_watcher = GENERATE(true, false);
+  const auto version = GENERATE(KubeletVersion::v1_20, KubeletVersion::v1_36);
+  Node node({.plugin_watcher = plugin_watcher, .version = version});
+  TestPool pool(kVf);
+  auto session = node.serve({&pool});
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+  for (int restart = 0; restart < 3; ++restart) {
+    node.kubelet.restart();
+    CHECK(node.kubelet.wait_for_healthy(kVf, 2, 1s));
+  }
+}
+
+TEST_CASE("A kubelet that stays away for a while has the devices within a second of its return") {
+  const bool plugin_watcher = GENERATE(true, false);
+  Node node({.plugin_watcher = plugin_watcher});
+  TestPool pool(kVf);
+  auto session = node.serve({&pool});
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+  node.kubelet.stop();
+  CHECK(node.kubelet.wait_for_healthy(kVf, 0));
+  node.kubelet.start();
+  CHECK(node.kubelet.wait_for_healthy(kVf, 2, 1s));
+}
+
+TEST_CASE("A pool waits for a kubelet that is not there when it starts") {
+  Node node({.plugin_watcher = GENERATE(true, false)});
+  node.kubelet.stop();
+  for (const auto* folder : {"device-plugins", "plugins_registry", "pod-resources"}) {
+    std::filesystem::remove_all(node.folder / folder);
+  }
+  TestPool pool(kVf);
+  auto session = node.serve({&pool});
+  CHECK(node.log.text().find("waiting for kubelet") != std::string::npos);
+  node.kubelet.start();
+  CHECK(node.kubelet.wait_for_healthy(kVf, 2, 1s));
+}
+
+TEST_CASE("A folder that is not kubelet's is an error that names it") {
+  TestLog log;
+  TestPool pool(kVf);
+  auto session = KubeletSession::start({.kubelet_dir = "/nonexistent"}, {&pool}, log.logger());
+  REQUIRE_FALSE(session);
+  CHECK(session.error().code == ErrorCode::not_found);
+  CHECK(session.error().message.find("/nonexistent") != std::string::npos);
+}
+
+TEST_CASE("When one of two overlapping instances ends, the resource is available again") {
+  const bool plugin_watcher = GENERATE(true, false);
+  Node node({.plugin_watcher = plugin_watcher});
+  TestPool old_pool(kVf);
+  TestPool new_pool(kVf, 3);
+  auto old_session = node.serve({&old_pool}, "old");
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+  auto new_session = node.serve({&new_pool}, "new");
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 3));
+  old_session.reset();
+  // Registered anew: the resource went away with the old instance.
+  CHECK(node.wait_for_registrations(kVf, 3, 1s));
+  CHECK(node.kubelet.wait_for_healthy(kVf, 3, 1s));
+}
+
+TEST_CASE("A pool that kubelet accepted and then never watched is registered again") {
+  Node node({.plugin_watcher = false});
+  node.kubelet.forget_next_plugin();
+  TestPool pool(kVf);
+  auto session = node.serve({&pool});
+  CHECK(node.kubelet.wait_for_healthy(kVf, 2));
+}
+
+TEST_CASE("A name that kubelet refuses is logged in kubelet's words, and tried again") {
+  const bool plugin_watcher = GENERATE(true, false);
+  Node node({.plugin_watcher = plugin_watcher});
+  TestPool pool("vf");
+  auto session = node.serve({&pool});
+  CHECK(node.kubelet.wait(5s, [](const auto& state) { return state.refusals.size() >= 3; }));
+  const std::string log = node.log.text();
+  CHECK(log.find("kubelet did not take the pool") != std::string::npos);
+  CHECK(log.find("the ResourceName \\\"vf\\\" is invalid") != std::string::npos);
+}
+
+TEST_CASE("A socket that somebody removes from plugins_registry is served anew") {
+  Node node;
+  TestPool pool(kVf);
+  auto session = node.serve({&pool});
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+  for (const auto& name : node.folder.names("plugins_registry")) {
+    std::filesystem::remove(node.folder / ("plugins_registry/" + name));
+  }
+  CHECK(node.wait_for_registrations(kVf, 2, 1s));
+  CHECK(node.kubelet.wait_for_healthy(kVf, 2, 1s));
+}
+
+TEST_CASE("A session that ends leaves no file behind") {
+  const bool plugin_watcher = GENERATE(true, false);
+  Node node({.plugin_watcher = plugin_watcher});
+  const auto before = node.folder.names(socket_folder(plugin_watcher));
+  {
+    TestPool pool(kVf);
+    auto session = node.serve({&pool});
+    REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+    CHECK(node.folder.names(socket_folder(plugin_watcher)) != before);
+  }
+  const auto left = node.folder.names(socket_folder(plugin_watcher));
+  CHECK_FALSE(std::any_of(left.begin(), left.end(), [](const auto& name) {
+    return name.find("railhead") != std::string::npos;
+  }));
+}
+
+TEST_CASE("A session removes its own socket only, not what took its place") {
+  Node node({.plugin_watcher = false});
+  TestPool pool(kVf);
+  auto session = node.serve({&pool}, "one");
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+  const std::string socket = node.folder / "device-plugins/railhead-one-example.com_vf.sock";
+  REQUIRE(std::filesystem::remove(socket));
+  std::ofstream(socket) << "somebody else's";
+  session->stop();
+  CHECK(std::filesystem::exists(socket));
+}
+
+TEST_CASE("The socket of an instance that was killed is removed, that of a live one is not") {
+  Node node;
+  TestPool pool(kVf);
+  auto session = node.serve({&pool}, "live");
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+  leave_dead_socket(node.folder / "plugins_registry/railhead-killed-example.com_vf.sock");
+  leave_dead_socket(node.folder / "plugins_registry/others.sock");
+  TestPool other(kVf);
+  auto other_session = node.serve({&other}, "other");
+  auto names = node.folder.names("plugins_registry");
+  std::sort(names.begin(), names.end());
+  CHECK(names == std::vector<std::string>{"others.sock", "railhead-live-example.com_vf.sock",
+                                          "railhead-other-example.com_vf.sock"});
+}
+
+TEST_CASE("A session stops within a second while kubelet watches eight pools") {
+  const bool plugin_watcher = GENERATE(true, false);
+  Node node({.plugin_watcher = plugin_watcher});
+  std::vector<std::unique_ptr<TestPool>> pools;
+  std::vector<kubelet::PoolService*> services;
+  for (int i = 0; i < 8; ++i) {
+    services.push_back(
+        pools.emplace_back(std::make_unique<TestPool>(fmt::format("rdma/r{}", i))).get());
+  }
+  auto session = node.serve(services);
+  for (const auto* service : services)
+    REQUIRE(node.kubelet.wait_for_healthy(service->resource_name(), 2));
+  const auto begin = std::chrono::steady_clock::now();
+  session->stop();
+  CHECK(std::chrono::steady_clock::now() - begin < 1s);
+  session->stop();  // twice is not an error
+  for (const auto* service : services)
+    CHECK(node.kubelet.wait_for_healthy(service->resource_name(), 0));
+}
