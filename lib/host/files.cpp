@@ -136,9 +136,7 @@ bool Directory::exists(const std::string& path) const {
 
 Result<void> write_file_atomically(const std::string& path, std::string_view text, unsigned mode,
                                    bool durable) {
-  const auto folder = folder_of(path);
-  // Hidden: whoever lists the folder after we were killed here takes it for nothing of his.
-  std::string temporary = fmt::format("{}/.{}.XXXXXX", folder, path.substr(path.rfind('/') + 1));
+  std::string temporary = path + ".XXXXXX";
   const UniqueFd file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!file) return fail_errno(errno, "make a temporary file {}", temporary);
 
@@ -150,7 +148,7 @@ Result<void> write_file_atomically(const std::string& path, std::string_view tex
     ::unlink(temporary.c_str());
     return pass(written, "write " + path);
   }
-  if (durable) return sync_folder(folder);
+  if (durable) return sync_folder(folder_of(path));
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace railhead::linux {
 namespace {
@@ -96,6 +97,11 @@ pid_t spawn(const host::ProcessRequest& request, const Streams& streams) {
   return failed ? -failed : pid;
 }
 
+// pidfd_open(2), readable once the program has ended. glibc 2.36 declares it, but not for C++.
+UniqueFd open_process(pid_t pid) {
+  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+}
+
 // Takes what stands in the pipe; false when its other end is closed.
 bool drain(int fd, const std::function<void(std::string_view)>& take) {
   char buffer[16384];
@@ -172,9 +178,6 @@ Result<host::ProcessResult> collect(Child& child, const Streams& streams,
   return result;
 }
 
-// By its number: glibc 2.36's pidfd_open() is declared without C linkage.
-int open_pidfd(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
-
 }  // namespace
 
 Result<host::ProcessResult> LinuxProcesses::run(const host::ProcessRequest& request) {
@@ -188,7 +191,7 @@ Result<host::ProcessResult> LinuxProcesses::run(const host::ProcessRequest& requ
   }
   if (pid < 0) return fail_errno(-pid, "run {}", request.program);
 
-  Child child(pid, UniqueFd(open_pidfd(pid)));
+  Child child(pid, open_process(pid));
   streams->output.write = UniqueFd();
   streams->errors.write = UniqueFd();
   if (child.handle() < 0) return fail_errno(errno, "pidfd_open of {}", request.program);

@@ -1,0 +1,110 @@
+#pragma once
+// A host::Host over the in-memory FakeKernel, for tests of what attaches devices:
+//
+//   FakeHost fake;
+//   fake.add_pf({.netdev = "p0", .vfs = 2});          // VFs "p0v0", "p0v1", RDMA "mlx5_0", …
+//   auto path = fake.add_netns("pod0");
+//   fake.fail_next("change_vf", EBUSY);
+//   … use fake.host …
+//   CHECK(fake.operations == std::vector<std::string>{"host: change p0v0: netns=pod0 name=net1"});
+//
+// Files (sysfs, proc, run) stand in a temporary folder; locks and processes are the real ones.
+// Not for use by several threads at once.
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/host.hpp"
+#include "linux/file_locks.hpp"
+#include "linux/processes.hpp"
+#include "test/support/fake_clock.hpp"
+#include "test/support/fake_kernel.hpp"
+#include "test/support/temporary_folder.hpp"
+
+namespace railhead::test {
+
+struct FakePfRequest {
+  std::string address = "0000:10:00.0";
+  std::string netdev = "p0";
+  unsigned vfs = 1;  // VF n is 0000:11:00.n and so on: the PF's bus plus one
+  FakeDriver driver = FakeDriver::mlx5();
+  bool infiniband = false;
+  bool rdma = true;  // PF and VFs have RDMA devices "mlx5_N", numbered over the host
+};
+
+class FakeHost {
+ public:
+  FakeHost();
+  ~FakeHost();
+  FakeHost(const FakeHost&) = delete;
+  FakeHost& operator=(const FakeHost&) = delete;
+
+  // A PF that is up, with its VFs (netdev "<pf>vN", down), in the host's namespace.
+  FakePf& add_pf(const FakePfRequest& request = {});
+  // A namespace with only `lo`; returns its path.
+  std::string add_netns(const std::string& name);
+  // As `ip netns del`, with nobody left in it: path and namespace go, devices return.
+  void delete_netns(const std::string& name);
+  // The path goes, the namespace stays: a process is still in it. end_netns() ends it.
+  void unlink_netns(const std::string& name);
+  void end_netns(const std::string& name);
+
+  // The link of that name in a namespace ("host", "pod0"); null when there is none.
+  host::Link* link(const std::string& netns, const std::string& name);
+  // The VF's attributes as the PF has them.
+  host::VfAttributes& vf(const PciAddress& address);
+  // The namespace ("host", "pod0") an RDMA device is in.
+  std::string netns_of_rdma(const std::string& name);
+
+  enum class Effect { none, done };  // done: it happens, and fails all the same
+  // The next call (after `skip` others) of a port's function fails: "change", "change_vf",
+  // "add_alt_name", "remove_alt_name", "add_address", "add_route", "move", "rename", or one that
+  // reads: "list", "by_index", "by_name", "by_parent", "vf", "addresses", "routes", "open",
+  // "netns_mode". May be called several times.
+  void fail_next(const std::string& function, int os_errno, Effect effect = Effect::none,
+                 unsigned skip = 0);
+
+  // What changed the kernel's state, in order, the refused too (with " -> ENODEV" behind):
+  // "host: change p0v0: netns=pod0 name=net1 up", "host: change_vf p0 0: vlan trust",
+  // "pod0: move mlx5_1: netns=host". Tests may clear it.
+  std::vector<std::string> operations;
+
+  FakeClock clock;
+  TemporaryFolder folder;
+  FakeKernel kernel;
+  std::optional<std::string> eswitch_mode;  // of all PFs
+
+ private:
+  class Links;
+  class Rdma;
+  class Netns;
+  class Devlink;
+  struct Injected {
+    std::string function;
+    int os_errno = 0;
+    Effect effect = Effect::none;
+    unsigned skip = 0;
+  };
+
+  NetnsInode inode_of(const std::string& name) const;
+  std::string name_of(NetnsInode inode) const;
+  std::string name_of_fd(int fd) const;
+  // Does `work`, unless a failure was ordered for this function.
+  Result<void> run(const std::string& function, const std::function<Result<void>()>& work);
+  Result<void> record(NetnsInode netns, const std::string& function, const std::string& what,
+                      const std::function<Result<void>()>& work);
+
+  std::list<Injected> injected_;
+  std::unique_ptr<Links> links_;
+  std::unique_ptr<Rdma> rdma_;
+  std::unique_ptr<Netns> netns_;
+  std::unique_ptr<Devlink> devlink_;
+  linux::LinuxProcesses processes_;
+  linux::LinuxFileLocks locks_;
+
+ public:
+  host::Host host;
+};
+
+}  // namespace railhead::test

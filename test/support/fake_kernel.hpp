@@ -1,0 +1,138 @@
+#pragma once
+// A kernel in memory: network namespaces, links, VFs and RDMA devices that answer with the errno
+// and the side effects of the real one (each is noted where it is made). What the real kernel
+// shows as files stands as files below `root`: sysfs, /proc/sys/net and nsfs.
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "host/links.hpp"
+#include "host/rdma.hpp"
+#include "test/support/sysfs_tree.hpp"
+
+namespace railhead::test {
+
+using NetnsInode = uint64_t;
+
+// How a PF's driver answers to VF attributes it does not know: an errno, or 0 for "takes it".
+struct FakeDriver {
+  int link_state = 0;
+  int min_rate = 0;
+  int qinq = 0;                   // VLAN protocol 802.1ad
+  int guids = 95;                 // EOPNOTSUPP: an Ethernet driver
+  bool shows_chosen_mac = false;  // the PF tells the MAC that a VF without an admin MAC chose
+
+  static FakeDriver mlx5() { return {}; }
+  static FakeDriver igb();
+  static FakeDriver infiniband();
+};
+
+struct FakeVf {
+  PciAddress address;
+  host::VfAttributes attributes;
+  bool admin_mac = false;  // the VF may not choose its MAC
+};
+
+struct FakePf {
+  PciAddress address;
+  FakeDriver driver;
+  std::vector<FakeVf> vfs;
+};
+
+struct FakeLink {
+  host::Link link;
+  NetnsInode netns = 0;
+  std::vector<host::IpPrefix> addresses;
+  std::vector<host::Route> routes;
+};
+
+struct FakeRdma {
+  host::RdmaLink device;
+  NetnsInode netns = 0;
+  PciAddress function;
+  unsigned char_number = 0;  // of its uverbs, umad and issm
+};
+
+struct FakeNetns {
+  std::string name;
+  std::string path;
+  uint32_t next_index = 1;
+  int keeps_inode = -1;  // an open file, so that the inode is not used again
+};
+
+class FakeKernel {
+ public:
+  explicit FakeKernel(std::string root);
+  FakeKernel(const FakeKernel&) = delete;
+  FakeKernel& operator=(const FakeKernel&) = delete;
+  ~FakeKernel();
+
+  // --- namespaces -------------------------------------------------------------------------------
+  NetnsInode add_netns(const std::string& name, const std::string& path);
+  // Its devices go back to the host's namespace, or vanish when they are not hardware.
+  void end_netns(NetnsInode inode);
+  [[nodiscard]] Result<NetnsInode> netns_of_fd(int fd) const;
+  // /proc/sys/net shows that namespace from now on.
+  void show_sysctls_of(NetnsInode inode);
+
+  // --- links: all errors carry the kernel's errno
+  // ---------------------------------------------------
+  FakeLink& add_link(NetnsInode netns, host::Link link);
+  Result<FakeLink*> find(NetnsInode netns, uint32_t index);
+  Result<FakeLink*> find(NetnsInode netns, std::string_view name);  // or alternative name
+  Result<void> change(NetnsInode netns, uint32_t index, const host::LinkChange& change);
+  Result<void> add_alt_name(NetnsInode netns, uint32_t index, std::string_view name);
+  Result<void> remove_alt_name(NetnsInode netns, uint32_t index, std::string_view name);
+
+  // --- VFs
+  // ----------------------------------------------------------------------------------------
+  Result<FakeVf*> find_vf(NetnsInode netns, uint32_t pf_index, uint32_t vf);
+  Result<void> change_vf(NetnsInode netns, uint32_t pf_index, uint32_t vf,
+                         const host::VfAttributes& change);
+
+  // --- RDMA
+  // ---------------------------------------------------------------------------------------
+  FakeRdma& add_rdma(const PciAddress& function, const std::string& name,
+                     const std::string& protocol);
+  Result<FakeRdma*> find_rdma(NetnsInode netns, std::string_view name);
+  [[nodiscard]] std::vector<host::RdmaLink> rdma_of(NetnsInode netns) const;
+  Result<void> move_rdma(NetnsInode from, std::string_view name, NetnsInode to);
+  Result<void> rename_rdma(NetnsInode netns, std::string_view name, std::string_view new_name);
+
+  // The state, for tests to set up and to look at.
+  NetnsInode host_netns = 0;
+  host::RdmaNetnsMode rdma_mode = host::RdmaNetnsMode::exclusive;
+  std::map<NetnsInode, FakeNetns> netns;
+  std::vector<std::unique_ptr<FakeLink>> links;
+  std::vector<std::unique_ptr<FakePf>> pfs;
+  std::vector<std::unique_ptr<FakeRdma>> rdma;
+  // Char device numbers somebody else has, and what happens while a moving device has none.
+  std::set<unsigned> taken_char_numbers;
+  std::function<void()> on_rdma_gone;
+  SysfsTree sysfs;
+
+ private:
+  bool name_in_use(NetnsInode netns, std::string_view name) const;
+  Result<void> move_link(FakeLink& link, NetnsInode to, const std::string* fallback_name);
+  Result<void> set_name(FakeLink& link, const std::string& name);
+  Result<void> set_address(FakeLink& link, const HwAddress& address);
+  void set_up(FakeLink& link, bool up);
+  FakePf* pf_of(const FakeLink& link);
+  std::pair<FakePf*, FakeVf*> vf_of(const FakeLink& link);
+  void show_in_sysfs(const FakeLink& link, bool show);
+  void make_sysctls(const FakeLink& link);
+  void rename_sysctls(const FakeLink& link, const std::string& old_name);
+  void remove_sysctls(const FakeLink& link);
+  std::string sysctl_root(NetnsInode netns) const;
+  void show_rdma(FakeRdma& device);
+  void hide_rdma(const FakeRdma& device);
+  void give_back(FakeLink& link);
+
+  std::string root_;
+};
+
+}  // namespace railhead::test

@@ -1,0 +1,189 @@
+// VFs and RDMA devices of test/support/fake_kernel.hpp.
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+
+#include "test/support/fake_kernel.hpp"
+
+namespace railhead::test {
+
+namespace fs = std::filesystem;
+
+namespace {
+Failure kernel(int os_errno) { return fail_errno(os_errno, "fake kernel"); }
+}  // namespace
+
+// --- VFs
+// ------------------------------------------------------------------------------------------
+
+FakePf* FakeKernel::pf_of(const FakeLink& link) {
+  for (auto& pf : pfs) {
+    if (link.link.parent_device == pf->address.to_string()) return pf.get();
+  }
+  return nullptr;
+}
+
+std::pair<FakePf*, FakeVf*> FakeKernel::vf_of(const FakeLink& link) {
+  for (auto& pf : pfs) {
+    for (auto& vf : pf->vfs) {
+      if (link.link.parent_device == vf.address.to_string()) return {pf.get(), &vf};
+    }
+  }
+  return {nullptr, nullptr};
+}
+
+Result<FakeVf*> FakeKernel::find_vf(NetnsInode inode, uint32_t pf_index, uint32_t vf) {
+  auto link = find(inode, pf_index);
+  if (!link) return pass(link);
+  FakePf* pf = pf_of(**link);
+  if (!pf || vf >= pf->vfs.size()) return kernel(ENODEV);
+  return &pf->vfs[vf];
+}
+
+// The order of do_setvfinfo(): what was set before a refusal stays set.
+Result<void> FakeKernel::change_vf(NetnsInode inode, uint32_t pf_index, uint32_t index,
+                                   const host::VfAttributes& change) {
+  auto link = find(inode, pf_index);
+  if (!link) return pass(link);
+  const FakePf* pf = pf_of(**link);
+  if (!pf) return kernel(EOPNOTSUPP);
+  auto found = find_vf(inode, pf_index, index);
+  if (!found) return kernel(EINVAL);
+  FakeVf& vf = **found;
+  const FakeDriver& driver = pf->driver;
+
+  if (change.mac) {
+    if (change.mac->size() != (*link)->link.address.size() || (change.mac->bytes()[0] & 1)) {
+      return kernel(EINVAL);
+    }
+    vf.attributes.mac = change.mac;
+    vf.admin_mac = !change.mac->is_zero();
+  }
+  if (change.vlan) {
+    if (change.vlan->id > 4095 || change.vlan->qos > 7) return kernel(EINVAL);
+    if (change.vlan->protocol != 0x8100 && driver.qinq) return kernel(driver.qinq);
+    vf.attributes.vlan = change.vlan;
+  }
+  if (change.rate) {
+    if (change.rate->min_tx && driver.min_rate) return kernel(driver.min_rate);
+    if (change.rate->max_tx && change.rate->min_tx > change.rate->max_tx) return kernel(EINVAL);
+    vf.attributes.rate = change.rate;
+  }
+  if (change.spoofchk) vf.attributes.spoofchk = change.spoofchk;
+  if (change.link_state) {
+    if (driver.link_state) return kernel(driver.link_state);
+    vf.attributes.link_state = change.link_state;
+  }
+  if (change.trust) vf.attributes.trust = change.trust;
+  if ((change.node_guid || change.port_guid) && driver.guids) return kernel(driver.guids);
+  if (change.node_guid) vf.attributes.node_guid = change.node_guid;
+  if (change.port_guid) vf.attributes.port_guid = change.port_guid;
+  return {};
+}
+
+// --- RDMA
+// -----------------------------------------------------------------------------------------
+
+FakeRdma& FakeKernel::add_rdma(const PciAddress& function, const std::string& name,
+                               const std::string& protocol) {
+  FakeRdma device;
+  device.device.index = static_cast<uint32_t>(rdma.size());
+  device.device.name = name;
+  device.device.node_guid.value = 0x0c42a10300000000 + rdma.size();
+  device.device.protocol = protocol;
+  device.device.ports = {{.number = 1, .state = 4, .physical_state = 5, .netdev = std::nullopt}};
+  device.netns = host_netns;
+  device.function = function;
+  rdma.push_back(std::make_unique<FakeRdma>(std::move(device)));
+  show_rdma(*rdma.back());
+  return *rdma.back();
+}
+
+// A device that becomes visible takes the lowest number that is free for its char devices.
+void FakeKernel::show_rdma(FakeRdma& device) {
+  unsigned number = 0;
+  while (!taken_char_numbers.insert(number).second) ++number;
+  device.char_number = number;
+  const auto folder = sysfs.folder(device.function.to_string());
+  const auto write_char = [&](const std::string& name, unsigned minor) {
+    sysfs.write(fmt::format("{}/{}{}/ibdev", folder, name, number), device.device.name);
+    sysfs.write(fmt::format("{}/{}{}/dev", folder, name, number), fmt::format("231:{}", minor));
+  };
+  write_char("infiniband_verbs/uverbs", 192 + number);
+  write_char("infiniband_mad/umad", number);
+  write_char("infiniband_mad/issm", 64 + number);
+  if (device.netns != host_netns && rdma_mode == host::RdmaNetnsMode::exclusive) return;
+  const auto shown = fmt::format("{}/infiniband/{}", folder, device.device.name);
+  sysfs.write(shown + "/node_guid", device.device.node_guid.to_string());
+  sysfs.write(shown + "/ports/1/link_layer",
+              device.device.protocol == "ib" ? "InfiniBand" : "Ethernet");
+}
+
+void FakeKernel::hide_rdma(const FakeRdma& device) {
+  const auto folder = sysfs.folder(device.function.to_string());
+  const auto number = device.char_number;
+  fs::remove_all(fmt::format("{}/infiniband/{}", folder, device.device.name));
+  fs::remove_all(fmt::format("{}/infiniband_verbs/uverbs{}", folder, number));
+  fs::remove_all(fmt::format("{}/infiniband_mad/umad{}", folder, number));
+  fs::remove_all(fmt::format("{}/infiniband_mad/issm{}", folder, number));
+  taken_char_numbers.erase(number);
+}
+
+Result<FakeRdma*> FakeKernel::find_rdma(NetnsInode inode, std::string_view name) {
+  for (auto& device : rdma) {
+    const bool visible = rdma_mode == host::RdmaNetnsMode::shared || device->netns == inode;
+    if (visible && device->device.name == name) return device.get();
+  }
+  return kernel(ENODEV);
+}
+
+std::vector<host::RdmaLink> FakeKernel::rdma_of(NetnsInode inode) const {
+  std::vector<host::RdmaLink> visible;
+  for (const auto& device : rdma) {
+    if (rdma_mode == host::RdmaNetnsMode::exclusive && device->netns != inode) continue;
+    visible.push_back(device->device);
+    for (const auto& link : links) {
+      if (link->netns == inode && link->link.parent_device == device->function.to_string()) {
+        visible.back().ports[0].netdev = link->link.name;
+      }
+    }
+  }
+  return visible;
+}
+
+// rdma_dev_change_netns(): all clients, and so all char devices, are taken off and made anew.
+Result<void> FakeKernel::move_rdma(NetnsInode from, std::string_view name, NetnsInode to) {
+  auto device = find_rdma(from, name);
+  if (!device) return pass(device);
+  if (rdma_mode == host::RdmaNetnsMode::shared) return kernel(EOPNOTSUPP);
+  hide_rdma(**device);
+  if (on_rdma_gone) on_rdma_gone();
+  (*device)->netns = to;
+  show_rdma(**device);
+  return {};
+}
+
+// ib_device_rename(): the names of all namespaces are one set.
+Result<void> FakeKernel::rename_rdma(NetnsInode inode, std::string_view name,
+                                     std::string_view new_name) {
+  auto device = find_rdma(inode, name);
+  if (!device) return pass(device);
+  if (name == new_name) return {};
+  for (const auto& other : rdma) {
+    if (other->device.name == new_name) return kernel(EEXIST);
+  }
+  const auto number = (*device)->char_number;
+  const auto folder = sysfs.folder((*device)->function.to_string());
+  const auto shown = folder + "/infiniband/";
+  if (fs::exists(shown + std::string(name))) {
+    fs::rename(shown + std::string(name), shown + std::string(new_name));
+  }
+  (*device)->device.name = new_name;
+  for (const char* node :
+       {"infiniband_verbs/uverbs", "infiniband_mad/umad", "infiniband_mad/issm"}) {
+    sysfs.write(fmt::format("{}/{}{}/ibdev", folder, node, number), std::string(new_name));
+  }
+  return {};
+}
+
+}  // namespace railhead::test

@@ -1,0 +1,284 @@
+#pragma once
+// What lib/attach relies on of the kernel, as tests that run on the fakes and on a real kernel:
+// include this once in a program and define make_contract_fixture() there.
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "device/char_devices.hpp"
+#include "host/host.hpp"
+#include "test/support/must.hpp"
+
+namespace railhead::test {
+
+// A host with a PF and two of its VFs, whose driver takes what igb takes, in exclusive RDMA mode.
+// Each test gets it as it was; what a test changed is undone when the fixture goes.
+class ContractFixture {
+ public:
+  virtual ~ContractFixture() = default;
+  [[nodiscard]] virtual host::Host& host() = 0;
+  [[nodiscard]] virtual PciAddress pf() const = 0;
+  [[nodiscard]] virtual PciAddress vf(unsigned index) const = 0;  // 0 or 1
+  // A new namespace's path. delete_netns() returns when its devices are back.
+  virtual std::string add_netns(const std::string& name) = 0;
+  virtual void delete_netns(const std::string& name) = 0;
+  // Before the first namespace is made: the kernel refuses it later.
+  virtual void set_rdma_mode(host::RdmaNetnsMode mode) = 0;
+};
+std::unique_ptr<ContractFixture> make_contract_fixture();
+
+// The fixture with what most tests need of it.
+struct Contract {
+  std::unique_ptr<ContractFixture> fixture = make_contract_fixture();
+  host::Host& host = fixture->host();
+  uint32_t pf = must(host.links.by_parent(fixture->pf().to_string())).index;
+
+  host::Netns add_netns(const std::string& name) {
+    return must(host.netns.open(fixture->add_netns(name)));
+  }
+  std::unique_ptr<host::Links> links(const host::Netns& netns) {
+    return must(host.netns.links(netns));
+  }
+  // The VF's link in the host's namespace.
+  host::Link vf_link(unsigned index = 0) {
+    return must(host.links.by_parent(fixture->vf(index).to_string()));
+  }
+  host::VfAttributes vf(unsigned index = 0) { return must(host.links.vf(pf, index)); }
+  Result<void> change_vf(const host::VfAttributes& change) {
+    return host.links.change_vf(pf, 0, change);
+  }
+  std::vector<device::CharDevice> char_devices(const std::string& rdma, unsigned index = 0) {
+    auto function = must(host::Directory::open(host.roots.sysfs + "/bus/pci/devices/" +
+                                               fixture->vf(index).to_string()));
+    return must(device::read_char_devices(function))[rdma];
+  }
+  // The name of the VF's only RDMA device.
+  std::string rdma_name(unsigned index = 0) {
+    auto function = must(host::Directory::open(host.roots.sysfs + "/bus/pci/devices/" +
+                                               fixture->vf(index).to_string()));
+    auto names = function.list("infiniband");
+    if (!names || names->empty()) SKIP("the VF has no RDMA device");
+    return names->front();
+  }
+};
+
+inline bool has(const std::vector<host::RdmaLink>& devices, const std::string& name) {
+  return std::ranges::any_of(devices, [&](const auto& d) { return d.name == name; });
+}
+
+TEST_CASE("A VF moves to a namespace and is renamed in one message, down, with MTU and altname") {
+  Contract c;
+  auto pod = c.add_netns("pod0");
+  auto before = c.vf_link();
+  must(c.host.links.add_alt_name(before.index, "rail-0-of-the-node"));
+  must(c.host.links.change(before.index, {.mtu = 1400, .up = true}));
+  must(c.host.links.change(before.index, {.netns_fd = pod.fd(), .name = "net1"}));
+
+  CHECK(c.host.links.by_parent(c.fixture->vf(0).to_string()).error().os_errno == ENODEV);
+  CHECK(c.host.links.by_name(before.name).error().os_errno == ENODEV);
+  auto after = must(c.links(pod)->by_parent(c.fixture->vf(0).to_string()));
+  CHECK(after.name == "net1");
+  CHECK(after.mtu == 1400);
+  CHECK(after.address == before.address);
+  CHECK(after.alt_names == std::vector<std::string>{"rail-0-of-the-node"});
+  CHECK_FALSE(after.is_up());
+}
+
+TEST_CASE("A move whose new name is taken there fails, but the link is there under its old name") {
+  Contract c;
+  auto pod = c.add_netns("pod0");
+  auto first = c.vf_link(0);
+  auto second = c.vf_link(1);
+  must(c.host.links.change(second.index, {.netns_fd = pod.fd(), .name = "net1"}));
+  auto moved = c.host.links.change(first.index, {.netns_fd = pod.fd(), .name = "net1"});
+  CHECK(moved.error().os_errno == EEXIST);
+  CHECK(must(c.links(pod)->by_parent(c.fixture->vf(0).to_string())).name == first.name);
+}
+
+TEST_CASE("A move where old and new name are taken there fails and nothing has moved") {
+  Contract c;
+  auto pod = c.add_netns("pod0");
+  auto first = c.vf_link(0);
+  auto second = c.vf_link(1);
+  must(c.host.links.change(second.index, {.netns_fd = pod.fd(), .name = "net1"}));
+  auto there = must(c.links(pod)->by_name("net1"));
+  must(c.links(pod)->add_alt_name(there.index, first.name));
+  auto moved = c.host.links.change(first.index, {.netns_fd = pod.fd(), .name = "net1"});
+  CHECK(moved.error().os_errno == EEXIST);
+  CHECK(c.vf_link(0).name == first.name);
+}
+
+TEST_CASE("A link whose old name alone is taken there arrives under its new name") {
+  Contract c;
+  auto pod = c.add_netns("pod0");
+  auto first = c.vf_link(0);
+  auto second = c.vf_link(1);
+  must(c.host.links.change(second.index, {.netns_fd = pod.fd(), .name = "net2"}));
+  auto there = must(c.links(pod)->by_name("net2"));
+  must(c.links(pod)->add_alt_name(there.index, first.name));
+  must(c.host.links.change(first.index, {.netns_fd = pod.fd(), .name = "net1"}));
+  CHECK(must(c.links(pod)->by_parent(c.fixture->vf(0).to_string())).name == "net1");
+}
+
+TEST_CASE("A link cannot take its own alternative name as its name") {
+  Contract c;
+  auto link = c.vf_link();
+  must(c.host.links.add_alt_name(link.index, "net1"));
+  CHECK(c.host.links.change(link.index, {.name = "net1"}).error().os_errno == EEXIST);
+  must(c.host.links.remove_alt_name(link.index, "net1"));
+  must(c.host.links.change(link.index, {.name = "net1"}));
+  CHECK(c.vf_link().name == "net1");
+}
+
+TEST_CASE("A namespace that ends gives its VF back under the pod's name, down") {
+  Contract c;
+  {
+    auto pod = c.add_netns("pod0");
+    must(c.host.links.change(c.vf_link().index,
+                             {.netns_fd = pod.fd(), .name = "net1", .mtu = 1400, .up = true}));
+  }
+  c.fixture->delete_netns("pod0");
+  auto back = c.vf_link();
+  CHECK(back.name == "net1");
+  CHECK(back.mtu == 1400);
+  CHECK_FALSE(back.is_up());
+}
+
+TEST_CASE("A VF that comes back to a name that is taken is called dev and its index") {
+  Contract c;
+  uint32_t index = 0;
+  {
+    auto pod = c.add_netns("pod0");
+    must(c.host.links.change(c.vf_link().index, {.netns_fd = pod.fd(), .name = "net1"}));
+    index = must(c.links(pod)->by_name("net1")).index;
+    must(c.host.links.add_alt_name(c.vf_link(1).index, "net1"));
+  }
+  c.fixture->delete_netns("pod0");
+  CHECK(c.vf_link().name == fmt::format("dev{}", index));
+}
+
+TEST_CASE("A path that is missing or an ordinary file is no namespace") {
+  Contract c;
+  CHECK(is(c.host.netns.open("/absent/netns"), ErrorCode::not_found));
+  CHECK(is(c.host.netns.open("/etc/passwd"), ErrorCode::not_found));
+}
+
+TEST_CASE("A namespace keeps its identity, and another has another one") {
+  Contract c;
+  auto pod = c.add_netns("pod0");
+  auto other = c.add_netns("pod1");
+  CHECK(must(c.host.netns.open(pod.path())).id() == pod.id());
+  CHECK(other.id() != pod.id());
+  CHECK(must(c.host.netns.current()).id() != pod.id());
+}
+
+TEST_CASE("VF attributes are set and read back, one or many in a message") {
+  Contract c;
+  auto before = c.vf();
+  must(c.change_vf({.vlan = host::VfVlan{100, 3, 0x8100}, .spoofchk = false}));
+  must(c.change_vf({.rate = host::VfRate{0, 200}}));
+  must(c.change_vf({.trust = true}));
+  auto after = c.vf();
+  CHECK(after.vlan == host::VfVlan{100, 3, 0x8100});
+  CHECK(after.rate == host::VfRate{0, 200});
+  CHECK(after.spoofchk == false);
+  CHECK(after.trust == true);
+  must(c.change_vf({.vlan = before.vlan,
+                    .rate = before.rate,
+                    .spoofchk = before.spoofchk,
+                    .trust = before.trust}));
+  CHECK(c.vf() == before);
+}
+
+TEST_CASE("A message stops at the attribute that is refused; what came before it stays") {
+  Contract c;
+  auto refused =
+      c.change_vf({.vlan = host::VfVlan{100, 0, 0x8100}, .link_state = host::VfLinkState::enable});
+  CHECK(refused.error().os_errno == EOPNOTSUPP);
+  CHECK(c.vf().vlan == host::VfVlan{100, 0, 0x8100});
+  CHECK(c.change_vf({.rate = host::VfRate{10, 100}}).error().os_errno == EINVAL);
+  CHECK(c.change_vf({.vlan = host::VfVlan{5, 0, 0x88a8}}).error().os_errno == EPROTONOSUPPORT);
+}
+
+TEST_CASE("A VF that the PF does not have is told from one it has") {
+  Contract c;
+  CHECK(c.host.links.vf(c.pf, 99).error().os_errno == ENODEV);
+  CHECK(c.host.links.change_vf(c.pf, 99, {.trust = true}).error().os_errno == EINVAL);
+  CHECK(c.host.links.change_vf(4711, 0, {.trust = true}).error().os_errno == ENODEV);
+}
+
+TEST_CASE("An admin MAC takes from the VF the choice of its address until it is taken off") {
+  Contract c;
+  auto mac = *HwAddress::parse("02:00:00:00:aa:01");
+  must(c.change_vf({.mac = mac}));
+  CHECK(c.vf().mac == mac);
+  auto own = *HwAddress::parse("02:00:00:00:aa:02");
+  auto index = c.vf_link().index;
+  CHECK(c.host.links.change(index, {.address = own}).error().os_errno == EADDRNOTAVAIL);
+  must(c.change_vf({.mac = HwAddress::parse("00:00:00:00:00:00")}));
+  must(c.host.links.change(index, {.address = own}));
+  CHECK(c.vf_link().address == own);
+}
+
+TEST_CASE("In exclusive mode an RDMA device is seen in the namespace it was moved to, only") {
+  Contract c;
+  auto name = c.rdma_name();
+  auto pod = c.add_netns("pod0");
+  must(c.host.rdma.move(name, pod.fd()));
+  CHECK_FALSE(has(must(c.host.rdma.list()), name));
+  CHECK(c.host.rdma.move(name, pod.fd()).error().os_errno == ENODEV);
+  CHECK(c.char_devices(name).size() == 3);
+
+  auto inside = must(c.host.netns.rdma(pod));
+  CHECK(has(must(inside->list()), name));
+  must(inside->move(name, must(c.host.netns.current()).fd()));
+  CHECK(has(must(c.host.rdma.list()), name));
+}
+
+TEST_CASE("A namespace that ends gives its RDMA device back under the name it had there") {
+  Contract c;
+  auto name = c.rdma_name();
+  {
+    auto pod = c.add_netns("pod0");
+    must(c.host.rdma.move(name, pod.fd()));
+    must(must(c.host.netns.rdma(pod))->rename(name, "rail0"));
+  }
+  c.fixture->delete_netns("pod0");
+  CHECK(has(must(c.host.rdma.list()), "rail0"));
+  must(c.host.rdma.rename("rail0", name));
+}
+
+TEST_CASE("RDMA device names are one set over all namespaces") {
+  Contract c;
+  auto first = c.rdma_name(0);
+  auto second = c.rdma_name(1);
+  CHECK(c.host.rdma.rename(first, second).error().os_errno == EEXIST);
+  must(c.host.rdma.rename(first, first));
+  CHECK(c.host.rdma.rename("absent", "rail0").error().os_errno == ENODEV);
+}
+
+TEST_CASE("Moves hand the character device numbers out anew, the lowest free first") {
+  Contract c;
+  auto first = c.rdma_name(0);
+  auto second = c.rdma_name(1);
+  auto pod = c.add_netns("pod0");
+  auto before = c.char_devices(first);
+  must(c.host.rdma.move(first, pod.fd()));
+  CHECK(c.char_devices(first) == before);
+  must(c.host.rdma.move(second, pod.fd()));
+  CHECK(c.char_devices(first) == before);
+}
+
+TEST_CASE("In shared mode every namespace sees an RDMA device and none can have it") {
+  Contract c;
+  auto name = c.rdma_name();
+  c.fixture->set_rdma_mode(host::RdmaNetnsMode::shared);
+  CHECK(must(c.host.rdma.netns_mode()) == host::RdmaNetnsMode::shared);
+  auto pod = c.add_netns("pod0");
+  CHECK(has(must(must(c.host.netns.rdma(pod))->list()), name));
+  CHECK(c.host.rdma.move(name, pod.fd()).error().os_errno == EOPNOTSUPP);
+}
+
+}  // namespace railhead::test
