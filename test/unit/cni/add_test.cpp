@@ -1,0 +1,193 @@
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include "base/text.hpp"
+#include "test/unit/cni/node.hpp"
+
+using namespace railhead;
+using namespace railhead::test;
+using Catch::Matchers::ContainsSubstring;
+using Json = nlohmann::json;
+
+namespace {
+
+const PciAddress kVf{0, 0x11, 0, 0};
+
+// The VF as it stands in the host and who holds it, to compare before and after. Not its ifindex:
+// a move may change it.
+std::string standing(Node& node) {
+  const auto* link = node.fake.link("host", "p0v0");
+  REQUIRE(link);
+  const auto& vf = node.fake.vf(kVf);
+  const auto flag = [](const std::optional<bool>& value) { return value ? *value : -1; };
+  return fmt::format(
+      "{} alt=[{}] mac={} mtu={} flags={:x} admin={} vlan={} rate={} spoofchk={} trust={} state={} "
+      "rdma={} records=[{}]",
+      link->name, join(link->alt_names, " "), link->address.to_string(), link->mtu, link->flags,
+      vf.mac ? vf.mac->to_string() : "", vf.vlan ? vf.vlan->id : 0, vf.rate ? vf.rate->max_tx : 0,
+      flag(vf.spoofchk), flag(vf.trust), vf.link_state ? to_string(*vf.link_state) : "",
+      node.fake.netns_of_rdma("mlx5_1"), join(node.records(), " "));
+}
+
+}  // namespace
+
+TEST_CASE("ADD gives the VF and prints what stands in the pod") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  node.conf["vlan"] = 100;
+  node.conf["mtu"] = 1400;
+  node.conf["mac"] = "02:00:00:00:00:AA";
+  const auto answer = node.run("ADD");
+  INFO(answer.output);
+  REQUIRE(answer.exit_code == 0);
+  CHECK(Json::parse(answer.output) ==
+        Json::parse(R"({"cniVersion":"1.1.0","interfaces":[{"name":"net1",
+            "mac":"02:00:00:00:00:aa","mtu":1400,"sandbox":")" +
+                    node.pod + R"(","pciID":"0000:11:00.0"}],
+            "ips":[{"interface":0,"address":"10.1.2.3/24","gateway":"10.1.2.1"}],
+            "routes":[{"dst":"0.0.0.0/0"}],"dns":{}})"));
+  const auto* link = node.fake.link("pod0", "net1");
+  REQUIRE(link);
+  CHECK(link->is_up());
+  CHECK(link->mtu == 1400);
+  CHECK(node.fake.vf(kVf).vlan == host::VfVlan{100, 0, 0x8100});
+  CHECK(node.ipam_calls() == std::vector<std::string>{"ADD c1"});
+  CHECK(node.ipam_input() == node.conf);
+}
+
+TEST_CASE("A route without gateway goes by the gateway of the address' family") {
+  Node node;
+  node.write_ipam(R"(echo '{"cniVersion":"0.2.0",
+      "ip4":{"ip":"10.1.2.3/24","gateway":"10.1.2.1","routes":[{"dst":"10.0.0.0/8"},
+             {"dst":"10.9.0.0/16","gw":"10.1.2.9"}]},
+      "ip6":{"ip":"fd00::3/64","routes":[{"dst":"fd01::/64"}]}}')");
+  REQUIRE(node.run("ADD").exit_code == 0);
+  std::vector<std::pair<std::string, std::string>> routes;
+  for (const auto& route : node.net1().routes) {
+    routes.emplace_back(route.destination.to_string(),
+                        route.gateway ? route.gateway->address_string() : "");
+  }
+  CHECK(routes == std::vector<std::pair<std::string, std::string>>{
+                      {"10.0.0.0/8", "10.1.2.1"}, {"10.9.0.0/16", "10.1.2.9"}, {"fd01::/64", ""}});
+}
+
+TEST_CASE("ADD without IPAM brings the interface up without addresses, in every version") {
+  for (auto version : {"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"}) {
+    INFO(version);
+    Node node;
+    node.conf["cniVersion"] = version;
+    const auto answer = node.run("ADD");
+    REQUIRE(answer.exit_code == 0);
+    CHECK(Json::parse(answer.output).at("cniVersion") == version);
+    CHECK(node.fake.link("pod0", "net1")->is_up());
+  }
+}
+
+TEST_CASE("ADD whose IPAM fails leaves nothing behind") {
+  struct Row {
+    const char* on_add;
+    uint32_t code;
+    const char* message;
+  };
+  for (const auto& [on_add, code, message] : std::initializer_list<Row>{
+           {R"(echo '{"code":11,"msg":"pool is being made","details":"rail0"}'; exit 1)", 11,
+            "IPAM plugin type \"test-ipam\" ADD failed: pool is being made"},
+           {"echo broken >&2; exit 3", 999,
+            "IPAM plugin type \"test-ipam\" ADD failed: netplugin failed: \"broken\": exit status "
+            "3"},
+           {R"(echo '{"cniVersion":"1.0.0"}')", 999, "IPAM plugin returned missing IP config"},
+           {"echo '{'", 6, "result of IPAM plugin type \"test-ipam\": line 2, column 1"},
+           {R"(echo '{"ips":[{"address":"10.1.2.300/24"}]}')", 6,
+            "IPAM plugin's address \"10.1.2.300/24\" is no IP address"}}) {
+    INFO(on_add);
+    Node node;
+    node.write_ipam(on_add);
+    node.conf["vlan"] = 100;
+    node.conf["trust"] = "on";
+    node.conf["max_tx_rate"] = 500;
+    node.conf["mac"] = "02:00:00:00:00:aa";
+    const auto before = standing(node);
+    const auto error = error_of(node.run("ADD"));
+    CHECK(error.code == code);
+    CHECK_THAT(error.message, ContainsSubstring(message));
+    CHECK(standing(node) == before);
+    CHECK(node.ipam_calls() == std::vector<std::string>{"ADD c1", "DEL c1"});
+  }
+}
+
+TEST_CASE("ADD whose IPAM plugin is not there leaves nothing behind") {
+  Node node;
+  node.conf["ipam"] = {{"type", "absent-ipam"}};
+  const auto before = standing(node);
+  const auto error = error_of(node.run("ADD"));
+  CHECK_THAT(error.message, ContainsSubstring("failed to find plugin \"absent-ipam\" in path ["));
+  CHECK(standing(node) == before);
+}
+
+TEST_CASE("ADD that fails after IPAM gives address and VF back") {
+  for (auto step : {"add_address", "add_route"}) {
+    INFO(step);
+    Node node;
+    node.write_ipam(kOneAddress);
+    const auto before = standing(node);
+    node.fake.fail_next(step, EPERM);
+    CHECK_THAT(error_of(node.run("ADD")).message, ContainsSubstring("EPERM"));
+    CHECK(standing(node) == before);
+    CHECK(node.ipam_calls() == std::vector<std::string>{"ADD c1", "DEL c1"});
+  }
+}
+
+TEST_CASE("ADD tells when even the undo failed, and keeps the first error in front") {
+  Node node;
+  node.write_ipam("exit 1", R"(echo '{"code":5,"msg":"store is read-only"}'; exit 1)");
+  const auto error = error_of(node.run("ADD"));
+  CHECK_THAT(error.message, ContainsSubstring("netplugin failed with no error message"));
+  CHECK_THAT(error.details,
+             ContainsSubstring("while undoing it: ") && ContainsSubstring("store is read-only"));
+}
+
+TEST_CASE("ADD into the plugin's own namespace is refused before anything is changed") {
+  Node node;
+  const auto own = node.fake.host.netns.current();
+  REQUIRE(own);
+  const auto error = error_of(node.run("ADD", {{"CNI_NETNS", own->path()}}));
+  CHECK(error ==
+        cnispec::CniError{8, "plugin's netns and netns from CNI_NETNS should not be the same", ""});
+  CHECK(node.fake.operations.empty());
+}
+
+TEST_CASE("ADD into a namespace that is not there is refused before anything is changed") {
+  Node node;
+  const auto error = error_of(node.run("ADD", {{"CNI_NETNS", "/does/not/exist"}}));
+  CHECK(error.code == 8);
+  CHECK_THAT(error.message, ContainsSubstring("failed to open netns \"/does/not/exist\""));
+  CHECK(node.fake.operations.empty());
+}
+
+TEST_CASE("ADD of a VF that another pod holds is to be tried again, and names the holder") {
+  Node node;
+  REQUIRE(node.run("ADD").exit_code == 0);
+  const auto other = node.fake.add_netns("pod1");
+  const auto error = error_of(node.run("ADD", {{"CNI_CONTAINERID", "c2"}, {"CNI_NETNS", other}}));
+  CHECK(error.code == 11);
+  CHECK_THAT(error.message, ContainsSubstring("0000:11:00.0") && ContainsSubstring("c1") &&
+                                ContainsSubstring("ns/trainer-0"));
+  CHECK(node.fake.link("pod0", "net1"));
+}
+
+TEST_CASE("The MAC of CNI_ARGS is set") {
+  Node node;
+  const auto answer = node.run("ADD", {{"CNI_ARGS", "IgnoreUnknown=1;MAC=02:00:00:00:00:bb;X=y"}});
+  REQUIRE(answer.exit_code == 0);
+  CHECK(Json::parse(answer.output).at("interfaces").at(0).at("mac") == "02:00:00:00:00:bb");
+}
+
+TEST_CASE("ADD writes one line with the time of each step, and warns of unknown keys") {
+  Node node;
+  node.conf["vlann"] = 5;
+  REQUIRE(node.run("ADD").exit_code == 0);
+  CHECK_THAT(node.log(), ContainsSubstring("level=warning") && ContainsSubstring("keys=vlann"));
+  CHECK_THAT(node.log(), ContainsSubstring("msg=\"ADD done\" network=rail0 container=c1 "
+                                           "ifname=net1 pod=ns/trainer-0 device=0000:11:00.0") &&
+                             ContainsSubstring(" attach_ms=") && ContainsSubstring(" total_ms="));
+}

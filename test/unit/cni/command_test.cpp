@@ -1,0 +1,170 @@
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include "test/support/must.hpp"
+#include "test/unit/cni/node.hpp"
+
+using namespace railhead;
+using namespace railhead::test;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+const cni::Answer kDone{0, "", ""};
+
+}  // namespace
+
+TEST_CASE("DEL gives the VF and the address back, and DEL twice is not an error") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  const auto before = *node.fake.link("host", "p0v0");
+  REQUIRE(node.run("ADD").exit_code == 0);
+  CHECK(node.run("DEL") == kDone);
+  REQUIRE(node.fake.link("host", "p0v0"));
+  CHECK(node.fake.link("host", "p0v0")->address == before.address);
+  CHECK(node.records().empty());
+  CHECK(node.run("DEL") == kDone);
+  CHECK(node.ipam_calls() == std::vector<std::string>{"ADD c1", "DEL c1", "DEL c1"});
+}
+
+TEST_CASE("DEL does without CNI_NETNS, and with a namespace that is gone") {
+  for (bool gone : {false, true}) {
+    INFO(gone);
+    Node node;
+    REQUIRE(node.run("ADD").exit_code == 0);
+    if (gone) node.fake.delete_netns("pod0");
+    CHECK(node.run("DEL", {{"CNI_NETNS", gone ? node.pod : ""}}) == kDone);
+    CHECK(node.fake.link("host", "p0v0"));
+    CHECK(node.records().empty());
+  }
+}
+
+TEST_CASE("DEL does with a configuration and arguments that ADD would refuse") {
+  Node node;
+  REQUIRE(node.run("ADD").exit_code == 0);
+  node.conf["vlan"] = 9999;
+  node.conf.erase("deviceID");
+  CHECK(node.run("DEL", {{"CNI_ARGS", "nonsense"}}) == kDone);
+  CHECK(node.fake.link("host", "p0v0"));
+}
+
+TEST_CASE("DEL whose IPAM fails gives the VF back all the same") {
+  Node node;
+  node.write_ipam(kOneAddress, R"(echo '{"code":11,"msg":"store is locked"}'; exit 1)");
+  REQUIRE(node.run("ADD").exit_code == 0);
+  const auto error = error_of(node.run("DEL"));
+  CHECK(error.code == 11);
+  CHECK_THAT(error.message, ContainsSubstring("store is locked"));
+  CHECK(node.fake.link("host", "p0v0"));
+}
+
+TEST_CASE("DEL that cannot give the VF back frees the address, and the next DEL goes on") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  REQUIRE(node.run("ADD").exit_code == 0);
+  node.fake.fail_next("change", EIO);
+  CHECK_THAT(error_of(node.run("DEL")).message, ContainsSubstring("EIO"));
+  CHECK(node.ipam_calls().back() == "DEL c1");
+  CHECK(node.run("DEL") == kDone);
+  CHECK(node.fake.link("host", "p0v0"));
+  CHECK(node.records().empty());
+}
+
+TEST_CASE("CHECK passes after ADD, asks IPAM too, and misses an address that is gone") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  const auto added = node.run("ADD");
+  REQUIRE(added.exit_code == 0);
+  node.conf["prevResult"] = nlohmann::ordered_json::parse(added.output);
+  CHECK(node.run("CHECK") == kDone);
+  CHECK(node.ipam_calls().back() == "CHECK c1");
+
+  node.net1().addresses = {*host::IpPrefix::parse("10.9.9.9/24")};
+  CHECK(error_of(node.run("CHECK")).message == "net1 has lost its address 10.1.2.3/24");
+}
+
+TEST_CASE("CHECK of what was never added fails") {
+  Node node;
+  CHECK_THAT(error_of(node.run("CHECK")).message, ContainsSubstring("c1"));
+}
+
+TEST_CASE("CHECK refuses a prevResult that it cannot read") {
+  Node node;
+  REQUIRE(node.run("ADD").exit_code == 0);
+  node.conf["prevResult"] = {{"cniVersion", "1.0.0"}, {"ips", "x"}};
+  CHECK(error_of(node.run("CHECK")) ==
+        cnispec::CniError{6, "could not parse prevResult: ips: expected a list, got string", ""});
+}
+
+TEST_CASE("GC gives back what is not listed, and tells IPAM") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  const auto other = node.fake.add_netns("pod1");
+  REQUIRE(node.run("ADD").exit_code == 0);
+  node.conf["deviceID"] = "0000:11:00.1";
+  REQUIRE(node.run("ADD", {{"CNI_CONTAINERID", "c2"}, {"CNI_NETNS", other}}).exit_code == 0);
+  node.conf["cni.dev/valid-attachments"] = {{{"containerID", "c2"}, {"ifname", "net1"}}};
+  CHECK(node.run("GC") == kDone);
+  CHECK(node.fake.link("host", "p0v0"));
+  CHECK(node.fake.link("pod1", "net1"));
+  CHECK(node.ipam_calls().back().starts_with("GC"));
+}
+
+TEST_CASE("GC without a list touches nothing") {
+  Node node;
+  REQUIRE(node.run("ADD").exit_code == 0);
+  CHECK(error_of(node.run("GC")).code == 7);
+  CHECK(node.fake.link("pod0", "net1"));
+}
+
+TEST_CASE("STATUS is good while records can be written and IPAM is good") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  CHECK(node.run("STATUS") == kDone);
+  node.write_ipam(kOneAddress, R"(echo '{"code":51,"msg":"no route to the store"}'; exit 1)");
+  CHECK(error_of(node.run("STATUS")).code == 51);
+}
+
+TEST_CASE("STATUS has code 50 when no record can be written") {
+  Node node;
+  must(host::write_file_atomically(node.fake.folder.path() + "/file", "", 0600));
+  node.fake.host.roots.run = node.fake.folder.path() + "/file";
+  CHECK(error_of(node.run("STATUS")).code == 50);
+}
+
+TEST_CASE("Errors come in libcni's order: environment, configuration, verb, version") {
+  Node node;
+  CHECK(error_of(node.run("ADD", {{"CNI_CONTAINERID", ""}})).code == 4);
+  node.conf["cniVersion"] = "9.9.9";
+  CHECK(error_of(node.run("FROB")).message == "unknown CNI_COMMAND: FROB");
+  CHECK(error_of(node.run("ADD")).code == 1);
+  node.conf["name"] = "a/b";
+  CHECK(error_of(node.run("FROB")).code == 7);
+  node.conf["name"] = 5;
+  CHECK(error_of(node.run("FROB")).code == 6);
+  CHECK(node.fake.operations.empty());
+}
+
+TEST_CASE("A log file that cannot be one does not stop the work") {
+  Node node;
+  node.conf["logFile"] = "/dev/null/x";
+  CHECK(node.run("DEL") == kDone);
+  node.conf["logFile"] = node.fake.folder.path();  // a folder
+  CHECK(node.run("DEL") == kDone);
+}
+
+TEST_CASE("Without a verb the program tells what it is, on standard error, and that is no error") {
+  const auto about = cni::answer_alone({}, {});
+  REQUIRE(about);
+  CHECK(about->exit_code == 0);
+  CHECK(about->output.empty());
+  CHECK_THAT(about->error_output, ContainsSubstring("CNI protocol versions supported: 0.1.0, "));
+}
+
+TEST_CASE("--help, --version and VERSION need no standard input; the other verbs do") {
+  CHECK_THAT(cni::answer_alone({"--help"}, {})->output, ContainsSubstring("CNI_COMMAND"));
+  CHECK_THAT(cni::answer_alone({"--version"}, {})->output, ContainsSubstring("railhead "));
+  CHECK_THAT(cni::answer_alone({}, {"CNI_COMMAND=VERSION"})->output,
+             ContainsSubstring("\"supportedVersions\""));
+  CHECK_FALSE(cni::answer_alone({}, {"CNI_COMMAND=ADD"}));
+}
