@@ -1,0 +1,101 @@
+#include "plugin/app/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include "base/text.hpp"
+
+namespace railhead::app {
+namespace {
+
+// Names, or a verbosity as glog's -v: 0 informs, more debugs.
+LogLevel log_level_of(const std::string& text) {
+  if (const auto level = parse_log_level(text)) return *level;
+  if (const auto verbosity = parse_int<unsigned>(text)) {
+    return *verbosity == 0 ? LogLevel::info : LogLevel::debug;
+  }
+  throw CLI::ValidationError("--log-level", "expected debug, info, warning or error, got " + text);
+}
+
+uint16_t pci_class_of(const std::string& text) {
+  const auto value = parse_int<uint16_t>(text, 16);
+  if (!value || text.size() != 4) {
+    throw CLI::ValidationError("--gpu-class", "expected four hex digits such as 0302, got " + text);
+  }
+  return *value;
+}
+
+std::string vendor_of(const std::string& text) {
+  if (text.size() != 4 || !parse_int<uint16_t>(text, 16)) {
+    throw CLI::ValidationError("--gpu-vendor",
+                               "expected four hex digits such as 10de, got " + text);
+  }
+  return to_lower(text);
+}
+
+void refuse_cdi(int64_t) {
+  throw CLI::ValidationError("--use-cdi", "is not supported yet; leave it out");
+}
+
+void add_options(CLI::App& app, Options& options) {
+  app.add_option("--config-file", options.config_file, "Which devices are offered (JSON or YAML)")
+      ->capture_default_str();
+  app.add_option("--resource-prefix", options.resource_prefix, "Prefix of resources that name none")
+      ->capture_default_str();
+  app.add_flag_function("--use-cdi", refuse_cdi, "Not supported yet");
+  app.add_option_function<std::string>(
+      "--log-level", [&](const std::string& text) { options.log_level = log_level_of(text); },
+      "debug, info, warning or error");
+  app.add_flag_callback(
+      "--log-json", [&] { options.log_format = Logger::Format::json; }, "Log lines as JSON");
+  app.add_option("--kubelet-dir", options.kubelet_dir,
+                 "Folder of device-plugins and plugins_registry")
+      ->capture_default_str();
+  app.add_option("--devinfo-dir", options.devinfo_dir, "Where device-info files go")
+      ->capture_default_str();
+  app.add_option("--run-dir", options.roots.run, "Records of this boot")->capture_default_str();
+  app.add_option("--sysfs-root", options.roots.sysfs, "Where sysfs is")->capture_default_str();
+  app.add_option("--proc-root", options.roots.proc, "Where proc is")->capture_default_str();
+  app.add_option_function<std::vector<std::string>>(
+         "--gpu-class",
+         [&](const std::vector<std::string>& texts) {
+           options.scan.gpu.classes.clear();
+           for (const auto& text : texts) options.scan.gpu.classes.push_back(pci_class_of(text));
+         },
+         "PCI classes of GPUs (default 0302)")
+      ->delimiter(',');
+  app.add_option_function<std::vector<std::string>>(
+         "--gpu-vendor",
+         [&](const std::vector<std::string>& texts) {
+           options.scan.gpu.vendors.clear();
+           for (const auto& text : texts) {
+             if (text != "any") options.scan.gpu.vendors.push_back(vendor_of(text));
+           }
+         },
+         "PCI vendors of GPUs, or any (default 10de,1002)")
+      ->delimiter(',');
+}
+
+}  // namespace
+
+std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv) {
+  Options options;
+  CLI::App app("Offers this node's SR-IOV VFs and RDMA devices to kubelet.", "railhead-agent");
+  app.fallthrough();
+  app.require_subcommand(0, 1);
+  add_options(app, options);
+  app.add_subcommand("inventory", "Print the node: NUMA, PCIe switches, GPUs, PFs, VFs, RDMA")
+      ->callback([&] { options.command = Command::inventory; });
+  app.add_subcommand("topology", "Print how far GPUs and network ports are from each other")
+      ->callback([&] { options.command = Command::topology; });
+  auto* check = app.add_subcommand("check-config", "Say all that is wrong with a configuration");
+  check->add_option("file", options.config_file)->required();
+  check->callback([&] { options.command = Command::check_config; });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return Exit{app.exit(error) == 0 ? 0 : 1};
+  }
+  return options;
+}
+
+}  // namespace railhead::app

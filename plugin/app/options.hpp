@@ -1,0 +1,27 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "device/inventory.hpp"
+#include "host/host.hpp"
+#include "plugin/pool/allocate.hpp"
+
+namespace railhead::app {
+
+enum class Command { serve, inventory, topology, check_config };
+
+// The command line as values.
+struct Options {
+  Command command = Command::serve;
+  std::string config_file = "/etc/pcidp/config.json";
+  std::string resource_prefix = "intel.com";
+  std::string kubelet_dir = "/var/lib/kubelet";
+  std::string devinfo_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
+  host::Roots roots;
+  device::ScanOptions scan;
+  LogLevel log_level = LogLevel::info;
+  Logger::Format log_format = Logger::Format::text;
+};
+
+}  // namespace railhead::app

@@ -1,0 +1,37 @@
+// railhead-agent: binds the Linux adapters to what the program does.
+#include <unistd.h>
+
+#include "linux/file_locks.hpp"
+#include "linux/netns.hpp"
+#include "linux/processes.hpp"
+#include "netlink/linux_devlink.hpp"
+#include "netlink/linux_links.hpp"
+#include "netlink/linux_rdma.hpp"
+#include "plugin/app/agent.hpp"
+#include "plugin/app/command_line.hpp"
+
+int main(int argc, char** argv) {
+  using namespace railhead;
+  const auto parsed = app::parse_command_line(argc, argv);
+  if (const auto* exit = std::get_if<app::Exit>(&parsed)) return exit->code;
+  const auto& options = std::get<app::Options>(parsed);
+  Logger log(STDERR_FILENO, options.log_level, options.log_format);
+
+  const auto links = netlink::LinuxLinks::open();
+  const auto rdma = netlink::LinuxRdma::open();
+  const auto devlink = netlink::LinuxDevlink::open();
+  const auto netns = linux::LinuxNetns::open({netlink::LinuxLinks::open, netlink::LinuxRdma::open});
+  for (const auto* error :
+       {links ? nullptr : &links.error(), rdma ? nullptr : &rdma.error(),
+        devlink ? nullptr : &devlink.error(), netns ? nullptr : &netns.error()}) {
+    if (!error) continue;
+    log.error("cannot talk to the kernel", {{"error", error->message}});
+    return 1;
+  }
+  SystemClock clock;
+  linux::LinuxProcesses processes(clock);
+  linux::LinuxFileLocks locks(clock);
+  const host::Host host{**links,   **rdma, **devlink, **netns,
+                        processes, locks,  clock,     options.roots};
+  return app::run(options, host, log);
+}

@@ -1,0 +1,218 @@
+#include "plugin/config/config.hpp"
+
+#include <algorithm>
+
+#include <catch2/catch_test_macros.hpp>
+#include <fmt/ranges.h>
+
+namespace railhead::config {
+namespace {
+
+Config good(std::string_view text) {
+  auto parsed = parse(text, "example.com");
+  for (const auto& error : parsed.errors) FAIL_CHECK(error.message);
+  return parsed.config;
+}
+
+// The first resource's first selector, of a configuration with these selectors.
+Selector selector(std::string_view selectors) {
+  const auto config =
+      good(fmt::format(R"({{"resourceList":[{{"resourceName":"x","selectors":{}}}]}})", selectors));
+  return config.resources.at(0).selectors.at(0);
+}
+
+std::vector<std::string> errors(std::string_view text) {
+  std::vector<std::string> messages;
+  for (const auto& error : parse(text, "example.com").errors) messages.push_back(error.message);
+  return messages;
+}
+
+bool contains_text(const std::vector<std::string>& lines, std::string_view text) {
+  return std::any_of(lines.begin(), lines.end(),
+                     [&](const auto& line) { return line.find(text) != std::string::npos; });
+}
+
+}  // namespace
+
+TEST_CASE("a configuration as sriov-network-operator writes it is read, its nulls included") {
+  const auto config = good(R"({"resourceList":[{"resourceName":"x","selectors":{
+    "pfNames":["ens0#0-4"],"IsRdma":true,"NeedVhostNet":false,"vdpaType":"",
+    "linkTypes":["infiniband"],"pKeys":null},"excludeTopology":true,"SelectorObjs":null}]})");
+  const auto& resource = config.resources.at(0);
+  CHECK(resource.full_name() == "example.com/x");
+  CHECK(resource.exclude_topology);
+  const auto& selector = resource.selectors.at(0);
+  CHECK(selector.is_rdma);
+  CHECK(selector.pf_names == std::vector<VfsOfPf>{{"ens0", std::vector<IndexRange>{{0, 4}}}});
+  CHECK(selector.link_types == std::vector<std::string>{"infiniband"});
+}
+
+TEST_CASE("keys match without regard to case") {
+  CHECK(selector(R"({"pciaddresses":["0000:3b:00.2"]})").pci_addresses.size() == 1);
+}
+
+TEST_CASE("selectors may be an object or a list of objects") {
+  const auto config = good(R"({"resourceList":[{"resourceName":"x",
+    "selectors":[{"vendors":["15b3"]},{"drivers":["mlx5_core"]}]}]})");
+  REQUIRE(config.resources[0].selectors.size() == 2);
+  CHECK(config.resources[0].selectors[1].drivers == std::vector<std::string>{"mlx5_core"});
+}
+
+TEST_CASE("a resource's own prefix goes before the default one") {
+  const auto config = good(
+      R"({"resourceList":[{"resourceName":"a","resourcePrefix":"rdma","selectors":{}},
+                          {"resourceName":"a","selectors":{}}]})");
+  CHECK(config.resources[0].full_name() == "rdma/a");
+  CHECK(config.resources[1].full_name() == "example.com/a");
+}
+
+TEST_CASE("items that name one PF twice are united, with a warning") {
+  const auto parsed = parse(
+      R"({"resourceList":[{"resourceName":"x","selectors":{"pfNames":["p0#1","P0#3-4","p1"]}}]})",
+      "example.com");
+  REQUIRE(parsed.errors.empty());
+  const auto& pfs = parsed.config.resources[0].selectors[0].pf_names;
+  REQUIRE(pfs.size() == 2);
+  CHECK(pfs[0].vfs == std::vector<IndexRange>{{1, 1}, {3, 4}});
+  CHECK_FALSE(pfs[1].vfs);
+  CHECK(contains_text(parsed.warnings, "P0 is named more than once"));
+}
+
+TEST_CASE("a PF named with and without a list is taken with all its VFs") {
+  CHECK_FALSE(selector(R"({"pfNames":["p0#1","p0"]})").pf_names.at(0).vfs);
+}
+
+TEST_CASE("all errors are told at once, each with its path and what was expected") {
+  const auto messages = errors(R"({"resourceList":[
+    {"resourceName":"bad name","selectors":{"vendors":["0x15b3"],"pciAddresses":["3b:00.0"]}},
+    {"resourceName":"y","excludeTopology":"yes","selectors":{"pfNames":["p0#1-2-3"],
+     "rootDevices":["p0"],"linkTypes":["ethernet"],"isRdma":1}}]})");
+  for (const auto* expected :
+       {"resourceList[0].resourceName: \"bad name\": expected at most 63 letters",
+        "resourceList[0].selectors.vendors[0]: \"0x15b3\": expected four hex digits",
+        "resourceList[0].selectors.pciAddresses[0]: \"3b:00.0\": expected a PCI address",
+        "resourceList[1].excludeTopology: expected true or false",
+        "resourceList[1].selectors.pfNames[0]: \"p0#1-2-3\": expected a PF's name",
+        "resourceList[1].selectors.rootDevices[0]: \"p0\": expected a PF's PCI address",
+        "resourceList[1].selectors.linkTypes[0]: \"ethernet\": expected \"ether\"",
+        "resourceList[1].selectors.isRdma: expected true or false"}) {
+    INFO(expected);
+    CHECK(contains_text(messages, expected));
+  }
+  CHECK(messages.size() == 8);
+}
+
+TEST_CASE("missing, empty and wrongly typed parts are errors with their path") {
+  CHECK(contains_text(errors("{}"), "resourceList: missing"));
+  CHECK(contains_text(errors(R"({"resourceList":{}})"), "resourceList: expected a list"));
+  CHECK(contains_text(errors(R"({"resourceList":[1]})"), "resourceList[0]"));
+  CHECK(contains_text(errors(R"({"resourceList":[{"selectors":{}}]})"), "resourceName: missing"));
+  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"x"}]})"),
+                      "resourceList[0].selectors: missing"));
+  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"x","selectors":[]}]})"),
+                      "expected at least one selector"));
+  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"x","selectors":["p0"]}]})"),
+                      "resourceList[0].selectors[0]"));
+}
+
+TEST_CASE("what is not offered yet is refused, not ignored") {
+  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"x","deviceType":"accelerator",
+                                 "selectors":{}}]})"),
+                      "deviceType: \"accelerator\" is not supported yet"));
+  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"x","deviceType":"netdevice",
+                                 "selectors":{}}]})"),
+                      "deviceType: \"netdevice\": expected \"netDevice\""));
+  for (const auto* key : {"acpiIndexes", "auxTypes", "ddpProfiles", "pKeys"}) {
+    INFO(key);
+    const auto text = fmt::format(
+        R"({{"resourceList":[{{"resourceName":"x","selectors":{{"{}":["a"]}}}}]}})", key);
+    CHECK(contains_text(errors(text), fmt::format("{}: is not supported yet", key)));
+  }
+  CHECK(contains_text(
+      errors(R"({"resourceList":[{"resourceName":"x","selectors":{"needVhostNet":true}}]})"),
+      "needVhostNet: is not supported yet"));
+}
+
+TEST_CASE("a resource name twice is an error") {
+  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"a","selectors":{}},
+                                                 {"resourceName":"a","selectors":{}}]})"),
+                      "resourceList[1].resourceName: example.com/a is there already"));
+}
+
+TEST_CASE("names that kubelet would refuse are errors") {
+  for (const auto* prefix :
+       {"kubernetes.io", "x.kubernetes.io", "Example.Com", "requests.x", "-a"}) {
+    INFO(prefix);
+    const auto text = fmt::format(
+        R"({{"resourceList":[{{"resourceName":"x","resourcePrefix":"{}","selectors":{{}}}}]}})",
+        prefix);
+    CHECK(contains_text(errors(text), "resourcePrefix"));
+  }
+  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"_x","selectors":{}}]})"),
+                      "resourceName"));
+}
+
+TEST_CASE("unknown keys are ignored with a warning that names them") {
+  const auto parsed = parse(
+      R"({"resourceList":[{"resourceName":"x","selectors":{"vendor":["15b3"]},"extra":1}],"v":2})",
+      "example.com");
+  CHECK(parsed.errors.empty());
+  CHECK(contains_text(parsed.warnings, "resourceList[0].selectors.vendor: unknown key"));
+  CHECK(contains_text(parsed.warnings, "resourceList[0].extra: unknown key"));
+  CHECK(contains_text(parsed.warnings, "v: unknown key"));
+}
+
+TEST_CASE("additionalInfo keeps '*' and device ids apart") {
+  const auto config = good(R"({"resourceList":[{"resourceName":"x","selectors":{},
+    "additionalInfo":{"*":{"a":"1"},"0000:3b:00.2":{"a":"2"}}}]})");
+  CHECK(config.resources[0].additional_info.at("*").at("a") == "1");
+  CHECK(config.resources[0].additional_info.at("0000:3b:00.2").at("a") == "2");
+}
+
+TEST_CASE("text that is no JSON is told with line and column; trailing text is an error") {
+  CHECK(contains_text(errors("{\n  \"resourceList\": [,]\n}"), "line 2, column"));
+  CHECK_FALSE(errors(R"({"resourceList":[]} x)").empty());
+  CHECK_FALSE(errors("").empty());
+}
+
+TEST_CASE("YAML says the same as JSON, and PCI ids stay text") {
+  const auto config = good(R"(
+# the fast ones
+resourceList:
+  - resourceName: vf
+    resourcePrefix: rdma
+    excludeTopology: true
+    selectors:
+      - vendors: [15b3, 8086]
+        devices: ["101e", 1018]
+        pfNames: ["ens1#0-3"]
+        isRdma: true
+    additionalInfo: {"*": {rail: "0"}}
+)");
+  const auto& resource = config.resources.at(0);
+  CHECK(resource.full_name() == "rdma/vf");
+  CHECK(resource.exclude_topology);
+  const auto& selector = resource.selectors.at(0);
+  CHECK(selector.vendors == std::vector<std::string>{"15b3", "8086"});
+  CHECK(selector.devices == std::vector<std::string>{"101e", "1018"});
+  CHECK(selector.is_rdma);
+  CHECK(resource.additional_info.at("*").at("rail") == "0");
+}
+
+TEST_CASE("YAML aliases, deep nesting and a second document are refused") {
+  CHECK(contains_text(errors("a: &x [1]\nb: *x\n"), "aliases"));
+  CHECK(contains_text(errors("a: " + std::string(100, '[') + std::string(100, ']')), "levels"));
+  CHECK(contains_text(errors("resourceList: []\n---\nresourceList: []\n"), "more than one"));
+  CHECK(contains_text(errors("a: [1\n"), "line"));
+}
+
+TEST_CASE("a quoted true is text") {
+  CHECK(contains_text(errors("resourceList:\n- resourceName: x\n  selectors: {isRdma: 'true'}\n"),
+                      "isRdma: expected true or false"));
+}
+
+TEST_CASE("more than 1 MiB is refused") {
+  CHECK(contains_text(errors("{" + std::string(kMaxSize, ' ') + "}"), "at most 1048576"));
+}
+
+}  // namespace railhead::config
