@@ -8,6 +8,7 @@ namespace {
 
 class FakeContract final : public ContractFixture {
  public:
+  ~FakeContract() noexcept(false) override = default;
   FakeContract() { pf_ = &fake_.add_pf({.vfs = 2, .driver = FakeDriver::igb()}); }
   host::Host& host() override { return fake_.host; }
   PciAddress pf() const override { return pf_->address; }
