@@ -40,9 +40,9 @@ class RdmaDevices {
   [[nodiscard]] virtual Result<std::vector<RdmaLink>> list() = 0;
   // Nothing when the kernel has no RDMA subsystem, or is too old to say.
   [[nodiscard]] virtual Result<std::optional<RdmaNetnsMode>> netns_mode() = 0;
-  // Moves a device into the namespace of `netns_fd` (exclusive mode only;
-  // EOPNOTSUPP in shared mode and where the driver cannot). Its character devices are made anew by the move.
-  // ENODEV when no such device is visible here.
+  // Moves a device into the namespace of `netns_fd`, in exclusive mode only: EOPNOTSUPP in shared
+  // mode and where the driver cannot; ENODEV when no such device is visible here. Its character
+  // devices are made anew by the move.
   [[nodiscard]] virtual Result<void> move(std::string_view name, int netns_fd) = 0;
   [[nodiscard]] virtual Result<void> rename(std::string_view name, std::string_view new_name) = 0;
 };

@@ -78,7 +78,12 @@ Result<Acknowledgement> parse_acknowledgement(const Message& message) {
     if (!error) return pass(error, "netlink error");
     // Without NLM_F_CAPPED the whole request stands between the header and the attributes.
     skip = sizeof(nlmsgerr);
-    if (!(message.flags & NLM_F_CAPPED)) skip += error->msg.nlmsg_len - sizeof(nlmsghdr);
+    if (!(message.flags & NLM_F_CAPPED)) {
+      if (error->msg.nlmsg_len < sizeof(nlmsghdr)) {
+        return fail(ErrorCode::decode, "netlink error about {} bytes", error->msg.nlmsg_len);
+      }
+      skip += error->msg.nlmsg_len - sizeof(nlmsghdr);
+    }
   }
   auto attributes = Attributes::parse(message.payload, skip);
   if (!attributes) return pass(attributes, "netlink status");

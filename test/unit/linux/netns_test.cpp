@@ -1,0 +1,97 @@
+#include "linux/netns.hpp"
+
+#include <cstdlib>
+
+#include <catch2/catch_test_macros.hpp>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "host/files.hpp"
+#include "netlink/linux_links.hpp"
+#include "netlink/linux_rdma.hpp"
+#include "test/support/must.hpp"
+#include "test/support/private_netns.hpp"
+#include "test/support/temporary_folder.hpp"
+
+using namespace railhead;
+using namespace railhead::test;
+
+namespace {
+
+// The test program's own namespace and a second one, which a bind mount holds at `path`.
+struct Namespaces {
+  Namespaces() {
+    enter_private_netns();
+    netns = must(linux::LinuxNetns::open({netlink::LinuxLinks::open, netlink::LinuxRdma::open}));
+    must_run("unshare --net=" + path + " true");
+  }
+  Namespaces(const Namespaces&) = delete;
+  Namespaces& operator=(const Namespaces&) = delete;
+  ~Namespaces() { ::umount2(path.c_str(), MNT_DETACH); }
+
+  static std::string touch(std::string file) {
+    must(host::write_file_atomically(file, "", 0600));
+    return file;
+  }
+  TemporaryFolder folder;
+  std::string path = touch(folder.path() + "/pod0");
+  std::unique_ptr<host::NetNamespaces> netns;
+};
+
+}  // namespace
+
+TEST_CASE("A namespace is told by its identity, and the ordinary file it leaves is none") {
+  Namespaces n;
+  auto pod = must(n.netns->open(n.path));
+  CHECK(pod.id() == must(n.netns->open(n.path)).id());
+  CHECK(pod.id() != must(n.netns->current()).id());
+  REQUIRE(::umount2(n.path.c_str(), MNT_DETACH) == 0);
+  CHECK(is(n.netns->open(n.path), ErrorCode::not_found));
+  CHECK(is(n.netns->open(n.folder.path() + "/absent"), ErrorCode::not_found));
+  CHECK(is(n.netns->open("/proc/self/ns/mnt"), ErrorCode::not_found));
+}
+
+TEST_CASE("Ports onto a namespace work from outside of it") {
+  Namespaces n;
+  auto pod = must(n.netns->open(n.path));
+  auto links = must(n.netns->links(pod));
+  CHECK(must(links->list()).size() == 1);
+  must(links->change(must(links->by_name("lo")).index, {.up = true}));
+  CHECK(must(links->by_name("lo")).is_up());
+
+  auto here = must(netlink::LinuxLinks::open());
+  must_run("ip link add va type veth peer name vb");
+  must(here->change(must(here->by_name("va")).index, {.netns_fd = pod.fd(), .name = "net1"}));
+  CHECK(must(links->by_name("net1")).kind == "veth");
+  CHECK(is(here->by_name("va"), ErrorCode::not_found));
+  must_run("ip link del vb");
+}
+
+TEST_CASE("Asking for RDMA devices is no error, whether the kernel has RDMA or not") {
+  Namespaces n;
+  auto rdma = must(n.netns->rdma(must(n.netns->open(n.path))));
+  const bool has_rdma = must(rdma->netns_mode()).has_value();
+  CHECK((has_rdma || must(rdma->list()).empty()));
+  CHECK(is(rdma->rename("absent", "rail0"), ErrorCode::not_found));
+}
+
+TEST_CASE("Work runs inside the namespace, and leaves the caller where it was") {
+  Namespaces n;
+  auto pod = must(n.netns->open(n.path));
+  const auto sysctl = "/proc/sys/net/ipv4/ip_default_ttl";
+  const auto before = must(host::read_file(sysctl));
+  must(n.netns->run(pod, [&] { return host::write_file(sysctl, "33"); }));
+  CHECK(must(host::read_file(sysctl)) == before);
+  must(n.netns->run(pod, [&]() -> Result<void> {
+    CHECK(must(host::read_file(sysctl)) == "33\n");
+    return {};
+  }));
+}
+
+TEST_CASE("What work fails with is what run fails with") {
+  Namespaces n;
+  auto pod = must(n.netns->open(n.path));
+  auto failed = n.netns->run(pod, [] { return Result<void>(fail(ErrorCode::busy, "held")); });
+  REQUIRE(is(failed, ErrorCode::busy));
+  CHECK(failed.error().message == "held");
+}

@@ -1,0 +1,235 @@
+// The decoders on messages that a kernel sent (test/golden/netlink), whole and cut.
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include <catch2/catch_test_macros.hpp>
+#include <net/if.h>
+
+#include "host/files.hpp"
+#include "netlink/address.hpp"
+#include "netlink/devlink.hpp"
+#include "netlink/link.hpp"
+#include "netlink/nldev.hpp"
+#include "test/support/must.hpp"
+
+using namespace railhead;
+using namespace railhead::netlink;
+using railhead::test::must;
+
+namespace {
+
+// A file of test/golden/netlink and the one message in it.
+struct Golden {
+  explicit Golden(const std::string& name)
+      : datagram(must(host::read_file("test/golden/netlink/" + name))) {}
+  [[nodiscard]] Bytes bytes() const { return std::as_bytes(std::span(datagram)); }
+  [[nodiscard]] Message message() const {
+    auto messages = must(parse_messages(bytes()));
+    REQUIRE(messages.size() == 1);
+    return messages.front();
+  }
+  std::string datagram;
+};
+
+host::IpPrefix ip(const char* text) { return *host::IpPrefix::parse(text); }
+
+using Decoder = std::function<bool(const Message&)>;
+
+template <class T>
+Decoder decoder(Result<T> (*decode)(const Message&)) {
+  return [decode](const Message& message) { return decode(message).has_value(); };
+}
+
+bool decodes_vf(const Message& message) { return decode_vf(message, 1).has_value(); }
+
+// Every golden message, with its decoder and the size of the fixed header it begins with.
+struct Case {
+  Decoder decode;
+  size_t header = 0;
+};
+const std::map<std::string, Case>& all_goldens() {
+  static const std::map<std::string, Case> cases = {
+      {"link_veth", {decoder(decode_link), 16}},
+      {"link_igb_vf", {decoder(decode_link), 16}},
+      {"link_igb_vfs", {decodes_vf, 16}},
+      {"link_netdevsim_vfs", {decodes_vf, 16}},
+      {"link_ipoib_vfs", {decodes_vf, 16}},
+      {"address_v4", {decoder(decode_address), 8}},
+      {"address_v6", {decoder(decode_address), 8}},
+      {"address_peer", {decoder(decode_address), 8}},
+      {"route_metrics", {decoder(decode_route), 12}},
+      {"route_on_link", {decoder(decode_route), 12}},
+      {"route_via_v6", {decoder(decode_route), 12}},
+      {"route_multipath", {decoder(decode_route), 12}},
+      {"rdma_device", {decoder(decode_rdma_device), 0}},
+      {"rdma_port_roce", {decoder(decode_rdma_port), 0}},
+      {"rdma_port_ib", {decoder(decode_rdma_port), 0}},
+      {"rdma_system", {decoder(decode_rdma_system), 0}},
+      {"devlink_family", {decoder(decode_generic_family), 4}},
+      {"devlink_eswitch_legacy", {decoder(decode_eswitch_mode), 4}},
+      {"devlink_eswitch_switchdev", {decoder(decode_eswitch_mode), 4}},
+  };
+  return cases;
+}
+
+// Whether a payload cut to `size` bytes ends where an attribute (or its padding) does: then it is
+// a message of its own.
+bool is_whole(Bytes payload, size_t header, size_t size) {
+  size_t at = header;
+  while (at <= size) {
+    if (at == size) return true;
+    uint16_t length = 0;
+    std::memcpy(&length, payload.data() + at, sizeof(length));
+    if (size >= at + length && size < at + ((length + 3u) & ~3u)) return true;
+    at += (length + 3u) & ~3u;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("A veth link is decoded") {
+  auto link = must(decode_link(Golden("link_veth").message()));
+  CHECK(link.name == "va");
+  CHECK(link.kind == "veth");
+  CHECK(link.index == 12);
+  CHECK(link.mtu == 1400);
+  CHECK(link.type == 1);
+  CHECK(link.is_up());
+  CHECK(link.carrier == true);
+  CHECK_FALSE(link.parent_device);
+  CHECK_FALSE(link.master);
+}
+
+TEST_CASE("A VF's own link is decoded, with its function and its alternative names") {
+  auto link = must(decode_link(Golden("link_igb_vf").message()));
+  CHECK(link.name == "pf0v0");
+  CHECK(link.alt_names == std::vector<std::string>{"rail0", "a-long-name-of-the-rail-0"});
+  CHECK(link.parent_bus == "pci");
+  CHECK(link.parent_device == "0000:23:10.0");
+  CHECK(link.permanent_address == link.address);
+  CHECK(link.address.size() == 6);
+  CHECK_FALSE(link.kind);
+  CHECK_FALSE(link.is_up());
+}
+
+TEST_CASE("An igb VF is decoded; what the driver does not know is absent") {
+  const Golden golden("link_igb_vfs");
+  auto vf = must(decode_vf(golden.message(), 0));
+  CHECK(vf == host::VfAttributes{.mac = HwAddress::parse("02:00:00:00:00:aa"),
+                                 .vlan = host::VfVlan{100, 3, 0x8100},
+                                 .rate = host::VfRate{0, 200},
+                                 .spoofchk = false,
+                                 .trust = true,
+                                 .link_state = host::VfLinkState::automatic});
+  auto second = must(decode_vf(golden.message(), 1));
+  REQUIRE(second);
+  CHECK(second->vlan == host::VfVlan{0, 0, 0x8100});
+  CHECK(second->spoofchk == true);
+  CHECK(must(decode_vf(golden.message(), 2)) == std::nullopt);
+  CHECK(must(decode_link(golden.message())).num_vfs == 2);
+}
+
+TEST_CASE("A VF with an 802.1ad VLAN, both rates and a link state is decoded") {
+  auto vf = must(decode_vf(Golden("link_netdevsim_vfs").message(), 1));
+  REQUIRE(vf);
+  CHECK(vf->vlan == host::VfVlan{200, 5, 0x88a8});
+  CHECK(vf->rate == host::VfRate{10, 100});
+  CHECK(vf->link_state == host::VfLinkState::disable);
+}
+
+TEST_CASE("An InfiniBand VF is decoded, with its GUIDs and an address of 20 bytes") {
+  auto vf = must(decode_vf(Golden("link_ipoib_vfs").message(), 0));
+  REQUIRE(vf);
+  CHECK(vf->node_guid == Guid{0x0011223344556677});
+  CHECK(vf->port_guid == Guid{0x0011223344556678});
+  CHECK(vf->link_state == host::VfLinkState::enable);
+  CHECK(vf->mac->size() == 20);
+}
+
+TEST_CASE("Addresses are decoded; of a point-to-point link the own one") {
+  CHECK(must(decode_address(Golden("address_v4").message())) == LinkAddress{12, ip("10.1.2.3/24")});
+  CHECK(must(decode_address(Golden("address_v6").message())) == LinkAddress{12, ip("fd00::5/64")});
+  CHECK(must(decode_address(Golden("address_peer").message())) ==
+        LinkAddress{12, ip("10.5.0.1/32")});
+}
+
+TEST_CASE("Routes are decoded, one for each next hop") {
+  CHECK(must(decode_route(Golden("route_metrics").message())) ==
+        std::vector{host::Route{.destination = ip("0.0.0.0/0"),
+                                .gateway = ip("10.1.2.1"),
+                                .out_index = 12,
+                                .metric = 50,
+                                .table = 100,
+                                .scope = 0,
+                                .mtu = 1200,
+                                .advmss = 1100}});
+  CHECK(must(decode_route(Golden("route_on_link").message())) ==
+        std::vector{host::Route{
+            .destination = ip("10.9.0.0/16"), .out_index = 12, .table = 254, .scope = 253}});
+  CHECK(must(decode_route(Golden("route_via_v6").message())).at(0).gateway == ip("fd00::9"));
+
+  auto hops = must(decode_route(Golden("route_multipath").message()));
+  REQUIRE(hops.size() == 2);
+  CHECK(hops[0].destination == ip("fd01::/64"));
+  CHECK(hops[0].gateway == ip("fd00::1"));
+  CHECK(hops[1].gateway == ip("fd00::2"));
+  CHECK(hops[1].out_index == 12);
+}
+
+TEST_CASE("Routes that the kernel made for its own use are left out") {
+  CHECK(must(decode_route(Golden("route_local").message())).empty());
+  CHECK(must(decode_route(Golden("route_multicast").message())).empty());
+}
+
+TEST_CASE("RDMA devices, ports and the namespace mode are decoded") {
+  auto info = must(decode_rdma_device(Golden("rdma_device").message()));
+  CHECK(info.device == host::RdmaLink{.index = 0,
+                                      .name = "mlx5_0",
+                                      .node_guid = {0x00c9f8fffe4b56b5},
+                                      .protocol = "roce",
+                                      .ports = {}});
+  CHECK(info.port_count == 1);
+  CHECK(must(decode_rdma_port(Golden("rdma_port_roce").message())) ==
+        host::RdmaPort{.number = 1, .state = 1, .physical_state = 3, .netdev = "pf0v0"});
+  CHECK(must(decode_rdma_port(Golden("rdma_port_ib").message())) ==
+        host::RdmaPort{.number = 1, .state = 4, .physical_state = 5, .netdev = std::nullopt});
+  CHECK(must(decode_rdma_system(Golden("rdma_system").message())) ==
+        host::RdmaNetnsMode::exclusive);
+}
+
+TEST_CASE("The devlink family and both eswitch modes are decoded") {
+  CHECK(must(decode_generic_family(Golden("devlink_family").message())) >= 16);
+  CHECK(must(decode_eswitch_mode(Golden("devlink_eswitch_legacy").message())) == "legacy");
+  CHECK(must(decode_eswitch_mode(Golden("devlink_eswitch_switchdev").message())) == "switchdev");
+}
+
+TEST_CASE("A datagram that is cut anywhere is refused") {
+  for (const auto& [name, golden_case] : all_goldens()) {
+    const Golden golden(name);
+    for (size_t size = 1; size < golden.bytes().size(); ++size) {
+      INFO(name << " cut to " << size);
+      REQUIRE(is(parse_messages(golden.bytes().first(size)), ErrorCode::decode));
+    }
+  }
+}
+
+TEST_CASE("A message that is cut anywhere but between two attributes is refused") {
+  for (const auto& [name, golden_case] : all_goldens()) {
+    const Golden golden(name);
+    auto message = golden.message();
+    const auto payload = message.payload;
+    REQUIRE(golden_case.decode(message));
+    for (size_t size = 0; size < payload.size(); ++size) {
+      // A copy of its own, so that a sanitizer sees a read behind its end.
+      auto copy = std::make_unique<std::byte[]>(size);
+      std::memcpy(copy.get(), payload.data(), size);
+      message.payload = Bytes(copy.get(), size);
+      INFO(name << " cut to " << size);
+      const bool decoded = golden_case.decode(message);
+      REQUIRE((!decoded || is_whole(payload, golden_case.header, size)));
+    }
+  }
+}
