@@ -2,8 +2,8 @@
 // A pool's values as the messages of the device plugin API.
 #include <vector>
 
-#include "deviceplugin.pb.h"
 #include "plugin/kubelet/pool_service.hpp"
+#include "proto/deviceplugin.pb.h"
 
 namespace railhead::kubelet {
 

@@ -10,12 +10,12 @@
 #include <grpcpp/server_builder.h>
 #include <sys/un.h>
 
-#include "deviceplugin.grpc.pb.h"
 #include "plugin/kubelet/messages.hpp"
 #include "plugin/kubelet/socket_file.hpp"
 #include "plugin/kubelet/status.hpp"
 #include "plugin/kubelet/watch_stream.hpp"
-#include "pluginregistration.grpc.pb.h"
+#include "proto/deviceplugin.grpc.pb.h"
+#include "proto/pluginregistration.grpc.pb.h"
 
 namespace railhead::kubelet {
 namespace {

@@ -5,9 +5,9 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
-#include "deviceplugin.grpc.pb.h"
 #include "plugin/kubelet/messages.hpp"
 #include "plugin/kubelet/status.hpp"
+#include "proto/deviceplugin.grpc.pb.h"
 
 namespace railhead::kubelet {
 namespace {

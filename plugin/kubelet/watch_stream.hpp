@@ -7,8 +7,8 @@
 #include <grpcpp/support/server_callback.h>
 
 #include "base/log.hpp"
-#include "deviceplugin.pb.h"
 #include "plugin/kubelet/pool_service.hpp"
+#include "proto/deviceplugin.pb.h"
 
 namespace railhead::kubelet {
 

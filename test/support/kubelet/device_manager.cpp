@@ -8,7 +8,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
-#include "deviceplugin.grpc.pb.h"
+#include "proto/deviceplugin.grpc.pb.h"
 #include "test/support/kubelet/plugin_channel.hpp"
 
 namespace railhead::test {

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "deviceplugin.pb.h"
+#include "proto/deviceplugin.pb.h"
 
 namespace railhead::test {
 

@@ -10,7 +10,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
-#include "deviceplugin.grpc.pb.h"
+#include "proto/deviceplugin.grpc.pb.h"
 #include "test/support/kubelet/plugin_watcher.hpp"
 #include "test/support/kubelet/pod_resources.hpp"
 

@@ -10,7 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 
-#include "pluginregistration.grpc.pb.h"
+#include "proto/pluginregistration.grpc.pb.h"
 #include "test/support/kubelet/plugin_channel.hpp"
 
 namespace railhead::test {

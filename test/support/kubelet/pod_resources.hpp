@@ -1,5 +1,5 @@
 #pragma once
-#include "podresources.grpc.pb.h"
+#include "proto/podresources.grpc.pb.h"
 #include "test/support/kubelet/device_manager.hpp"
 
 namespace railhead::test {

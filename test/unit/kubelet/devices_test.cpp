@@ -5,7 +5,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
-#include "podresources.grpc.pb.h"
+#include "proto/podresources.grpc.pb.h"
 #include "test/unit/kubelet/node.hpp"
 
 using namespace railhead;
