@@ -72,15 +72,14 @@ Result<void> PoolRegistration::serve(const KubeletPlace& place) {
 }
 
 void PoolRegistration::call_register(const KubeletPlace& place) {
-  if (call_) call_->cancel();
+  call_.reset();
   const int attempt = ++attempts_;
-  // The queue may outlive this object, and the call too.
-  call_ = register_pool(place.kubelet_socket, resource_, socket_name_,
-                        [this, attempt, tasks = tasks_](const Result<>& answer) {
-                          tasks->post([this, attempt, answer] {
-                            if (attempt == attempts_) answered(answer);
-                          });
-                        });
+  const auto done = [this, attempt](const Result<>& answer) {
+    tasks_->post([this, attempt, answer] {
+      if (attempt == attempts_) answered(answer);
+    });
+  };
+  call_ = RegisterCall::start(place.kubelet_socket, resource_, socket_name_, done);
 }
 
 void PoolRegistration::answered(const Result<>& answer) {
@@ -122,7 +121,7 @@ void PoolRegistration::send_devices() {
 }
 
 void PoolRegistration::begin_stop() {
-  if (call_) call_->cancel();
+  call_.reset();
   if (server_) server_->begin_stop();
 }
 

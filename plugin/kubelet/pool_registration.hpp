@@ -64,7 +64,7 @@ class PoolRegistration {
 
   std::unique_ptr<PoolServer> server_;
   int servings_ = 0;  // tells what a former server reports late
-  std::shared_ptr<RegisterCall> call_;
+  std::unique_ptr<RegisterCall> call_;
   int attempts_ = 0;  // tells what a former call reports late
   int watches_ = 0;
   TimePoint watched_since_;          // when the latest began

@@ -1,6 +1,8 @@
 #include "plugin/kubelet/register_call.hpp"
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
@@ -25,34 +27,51 @@ std::shared_ptr<grpc::Channel> dial(const std::string& socket) {
   return grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
 }
 
-struct Call final : RegisterCall {
-  explicit Call(const std::string& socket) : stub(v1beta1::Registration::NewStub(dial(socket))) {}
-  void cancel() override { context.TryCancel(); }
+class Call final : public RegisterCall {
+ public:
+  explicit Call(const std::string& socket) : stub_(v1beta1::Registration::NewStub(dial(socket))) {}
 
-  std::unique_ptr<v1beta1::Registration::Stub> stub;
-  grpc::ClientContext context;
-  v1beta1::RegisterRequest request;
-  v1beta1::Empty response;
+  ~Call() override {
+    context_.TryCancel();
+    std::unique_lock lock(mutex_);
+    finished_.wait(lock, [this] { return is_finished_; });
+  }
+
+  void start(const std::string& resource_name, const std::string& endpoint,
+             std::function<void(const Result<>&)> done) {
+    context_.set_deadline(std::chrono::system_clock::now() + kDeadline);
+    request_.set_version(kApiVersion);
+    request_.set_resource_name(resource_name);
+    request_.set_endpoint(endpoint);
+    request_.mutable_options();  // older kubelets take them from here and never ask for them
+    stub_->async()->Register(&context_, &request_, &response_,
+                             [this, done = std::move(done)](const grpc::Status& status) {
+                               done(status.ok() ? Result<>() : tl::unexpected(error_of(status)));
+                               const std::lock_guard lock(mutex_);
+                               is_finished_ = true;
+                               finished_.notify_all();
+                             });
+  }
+
+ private:
+  std::unique_ptr<v1beta1::Registration::Stub> stub_;
+  grpc::ClientContext context_;
+  v1beta1::RegisterRequest request_;
+  v1beta1::Empty response_;
+
+  std::mutex mutex_;
+  std::condition_variable finished_;
+  bool is_finished_ = false;
 };
 
 }  // namespace
 
-std::shared_ptr<RegisterCall> register_pool(const std::string& kubelet_socket,
-                                            const std::string& resource_name,
-                                            const std::string& endpoint,
-                                            std::function<void(Result<>)> done) {
-  auto call = std::make_shared<Call>(kubelet_socket);
-  call->context.set_deadline(std::chrono::system_clock::now() + kDeadline);
-  call->request.set_version(kApiVersion);
-  call->request.set_resource_name(resource_name);
-  call->request.set_endpoint(endpoint);
-  call->request.mutable_options();  // older kubelets take them from here and never ask for them
-  auto* pending = call.get();
-  pending->stub->async()->Register(
-      &pending->context, &pending->request, &pending->response,
-      [call, done = std::move(done)](const grpc::Status& status) {
-        done(status.ok() ? Result<>() : tl::unexpected(error_of(status)));
-      });
+std::unique_ptr<RegisterCall> RegisterCall::start(const std::string& kubelet_socket,
+                                                  const std::string& resource_name,
+                                                  const std::string& endpoint,
+                                                  std::function<void(const Result<>&)> done) {
+  auto call = std::make_unique<Call>(kubelet_socket);
+  call->start(resource_name, endpoint, std::move(done));
   return call;
 }
 
