@@ -1,5 +1,7 @@
 #pragma once
 // The machine itself as host::Host, as the programs bind it.
+#include <memory>
+
 #include "host/host.hpp"
 #include "linux/file_locks.hpp"
 #include "linux/netns.hpp"
@@ -21,6 +23,11 @@ struct LinuxHost {
   std::unique_ptr<host::NetNamespaces> netns =
       must(linux::LinuxNetns::open({netlink::LinuxLinks::open, netlink::LinuxRdma::open}));
   host::Host host{*links, *rdma, *devlink, *netns, processes, locks, clock, {}};
+
+  // With another namespace port, where a test puts itself between.
+  host::Host host_with(host::NetNamespaces& namespaces, const std::string& run_root) {
+    return {*links, *rdma, *devlink, namespaces, processes, locks, clock, {.run = run_root}};
+  }
 };
 
 }  // namespace railhead::test

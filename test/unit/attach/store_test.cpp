@@ -1,0 +1,101 @@
+#include "attach/store.hpp"
+
+#include <filesystem>
+#include <fstream>
+
+#include <catch2/catch_test_macros.hpp>
+
+#include "test/support/must.hpp"
+#include "test/support/temp_folder.hpp"
+
+using namespace railhead;
+using namespace railhead::attach;
+using railhead::test::must;
+
+namespace {
+
+Record record_of(const std::string& container, const std::string& pci = "0000:3b:00.2") {
+  Record record;
+  record.key = {"rail0", container, "net1"};
+  record.device = *PciAddress::parse(pci);
+  record.pf = *PciAddress::parse("0000:3b:00.0");
+  return record;
+}
+
+struct Folder {
+  test::TempFolder temp;
+  Store store{temp.path() + "/run"};
+  Folder() { must(store.prepare()); }
+};
+
+}  // namespace
+
+TEST_CASE("Records and their folder are for root only") {
+  Folder folder;
+  must(folder.store.save(record_of("c0")));
+  const auto mode = [](const std::filesystem::path& path) {
+    return static_cast<unsigned>(std::filesystem::status(path).permissions());
+  };
+  CHECK(mode(folder.temp.path() + "/run/attachments") == 0700);
+  CHECK(mode(folder.temp.path() + "/run/attachments/" + record_name(record_of("c0").key)) == 0600);
+}
+
+TEST_CASE("A device has one holder") {
+  Folder folder;
+  must(folder.store.save(record_of("c0")));
+  must(folder.store.claim(record_of("c0")));
+  CHECK(must(folder.store.owner(record_of("c0").device)) == record_of("c0"));
+  CHECK(is(folder.store.claim(record_of("c1")), ErrorCode::already_exists));
+}
+
+TEST_CASE("Removing a record gives its device free, but not one that another holds") {
+  Folder folder;
+  must(folder.store.save(record_of("c0")));
+  must(folder.store.claim(record_of("c0")));
+  must(folder.store.save(record_of("c1")));
+  must(folder.store.remove(record_of("c1")));
+  CHECK(must(folder.store.owner(record_of("c0").device)) == record_of("c0"));
+  must(folder.store.remove(record_of("c0")));
+  CHECK(must(folder.store.owner(record_of("c0").device)) == std::nullopt);
+  CHECK(must(folder.store.load(record_of("c0").key)) == std::nullopt);
+}
+
+TEST_CASE("A claim whose record is gone holds nothing") {
+  Folder folder;
+  must(folder.store.claim(record_of("c0")));
+  CHECK(must(folder.store.owner(record_of("c0").device)) == std::nullopt);
+  must(folder.store.claim(record_of("c1")));
+}
+
+TEST_CASE("A record that cannot be read holds its device, and the error names the file") {
+  Folder folder;
+  must(folder.store.save(record_of("c0")));
+  must(folder.store.claim(record_of("c0")));
+  const std::string path =
+      folder.temp.path() + "/run/attachments/" + record_name(record_of("c0").key);
+  std::ofstream(path) << "{\"schema\":";
+  auto owner = folder.store.owner(record_of("c0").device);
+  REQUIRE(is(owner, ErrorCode::decode));
+  CHECK(owner.error().message.find("0000:3b:00.2") != std::string::npos);
+  CHECK(must(folder.store.list()).unreadable.size() == 1);
+  CHECK(std::filesystem::exists(path));
+}
+
+TEST_CASE("All records are listed, half-written ones are not seen") {
+  Folder folder;
+  must(folder.store.save(record_of("c0")));
+  must(folder.store.save(record_of("c1", "0000:3b:00.3")));
+  std::ofstream(folder.temp.path() + "/run/attachments/.tmp123") << "{";
+  auto listing = must(folder.store.list());
+  CHECK(listing.records.size() == 2);
+  CHECK(listing.unreadable.empty());
+}
+
+TEST_CASE("Two keys never share a file name, however long they are") {
+  const std::string longest(253, 'n');
+  const AttachmentKey a{longest + "a", "c0", "net1"};
+  const AttachmentKey b{longest + "b", "c0", "net1"};
+  CHECK(record_name(a) != record_name(b));
+  CHECK(record_name(a).size() < 255);
+  CHECK(record_name({"n", "c0", "net1"}) == "c0@net1@n.json");
+}
