@@ -1,0 +1,176 @@
+# The demo's one code path: in the VM ($RAILHEAD_VM=1), on a machine with SR-IOV hardware, and as
+# a test (suites/demo.sh). Ends with a non-zero code at the first step that fails.
+set -euo pipefail
+here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+. "$here/cni.sh"
+. "$here/node.sh"
+
+if [ -n "${RAILHEAD_DEMO_COLOUR:-}" ]; then bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' plain=$'\e[0m'
+else bold= dim= green= plain=; fi
+
+n=0
+# title TEXT: the next step; say TEXT: a line about it; show CMD…: the command and what it prints
+title() { n=$((n + 1)); printf '\n%s%d. %s%s\n' "$bold" $n "$*" "$plain"; }
+say() { printf '   %s\n' "$*"; }
+show() { printf '   %s$ %s%s\n' "$dim" "$*" "$plain"; "$@" | sed 's/^/   /'; }
+good() { printf '   %s%s%s\n' "$green" "$*" "$plain"; }
+fail() { printf 'demo: %s\n' "$*" >&2; exit 1; }
+ms() { echo $((($2 - $1 + 500) / 1000)); }      # of two $EPOCHREALTIME without their points
+now() { echo "${EPOCHREALTIME/[.,]/}"; }
+
+work=$(mktemp -d /tmp/railhead-demo.XXXXXX)
+agent=
+cleanup() {
+    [ -z "$agent" ] || kill "$agent" 2>/dev/null || true
+    local pod
+    for pod in 0 1; do
+        [ ! -e /run/netns/railhead-pod$pod ] || ip netns delete railhead-pod$pod || true
+    done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+# ---- the node ------------------------------------------------------------------------------------
+if [ "${RAILHEAD_VM:-}" = 1 ]; then
+    . "$here/fixture.sh"
+    rdma_mode exclusive
+    load_tbrdma
+    modprobe siw
+    pfs_up
+    make_vfs pf0 2
+    make_vfs pf1 2
+    i=0
+    for vf in pf0v0 pf0v1 pf1v0 pf1v1; do tbrdma_add mlx5_$i $vf; i=$((i + 1)); done
+fi
+config=${RAILHEAD_DEMO_CONFIG:-}
+if [ -z "$config" ]; then
+    config=$work/config.json
+    cat >"$config" <<'J'
+{"resourceList": [{
+  "resourcePrefix": "rdma",
+  "resourceName": "vf",
+  "selectors": {"drivers": ["igbvf", "mlx5_core"], "isRdma": true}
+}]}
+J
+fi
+
+title "The node"
+show "$RAILHEAD_BIN/railhead-agent" inventory --gpu-class 00ff --gpu-class 0380
+show "$RAILHEAD_BIN/railhead-agent" topology --gpu-class 00ff --gpu-class 0380
+
+title "The agent, its configuration, and the pools that kubelet sees"
+sed 's/^/   /' "$config"
+mkdir -p "$work/kubelet/device-plugins" "$work/kubelet/plugins_registry"
+coproc KUBELET { exec "$RAILHEAD_BIN/fake-kubelet" --dir "$work/kubelet" --mode registry; }
+# kubelet COMMAND…: asks the kubelet stand-in; its answer is one line of JSON
+kubelet() {
+    local answer
+    printf '%s\n' "$*" >&"${KUBELET[1]}"
+    read -r -t 20 answer <&"${KUBELET[0]}" || fail "the kubelet stand-in does not answer '$*'"
+    ! jq -e '.error?' >/dev/null 2>&1 <<<"$answer" || fail "kubelet: $(jq -r .error <<<"$answer")"
+    printf '%s\n' "$answer"
+}
+"$RAILHEAD_BIN/railhead-agent" --config-file "$config" --kubelet-dir "$work/kubelet" \
+    --devinfo-dir "$work/devinfo" >"$work/agent.log" 2>&1 &
+agent=$!
+resource=$(jq -r '.resourceList[0] | "\(.resourcePrefix // "intel.com")/\(.resourceName)"' "$config")
+kubelet wait "$resource" 2 20 >/dev/null
+pools=$(kubelet resources)
+jq -r '.[] | "   \(.resource): \(.devices | length) devices",
+       (.devices[] | "      \(.id)  \(.health)  NUMA \(.numa // [] | if length == 0 then "-" else map(tostring) | join(",") end)")' <<<"$pools"
+
+# One VF of each PF where there are two PFs.
+mapfile -t ids < <(jq -r --arg r "$resource" '.[] | select(.resource == $r) | .devices[].id' <<<"$pools" | sort)
+vf0=${ids[0]} vf1=
+for id in "${ids[@]:1}"; do
+    vf1=${vf1:-$id}
+    if [ "$(readlink -f "/sys/bus/pci/devices/$id/physfn")" != "$(readlink -f "/sys/bus/pci/devices/$vf0/physfn")" ]; then
+        vf1=$id
+        break
+    fi
+done
+[ -n "$vf1" ] || fail "the resource $resource has fewer than two devices"
+
+if [ "${RAILHEAD_VM:-}" != 1 ]; then
+    printf '\nThis will move %s and %s into two new network namespaces and back. Go on? [y/N] ' "$vf0" "$vf1"
+    read -r answer
+    [ "$answer" = y ] || [ "$answer" = Y ] || { echo "Nothing was changed."; exit 0; }
+fi
+before=$(dump_node)
+
+# ---- two pods ------------------------------------------------------------------------------------
+title "Two pods ask for $resource: 1 each; what Allocate answered"
+for pod in 0 1; do
+    id=vf$pod
+    answer=$(kubelet allocate "demo/pod$pod" trainer "$resource" "${!id}")
+    say "pod$pod:"
+    jq -r '(.envs | to_entries[] | "      \(.key)=\(.value)"),
+           (.devices[] | "      device \(.container_path // .containerPath) (\(.permissions))")' <<<"$answer"
+done
+
+title "CNI ADD: each VF moves into its pod, named net1, with its RDMA device"
+ipam='"ipam":{"type":"host-local","subnet":"10.77.0.0/24","dataDir":"'$work'/ipam"}'
+for pod in 0 1; do
+    id=vf$pod
+    ip netns add railhead-pod$pod
+    ip -n railhead-pod$pod link set dev lo up
+    start=$(now)
+    result=$(cni ADD demo-pod$pod railhead-pod$pod net1 "$(cni_conf rail0 "${!id}" "$ipam")") ||
+        fail "ADD for pod$pod: $result"
+    say "pod$pod: $(jq -rc '[.interfaces[0].name, .interfaces[0].mac, .ips[0].address] | join("  ")' <<<"$result")  in $(ms "$start" "$(now)") ms"
+done
+address0=$(ip -n railhead-pod0 -j -4 addr show dev net1 | jq -r '.[].addr_info[0].local')
+
+title "The pods reach each other"
+for pod in 0 1; do
+    if [ "${RAILHEAD_VM:-}" = 1 ]; then up_with_carrier net1 railhead-pod$pod; fi
+done
+show ip netns exec railhead-pod1 ping -c 3 -i 0.2 -W 5 "$address0"
+
+title "RDMA between the pods, over their VFs"
+if [ "${RAILHEAD_VM:-}" = 1 ]; then
+    say "(the VM's RDMA devices have no data path, so siw, software RDMA, is put on each VF inside its pod)"
+    for pod in 0 1; do siw_add siw$pod railhead-pod$pod net1; done
+fi
+timeout 60 ip netns exec railhead-pod0 rping -s -a "$address0" -C 10 >"$work/rping" 2>&1 &
+server=$!
+wait_for 10 ip netns exec railhead-pod0 grep -qi ':1c06 ' /proc/net/tcp || true
+show timeout 60 ip netns exec railhead-pod1 rping -c -v -a "$address0" -C 3
+wait $server 2>/dev/null || true
+if [ "${RAILHEAD_VM:-}" = 1 ]; then
+    for pod in 0 1; do siw_del siw$pod railhead-pod$pod; done
+fi
+
+title "Where the RDMA devices are now"
+say "on the host:"
+show rdma link
+for pod in 0 1; do
+    say "in pod$pod:"
+    show ip netns exec railhead-pod$pod rdma link
+done
+
+title "CNI DEL: everything is given back"
+for pod in 0 1; do
+    id=vf$pod
+    start=$(now)
+    result=$(cni DEL demo-pod$pod railhead-pod$pod net1 "$(cni_conf rail0 "${!id}" "$ipam")") ||
+        fail "DEL for pod$pod: $result"
+    say "pod$pod: in $(ms "$start" "$(now)") ms"
+    kubelet remove "demo/pod$pod" >/dev/null
+    ip netns delete railhead-pod$pod
+done
+
+title "Before and after, by iproute2, rdma, ethtool and sysfs"
+after=$(dump_node)
+say "left out of the comparison:"
+node_exclusions | sed 's/^/      - /'
+if [ "$before" != "$after" ]; then
+    diff -U2 --label before --label after <(printf '%s\n' "$before") <(printf '%s\n' "$after") || true
+    fail "the node is not as it was before"
+fi
+good "no difference in $(wc -l <<<"$before") lines about PFs, VFs and RDMA devices"
+
+kill "$agent"
+wait "$agent" || fail "the agent did not end cleanly: $(tail -3 "$work/agent.log")"
+agent=
+good "The main job is done: advertised, allocated, attached, used, given back."

@@ -1,0 +1,25 @@
+# The kubelet stand-in and the agent under test. Sourced; needs $RAILHEAD_BIN, jq, and a function
+# `die TEXT`.
+
+# kubelet_start DIR [MODE]: starts the stand-in on DIR; MODE is registry or legacy
+kubelet_start() {
+    mkdir -p "$1/device-plugins"
+    [ "${2:-registry}" != registry ] || mkdir -p "$1/plugins_registry"
+    coproc KUBELET { exec "$RAILHEAD_BIN/fake-kubelet" --dir "$1" --mode "${2:-registry}"; }
+}
+
+# kubelet COMMAND…: the stand-in's answer, one line of JSON; fails with its message on an error
+kubelet() {
+    local answer
+    printf '%s\n' "$*" >&"${KUBELET[1]}"
+    read -r -t 30 answer <&"${KUBELET[0]}" || die "the kubelet stand-in does not answer '$*'"
+    printf '%s\n' "$answer"
+    ! jq -e 'objects | has("error")' >/dev/null 2>&1 <<<"$answer"
+}
+
+# agent_start CONFIG KUBELET-DIR DEVINFO-DIR LOG: the agent in the background, its pid in $agent
+agent_start() {
+    "$RAILHEAD_BIN/railhead-agent" --config-file "$1" --kubelet-dir "$2" --devinfo-dir "$3" \
+        >"$4" 2>&1 &
+    agent=$!
+}

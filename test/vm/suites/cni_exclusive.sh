@@ -1,0 +1,127 @@
+# Agent and CNI binary with RDMA in exclusive mode: the RDMA device moves with its VF, and no pod
+# ever opens another pod's device.
+# vm-options: --timeout 900
+here=$(dirname "$(realpath "$0")")
+. "$here/../fixture.sh"
+. "$here/../cni.sh"
+. "$here/../kubelet.sh"
+
+rdma_mode exclusive
+load_tbrdma
+pfs_up
+make_vfs pf0 2
+make_vfs pf1 2
+n=0
+for vf in pf0v0 pf0v1 pf1v0 pf1v1; do must tbrdma_add mlx5_$n $vf; n=$((n + 1)); done
+before=$(dump_node)
+node_but_namespaces() { dump_node | grep -v ^namespaces:; }
+vfs=("$(vf_pci pf0 0)" "$(vf_pci pf0 1)" "$(vf_pci pf1 0)" "$(vf_pci pf1 1)")
+
+section the agent
+mkdir -p /run/test
+cat >/run/test/config.json <<'J'
+{"resourceList": [{"resourcePrefix": "rdma", "resourceName": "vf",
+                   "selectors": {"drivers": ["igbvf"], "isRdma": true}}]}
+J
+kubelet_start /run/test/kubelet
+agent_start /run/test/config.json /run/test/kubelet /run/test/devinfo /run/test/agent.log
+check "four VFs are advertised" kubelet wait rdma/vf 4 20
+pools=$(kubelet resources)
+numa() { jq -r --arg id "$1" '.[].devices[] | select(.id == $id) | .numa[0]' <<<"$pools"; }
+t_eq "each with its NUMA node" "0 0 1 1" "$(for vf in "${vfs[@]}"; do numa "$vf"; done | xargs)"
+
+# node_of ANSWER: the uverbs node that Allocate named
+node_of() { jq -r '.devices[] | .container_path // .containerPath' <<<"$1" | grep uverbs; }
+# opens NETNS NODE: whether a process in that namespace can open the RDMA device behind the node
+opens() { ip netns exec "$1" bash -c "exec 3<>'$2'" 2>/dev/null; }
+
+section one pod
+make_netns pod0
+answer=$(kubelet allocate ns/a main rdma/vf "${vfs[0]}")
+node=$(node_of "$answer")
+result=$(cni ADD c0 pod0 net1 "$(cni_conf rail "${vfs[0]}")")
+check "the RDMA device is in the pod" rdma_device_is_in mlx5_0 pod0
+check_fails "and no longer in the host" "No such|Invalid|Wrong" rdma_device_is_in mlx5_0
+check "the pod opens it through the node that Allocate named" opens pod0 "$node"
+check_fails "the host cannot" . bash -c "exec 3<>'$node'"
+check "the device stays advertised while it is in the pod" kubelet wait rdma/vf 4 5
+check "CHECK" cni CHECK c0 pod0 net1 "$(cni_conf rail "${vfs[0]}")"
+check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "${vfs[0]}")"
+check "DEL twice is not an error" cni DEL c0 pod0 net1 "$(cni_conf rail "${vfs[0]}")"
+must ip netns delete pod0
+check_node_is "the node is what it was" "$before"
+
+section a namespace that vanished
+make_netns pod0
+check "ADD" cni ADD c0 pod0 net1 "$(cni_conf rail "${vfs[0]}" '"vlan":100,"mac":"52:54:00:aa:bb:01"')"
+must ip netns delete pod0
+check "DEL after the namespace was deleted" cni DEL c0 pod0 net1 "$(cni_conf rail "${vfs[0]}")"
+check_node_is "name, MAC, VLAN and RDMA device are back" "$before"
+kubelet remove ns/a >/dev/null
+
+section changed character devices
+# VF 1 is allocated with its own uverbs node; then a lower number becomes free, and the move of
+# its RDMA device takes that one.
+make_netns pod0
+answer=$(kubelet allocate ns/a main rdma/vf "${vfs[1]}")
+given=$(basename "$(node_of "$answer")")
+echo "${vfs[0]}" >/sys/bus/pci/drivers/igbvf/unbind
+error=$(cni ADD c0 pod0 net1 "$(cni_conf rail "${vfs[1]}")")
+t_match "ADD fails and names the node that was given" "$given" "$error"
+t_match "and the one it has become" "uverbs0 .*were given" "$error"
+check "the RDMA device is back in the host" rdma_device_is_in mlx5_1
+check "and so is the VF" ip link show dev pf0v1
+check "DEL after the failed ADD" cni DEL c0 pod0 net1 "$(cni_conf rail "${vfs[1]}")"
+kubelet remove ns/a >/dev/null
+echo "${vfs[0]}" >/sys/bus/pci/drivers/igbvf/bind
+wait_for 10 pci_netdev "${vfs[0]}" || die "the VF got no netdev back"
+[ "$(pci_netdev "${vfs[0]}")" = pf0v0 ] || must ip link set dev "$(pci_netdev "${vfs[0]}")" name pf0v0
+must tbrdma_add mlx5_0 pf0v0
+must ip netns delete pod0
+
+section 100 rounds of four concurrent ADDs
+# Only the first wrong round of each kind is printed.
+add_failed= del_failed= wrong_node=
+for round in {1..100}; do
+    nodes=() pids=()
+    for n in 0 1 2 3; do
+        ip netns add pod$n
+        answer=$(kubelet allocate ns/p$n main rdma/vf 1) || die "round $round: $answer"
+        ids[n]=$(jq -r '.ids[0]' <<<"$answer")
+        nodes[n]=$(node_of "$answer")
+    done
+    for n in 0 1 2 3; do
+        cni ADD c$n pod$n net1 "$(cni_conf rail "${ids[n]}")" >/run/test/add$n 2>&1 &
+        pids[n]=$!
+    done
+    for n in 0 1 2 3; do
+        wait "${pids[n]}" || add_failed=${add_failed:-round $round, pod$n: $(cat /run/test/add$n)}
+    done
+    for n in 0 1 2 3; do
+        opened=$(ip netns exec pod$n bash -c \
+            'for node; do (exec 3<>"$node") 2>/dev/null && echo "$node"; done' - "${nodes[@]}")
+        [ "$opened" = "${nodes[n]}" ] ||
+            wrong_node=${wrong_node:-round $round, pod$n was given ${nodes[n]} and opened: $opened}
+    done
+    for n in 0 1 2 3; do
+        cni DEL c$n pod$n net1 "$(cni_conf rail "${ids[n]}")" >/run/test/del$n 2>&1 &
+        pids[n]=$!
+    done
+    for n in 0 1 2 3; do
+        wait "${pids[n]}" || del_failed=${del_failed:-round $round, pod$n: $(cat /run/test/del$n)}
+        kubelet remove ns/p$n >/dev/null
+        ip netns delete pod$n
+    done
+    [ $((round % 20)) != 0 ] || echo "($round rounds)"
+done
+t_eq "every ADD succeeded" "" "$add_failed"
+t_eq "each pod opened its own device, and no other's" "" "$wrong_node"
+t_eq "every DEL succeeded" "" "$del_failed"
+check_node_is "the node is what it was" "$before"
+check "no record is left" bash -c '[ -z "$(ls /run/railhead/attachments /run/railhead/devices | grep -v :)" ]'
+
+section the agent ends
+kill $agent
+check "SIGTERM ends the agent with code 0" wait $agent
+
+suite_done

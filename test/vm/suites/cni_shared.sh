@@ -1,0 +1,212 @@
+# The CNI binary with RDMA in shared mode: a VF's settings set and restored, the rules of DEL, and
+# the ways in which ADD must fail without leaving anything behind.
+here=$(dirname "$(realpath "$0")")
+. "$here/../fixture.sh"
+. "$here/../cni.sh"
+
+rdma_mode shared
+load_tbrdma
+pfs_up
+make_vfs pf0 2
+make_vfs pf1 1
+must tbrdma_add mlx5_0 pf0v0
+vf=$(vf_pci pf0 0)
+other=$(vf_pci pf0 1)
+before=$(dump_node)
+records=/run/railhead/attachments
+
+# field NETWORK-RESULT FILTER
+field() { jq -r "$2" <<<"$1" 2>/dev/null; }
+vf_line() { ip -d link show dev pf0 | grep -E "^ *vf $1 "; }
+nothing_left() { [ -z "$(ls $records 2>/dev/null)$(ls /run/railhead/devices 2>/dev/null)" ]; }
+
+section a VF with all its settings
+make_netns pod0
+settings='"vlan":100,"vlanQoS":3,"mac":"52:54:00:aa:bb:01","spoofchk":"off","trust":"on","max_tx_rate":500,"mtu":1400'
+result=$(cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")")
+t_eq "ADD prints the interface with its MAC" "net1 52:54:00:aa:bb:01 /run/netns/pod0" \
+    "$(field "$result" '.interfaces[0] | "\(.name) \(.mac) \(.sandbox)"')"
+t_match "the VLAN and its QoS are set" "vlan 100, qos 3" "$(vf_line 0)"
+t_match "the admin MAC is set" "52:54:00:aa:bb:01" "$(vf_line 0)"
+t_match "spoofchk is off and trust is on" "spoof checking off.*trust on" "$(vf_line 0)"
+t_match "the rate is set" "500Mbps|500 \(Mbps\)" "$(vf_line 0)"
+t_match "MAC, MTU and up in the pod" "UP.* mtu 1400 .*52:54:00:aa:bb:01" \
+    "$(ip -n pod0 -o link show dev net1)"
+check "CHECK finds all as it was asked" cni CHECK c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+must ip link set dev pf0 vf 0 vlan 7
+check_fails "CHECK finds a VLAN that somebody changed" "vlan is 7.*not 100" \
+    cni CHECK c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+check "DEL succeeds" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+check "DEL twice is not an error" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+must ip netns delete pod0
+check_node_is "after DEL the node is what it was" "$before"
+check "no record is left" nothing_left
+
+section a VF that was up, with an own MTU, sysctl and alternative name
+must ip link set dev pf0v0 mtu 1300 up
+must ip link property add dev pf0v0 altname rail0-custom
+echo 2 >/proc/sys/net/ipv4/conf/pf0v0/rp_filter
+echo 0 >/proc/sys/net/ipv6/conf/pf0v0/accept_ra
+wait_for 5 netdev_has_carrier pf0v0
+custom=$(dump_node | grep -v 'LOWER_UP\|inet6')
+make_netns pod0
+check "ADD of it" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" '"mtu":1500')"
+check "DEL of it" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" '"mtu":1500')"
+must ip netns delete pod0
+wait_for 5 netdev_has_carrier pf0v0
+t_eq "MTU, name, sysctls and up are back" "$custom" "$(dump_node | grep -v 'LOWER_UP\|inet6')"
+must ip link property del dev pf0v0 altname rail0-custom
+must ip link set dev pf0v0 down mtu 1500
+echo 0 >/proc/sys/net/ipv4/conf/pf0v0/rp_filter
+echo 1 >/proc/sys/net/ipv6/conf/pf0v0/accept_ra
+check_node_is "the suite's own changes are taken back" "$before"
+
+section an alternative name that the pod wants
+must ip link property add dev pf0v0 altname net1
+make_netns pod0
+check "ADD takes its own alternative name as the name" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf")"
+check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf")"
+t_match "the alternative name is back" "altname net1" "$(ip link show dev pf0v0)"
+must ip link property del dev pf0v0 altname net1
+must ip netns delete pod0
+
+section a namespace that vanished
+make_netns pod0
+check "ADD" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+must ip netns delete pod0
+check "DEL after the namespace was deleted" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+check_node_is "name, MAC, MTU and VLAN are back" "$before"
+make_netns pod0
+check "ADD again" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+must ip netns delete pod0
+check "DEL with an empty CNI_NETNS" cni DEL c0 '' net1 "$(cni_conf rail "$vf" "$settings")"
+check_node_is "and all is back" "$before"
+make_netns pod0 pod1
+check "ADD whose DEL never comes" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+must ip netns delete pod0
+check "the next ADD of the VF takes the undo up" cni ADD c1 pod1 net1 "$(cni_conf rail "$vf")"
+t_eq "and finds no VLAN of the old pod" "" "$(vf_line 0 | grep vlan)"
+check "the late DEL of the old pod succeeds" cni DEL c0 '' net1 "$(cni_conf rail "$vf" "$settings")"
+check "and leaves the new pod its VF" ip -n pod1 link show dev net1
+check "DEL of the new pod" cni DEL c1 pod1 net1 "$(cni_conf rail "$vf")"
+must ip netns delete pod1
+check_node_is "and all is back after both" "$before"
+check "no record is left after all that" nothing_left
+
+section a VF that is held
+make_netns pod0 pod1
+check "the first ADD" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf")"
+check_fails "a second ADD is refused and names the holder" 'held by net1 of container c0' \
+    cni ADD c1 pod1 net1 "$(cni_conf rail "$vf")"
+check "the refused container's DEL succeeds" cni DEL c1 pod1 net1 "$(cni_conf rail "$vf")"
+check "the holder still has the VF" ip -n pod0 link show dev net1
+check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf")"
+for round in 1 2 3 4 5; do
+    for n in 0 1; do
+        cni ADD c$n pod$n net1 "$(cni_conf rail "$vf")" >/tmp/add$n 2>&1 &
+        eval "add$n=\$!"
+    done
+    wait $add0; code0=$?
+    wait $add1; code1=$?
+    t_eq "of two concurrent ADDs one wins (round $round)" 1 $((code0 + code1))
+    if [ $code0 = 0 ]; then winner=0 loser=1; else winner=1 loser=0; fi
+    t_match "the other is told who holds it (round $round)" "held by net1 of container c$winner" "$(cat /tmp/add$loser)"
+    check "the winner's DEL (round $round)" cni DEL c$winner pod$winner net1 "$(cni_conf rail "$vf")"
+done
+t_eq "and the node is what it was, but for the two namespaces" "$(grep -v ^namespaces: <<<"$before")" \
+    "$(dump_node | grep -v ^namespaces:)"
+
+section a name that is taken in the pod
+must ip -n pod0 link add net1 type dummy
+check_fails "ADD is refused when the name is taken" 'net1 is already taken' \
+    cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+t_eq "nothing was changed" "$(grep -v ^namespaces: <<<"$before")" "$(dump_node | grep -v ^namespaces:)"
+must ip -n pod0 link add pf0v0 type dummy
+check_fails "and when the VF's own name is taken there too" 'net1 is already taken' \
+    cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+t_eq "nothing was changed then either" "$(grep -v ^namespaces: <<<"$before")" "$(dump_node | grep -v ^namespaces:)"
+must ip -n pod0 link del net1
+check "with only the VF's own name taken the ADD succeeds" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf")"
+check "and its DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf")"
+must ip netns delete pod0
+must ip netns delete pod1
+check_node_is "and the node is what it was" "$before"
+
+section a setting that the driver refuses
+make_netns pod0
+check_fails "link_state on igb is refused, the setting is named" 'failed to set link_state enable' \
+    cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings,\"link_state\":\"enable\"")"
+check_fails "min_tx_rate on igb too" 'failed to set tx rate min 100' \
+    cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings,\"min_tx_rate\":100")"
+check_fails "an MTU that is too large too" 'mtu|MTU|Invalid argument' \
+    cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" '"mtu":60000')"
+must ip netns delete pod0
+check_node_is "nothing is left of them" "$before"
+check "no record is left of them" nothing_left
+
+section IPAM
+make_netns pod0
+ipam='"ipam":{"type":"host-local","subnet":"10.9.0.0/24","routes":[{"dst":"10.99.0.0/16"}],"dataDir":"/run/ipam"}'
+result=$(cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$ipam")")
+t_eq "the address of host-local is in the result" "10.9.0.2/24 0" "$(field "$result" '.ips[0] | "\(.address) \(.interface)"')"
+t_match "and on the interface" "10.9.0.2/24" "$(ip -n pod0 -4 -o addr show dev net1)"
+t_match "its route too" "10.99.0.0/16 via 10.9.0.1 dev net1" "$(ip -n pod0 route)"
+check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$ipam")"
+t_eq "the address is given back" "" "$(ls /run/ipam/rail | grep -E '^10')"
+static='"ipam":{"type":"static","addresses":[{"address":"10.9.1.5/24"},{"address":"fd00:9::5/64"}]}'
+result=$(cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$static")")
+t_match "IPv4 and IPv6 of static" "fd00:9::5/64" "$(ip -n pod0 -6 -o addr show dev net1)"
+check "DEL of static" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$static")"
+missing='"ipam":{"type":"no-such-plugin"}'
+check_fails "an IPAM plugin that is missing is named" 'no-such-plugin' \
+    cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$missing")"
+must ip netns delete pod0
+check_node_is "and nothing is left" "$before"
+for cni_version in 0.1.0 0.2.0 0.3.0 0.3.1 0.4.0 1.0.0; do
+    make_netns pod0
+    result=$(cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$ipam")")
+    case $cni_version in 0.[12].0) address=.ip4.ip ;; *) address=.ips[0].address ;; esac
+    t_match "ADD answers in version $cni_version" "^$cni_version 10.9.0.[0-9]+/24$" "$(field "$result" "\"\(.cniVersion) \($address)\"")"
+    check "DEL in version $cni_version" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$ipam")"
+    must ip netns delete pod0
+done
+# Debian 12's IPAM plugins do not know version 1.1.0; without IPAM it is ours alone.
+cni_version=1.1.0
+make_netns pod0
+result=$(cni ADD c0 pod0 net1 "$(cni_conf rail "$vf")")
+t_eq "ADD answers in version 1.1.0, with MTU and PCI address" "1.1.0 1500 $vf" \
+    "$(field "$result" '"\(.cniVersion) \(.interfaces[0] | "\(.mtu) \(.pciID)")"')"
+check "DEL in version 1.1.0" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf")"
+must ip netns delete pod0
+
+section PF down
+must ip link set dev pf0 down
+make_netns pod0
+check "ADD with the PF down attaches" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf")"
+check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf")"
+t_match "and says so" "PF pf0 .*is down" "$(cni ADD c0 pod0 net1 "$(cni_conf rail "$vf")" 2>&1)"
+check "DEL again" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf")"
+must ip netns delete pod0
+must ip link set dev pf0 up
+wait_for 15 netdev_has_carrier pf0
+check_node_is "and all is back" "$before"
+
+section GC and STATUS
+make_netns pod0 pod1
+check "an attachment" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf")"
+check "another" cni ADD c1 pod1 net1 "$(cni_conf rail "$other")"
+check "GC with one of them valid" cni GC '' '' '' \
+    "$(cni_conf rail "$vf" '"cni.dev/valid-attachments":[{"containerID":"c1","ifname":"net1"}]')"
+check "the other is back in the host" ip link show dev pf0v0
+check "the valid one is not touched" ip -n pod1 link show dev net1
+check "its DEL" cni DEL c1 pod1 net1 "$(cni_conf rail "$other")"
+check "STATUS" cni STATUS '' '' '' "$(cni_conf rail "$vf")"
+must mount -t tmpfs -o ro none /run/railhead
+check_fails "STATUS fails when no record can be written" '"code": *50' cni STATUS '' '' '' "$(cni_conf rail "$vf")"
+check_fails "and so does ADD" 'Read-only' cni ADD c0 pod0 net1 "$(cni_conf rail "$vf")"
+must umount /run/railhead
+must ip netns delete pod0
+must ip netns delete pod1
+check_node_is "the node is what it was" "$before"
+
+suite_done

@@ -1,0 +1,13 @@
+# The demo is a test: the same code path, and what it must have shown.
+here=$(dirname "$(realpath "$0")")
+. "$here/../fixture.sh"
+
+code=0
+output=$(bash "$here/../demo-run.sh" 2>&1) || code=$?
+printf '%s\n' "$output"
+t_eq "the demo ends well" 0 $code
+t_match "the pools are on both NUMA nodes" "Healthy  NUMA 0.*Healthy  NUMA 1" "$output"
+t_match "the pods reached each other" "3 packets transmitted, 3 received" "$output"
+t_match "RDMA passed between the pods" "ping data: rdma-ping" "$output"
+t_match "nothing differs afterwards" "no difference in [0-9]+ lines" "$output"
+suite_done
