@@ -3,6 +3,7 @@
 set -euo pipefail
 here=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 . "$here/cni.sh"
+. "$here/kubelet.sh"
 . "$here/node.sh"
 
 if [ -n "${RAILHEAD_DEMO_COLOUR:-}" ]; then bold=$'\e[1m' dim=$'\e[2m' green=$'\e[32m' plain=$'\e[0m'
@@ -14,7 +15,7 @@ title() { n=$((n + 1)); printf '\n%s%d. %s%s\n' "$bold" $n "$*" "$plain"; }
 say() { printf '   %s\n' "$*"; }
 show() { printf '   %s$ %s%s\n' "$dim" "$*" "$plain"; "$@" | sed 's/^/   /'; }
 good() { printf '   %s%s%s\n' "$green" "$*" "$plain"; }
-fail() { printf 'demo: %s\n' "$*" >&2; exit 1; }
+die() { printf 'demo: %s\n' "$*" >&2; exit 1; }
 ms() { echo $((($2 - $1 + 500) / 1000)); }      # of two $EPOCHREALTIME without their points
 now() { echo "${EPOCHREALTIME/[.,]/}"; }
 
@@ -30,9 +31,12 @@ cleanup() {
 }
 trap cleanup EXIT
 
+gpus=()
 # ---- the node ------------------------------------------------------------------------------------
 if [ "${RAILHEAD_VM:-}" = 1 ]; then
     . "$here/fixture.sh"
+    set -e
+    gpus=(--gpu-class 00ff --gpu-class 0380 --gpu-vendor 1234)    # what QEMU has in place of GPUs
     rdma_mode exclusive
     load_tbrdma
     modprobe siw
@@ -55,32 +59,22 @@ J
 fi
 
 title "The node"
-show "$RAILHEAD_BIN/railhead-agent" inventory --gpu-class 00ff --gpu-class 0380
-show "$RAILHEAD_BIN/railhead-agent" topology --gpu-class 00ff --gpu-class 0380
+show "$RAILHEAD_BIN/railhead-agent" inventory "${gpus[@]}"
+show "$RAILHEAD_BIN/railhead-agent" topology "${gpus[@]}"
 
 title "The agent, its configuration, and the pools that kubelet sees"
 sed 's/^/   /' "$config"
-mkdir -p "$work/kubelet/device-plugins" "$work/kubelet/plugins_registry"
-coproc KUBELET { exec "$RAILHEAD_BIN/fake-kubelet" --dir "$work/kubelet" --mode registry; }
-# kubelet COMMAND…: asks the kubelet stand-in; its answer is one line of JSON
-kubelet() {
-    local answer
-    printf '%s\n' "$*" >&"${KUBELET[1]}"
-    read -r -t 20 answer <&"${KUBELET[0]}" || fail "the kubelet stand-in does not answer '$*'"
-    ! jq -e '.error?' >/dev/null 2>&1 <<<"$answer" || fail "kubelet: $(jq -r .error <<<"$answer")"
-    printf '%s\n' "$answer"
-}
-"$RAILHEAD_BIN/railhead-agent" --config-file "$config" --kubelet-dir "$work/kubelet" \
-    --devinfo-dir "$work/devinfo" >"$work/agent.log" 2>&1 &
-agent=$!
+kubelet_start "$work/kubelet"
+agent_start "$config" "$work/kubelet" "$work/devinfo" "$work/agent.log"
 resource=$(jq -r '.resourceList[0] | "\(.resourcePrefix // "intel.com")/\(.resourceName)"' "$config")
-kubelet wait "$resource" 2 20 >/dev/null
+two_devices() { kubelet resources | jq -e --arg r "$resource" '.[$r] | length >= 2'; }
+wait_for 20 two_devices || die "kubelet does not see two devices of $resource: $(tail -3 "$work/agent.log")"
 pools=$(kubelet resources)
-jq -r '.[] | "   \(.resource): \(.devices | length) devices",
-       (.devices[] | "      \(.id)  \(.health)  NUMA \(.numa // [] | if length == 0 then "-" else map(tostring) | join(",") end)")' <<<"$pools"
+jq -r 'to_entries[] | "   \(.key): \(.value | length) devices",
+       (.value[] | "      \(.id)  \(if .healthy then "Healthy" else "Unhealthy" end)  NUMA \(if .numa == [] then "-" else (.numa | map(tostring) | join(",")) end)")' <<<"$pools"
 
 # One VF of each PF where there are two PFs.
-mapfile -t ids < <(jq -r --arg r "$resource" '.[] | select(.resource == $r) | .devices[].id' <<<"$pools" | sort)
+mapfile -t ids < <(jq -r --arg r "$resource" '.[$r][].id' <<<"$pools" | sort)
 vf0=${ids[0]} vf1=
 for id in "${ids[@]:1}"; do
     vf1=${vf1:-$id}
@@ -89,7 +83,7 @@ for id in "${ids[@]:1}"; do
         break
     fi
 done
-[ -n "$vf1" ] || fail "the resource $resource has fewer than two devices"
+[ -n "$vf1" ] || die "the resource $resource has fewer than two devices"
 
 if [ "${RAILHEAD_VM:-}" != 1 ]; then
     printf '\nThis will move %s and %s into two new network namespaces and back. Go on? [y/N] ' "$vf0" "$vf1"
@@ -105,18 +99,18 @@ for pod in 0 1; do
     answer=$(kubelet allocate "demo/pod$pod" trainer "$resource" "${!id}")
     say "pod$pod:"
     jq -r '(.envs | to_entries[] | "      \(.key)=\(.value)"),
-           (.devices[] | "      device \(.container_path // .containerPath) (\(.permissions))")' <<<"$answer"
+           (.devices[] | "      device \(.container_path) (\(.permissions))")' <<<"$answer"
 done
 
 title "CNI ADD: each VF moves into its pod, named net1, with its RDMA device"
-ipam='"ipam":{"type":"host-local","subnet":"10.77.0.0/24","dataDir":"'$work'/ipam"}'
+ipam='"logFile":"'$work'/cni.log","ipam":{"type":"host-local","subnet":"10.77.0.0/24","dataDir":"'$work'/ipam"}'
 for pod in 0 1; do
     id=vf$pod
     ip netns add railhead-pod$pod
     ip -n railhead-pod$pod link set dev lo up
     start=$(now)
     result=$(cni ADD demo-pod$pod railhead-pod$pod net1 "$(cni_conf rail0 "${!id}" "$ipam")") ||
-        fail "ADD for pod$pod: $result"
+        die "ADD for pod$pod: $result"
     say "pod$pod: $(jq -rc '[.interfaces[0].name, .interfaces[0].mac, .ips[0].address] | join("  ")' <<<"$result")  in $(ms "$start" "$(now)") ms"
 done
 address0=$(ip -n railhead-pod0 -j -4 addr show dev net1 | jq -r '.[].addr_info[0].local')
@@ -135,7 +129,7 @@ fi
 timeout 60 ip netns exec railhead-pod0 rping -s -a "$address0" -C 10 >"$work/rping" 2>&1 &
 server=$!
 wait_for 10 ip netns exec railhead-pod0 grep -qi ':1c06 ' /proc/net/tcp || true
-show timeout 60 ip netns exec railhead-pod1 rping -c -v -a "$address0" -C 3
+show timeout 60 ip netns exec railhead-pod1 rping -c -v -a "$address0" -C 3 2>"$work/rping-client"
 wait $server 2>/dev/null || true
 if [ "${RAILHEAD_VM:-}" = 1 ]; then
     for pod in 0 1; do siw_del siw$pod railhead-pod$pod; done
@@ -154,7 +148,7 @@ for pod in 0 1; do
     id=vf$pod
     start=$(now)
     result=$(cni DEL demo-pod$pod railhead-pod$pod net1 "$(cni_conf rail0 "${!id}" "$ipam")") ||
-        fail "DEL for pod$pod: $result"
+        die "DEL for pod$pod: $result"
     say "pod$pod: in $(ms "$start" "$(now)") ms"
     kubelet remove "demo/pod$pod" >/dev/null
     ip netns delete railhead-pod$pod
@@ -166,11 +160,11 @@ say "left out of the comparison:"
 node_exclusions | sed 's/^/      - /'
 if [ "$before" != "$after" ]; then
     diff -U2 --label before --label after <(printf '%s\n' "$before") <(printf '%s\n' "$after") || true
-    fail "the node is not as it was before"
+    die "the node is not as it was before"
 fi
 good "no difference in $(wc -l <<<"$before") lines about PFs, VFs and RDMA devices"
 
 kill "$agent"
-wait "$agent" || fail "the agent did not end cleanly: $(tail -3 "$work/agent.log")"
+wait "$agent" || die "the agent did not end cleanly: $(tail -3 "$work/agent.log")"
 agent=
 good "The main job is done: advertised, allocated, attached, used, given back."

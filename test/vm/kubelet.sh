@@ -6,13 +6,15 @@ kubelet_start() {
     mkdir -p "$1/device-plugins"
     [ "${2:-registry}" != registry ] || mkdir -p "$1/plugins_registry"
     coproc KUBELET { exec "$RAILHEAD_BIN/fake-kubelet" --dir "$1" --mode "${2:-registry}"; }
+    # A coprocess' own descriptors are closed in subshells; copies are not.
+    exec {kubelet_answers}<&"${KUBELET[0]}" {kubelet_commands}>&"${KUBELET[1]}"
 }
 
 # kubelet COMMAND…: the stand-in's answer, one line of JSON; fails with its message on an error
 kubelet() {
     local answer
-    printf '%s\n' "$*" >&"${KUBELET[1]}"
-    read -r -t 30 answer <&"${KUBELET[0]}" || die "the kubelet stand-in does not answer '$*'"
+    printf '%s\n' "$*" >&"$kubelet_commands"
+    read -r -t 30 answer <&"$kubelet_answers" || die "the kubelet stand-in does not answer '$*'"
     printf '%s\n' "$answer"
     ! jq -e 'objects | has("error")' >/dev/null 2>&1 <<<"$answer"
 }

@@ -27,11 +27,11 @@ kubelet_start /run/test/kubelet
 agent_start /run/test/config.json /run/test/kubelet /run/test/devinfo /run/test/agent.log
 check "four VFs are advertised" kubelet wait rdma/vf 4 20
 pools=$(kubelet resources)
-numa() { jq -r --arg id "$1" '.[].devices[] | select(.id == $id) | .numa[0]' <<<"$pools"; }
+numa() { jq -r --arg id "$1" '.["rdma/vf"][] | select(.id == $id) | .numa[0]' <<<"$pools"; }
 t_eq "each with its NUMA node" "0 0 1 1" "$(for vf in "${vfs[@]}"; do numa "$vf"; done | xargs)"
 
 # node_of ANSWER: the uverbs node that Allocate named
-node_of() { jq -r '.devices[] | .container_path // .containerPath' <<<"$1" | grep uverbs; }
+node_of() { jq -r '.devices[] | .container_path' <<<"$1" | grep uverbs; }
 # opens NETNS NODE: whether a process in that namespace can open the RDMA device behind the node
 opens() { ip netns exec "$1" bash -c "exec 3<>'$2'" 2>/dev/null; }
 
