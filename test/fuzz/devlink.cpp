@@ -1,0 +1,12 @@
+#include "netlink/devlink.hpp"
+
+#include "test/fuzz/netlink_input.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace railhead::netlink;
+  return railhead::fuzz::each_message(data, size, [](const Message& message) {
+    (void)decode_generic_family(message);
+    (void)decode_eswitch_mode(message);
+    (void)parse_acknowledgement(message);
+  });
+}

@@ -1,0 +1,12 @@
+#include "netlink/nldev.hpp"
+
+#include "test/fuzz/netlink_input.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace railhead::netlink;
+  return railhead::fuzz::each_message(data, size, [](const Message& message) {
+    (void)decode_rdma_device(message);
+    (void)decode_rdma_port(message);
+    (void)decode_rdma_system(message);
+  });
+}
