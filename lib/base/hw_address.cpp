@@ -17,14 +17,18 @@ std::optional<HwAddress> HwAddress::from_bytes(std::span<const uint8_t> bytes) {
 }
 
 std::optional<HwAddress> HwAddress::parse(std::string_view text) {
-  if (text.size() < 3 || (text[2] != ':' && text[2] != '-')) return std::nullopt;
-  auto parts = split(text, text[2]);
-  if (parts.size() != 6 && parts.size() != 8 && parts.size() != 20) return std::nullopt;
+  const auto first = text.find_first_of(":-.");
+  if (first == std::string_view::npos) return std::nullopt;
+  const size_t group = text[first] == '.' ? 2 : 1;  // bytes
+  const auto parts = split(text, text[first]);
+  const size_t size = parts.size() * group;
+  if (size != 6 && size != 8 && size != 20) return std::nullopt;
   HwAddress address;
   for (auto part : parts) {
-    auto byte = parse_int<uint8_t>(part, 16);
-    if (!byte || part.size() != 2) return std::nullopt;
-    address.bytes_[address.size_++] = *byte;
+    const auto value = parse_int<uint16_t>(part, 16);
+    if (!value || part.size() != 2 * group) return std::nullopt;
+    if (group == 2) address.bytes_[address.size_++] = static_cast<uint8_t>(*value >> 8);
+    address.bytes_[address.size_++] = static_cast<uint8_t>(*value);
   }
   return address;
 }

@@ -16,7 +16,8 @@ class HwAddress {
   HwAddress() = default;
   // Nothing when there are more than kMaxSize bytes.
   static std::optional<HwAddress> from_bytes(std::span<const uint8_t> bytes);
-  // Hex pairs with ':' or '-' between them, 6, 8 or 20 of them (as Go's net.ParseMAC takes).
+  // 6, 8 or 20 bytes as Go's net.ParseMAC takes them: hex pairs with ':' or '-' between them, or
+  // groups of four digits with '.' ("0200.5e00.5301").
   static std::optional<HwAddress> parse(std::string_view text);
 
   [[nodiscard]] std::span<const uint8_t> bytes() const { return {bytes_.data(), size_}; }

@@ -24,9 +24,11 @@ TEST_CASE("A PCI address is read in its full form only") {
 TEST_CASE("A hardware address is 6, 8 or 20 hex pairs") {
   CHECK(HwAddress::parse("52:54:00:AB:cd:ef")->to_string() == "52:54:00:ab:cd:ef");
   CHECK(HwAddress::parse("52-54-00-ab-cd-ef")->size() == 6);
+  CHECK(HwAddress::parse("5254.00AB.cdef")->to_string() == "52:54:00:ab:cd:ef");
   CHECK(HwAddress::parse("00:00:00:00:00:00")->is_zero());
-  for (auto bad : {"", "52", "52:54:00:ab:cd", "52:54:00:ab:cd:e", "52:54:00:ab:cd:ef:01",
-                   "52:54-00:ab:cd:ef", "52:54:00:ab:cd:g0"}) {
+  for (auto bad :
+       {"", "52", "52:54:00:ab:cd", "52:54:00:ab:cd:e", "52:54:00:ab:cd:ef:01", "52:54-00:ab:cd:ef",
+        "52:54:00:ab:cd:g0", "5254.00ab", "5254.00ab.cde", "52540.0ab.cdef", "52.54.00.ab.cd.ef"}) {
     INFO(bad);
     CHECK_FALSE(HwAddress::parse(bad));
   }

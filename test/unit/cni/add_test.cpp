@@ -71,6 +71,13 @@ TEST_CASE("A route without gateway goes by the gateway of the address' family") 
                       {"10.0.0.0/8", "10.1.2.1"}, {"10.9.0.0/16", "10.1.2.9"}, {"fd01::/64", ""}});
 }
 
+TEST_CASE("The configuration's dns is told where IPAM gives none") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  node.conf["dns"] = {{"domain", "rail.local"}};
+  CHECK(Json::parse(node.run("ADD").output).at("dns").at("domain") == "rail.local");
+}
+
 TEST_CASE("ADD without IPAM brings the interface up without addresses, in every version") {
   for (auto version : {"0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"}) {
     INFO(version);

@@ -1,0 +1,39 @@
+// CNI_ARGS, a zero byte, then the network configuration: what a runtime hands to the CNI program.
+#include <cstdlib>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "cni/ip_config.hpp"
+#include "cni/sriov_conf.hpp"
+#include "cnispec/net_conf.hpp"
+#include "cnispec/version.hpp"
+
+using namespace railhead;
+
+namespace {
+
+// What was read once must be read again from each version's own words.
+void check_result(const cnispec::PluginResult& result) {
+  for (auto version : cnispec::kSupportedVersions) {
+    if (!cnispec::parse_result(cnispec::to_json(result, version))) std::abort();
+  }
+  std::ignore = cni::read_ip_config(result);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const auto end = std::min(input.find('\0'), input.size());
+  const auto args = cnispec::read_args(input.substr(0, end));
+  const auto config = cnispec::parse_config(input.substr(std::min(end + 1, input.size())));
+  if (!config) return 0;
+  std::ignore = cnispec::read_net_conf(*config);
+  std::ignore = cnispec::read_valid_attachments(*config);
+  std::ignore = cni::read_log_conf(*config);
+  std::ignore = cni::read_sriov_conf(*config, args.value_or(cnispec::CniArgs{}));
+  if (const auto prev = cnispec::read_prev_result(*config); prev && *prev) check_result(**prev);
+  if (const auto result = cnispec::read_result(*config)) check_result(*result);
+  return 0;
+}
