@@ -1,6 +1,8 @@
 // CNI_ARGS, a zero byte, then the network configuration: what a runtime hands to the CNI program.
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
+#include <tuple>
 
 #include <nlohmann/json.hpp>
 
