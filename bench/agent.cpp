@@ -67,7 +67,8 @@ class Node {
 
  private:
   AgentRun run_;
-  test::TemporaryFolder folder_;
+  // In memory, as sysfs is. Sockets are below it too.
+  test::TemporaryFolder folder_{"/dev/shm"};
   unsigned kubelets_ = 0;
 };
 

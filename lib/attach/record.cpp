@@ -96,7 +96,7 @@ Json rdma_json(const RdmaState& rdma) {
 
 device::CharKind kind_from(std::string_view text) {
   using enum device::CharKind;
-  for (auto kind : {uverbs, umad, issm, ucm}) {
+  for (auto kind : {uverbs, umad, issm}) {
     if (to_string(kind) == text) return kind;
   }
   throw std::runtime_error(fmt::format("unknown kind of character device \"{}\"", text));

@@ -17,7 +17,7 @@ std::string file(const std::string& run_root, const PciAddress& device) {
 }
 
 std::optional<CharKind> parse_kind(std::string_view text) {
-  for (auto kind : {CharKind::uverbs, CharKind::umad, CharKind::issm, CharKind::ucm}) {
+  for (auto kind : {CharKind::uverbs, CharKind::umad, CharKind::issm}) {
     if (text == to_string(kind)) return kind;
   }
   return std::nullopt;

@@ -15,9 +15,8 @@ constexpr std::array kKinds = {
     Kind{CharKind::uverbs, "infiniband_verbs", "uverbs"},
     Kind{CharKind::umad, "infiniband_mad", "umad"},
     Kind{CharKind::issm, "infiniband_mad", "issm"},
-    Kind{CharKind::ucm, "infiniband_cm", "ucm"},
 };
-constexpr std::array kFolders = {"infiniband_verbs", "infiniband_mad", "infiniband_cm"};
+constexpr std::array kFolders = {"infiniband_verbs", "infiniband_mad"};
 
 // Nothing for what is no character device of a known kind ("abi_version").
 std::optional<CharKind> kind_of(std::string_view folder, std::string_view name) {
@@ -42,11 +41,14 @@ Result<std::map<std::string, std::vector<CharDevice>>> read_char_devices(
     auto names = function.list(folder);
     if (is(names, ErrorCode::not_found)) continue;
     if (!names) return pass(names);
+    // The verbs folder comes first. Where it shows one RDMA device, the function has no other.
+    const bool only_one = folder != kFolders.front() && devices.size() == 1;
     for (auto& name : *names) {
       const auto kind = kind_of(folder, name);
       if (!kind) continue;
       const std::string path = folder + '/' + name;
-      auto rdma_device = function.read(path + "/ibdev");
+      auto rdma_device =
+          only_one ? Result<std::string>(devices.begin()->first) : function.read(path + "/ibdev");
       if (is(rdma_device, ErrorCode::not_found)) continue;  // it went while we were looking
       if (!rdma_device) return pass(rdma_device);
       auto dev = function.read(path + "/dev");

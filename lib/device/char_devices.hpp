@@ -9,7 +9,7 @@
 namespace railhead::device {
 
 // The character devices of a PCI function, by RDMA device name ("mlx5_4"), sorted by kind. Read
-// from sysfs: the folders infiniband_verbs, infiniband_mad and infiniband_cm show them in every
+// from sysfs: the folders infiniband_verbs and infiniband_mad show them in every
 // network namespace, also while the RDMA device is in a pod's; RDMA netlink does not know issm.
 // `function` is the folder /sys/bus/pci/devices/<BDF>. No RDMA: an empty map.
 [[nodiscard]] Result<std::map<std::string, std::vector<CharDevice>>> read_char_devices(

@@ -10,8 +10,6 @@ std::string_view to_string(CharKind kind) {
       return "umad";
     case CharKind::issm:
       return "issm";
-    case CharKind::ucm:
-      return "ucm";
   }
   return "unknown";
 }

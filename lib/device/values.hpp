@@ -15,7 +15,7 @@
 
 namespace railhead::device {
 
-enum class CharKind { uverbs, umad, issm, ucm };  // drivers/infiniband/core
+enum class CharKind { uverbs, umad, issm };  // drivers/infiniband/core
 std::string_view to_string(CharKind kind);
 
 // A character device of an RDMA device. A namespace move makes it anew, maybe with another minor.

@@ -7,8 +7,9 @@
 
 namespace railhead::test {
 
-TemporaryFolder::TemporaryFolder()
-    : path_(std::filesystem::temp_directory_path() / "railhead-XXXXXX") {
+TemporaryFolder::TemporaryFolder() : TemporaryFolder(std::filesystem::temp_directory_path()) {}
+
+TemporaryFolder::TemporaryFolder(const std::string& parent) : path_(parent + "/railhead-XXXXXX") {
   if (!mkdtemp(path_.data())) throw std::runtime_error("mkdtemp " + path_);
 }
 
