@@ -48,7 +48,7 @@ Outcome<PluginResult> address(const Call& call, attach::Attacher& attacher,
   auto result = std::move(*given).value_or(PluginResult{});
   const auto ip_config = read_ip_config(result);
   if (!ip_config) return cnispec::refuse(ip_config.error());
-  if (attached.mac) {  // a userspace driver's VF has no interface to set addresses on
+  if (attached.has_netdev) {  // a userspace driver's VF has no interface to set addresses on
     if (auto done = attacher.activate(request, *ip_config); !done) {
       return cnispec::refuse(cnispec::to_cni_error(done.error()));
     }

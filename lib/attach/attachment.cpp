@@ -98,14 +98,6 @@ Result<void> Attacher::check(const AttachmentKey& key) {
     if (link->parent_device && *link->parent_device != (*record)->device.to_string()) {
       wrong += fmt::format("; {} is {}", key.ifname, *link->parent_device);
     }
-    const auto& settings = (*record)->settings;
-    if (settings.vf.mac && link->address != *settings.vf.mac) {
-      wrong += fmt::format("; MAC is {}, not {}", link->address.to_string(),
-                           settings.vf.mac->to_string());
-    }
-    if (settings.mtu && link->mtu != *settings.mtu) {
-      wrong += fmt::format("; MTU is {}, not {}", link->mtu, *settings.mtu);
-    }
   }
   if ((*record)->moves_rdma) {
     auto rdma = host_.netns.rdma(**netns);

@@ -41,7 +41,8 @@ struct AttachRequest {
 // What stands in the pod after attach().
 struct Attached {
   std::string ifname;
-  std::optional<HwAddress> mac;  // absent: no netdev (a userspace driver)
+  bool has_netdev = true;        // false: a userspace driver holds the VF
+  std::optional<HwAddress> mac;  // absent: no netdev, and no admin MAC
   uint32_t mtu = 0;              // bytes
   PciAddress device;
   std::vector<std::string> rdma;      // RDMA devices of the function
@@ -73,7 +74,8 @@ class Attacher {
   // namespace is the one on record, and may be gone. The record stays until the undo is verified.
   [[nodiscard]] Result<void> detach(const AttachmentKey& key);
 
-  // Compares what stands in the pod with the record.
+  // Compares what stands with the record: the PF's attributes of the VF, the interface and the
+  // RDMA devices in the pod. Not its MAC and MTU: plugins behind in a chain may have changed them.
   [[nodiscard]] Result<void> check(const AttachmentKey& key);
 
   // Undoes all attachments of `network` that are not in `valid`; goes on after an error and

@@ -216,6 +216,7 @@ class Attachment {
     attached_.device = request_.device;
     attached_.ifname = request_.key.ifname;
     for (const auto& [name, devices] : record_.rdma) attached_.rdma.push_back(name);
+    attached_.has_netdev = record_.link.has_value();
     if (record_.link) {
       auto link = pod_->by_name(request_.key.ifname);
       if (!link) return pass(link);

@@ -10,13 +10,17 @@ kubelet_start() {
     exec {kubelet_answers}<&"${KUBELET[0]}" {kubelet_commands}>&"${KUBELET[1]}"
 }
 
-# kubelet COMMAND…: the stand-in's answer, one line of JSON; fails with its message on an error
-kubelet() {
-    local answer
+# kubelet_ask COMMAND…: the stand-in's answer, one line of JSON, in REPLY
+kubelet_ask() {
     printf '%s\n' "$*" >&"$kubelet_commands"
-    read -r -t 30 answer <&"$kubelet_answers" || die "the kubelet stand-in does not answer '$*'"
-    printf '%s\n' "$answer"
-    ! jq -e 'objects | has("error")' >/dev/null 2>&1 <<<"$answer"
+    read -r -t 30 <&"$kubelet_answers" || die "the kubelet stand-in does not answer '$*'"
+}
+
+# kubelet COMMAND…: prints the answer; fails when it is an error
+kubelet() {
+    kubelet_ask "$@"
+    printf '%s\n' "$REPLY"
+    [[ $REPLY != '{"error"'* ]]
 }
 
 # agent_start CONFIG KUBELET-DIR DEVINFO-DIR LOG: the agent in the background, its pid in $agent

@@ -6,7 +6,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include "test/support/must.hpp"
-#include "test/support/temp_folder.hpp"
+#include "test/support/temporary_folder.hpp"
 
 using namespace railhead;
 using namespace railhead::attach;
@@ -23,7 +23,7 @@ Record record_of(const std::string& container, const std::string& pci = "0000:3b
 }
 
 struct Folder {
-  test::TempFolder temp;
+  test::TemporaryFolder temp;
   Store store{temp.path() + "/run"};
   Folder() { must(store.prepare()); }
 };

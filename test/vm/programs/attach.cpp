@@ -8,7 +8,7 @@
 #include "attach/attachment.hpp"
 #include "attach/vf_settings.hpp"
 #include "test/support/linux_host.hpp"
-#include "test/support/temp_folder.hpp"
+#include "test/support/temporary_folder.hpp"
 
 using namespace railhead;
 using namespace railhead::test;
@@ -113,7 +113,7 @@ auto state_of_vf(const LinuxHost& node) {
 void fail_on_taken_name(const std::string& make_conflict) {
   LinuxHost node;
   Pod pod;
-  TempFolder folder;
+  TemporaryFolder folder;
   sh(make_conflict);
   const auto before = state_of_vf(node);
   BlindNamespaces blind(*node.netns, "net1");

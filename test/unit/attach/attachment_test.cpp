@@ -1,0 +1,255 @@
+#include "attach/attachment.hpp"
+
+#include <cerrno>
+#include <filesystem>
+#include <set>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include "device/allocation.hpp"
+#include "test/support/fake_host.hpp"
+#include "test/support/must.hpp"
+
+using namespace railhead;
+using namespace railhead::attach;
+using namespace railhead::test;
+
+namespace {
+
+// A node with one PF, two VFs "p0v0" and "p0v1" with RDMA devices mlx5_1 and mlx5_2, and a pod.
+struct Node {
+  FakeHost fake;
+  std::string pod;
+  Logger log{2, LogLevel::error};
+  Attacher attacher{fake.host, log};
+
+  Node() {
+    fake.add_pf({.vfs = 2});
+    pod = fake.add_netns("pod0");
+    auto* link = fake.link("host", "p0v0");
+    REQUIRE(link);
+    link->flags |= 1;  // IFF_UP
+    must(fake.host.links.add_alt_name(link->index, "net1"));
+    must(fake.host.links.add_alt_name(link->index, "rail0"));
+    fake.operations.clear();
+  }
+
+  [[nodiscard]] AttachRequest request(const std::string& container = "c0") const {
+    AttachRequest request;
+    request.key = {"rail0", container, "net1"};
+    request.netns_path = pod;
+    request.device = *PciAddress::parse("0000:11:00.0");
+    request.settings.vf.mac = HwAddress::parse("02:00:00:00:00:aa");
+    request.settings.vf.vlan = host::VfVlan{100, 3, 0x8100};
+    request.settings.vf.trust = true;
+    request.settings.mtu = 9000;
+    request.pod = "ns/" + container;
+    return request;
+  }
+
+  // All that ADD may change, as text; ifindexes are not part of it: a move gives new ones.
+  [[nodiscard]] std::string standing() {
+    auto* link = fake.link("host", "p0v0");
+    if (!link) return "p0v0 is not in the host";
+    std::string names;
+    for (const auto& name : std::set(link->alt_names.begin(), link->alt_names.end())) {
+      names += name + " ";
+    }
+    const auto& vf = fake.vf(*PciAddress::parse("0000:11:00.0"));
+    return fmt::format("{} alt {}mac {} mtu {} up {} admin {} vlan {} trust {} rdma {} records {}",
+                       link->name, names, link->address.to_string(), link->mtu, link->is_up(),
+                       vf.mac ? vf.mac->to_string() : "-", vf.vlan ? vf.vlan->id : 0,
+                       vf.trust.value_or(false), fake.netns_of_rdma("mlx5_1"), records());
+  }
+
+  [[nodiscard]] size_t records() const {
+    size_t count = 0;
+    for (const char* folder : {"/attachments", "/devices"}) {
+      std::error_code missing;
+      for (const auto& file :
+           std::filesystem::directory_iterator(fake.host.roots.run + folder, missing)) {
+        std::ignore = file;
+        ++count;
+      }
+    }
+    return count;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("A link that is down moves, is named and set with one message") {
+  Node node;
+  node.fake.link("host", "p0v0")->flags &= ~1U;
+  must(node.attacher.attach(node.request()));
+  must(node.attacher.activate(node.request(), {}));
+  size_t link_messages = 0;
+  for (const auto& operation : node.fake.operations) {
+    if (operation.find(": change ") != std::string::npos) ++link_messages;
+  }
+  CHECK(link_messages == 2);  // the move, and the link-up
+}
+
+TEST_CASE("ADD and DEL leave everything as it stood") {
+  Node node;
+  const auto before = node.standing();
+  const auto attached = must(node.attacher.attach(node.request()));
+  CHECK(attached.mac == HwAddress::parse("02:00:00:00:00:aa"));
+  CHECK(attached.mtu == 9000);
+  CHECK(node.fake.netns_of_rdma("mlx5_1") == "pod0");
+  must(node.attacher.check(node.request().key));
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.standing() == before);
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("Whatever step of ADD fails, with or without effect, everything stands as before") {
+  const auto effect = GENERATE(FakeHost::Effect::none, FakeHost::Effect::done);
+  for (const char* function : {"change", "change_vf", "remove_alt_name", "move", "by_name",
+                               "vf", "open", "netns_mode"}) {
+    unsigned failures = 0;
+    for (unsigned skip = 0; skip < 12; ++skip) {
+      Node node;
+      const auto before = node.standing();
+      node.fake.fail_next(function, EIO, effect, skip);
+      auto attached = node.attacher.attach(node.request());
+      if (attached) continue;  // it did not come to that call, or could do without
+      ++failures;
+      INFO(function << " failed after " << skip << ": " << attached.error().message);
+      CHECK(node.standing() == before);
+    }
+    INFO(function);
+    CHECK(failures > 0);
+  }
+}
+
+TEST_CASE("An undo that fails keeps the record, and DEL takes it up") {
+  for (unsigned skip = 0; skip < 8; ++skip) {
+    Node node;
+    const auto before = node.standing();
+    node.fake.fail_next("move", EBUSY);  // the RDMA device, after the netdev has moved
+    node.fake.fail_next("change", EIO, FakeHost::Effect::none,
+                        2 + skip);  // then a step of the undo
+    auto attached = node.attacher.attach(node.request());
+    REQUIRE_FALSE(attached);
+    if (node.standing() != before) {
+      INFO(attached.error().message);
+      CHECK(attached.error().message.find("the device stays held") != std::string::npos);
+      CHECK(node.records() == 2);
+    }
+    must(node.attacher.detach(node.request().key));
+    CHECK(node.standing() == before);
+  }
+}
+
+TEST_CASE("A process killed at any point leaves what DEL can undo") {
+  // What a kill leaves is a record that is not marked as attached, and some of the steps done.
+  Node node;
+  const auto before = node.standing();
+  must(node.attacher.attach(node.request()));
+  for (const auto& file :
+       std::filesystem::directory_iterator(node.fake.host.roots.run + "/attachments")) {
+    auto text = must(host::read_file(file.path()));
+    text.replace(text.find("\"attached\": true"), 16, "\"attached\": false");
+    must(host::write_file_atomically(file.path(), text, 0600));
+  }
+  CHECK_FALSE(node.attacher.check(node.request().key));
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("A held VF is refused and its holder is named") {
+  Node node;
+  must(node.attacher.attach(node.request("c0")));
+  auto second = node.attacher.attach(node.request("c1"));
+  REQUIRE(is(second, ErrorCode::busy));
+  CHECK(second.error().message ==
+        "VF 0000:11:00.0 is held by net1 of container c0 (pod ns/c0) on network \"rail0\"; it is "
+        "released when that is deleted");
+}
+
+TEST_CASE("A namespace that is gone: DEL finishes the restore in the host") {
+  Node node;
+  const auto before = node.standing();
+  must(node.attacher.attach(node.request()));
+  node.fake.delete_netns("pod0");
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("A namespace that a process still holds: DEL says so and keeps the record") {
+  Node node;
+  const auto before = node.standing();
+  must(node.attacher.attach(node.request()));
+  node.fake.unlink_netns("pod0");
+  auto detached = node.attacher.detach(node.request().key);
+  REQUIRE(is(detached, ErrorCode::timeout));
+  CHECK(node.records() == 2);
+  node.fake.end_netns("pod0");
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("The name was taken in the host meanwhile: told, and undone once it is free") {
+  Node node;
+  const auto before = node.standing();
+  must(node.attacher.attach(node.request()));
+  auto* thief = node.fake.link("host", "p0v1");
+  REQUIRE(thief);
+  const auto index = thief->index;
+  must(node.fake.host.links.change(index, {.name = "p0v0"}));
+  auto detached = node.attacher.detach(node.request().key);
+  REQUIRE_FALSE(detached);
+  CHECK(detached.error().message.find("its name p0v0 back") != std::string::npos);
+  must(node.fake.host.links.change(index, {.name = "p0v1"}));
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("Character devices other than those of Allocate: ADD is undone and names both") {
+  Node node;
+  const auto before = node.standing();
+  device::Allocation allocation;
+  allocation.resource = "rdma/vf";
+  allocation.device = *PciAddress::parse("0000:11:00.0");
+  allocation.char_devices = {{device::CharKind::uverbs, "uverbs77", "231:269"}};
+  must(device::write_allocation(node.fake.host.roots.run, allocation));
+  auto attached = node.attacher.attach(node.request());
+  REQUIRE(is(attached, ErrorCode::busy));
+  CHECK(attached.error().message.find("uverbs77 (231:269)") != std::string::npos);
+  CHECK(attached.error().message.find("uverbs1") != std::string::npos);
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("Another minor after the move: ADD is undone") {
+  Node node;
+  const auto before = node.standing();
+  // While mlx5_1 has no character devices, another device takes the lowest free number.
+  node.fake.kernel.on_rdma_gone = [&] { node.fake.kernel.taken_char_numbers.insert(1); };
+  auto attached = node.attacher.attach(node.request());
+  REQUIRE_FALSE(attached);
+  CHECK(attached.error().message.find("after the move") != std::string::npos);
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("A PF that is down is attached and told") {
+  Node node;
+  node.fake.link("host", "p0")->flags &= ~1U;
+  const auto attached = must(node.attacher.attach(node.request()));
+  REQUIRE(attached.warnings.size() == 1);
+  CHECK(attached.warnings[0] ==
+        "PF p0 (0000:10:00.0) is down: 0000:11:00.0 is attached without a link");
+}
+
+TEST_CASE("GC undoes what is not listed, of its network only") {
+  Node node;
+  const auto before = node.standing();
+  must(node.attacher.attach(node.request()));
+  must(node.attacher.collect_garbage("another", {}));
+  must(node.attacher.collect_garbage("rail0", {node.request().key}));
+  CHECK(node.records() == 2);
+  must(node.attacher.collect_garbage("rail0", {}));
+  CHECK(node.standing() == before);
+}
