@@ -179,6 +179,10 @@ std::string FakeKubelet::pod_resources_socket() const {
 // one callback after another is unseen, so what runs beneath gRPC's frames would look like a race.
 // They stand here because every program that meets gRPC in a test links this file.
 extern "C" const char* __tsan_default_suppressions();
-extern "C" const char* __tsan_default_suppressions() { return "race:grpc::\nrace:grpc_\n"; }
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:grpc::\nrace:grpc_\nrace:libgrpc\n";
+}
 extern "C" const char* __tsan_default_options();
-extern "C" const char* __tsan_default_options() { return "ignore_noninstrumented_modules=1"; }
+extern "C" const char* __tsan_default_options() {
+  return "ignore_noninstrumented_modules=1:history_size=7";  // stacks are kept that long
+}
