@@ -1,6 +1,6 @@
 # Agent and CNI binary with RDMA in exclusive mode: the RDMA device moves with its VF, and no pod
 # ever opens another pod's device.
-# vm-options: --timeout 900
+# vm-options: --timeout 1200
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../cni.sh"
@@ -77,6 +77,7 @@ wait_for 10 pci_netdev "${vfs[0]}" || die "the VF got no netdev back"
 [ "$(pci_netdev "${vfs[0]}")" = pf0v0 ] || must ip link set dev "$(pci_netdev "${vfs[0]}")" name pf0v0
 must tbrdma_add mlx5_0 pf0v0
 must ip netns delete pod0
+before=$(dump_node)      # the driver gave the VF another MAC when it was bound again
 
 section 100 rounds of four concurrent ADDs
 # Only the first wrong round of each kind is printed. A process start costs some 20 ms here, so the
@@ -128,7 +129,12 @@ check_node_is "the node is what it was" "$before"
 check "no record is left" bash -c '[ -z "$(ls /run/railhead/attachments /run/railhead/devices | grep -v :)" ]'
 
 section the agent ends
+start=${EPOCHREALTIME/[.,]/}
 kill $agent
-check "SIGTERM ends the agent with code 0" wait $agent
+wait $agent
+code=$?
+took=$((${EPOCHREALTIME/[.,]/} - start))
+t_eq "SIGTERM ends the agent with code 0" 0 $code
+check "within a second, with kubelet's stream open" test $took -lt 1000000
 
 suite_done
