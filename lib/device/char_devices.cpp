@@ -35,7 +35,7 @@ bool before(const CharDevice& a, const CharDevice& b) {
 }  // namespace
 
 Result<std::map<std::string, std::vector<CharDevice>>> read_char_devices(
-    const host::Directory& function) {
+    const host::Directory& function, DevNumbers numbers) {
   std::map<std::string, std::vector<CharDevice>> devices;
   for (const std::string folder : kFolders) {
     auto names = function.list(folder);
@@ -51,7 +51,7 @@ Result<std::map<std::string, std::vector<CharDevice>>> read_char_devices(
           only_one ? Result<std::string>(devices.begin()->first) : function.read(path + "/ibdev");
       if (is(rdma_device, ErrorCode::not_found)) continue;  // it went while we were looking
       if (!rdma_device) return pass(rdma_device);
-      auto dev = function.read(path + "/dev");
+      auto dev = numbers == DevNumbers::read ? function.read(path + "/dev") : Result<std::string>();
       if (!dev && !is(dev, ErrorCode::not_found)) return pass(dev);
       devices[*rdma_device].push_back({*kind, std::move(name), dev.value_or("")});
     }

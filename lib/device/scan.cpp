@@ -84,29 +84,37 @@ Result<Subsystems> read_subsystems(const host::Host& host) {
   return all;
 }
 
-// A netdev that the links' dump did not have, from its folder net/<name>.
-Result<Netdev> read_netdev(const Directory& function, const std::string& name) {
-  const std::string folder = "net/" + name;
-  const auto type = read_number<uint16_t>(function, folder + "/type");
+// A netdev that the links' dump did not have: its name and what selects it, its type.
+Result<Netdev> read_netdev(const Directory& function, const std::string& folder,
+                           const std::string& name) {
+  const auto type = read_number<uint16_t>(function, folder + "/" + name + "/type");
   if (!type) return pass(type);
-  const auto mtu = read_number<uint32_t>(function, folder + "/mtu");
-  if (!mtu) return pass(mtu);
-  const auto address = optional(function.read(folder + "/address"));
-  if (!address) return pass(address);
   Netdev netdev;
   netdev.name = name;
   netdev.type = type->value_or(0);
-  netdev.mtu = mtu->value_or(0);
-  if (*address) netdev.address = HwAddress::parse(**address).value_or(HwAddress{});
   return netdev;
 }
 
+// A virtio NIC's netdev hangs off the virtio device below the PCI function.
+Result<std::string> net_folder(const Directory& function, const std::string& driver) {
+  if (driver != "virtio-pci") return "net";
+  const auto names = function.list(".");
+  if (!names) return pass(names);
+  for (const auto& name : *names) {
+    if (name.starts_with("virtio")) return name + "/net";
+  }
+  return "net";
+}
+
 Result<std::vector<Netdev>> read_netdevs(const Directory& function, const std::string& address,
+                                         const std::string& driver,
                                          const Subsystems& subsystems) {
   if (const auto known = subsystems.by_parent.find(address); known != subsystems.by_parent.end()) {
     return known->second;
   }
-  const auto names = optional(function.list("net"));
+  const auto folder = net_folder(function, driver);
+  if (!folder) return pass(folder);
+  const auto names = optional(function.list(*folder));
   if (!names) return pass(names);
   std::vector<Netdev> netdevs;
   for (const auto& name : names->value_or(std::vector<std::string>{})) {
@@ -114,7 +122,7 @@ Result<std::vector<Netdev>> read_netdevs(const Directory& function, const std::s
       netdevs.push_back(known->second);
       continue;
     }
-    auto netdev = read_netdev(function, name);
+    auto netdev = read_netdev(function, *folder, name);
     if (!netdev) return pass(netdev, name);
     netdevs.push_back(std::move(*netdev));
   }
@@ -147,7 +155,7 @@ Result<void> describe_rdma(const Directory& function, const Subsystems& subsyste
 }
 
 Result<std::vector<RdmaDevice>> read_rdma(const Directory& function, const Subsystems& subsystems) {
-  auto char_devices = read_char_devices(function);
+  auto char_devices = read_char_devices(function, DevNumbers::leave);
   if (!char_devices) return pass(char_devices);
   const auto here = optional(function.list("infiniband"));
   if (!here) return pass(here);
@@ -206,7 +214,7 @@ Result<void> read_details(const Directory& devices, const std::string& name,
   if (!function.is_network()) return {};
 
   if (auto read = read_sriov(*folder, function); !read) return read;
-  auto netdevs = read_netdevs(*folder, name, subsystems);
+  auto netdevs = read_netdevs(*folder, name, function.driver, subsystems);
   if (!netdevs) return pass(netdevs);
   function.netdevs = std::move(*netdevs);
   auto rdma = read_rdma(*folder, subsystems);

@@ -39,8 +39,8 @@ Result<std::string> read_all(int fd, size_t limit, ShortRead short_read) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno(errno, "read");
     size += static_cast<size_t>(got);
-    if (got == 0 || (short_read == ShortRead::is_the_end && size < text.size())) break;
     if (size > limit) return fail_errno(EFBIG, "more than {} bytes", limit);
+    if (got == 0 || (short_read == ShortRead::is_the_end && size < text.size())) break;
     if (size == text.size()) text.resize(2 * size);
   }
   text.resize(size);

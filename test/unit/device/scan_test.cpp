@@ -41,7 +41,7 @@ TEST_CASE("a function's driver, ids, NUMA node, PCIe path and IOMMU group are re
                  .path = "pci0000:3a/0000:3a:00.0",
                  .numa_node = 1,
                  .iommu_group = 42,
-                 .netdevs = {{.name = "ens1", .mtu = 4200}}});
+                 .netdevs = {{.name = "ens1", .type = 32}}});
   const auto inventory = node.scan();
   REQUIRE(inventory.functions().size() == 1);
   const auto& function = at(inventory, "0000:3b:00.0");
@@ -53,8 +53,7 @@ TEST_CASE("a function's driver, ids, NUMA node, PCIe path and IOMMU group are re
   CHECK(function.iommu_group == 42);
   CHECK(function.path == std::vector<std::string>{"pci0000:3a", "0000:3a:00.0"});
   CHECK(function.netdevs.at(0).name == "ens1");
-  CHECK(function.netdevs.at(0).mtu == 4200);
-  CHECK(function.netdevs.at(0).address.to_string() == "02:00:00:00:00:01");
+  CHECK(function.netdevs.at(0).type == 32);
   CHECK_FALSE(function.is_vf());
   CHECK_FALSE(function.total_vfs);
 }
@@ -109,9 +108,18 @@ TEST_CASE("netdev facts come from the links dump, by parent device or by name") 
 
 TEST_CASE("a link of another device with the same name gives no facts") {
   Node node;
-  node.tree.add({.address = "0000:3b:00.0", .netdevs = {{.name = "eth0", .mtu = 1400}}});
+  node.tree.add({.address = "0000:3b:00.0", .netdevs = {{.name = "eth0", .type = 32}}});
   node.still.links.all = {link(7, "eth0", "0000:99:00.0")};
-  CHECK(at(node.scan(), "0000:3b:00.0").netdevs.at(0).mtu == 1400);
+  const auto inventory = node.scan();
+  CHECK(at(inventory, "0000:3b:00.0").netdevs.at(0).type == 32);
+  CHECK(at(inventory, "0000:3b:00.0").netdevs.at(0).index == 0);
+}
+
+TEST_CASE("a virtio NIC's netdev is found below its virtio device") {
+  Node node;
+  node.tree.add({.address = "0000:00:03.0", .driver = "virtio-pci"});
+  node.tree.write(node.tree.folder("0000:00:03.0") + "/virtio1/net/eth0/type", "1");
+  CHECK(at(node.scan(), "0000:00:03.0").netdevs.at(0).name == "eth0");
 }
 
 TEST_CASE("the IPv4 default route marks its link and the ports of its bond") {
@@ -145,9 +153,9 @@ TEST_CASE("an RDMA device has its character devices, sorted by kind") {
   REQUIRE(rdma.size() == 1);
   using device::CharKind;
   CHECK(rdma[0].char_devices ==
-        std::vector<device::CharDevice>{{CharKind::uverbs, "uverbs4", "231:196"},
-                                        {CharKind::umad, "umad4", "231:4"},
-                                        {CharKind::issm, "issm4", "231:68"}});
+        std::vector<device::CharDevice>{{CharKind::uverbs, "uverbs4", ""},
+                                        {CharKind::umad, "umad4", ""},
+                                        {CharKind::issm, "issm4", ""}});
   CHECK(rdma[0].in_host_namespace);
 }
 

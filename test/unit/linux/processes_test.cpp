@@ -68,9 +68,12 @@ TEST_CASE("A program that outlives its limit is killed, with what it started") {
   CHECK(result.error().message.ends_with("killed after 500 ms"));
   const auto status = "/proc/" + std::string(must(host::read_file(pid_file)));
   const auto child = status.substr(0, status.size() - 1) + "/stat";
-  // Gone, or a zombie that its new parent has not seen yet.
-  auto stat = host::read_file(child);
-  CHECK((!stat || stat->find(") Z ") != std::string::npos));
+  // Gone, or a zombie that its new parent has not seen yet; SIGKILL takes a moment to end it.
+  SystemClock clock;
+  CHECK(wait_until(clock, 5s, 5ms, [&] {
+    const auto stat = host::read_file(child);
+    return !stat || stat->find(") Z ") != std::string::npos;
+  }));
 }
 
 TEST_CASE("A process left behind with the program's pipes does not hold up the result") {
