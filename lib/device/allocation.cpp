@@ -16,13 +16,6 @@ std::string file(const std::string& run_root, const PciAddress& device) {
   return fmt::format("{}/{}.json", folder(run_root), device.to_string());
 }
 
-std::optional<CharKind> parse_kind(std::string_view text) {
-  for (auto kind : {CharKind::uverbs, CharKind::umad, CharKind::issm}) {
-    if (text == to_string(kind)) return kind;
-  }
-  return std::nullopt;
-}
-
 Result<Allocation> decode(std::string_view text) {
   try {
     const Json json = Json::parse(text);
@@ -35,7 +28,7 @@ Result<Allocation> decode(std::string_view text) {
     Allocation allocation{json.at("resource").get<std::string>(), *device, {}};
     for (const Json& item : json.at("char_devices")) {
       const auto kind_text = item.at("kind").get<std::string>();
-      const auto kind = parse_kind(kind_text);
+      const auto kind = parse_char_kind(kind_text);
       if (!kind) return fail(ErrorCode::decode, "kind \"{}\" is not known", kind_text);
       allocation.char_devices.push_back(
           {*kind, item.at("name").get<std::string>(), item.at("dev").get<std::string>()});

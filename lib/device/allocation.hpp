@@ -13,7 +13,7 @@ namespace railhead::device {
 struct Allocation {
   std::string resource;  // "rdma/vf"
   PciAddress device;
-  std::vector<CharDevice> char_devices;
+  std::vector<CharDevice> char_devices;  // empty: the container was given none
   friend bool operator==(const Allocation&, const Allocation&) = default;
 };
 

@@ -1,5 +1,7 @@
 #include "device/values.hpp"
 
+#include "base/text.hpp"
+
 namespace railhead::device {
 
 std::string_view to_string(CharKind kind) {
@@ -14,6 +16,13 @@ std::string_view to_string(CharKind kind) {
   return "unknown";
 }
 
+std::optional<CharKind> parse_char_kind(std::string_view text) {
+  for (auto kind : {CharKind::uverbs, CharKind::umad, CharKind::issm}) {
+    if (text == to_string(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
 std::string_view to_string(LinkLayer layer) {
   switch (layer) {
     case LinkLayer::ethernet:
@@ -24,6 +33,14 @@ std::string_view to_string(LinkLayer layer) {
       break;
   }
   return "unknown";
+}
+
+bool is_userspace_driver(std::string_view driver) {
+  return driver == "vfio-pci" || driver == "uio_pci_generic" || driver == "igb_uio";
+}
+
+bool is_uplink_port(std::string_view phys_port_name) {
+  return phys_port_name.starts_with('p') && parse_int<uint32_t>(phys_port_name.substr(1));
 }
 
 }  // namespace railhead::device

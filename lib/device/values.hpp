@@ -17,6 +17,8 @@ namespace railhead::device {
 
 enum class CharKind { uverbs, umad, issm };  // drivers/infiniband/core
 std::string_view to_string(CharKind kind);
+// What to_string() wrote; nothing for another text.
+[[nodiscard]] std::optional<CharKind> parse_char_kind(std::string_view text);
 
 // A character device of an RDMA device. A namespace move makes it anew, maybe with another minor.
 struct CharDevice {
@@ -78,5 +80,13 @@ struct PciFunction {
   [[nodiscard]] bool is_vf() const { return pf.has_value(); }
   friend bool operator==(const PciFunction&, const PciFunction&) = default;
 };
+
+// A driver that hands the whole function to a program (VFIO, UIO): it has no netdev and no RDMA
+// device then.
+[[nodiscard]] bool is_userspace_driver(std::string_view driver);
+
+// "p0", "p1": how a switchdev driver names the port itself. Representors, which hang off the same
+// PF, are "pf0vf3" (devlink-port).
+[[nodiscard]] bool is_uplink_port(std::string_view phys_port_name);
 
 }  // namespace railhead::device

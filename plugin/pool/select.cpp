@@ -22,15 +22,12 @@ const PciFunction* pf_of(const PciFunction& function, const Inventory& inventory
   return function.pf ? inventory.find(*function.pf) : nullptr;
 }
 
-// "p0", "p1": how a switchdev driver names the port itself; representors are "pf0vf3".
-bool is_uplink(const Netdev& netdev) {
-  const auto& name = netdev.phys_port_name;
-  return name && name->starts_with('p') && parse_int<unsigned>(name->substr(1)).has_value();
-}
-
 // The netdev that a PF is called by: in switchdev mode its representors hang off it too.
 const Netdev* main_netdev(const PciFunction& function) {
-  const auto uplink = std::find_if(function.netdevs.begin(), function.netdevs.end(), is_uplink);
+  const auto uplink =
+      std::find_if(function.netdevs.begin(), function.netdevs.end(), [](const Netdev& netdev) {
+        return netdev.phys_port_name && device::is_uplink_port(*netdev.phys_port_name);
+      });
   if (uplink != function.netdevs.end()) return &*uplink;
   return function.netdevs.empty() ? nullptr : &function.netdevs.front();
 }
@@ -81,10 +78,9 @@ bool takes(const Selector& selector, const PciFunction& function, const Inventor
 // Why no resource may have this function; nothing when one may.
 std::optional<std::string> reason_against(const PciFunction& function) {
   if (function.driver.empty()) return "no driver is bound to it";
-  for (const auto* driver : {"vfio-pci", "uio_pci_generic", "igb_uio"}) {
-    if (function.driver == driver) {
-      return fmt::format("it is bound to {}: user-space drivers are not supported yet", driver);
-    }
+  if (device::is_userspace_driver(function.driver)) {
+    return fmt::format("it is bound to {}: user-space drivers are not supported yet",
+                       function.driver);
   }
   const auto vfs = std::count_if(function.vfs.begin(), function.vfs.end(),
                                  [](const auto& vf) { return vf.has_value(); });

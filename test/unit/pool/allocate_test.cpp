@@ -117,6 +117,16 @@ TEST_CASE("what was given is left for the CNI binary to compare with") {
   CHECK(record->char_devices.at(0).dev == "231:196");
 }
 
+TEST_CASE("that a device was given without RDMA is left too, in place of what was given before") {
+  Node node;
+  must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
+  node.pool.members.at(0).rdma = false;
+  must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
+  const auto record = must(device::read_allocation(node.places.run, {0, 0x3b, 0, 2}));
+  REQUIRE(record);
+  CHECK(record->char_devices.empty());
+}
+
 TEST_CASE("an id of another pool is an error that names it and the resource") {
   Node node;
   const auto allocation = pool::allocate(node.pool, {"0000:3b:00.7"}, node.places);
