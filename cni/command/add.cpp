@@ -115,8 +115,9 @@ Outcome<std::string> add(const Call& call) {
   auto result = address(call, attacher, request, *attached, watch, steps);
   if (!result) {
     auto error = result.error();
-    const auto undone =
-        both(call.ipam.call(cnispec::Command::del), to_outcome(attacher.detach(request.key)));
+    // As DEL does: the VF first.
+    const auto detached = to_outcome(attacher.detach(request.key));
+    const auto undone = both(detached, call.ipam.call(cnispec::Command::del));
     if (!undone) {
       error.details = fmt::format("{}{}while undoing it: {}", error.details,
                                   error.details.empty() ? "" : "; ", undone.error().text());

@@ -6,6 +6,7 @@
 #include "attach/transaction.hpp"
 #include "attach/vf.hpp"
 #include "attach/vf_settings.hpp"
+#include "base/text.hpp"
 
 namespace railhead::attach {
 namespace {
@@ -39,7 +40,11 @@ Result<void> Attacher::activate(const AttachRequest& request, const IpConfig& co
   auto prepared = host_.netns.run(*netns, [&]() -> Result<void> {
     std::ignore = write_sysctl(host_, "ipv4/conf/*/arp_notify", link->name, "1");
     std::ignore = write_sysctl(host_, "ipv6/conf/*/ndisc_notify", link->name, "1");
-    if (v6) std::ignore = write_sysctl(host_, "ipv6/conf/*/disable_ipv6", link->name, "0");
+    if (v6) {
+      std::ignore = write_sysctl(host_, "ipv6/conf/*/disable_ipv6", link->name, "0");
+      // The address can be used while it is still looked for duplicates.
+      std::ignore = write_sysctl(host_, "ipv6/conf/*/optimistic_dad", link->name, "1");
+    }
     return {};
   });
   if (!prepared) return prepared;
@@ -89,14 +94,17 @@ Result<void> Attacher::check(const AttachmentKey& key) {
   if (!pf) return pass(pf);
   auto vf = host_.links.vf(pf->index, (*record)->vf_index);
   if (!vf) return pass(vf);
-  std::string wrong = describe_difference(*vf, (*record)->settings.vf);
+  std::vector<std::string> wrong;
+  if (auto text = describe_difference(*vf, (*record)->settings.vf); !text.empty()) {
+    wrong.push_back(text);
+  }
   if ((*record)->link) {
     auto links = host_.netns.links(**netns);
     if (!links) return pass(links);
     auto link = (*links)->by_name(key.ifname);
     if (!link) return pass(link);
     if (link->parent_device && *link->parent_device != (*record)->device.to_string()) {
-      wrong += fmt::format("; {} is {}", key.ifname, *link->parent_device);
+      wrong.push_back(fmt::format("{} is {}", key.ifname, *link->parent_device));
     }
   }
   if ((*record)->moves_rdma) {
@@ -106,12 +114,12 @@ Result<void> Attacher::check(const AttachmentKey& key) {
     for (const auto& [name, nodes] : (*record)->rdma) {
       if (std::none_of(devices->begin(), devices->end(),
                        [&](const auto& device) { return device.name == name; })) {
-        wrong += fmt::format("; RDMA device {} is missing", name);
+        wrong.push_back(fmt::format("RDMA device {} is missing", name));
       }
     }
   }
   if (wrong.empty()) return {};
-  return fail(ErrorCode::io, "{}: {}", describe(key, (*record)->pod), wrong);
+  return fail(ErrorCode::io, "{}: {}", describe(key, (*record)->pod), join(wrong, "; "));
 }
 
 Result<void> Attacher::collect_garbage(const std::string& network,

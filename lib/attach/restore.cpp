@@ -5,6 +5,7 @@
 #include "attach/store.hpp"
 #include "attach/vf.hpp"
 #include "attach/vf_settings.hpp"
+#include "base/text.hpp"
 
 namespace railhead::attach {
 
@@ -46,14 +47,17 @@ class Restorer {
 
  private:
   // --- RDMA -------------------------------------------------------------------------------------
+  // By the function, not by name: a pod may have renamed its device.
   Result<void> bring_rdma_back() {
     if (!record_.moves_rdma) return {};
-    for (const auto& [name, devices] : record_.rdma) {
+    auto devices = rdma_state(host_, record_.device);
+    if (!devices) return pass(devices);
+    for (const auto& [name, nodes] : *devices) {
       if (auto done = bring_rdma_back(name); !done) {
         return pass(done, fmt::format("RDMA device {}", name));
       }
     }
-    return {};
+    return restore_rdma_names();
   }
 
   bool rdma_is_back(const std::string& name) {
@@ -73,15 +77,31 @@ class Restorer {
       auto moved = (*pod)->move(name, here->fd());
       if (!moved && !is(moved, ErrorCode::not_found)) return moved;
     }
-    // Gone with its driver, or still on its way back from a namespace that ended.
-    auto left = rdma_state(host_, record_.device);
-    if (left && !left->contains(name)) {
-      log_.warning("the RDMA device no longer exists", {{"device", bdf_}, {"rdma", name}});
-      return {};
-    }
+    // Maybe still on its way back from a namespace that ended.
     if (!wait_until(host_.clock, kReturnLimit, kReturnPoll, [&] { return rdma_is_back(name); })) {
       return fail(ErrorCode::timeout, "it has not come back to the host's namespace within {} s",
                   kReturnLimit.count());
+    }
+    return {};
+  }
+
+  // A device that is under a new name gets its own; one that went with its driver is told.
+  Result<void> restore_rdma_names() {
+    std::vector<std::string> renamed;
+    for (const auto& name : rdma_in_host(host_, record_.device)) {
+      if (!record_.rdma.contains(name)) renamed.push_back(name);
+    }
+    for (const auto& [name, nodes] : record_.rdma) {
+      if (rdma_is_back(name)) continue;
+      if (renamed.empty()) {
+        log_.warning("the RDMA device no longer exists", {{"device", bdf_}, {"rdma", name}});
+        continue;
+      }
+      if (auto done = host_.rdma.rename(renamed.back(), name); !done) {
+        return pass(done,
+                    fmt::format("giving RDMA device {} its name {} back", renamed.back(), name));
+      }
+      renamed.pop_back();
     }
     return {};
   }
@@ -93,7 +113,7 @@ class Restorer {
     if (!link) return pass(link);
     // Down while its addresses change: a VF that is up and trusted would write its own MAC over
     // the admin MAC.
-    if (link->is_up() && needs_change(*link, pf_index)) {
+    if (link->is_up() && (!record_.link->up || needs_change(*link, pf_index))) {
       if (auto done = host_.links.change(link->index, {.up = false}); !done) return done;
     }
     if (auto done = restore_addresses(*link, pf_index); !done) return done;
@@ -203,36 +223,45 @@ class Restorer {
       if (std::find(link.alt_names.begin(), link.alt_names.end(), name) != link.alt_names.end()) {
         continue;
       }
-      if (auto done = host_.links.add_alt_name(link.index, name); !done) return done;
+      warn_of(host_.links.add_alt_name(link.index, name), "alternative name " + name);
     }
     const auto now = read_sysctls(host_, before.name);
     for (const auto& [key, value] : before.sysctls) {
       if (auto at = now.find(key); at != now.end() && at->second == value) continue;
-      if (auto done = write_sysctl(host_, key, before.name, value); !done) return done;
+      warn_of(write_sysctl(host_, key, before.name, value), fmt::format("{}={}", key, value));
     }
     if (before.up) return host_.links.change(link.index, {.up = true});
     return {};
+  }
+
+  // What another program took meanwhile, or the kernel no longer lets be set, does not keep the
+  // device from being given back.
+  void warn_of(const Result<void>& done, const std::string& what) {
+    if (done) return;
+    log_.warning("not restored",
+                 {{"device", bdf_}, {"what", what}, {"error", done.error().message}});
   }
 
   // --- verified ---------------------------------------------------------------------------------
   Result<void> verify(uint32_t pf_index) {
     auto vf = host_.links.vf(pf_index, record_.vf_index);
     if (!vf) return pass(vf);
-    std::string wrong = describe_difference(*vf, record_.vf);
+    std::vector<std::string> wrong;
+    if (auto text = describe_difference(*vf, record_.vf); !text.empty()) wrong.push_back(text);
     if (record_.link) {
       auto link = host_.links.by_parent(bdf_);
       if (!link) return pass(link);
       const LinkState& before = *record_.link;
+      // Not whether it is up: a network manager may have taken it up as soon as it appeared.
       const auto compare = [&](std::string_view what, const auto& now, const auto& was) {
-        if (now != was) wrong += fmt::format("; {} is {}, was {}", what, now, was);
+        if (now != was) wrong.push_back(fmt::format("{} is {}, was {}", what, now, was));
       };
       compare("name", link->name, before.name);
       compare("MAC", link->address.to_string(), before.address.to_string());
       compare("MTU", link->mtu, before.mtu);
-      compare("up", link->is_up(), before.up);
     }
     if (wrong.empty()) return {};
-    return fail(ErrorCode::io, "VF {} is back, but not as it was: {}", bdf_, wrong);
+    return fail(ErrorCode::io, "VF {} is back, but not as it was: {}", bdf_, join(wrong, "; "));
   }
 
   host::Host& host_;

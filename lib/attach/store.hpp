@@ -27,7 +27,7 @@ class Store {
   [[nodiscard]] Result<void> save(const Record& record) const;
   // Nothing when there is none. decode: it cannot be read; the message names the file.
   [[nodiscard]] Result<std::optional<Record>> load(const AttachmentKey& key) const;
-  // Removes the claim of its device, then the record.
+  // Removes the claim of its device, if it is this record's, then the record.
   [[nodiscard]] Result<void> remove(const Record& record) const;
   // Every record that can be read; `unreadable` files are left where they stand and returned.
   struct Listing {

@@ -50,19 +50,32 @@ class Attachment {
   Result<void> refuse_if_held() {
     auto mine = store_.load(request_.key);
     if (!mine) return pass(mine);
-    auto holder = *mine ? mine : store_.owner(request_.device);
+    if (*mine && (*mine)->device != request_.device) return held_by(**mine);
+    auto holder = store_.owner(request_.device);
     if (!holder) return pass(holder);
     if (!*holder) return {};
-    const Record& held = **holder;
-    auto netns = living_netns(host_, held);
+    auto holds = still_holds(**holder);
+    if (!holds) return pass(holds);
+    if (*holds) return held_by(**holder);
+    log_.warning("taking up the undo of an attachment that no longer has its device",
+                 {{"device", bdf_}, {"holder", describe((*holder)->key, (*holder)->pod)}});
+    return undo(host_, store_, **holder, log_);
+  }
+
+  static Result<void> held_by(const Record& holder) {
+    return fail(ErrorCode::busy, "VF {} is held by {}; it is released when that is deleted",
+                holder.device.to_string(), describe(holder.key, holder.pod));
+  }
+
+  // Its namespace lives, and the VF is not in the host again. (A namespace made anew can come by
+  // the path and the inode number of an old one.)
+  Result<bool> still_holds(const Record& holder) {
+    auto netns = living_netns(host_, holder);
     if (!netns) return pass(netns);
-    if (*netns) {
-      return fail(ErrorCode::busy, "VF {} is held by {}; it is released when that is deleted",
-                  held.device.to_string(), describe(held.key, held.pod));
-    }
-    log_.warning("taking up the undo of an attachment whose namespace is gone",
-                 {{"device", bdf_}, {"holder", describe(held.key, held.pod)}});
-    return undo(host_, store_, held, log_);
+    if (!*netns || !holder.link) return netns->has_value();
+    auto back = host_.links.by_parent(bdf_);
+    if (!back && !is(back, ErrorCode::not_found)) return pass(back);
+    return !back;
   }
 
   // Everything that stands there, before anything is changed.
@@ -135,11 +148,12 @@ class Attachment {
     return {};
   }
 
-  // The container was given these character devices at Allocate; it must never open others.
+  // The container was given these character devices at Allocate; it must never open others. One
+  // that was given none can open none. Without an Allocate the move must not change them.
   Result<void> compare_nodes(std::string_view when) {
-    if (record_.rdma.empty()) return {};
     auto allocation = device::read_allocation(host_.roots.run, request_.device);
     if (!allocation) return pass(allocation);
+    if (*allocation && (*allocation)->char_devices.empty()) return {};
     auto now = rdma_state(host_, request_.device);
     if (!now) return pass(now);
     const std::string is = all_nodes(*now);
@@ -148,8 +162,9 @@ class Attachment {
     if (is == was) return {};
     return fail(ErrorCode::busy,
                 "the RDMA character devices of {} changed: {} they are {}, but {} were given to "
-                "the container; delete the pod so that it is allocated anew",
-                bdf_, when, is, was);
+                "the container; delete the pod so that it is allocated anew (where no agent "
+                "allocates any more, remove {}/allocations)",
+                bdf_, when, is, was, host_.roots.run);
   }
 
   static std::string all_nodes(const RdmaState& rdma) {
@@ -208,7 +223,8 @@ class Attachment {
 
   // Reads back what was set, then keeps it on record.
   Result<void> finish() {
-    auto vf = host_.links.vf(pf_index_, record_.vf_index);
+    auto vf = record_.settings.vf.empty() ? Result<host::VfAttributes>(record_.vf)
+                                          : host_.links.vf(pf_index_, record_.vf_index);
     if (!vf) return pass(vf);
     if (auto wrong = describe_difference(*vf, record_.settings.vf); !wrong.empty()) {
       return fail(ErrorCode::io, "VF {} did not take its settings: {}", bdf_, wrong);
@@ -254,6 +270,11 @@ Result<std::optional<host::Netns>> living_netns(host::Host& host, const Record& 
 }
 
 Result<void> undo(host::Host& host, const Store& store, const Record& record, Logger& log) {
+  auto holder = store.owner(record.device);
+  if (!holder) return pass(holder);
+  // Killed before it had claimed the device, or after it had given it up: there is nothing to
+  // undo, and by now the device may be another's.
+  if (!*holder || (*holder)->key != record.key) return store.remove(record);
   auto netns = living_netns(host, record);
   if (!netns) return pass(netns);
   auto done = restore(host, record, *netns ? &**netns : nullptr, log);

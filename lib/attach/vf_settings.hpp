@@ -15,7 +15,7 @@ namespace railhead::attach {
 [[nodiscard]] Result<void> apply(host::Links& links, uint32_t pf_index, uint32_t vf,
                                  const host::VfAttributes& change);
 
-// "vlan 100, is 0": what `wanted` has and `now` does not; empty when nothing differs.
+// "trust is off, not on": what `wanted` has and `now` does not; empty when nothing differs.
 [[nodiscard]] std::string describe_difference(const host::VfAttributes& now,
                                               const host::VfAttributes& wanted);
 

@@ -107,8 +107,8 @@ TEST_CASE("ADD and DEL leave everything as it stood") {
 
 TEST_CASE("Whatever step of ADD fails, with or without effect, everything stands as before") {
   const auto effect = GENERATE(FakeHost::Effect::none, FakeHost::Effect::done);
-  for (const char* function : {"change", "change_vf", "remove_alt_name", "move", "by_name",
-                               "vf", "open", "netns_mode"}) {
+  for (const char* function :
+       {"change", "change_vf", "remove_alt_name", "move", "by_name", "vf", "open", "netns_mode"}) {
     unsigned failures = 0;
     for (unsigned skip = 0; skip < 12; ++skip) {
       Node node;
@@ -252,4 +252,79 @@ TEST_CASE("GC undoes what is not listed, of its network only") {
   CHECK(node.records() == 2);
   must(node.attacher.collect_garbage("rail0", {}));
   CHECK(node.standing() == before);
+}
+
+TEST_CASE("A container that was given no character devices has none compared") {
+  Node node;
+  device::Allocation allocation;
+  allocation.resource = "rdma/vf";
+  allocation.device = *PciAddress::parse("0000:11:00.0");
+  must(device::write_allocation(node.fake.host.roots.run, allocation));
+  must(node.attacher.attach(node.request()));
+}
+
+TEST_CASE("An RDMA device that vanished after Allocate: ADD fails, the container holds its node") {
+  Node node;
+  device::Allocation allocation;
+  allocation.resource = "rdma/vf";
+  allocation.device = *PciAddress::parse("0000:11:00.0");
+  allocation.char_devices = {{device::CharKind::uverbs, "uverbs1", "231:193"}};
+  must(device::write_allocation(node.fake.host.roots.run, allocation));
+  for (const char* folder : {"infiniband", "infiniband_verbs", "infiniband_mad"}) {
+    std::filesystem::remove_all(node.fake.host.roots.sysfs + "/bus/pci/devices/0000:11:00.0/" +
+                                folder);
+  }
+  auto attached = node.attacher.attach(node.request());
+  REQUIRE(is(attached, ErrorCode::busy));
+  CHECK(attached.error().message.find("they are none, but uverbs1") != std::string::npos);
+}
+
+TEST_CASE("A killed ADD's record without a claim does not touch the VF's next owner") {
+  Node node;
+  must(node.attacher.attach(node.request("c0")));
+  // Killed between record and claim, or between the two steps of forgetting them.
+  must(host::remove_file(node.fake.host.roots.run + "/devices/0000:11:00.0"));
+  node.fake.delete_netns("pod0");
+  node.pod = node.fake.add_netns("pod1");
+  auto second = node.request("c1");
+  must(node.attacher.attach(second));
+  const auto held = node.fake.vf(second.device);
+  must(node.attacher.detach(node.request("c0").key));
+  CHECK(node.fake.vf(second.device) == held);
+  CHECK(node.fake.link("pod1", "net1"));
+  must(node.attacher.check(second.key));
+}
+
+TEST_CASE("A VF that a network manager took up in the host is given back all the same") {
+  Node node;
+  node.fake.link("host", "p0v0")->flags &= ~1U;
+  const auto before = node.standing();
+  must(node.attacher.attach(node.request()));
+  node.fake.delete_netns("pod0");
+  auto* link = node.fake.link("host", "net1");
+  REQUIRE(link);
+  link->flags |= 1U;
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("An RDMA device that the pod renamed comes back under its own name") {
+  Node node;
+  const auto before = node.standing();
+  must(node.attacher.attach(node.request()));
+  auto netns = must(node.fake.host.netns.open(node.pod));
+  must(must(node.fake.host.netns.rdma(netns))->rename("mlx5_1", "rail0"));
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("An interface that is attached already is refused, also with another device") {
+  Node node;
+  must(node.attacher.attach(node.request()));
+  auto other = node.request();
+  other.device = *PciAddress::parse("0000:11:00.1");
+  auto second = node.attacher.attach(other);
+  REQUIRE(is(second, ErrorCode::busy));
+  CHECK(second.error().message.starts_with("VF 0000:11:00.0 is held by net1 of container c0"));
+  CHECK(node.fake.link("host", "p0v1"));
 }
