@@ -15,7 +15,7 @@ for i in {0..6}; do up_with_carrier pf0v$i; must ip link set dev pf0v$i down; do
 
 figures=$("$RAILHEAD_BIN/bench-attach" "$RAILHEAD_BIN/railhead" "$pairs" "${vfs[@]}" 2>/run/bench.log) ||
     die "bench-attach: $(tail -3 /run/bench.log)"
-printf 'attach, %s interleaved pairs; the floor is the bare kernel moves: device down, one move, one link-up\n' "$pairs"
+printf 'attach, %s interleaved pairs; the floor is the bare kernel work: one move of a VF that is down, one link-up\n' "$pairs"
 jq -r 'to_entries[] | "  \(.key): \(.value.attach_ms) ms (sd \(.value.attach_sd)), floor \(.value.floor_ms) ms (sd \(.value.floor_sd)), ratio \(.value.ratio), goal 1.5"' <<<"$figures"
 
 strace -f -o /run/strace.txt -e trace=%process,fsync,fdatasync,sendmsg,sendto,flock \

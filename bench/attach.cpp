@@ -1,6 +1,7 @@
 // Runs in the VM: the release CNI binary attaching 1 and N VFs, against the bare kernel moves of
-// the same VFs (device down, one RTM_NEWLINK that moves and names, one link-up). Pairs are
-// interleaved, so that what disturbs one disturbs the other. Prints one JSON object.
+// the same VFs, which are down as the binary finds them: one RTM_NEWLINK that moves and names, one
+// look for the new ifindex, one link-up. Pairs are interleaved, so that what disturbs one disturbs
+// the other. Prints one JSON object.
 //
 //   bench-attach RAILHEAD PAIRS BDF...
 #include <algorithm>
@@ -73,11 +74,11 @@ class Bench {
   }
 
   double floor(size_t count) {
+    std::vector<uint32_t> indexes;
+    for (size_t i = 0; i < count; ++i) indexes.push_back(must(links_->by_name(names_[i])).index);
     const auto start = std::chrono::steady_clock::now();
     for (size_t i = 0; i < count; ++i) {
-      const auto link = must(links_->by_name(names_[i]));
-      must(links_->change(link.index, {.up = false}));
-      must(links_->change(link.index, {.netns_fd = pod_.fd(), .name = ifname(i)}));
+      must(links_->change(indexes[i], {.netns_fd = pod_.fd(), .name = ifname(i)}));
       const auto moved = must(pod_links_->by_name(ifname(i)));
       must(pod_links_->change(moved.index, {.up = true}));
     }

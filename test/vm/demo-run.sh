@@ -20,11 +20,15 @@ ms() { echo $((($2 - $1 + 500) / 1000)); }      # of two $EPOCHREALTIME without 
 now() { echo "${EPOCHREALTIME/[.,]/}"; }
 
 work=$(mktemp -d /tmp/railhead-demo.XXXXXX)
-agent=
+agent= vf0= vf1= ipam=
 cleanup() {
     [ -z "$agent" ] || kill "$agent" 2>/dev/null || true
-    local pod
+    local pod id
     for pod in 0 1; do
+        # After a step that failed: what is attached is given back before its namespace goes.
+        id=vf$pod
+        [ ! -e /run/netns/railhead-pod$pod ] ||
+            cni DEL demo-pod$pod railhead-pod$pod net1 "$(cni_conf rail0 "${!id}" "${ipam:-}")" >/dev/null 2>&1 || true
         [ ! -e /run/netns/railhead-pod$pod ] || ip netns delete railhead-pod$pod || true
     done
     rm -rf "$work"
@@ -86,6 +90,9 @@ done
 [ -n "$vf1" ] || die "the resource $resource has fewer than two devices"
 
 if [ "${RAILHEAD_VM:-}" != 1 ]; then
+    for program in /usr/lib/cni/host-local /usr/bin/rping /usr/bin/ping /usr/bin/jq; do
+        [ -x $program ] || die "$program is missing: apt-get install containernetworking-plugins rdmacm-utils iputils-ping jq"
+    done
     printf '\nThis will move %s and %s into two new network namespaces and back. Go on? [y/N] ' "$vf0" "$vf1"
     read -r answer
     [ "$answer" = y ] || [ "$answer" = Y ] || { echo "Nothing was changed."; exit 0; }

@@ -179,6 +179,27 @@ t_eq "ADD answers in version 1.1.0, with MTU and PCI address" "1.1.0 1500 $vf" \
 check "DEL in version 1.1.0" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf")"
 must ip netns delete pod0
 
+section under the name of sriov-cni
+mkdir -p /run/test
+must cp "$RAILHEAD_BIN/railhead" /run/test/sriov
+make_netns pod0
+# As Multus calls it: type sriov, more arguments than are known, a MAC in both places.
+sriov() {
+    CNI_COMMAND=$1 CNI_CONTAINERID=c0 CNI_NETNS=/run/netns/pod0 CNI_IFNAME=net1 CNI_PATH=/run/test:/usr/lib/cni \
+        CNI_ARGS='IgnoreUnknown=true;K8S_POD_NAMESPACE=ns;K8S_POD_NAME=a;MAC=52:54:00:aa:bb:02' /run/test/sriov <<J
+{"cniVersion":"0.3.1","name":"rail","type":"sriov","deviceID":"$vf","pciBusID":"$vf","vlan":0,"SPOOFCHK":"off",
+ "capabilities":{"mac":true},"runtimeConfig":{"mac":"52:54:00:aa:bb:03"},"ipam":{}}
+J
+}
+check "ADD" sriov ADD
+t_match "runtimeConfig's MAC goes before that of CNI_ARGS" "52:54:00:aa:bb:03" "$(ip -n pod0 -o link show dev net1)"
+t_match "keys are read in any case" "spoof checking off" "$(vf_line 0)"
+check_fails "the holder is named with its pod" 'pod ns/a' \
+    cni ADD c1 pod0 net2 "$(cni_conf rail "$vf")"
+check "DEL" sriov DEL
+must ip netns delete pod0
+check_node_is "and all is back" "$before"
+
 section PF down
 must ip link set dev pf0 down
 make_netns pod0
