@@ -95,11 +95,9 @@ Json rdma_json(const RdmaState& rdma) {
 }
 
 device::CharKind kind_from(std::string_view text) {
-  using enum device::CharKind;
-  for (auto kind : {uverbs, umad, issm}) {
-    if (to_string(kind) == text) return kind;
-  }
-  throw std::runtime_error(fmt::format("unknown kind of character device \"{}\"", text));
+  auto kind = device::parse_char_kind(text);
+  if (!kind) throw std::runtime_error(fmt::format("unknown kind of character device \"{}\"", text));
+  return *kind;
 }
 
 RdmaState rdma_from(const Json& json) {

@@ -106,7 +106,7 @@ class Attachment {
   }
 
   Result<void> look_at_link(const VfPlace& place) {
-    if (is_userspace_driver(place.driver)) return {};
+    if (device::is_userspace_driver(place.driver)) return {};
     if (place.netdevs.empty()) {
       return fail(ErrorCode::not_found,
                   "the VF {} does not have a interface name or a dpdk driver (driver: {}; a VF "

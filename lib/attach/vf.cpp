@@ -25,13 +25,6 @@ Result<uint32_t> index_in_pf(const host::Directory& pf, const PciAddress& vf) {
   return fail(ErrorCode::not_found, "its PF has no virtfn link to it");
 }
 
-// "p0", "p1": the name of an uplink port; representors are "pf0vf1" (devlink-port).
-bool is_uplink(const host::Link& link) {
-  return link.phys_port_name && link.phys_port_name->size() > 1 &&
-         link.phys_port_name->front() == 'p' &&
-         parse_int<uint32_t>(std::string_view(*link.phys_port_name).substr(1));
-}
-
 constexpr std::array kSysctls = {"ipv4/conf/*/arp_announce", "ipv4/conf/*/arp_ignore",
                                  "ipv4/conf/*/forwarding",   "ipv4/conf/*/rp_filter",
                                  "ipv6/conf/*/accept_ra",    "ipv6/conf/*/addr_gen_mode",
@@ -81,14 +74,11 @@ Result<host::Link> pf_link(host::Host& host, const PciAddress& pf) {
   for (const auto& name : *names) {
     auto link = host.links.by_name(name);
     if (!link) return pass(link, fmt::format("PF {}", pf.to_string()));
-    if (names->size() == 1 || is_uplink(*link)) return link;
+    const bool uplink = link->phys_port_name && device::is_uplink_port(*link->phys_port_name);
+    if (names->size() == 1 || uplink) return link;
     if (!first) first = std::move(*link);
   }
   return *first;
-}
-
-bool is_userspace_driver(std::string_view driver) {
-  return driver == "vfio-pci" || driver == "uio_pci_generic" || driver == "igb_uio";
 }
 
 Result<RdmaState> rdma_state(const host::Host& host, const PciAddress& address) {

@@ -23,9 +23,6 @@ struct VfPlace {
 // The PF's netdev: the one of its uplink port where switchdev representors stand beside it.
 [[nodiscard]] Result<host::Link> pf_link(host::Host& host, const PciAddress& pf);
 
-// Drivers that hand a function to user space; it has no netdev then.
-[[nodiscard]] bool is_userspace_driver(std::string_view driver);
-
 // RDMA devices of the function with their character devices, in whatever namespace they are.
 [[nodiscard]] Result<RdmaState> rdma_state(const host::Host& host, const PciAddress& address);
 // The names of the RDMA devices that are in the host's namespace.
