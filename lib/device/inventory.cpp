@@ -13,8 +13,11 @@ bool GpuPredicate::takes(const PciFunction& function) const {
 }
 
 Inventory::Inventory(std::vector<PciFunction> functions,
-                     std::optional<host::RdmaNetnsMode> rdma_netns_mode)
-    : functions_(std::move(functions)), rdma_netns_mode_(rdma_netns_mode) {
+                     std::optional<host::RdmaNetnsMode> rdma_netns_mode,
+                     std::vector<std::string> warnings)
+    : functions_(std::move(functions)),
+      rdma_netns_mode_(rdma_netns_mode),
+      warnings_(std::move(warnings)) {
   std::sort(functions_.begin(), functions_.end(),
             [](const auto& a, const auto& b) { return a.address < b.address; });
 }

@@ -27,7 +27,8 @@ struct ScanOptions {
 class Inventory {
  public:
   // Sorts the functions by address.
-  Inventory(std::vector<PciFunction> functions, std::optional<host::RdmaNetnsMode> rdma_netns_mode);
+  Inventory(std::vector<PciFunction> functions, std::optional<host::RdmaNetnsMode> rdma_netns_mode,
+            std::vector<std::string> warnings);
 
   // In PCI order.
   [[nodiscard]] const std::vector<PciFunction>& functions() const { return functions_; }
@@ -37,16 +38,22 @@ class Inventory {
   [[nodiscard]] std::optional<host::RdmaNetnsMode> rdma_netns_mode() const {
     return rdma_netns_mode_;
   }
+  // What could not be read and is therefore left out, each with what it is of and why.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
   friend bool operator==(const Inventory&, const Inventory&) = default;
 
  private:
   std::vector<PciFunction> functions_;
   std::optional<host::RdmaNetnsMode> rdma_netns_mode_;
+  std::vector<std::string> warnings_;
 };
 
 // Looks at everything once: a fixed number of small sysfs reads per function, one dump of the
 // links, one of the RDMA devices, one devlink question per PF. A subsystem that the kernel lacks
-// is an empty part, and so is a function that goes away meanwhile. Errors: io, permission.
+// is an empty part, and so is a function that goes away meanwhile. What is sick is left out with a
+// warning: a function whose sysfs files cannot be read, RDMA netlink's answers, an eswitch mode.
+// Errors: the links and routes (which tell the node's own way out), or the PCI folder, cannot be
+// read.
 [[nodiscard]] Result<Inventory> scan(const host::Host& host, const ScanOptions& options = {});
 
 }  // namespace railhead::device

@@ -51,6 +51,8 @@ LinkLayer link_layer_of(std::string_view protocol) {
   return LinkLayer::unknown;
 }
 
+using Warnings = std::vector<std::string>;
+
 // What netlink tells of the whole node, each with one dump.
 struct Subsystems {
   std::unordered_map<std::string, std::vector<Netdev>> by_parent;  // "0000:3b:00.2"
@@ -59,7 +61,22 @@ struct Subsystems {
   std::optional<host::RdmaNetnsMode> rdma_netns_mode;
 };
 
-Result<Subsystems> read_subsystems(const host::Host& host) {
+// Without RDMA netlink's answers sysfs tells the most of it.
+void read_rdma_subsystem(const host::Host& host, Subsystems& all, Warnings& warnings) {
+  const auto rdma = host.rdma.list();
+  if (!rdma) warnings.push_back("RDMA devices: " + rdma.error().message);
+  for (const auto& device : rdma.value_or(std::vector<host::RdmaLink>{})) {
+    if (!device.ports_error.empty()) {
+      warnings.push_back(fmt::format("ports of {}: {}", device.name, device.ports_error));
+    }
+    all.rdma.emplace(device.name, device);
+  }
+  const auto mode = host.rdma.netns_mode();
+  if (!mode) warnings.push_back("RDMA netns mode: " + mode.error().message);
+  all.rdma_netns_mode = mode.value_or(std::nullopt);
+}
+
+Result<Subsystems> read_subsystems(const host::Host& host, Warnings& warnings) {
   Subsystems all;
   const auto links = host.links.list();
   if (!links) return pass(links, "network links");
@@ -75,12 +92,7 @@ Result<Subsystems> read_subsystems(const host::Host& host) {
       all.by_name.emplace(link.name, std::move(netdev));
     }
   }
-  auto rdma = host.rdma.list();
-  if (!rdma) return pass(rdma, "RDMA devices");
-  for (auto& device : *rdma) all.rdma.emplace(device.name, device);
-  auto mode = host.rdma.netns_mode();
-  if (!mode) return pass(mode, "RDMA netns mode");
-  all.rdma_netns_mode = *mode;
+  read_rdma_subsystem(host, all, warnings);
   return all;
 }
 
@@ -107,8 +119,7 @@ Result<std::string> net_folder(const Directory& function, const std::string& dri
 }
 
 Result<std::vector<Netdev>> read_netdevs(const Directory& function, const std::string& address,
-                                         const std::string& driver,
-                                         const Subsystems& subsystems) {
+                                         const std::string& driver, const Subsystems& subsystems) {
   if (const auto known = subsystems.by_parent.find(address); known != subsystems.by_parent.end()) {
     return known->second;
   }
@@ -198,8 +209,7 @@ Result<void> read_sriov(const Directory& folder, PciFunction& function) {
 }
 
 Result<void> read_details(const Directory& devices, const std::string& name,
-                          const Subsystems& subsystems, const host::Host& host,
-                          PciFunction& function) {
+                          const Subsystems& subsystems, PciFunction& function) {
   const auto link = devices.link(name);
   if (!link) return pass(link);
   function.path = ancestors(*link);
@@ -220,18 +230,12 @@ Result<void> read_details(const Directory& devices, const std::string& name,
   auto rdma = read_rdma(*folder, subsystems);
   if (!rdma) return pass(rdma);
   function.rdma = std::move(*rdma);
-  if (function.total_vfs) {
-    auto mode = host.devlink.eswitch_mode(name);
-    if (!mode) return pass(mode);
-    function.eswitch_mode = std::move(*mode);
-  }
   return {};
 }
 
 // Nothing for what is neither a network function nor a GPU, or has gone meanwhile.
 Result<std::optional<PciFunction>> read_function(const Directory& devices, const std::string& name,
                                                  const Subsystems& subsystems,
-                                                 const host::Host& host,
                                                  const ScanOptions& options) {
   const auto address = PciAddress::parse(name);
   if (!address) return std::nullopt;
@@ -247,10 +251,20 @@ Result<std::optional<PciFunction>> read_function(const Directory& devices, const
   function.device_id = std::move(known.device_id);
   function.is_gpu = options.gpu.takes(function);
   if (!function.is_gpu && !function.is_network()) return std::nullopt;
-  auto details = read_details(devices, name, subsystems, host, function);
+  auto details = read_details(devices, name, subsystems, function);
   if (absent(details)) return std::nullopt;
   if (!details) return pass(details);
   return function;
+}
+
+void read_eswitch_modes(const host::Host& host, std::vector<PciFunction>& functions,
+                        Warnings& warnings) {
+  for (auto& function : functions) {
+    if (!function.total_vfs) continue;
+    const auto mode = host.devlink.eswitch_mode(function.address.to_string());
+    if (!mode) warnings.push_back(mode.error().message);
+    function.eswitch_mode = mode.value_or(std::nullopt);
+  }
 }
 
 // A VF's PF and index are what the PF says: N links read, not N per VF.
@@ -271,21 +285,26 @@ void link_vfs(std::vector<PciFunction>& functions) {
 }  // namespace
 
 Result<Inventory> scan(const host::Host& host, const ScanOptions& options) {
-  const auto subsystems = read_subsystems(host);
+  Warnings warnings;
+  const auto subsystems = read_subsystems(host, warnings);
   if (!subsystems) return pass(subsystems);
   const auto devices = Directory::open(host.roots.sysfs + "/bus/pci/devices");
-  if (absent(devices)) return Inventory({}, subsystems->rdma_netns_mode);
+  if (absent(devices)) return Inventory({}, subsystems->rdma_netns_mode, std::move(warnings));
   if (!devices) return pass(devices);
   const auto names = devices->list(".");
   if (!names) return pass(names, "PCI devices");
   std::vector<PciFunction> functions;
   for (const auto& name : *names) {
-    auto function = read_function(*devices, name, *subsystems, host, options);
-    if (!function) return pass(function, name);
-    if (*function) functions.push_back(std::move(**function));
+    auto function = read_function(*devices, name, *subsystems, options);
+    if (!function) {
+      warnings.push_back(fmt::format("{} is left out: {}", name, function.error().message));
+    } else if (*function) {
+      functions.push_back(std::move(**function));
+    }
   }
+  read_eswitch_modes(host, functions, warnings);
   link_vfs(functions);
-  return Inventory(std::move(functions), subsystems->rdma_netns_mode);
+  return Inventory(std::move(functions), subsystems->rdma_netns_mode, std::move(warnings));
 }
 
 }  // namespace railhead::device

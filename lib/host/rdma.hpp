@@ -29,6 +29,7 @@ struct RdmaLink {
   Guid node_guid;
   std::string protocol;  // "ib", "roce", "iw", "usnic"; "" on kernels that do not say
   std::vector<RdmaPort> ports;
+  std::string ports_error;  // why `ports` is empty although it has some; "" else
   friend bool operator==(const RdmaLink&, const RdmaLink&) = default;
 };
 
@@ -36,7 +37,8 @@ class RdmaDevices {
  public:
   virtual ~RdmaDevices() = default;
 
-  // Devices with their ports; an empty list when the kernel has no RDMA subsystem.
+  // Devices with their ports; an empty list when the kernel has no RDMA subsystem. A device in
+  // error state refuses to tell its ports (EIO): it is in the list without them.
   [[nodiscard]] virtual Result<std::vector<RdmaLink>> list() = 0;
   // Nothing when the kernel has no RDMA subsystem, or is too old to say.
   [[nodiscard]] virtual Result<std::optional<RdmaNetnsMode>> netns_mode() = 0;

@@ -37,7 +37,13 @@ Result<std::vector<host::RdmaLink>> LinuxRdma::list() {
                                     });
       // The kernel's answer for a device that went away since the dump.
       gone = is(done, ErrorCode::invalid_argument) || is(done, ErrorCode::not_found);
-      if (!done && !gone) return pass(done, info.device.name);
+      if (done || gone) continue;
+      // One device in error state must not hide the others; a kernel that gives no answer would
+      // keep us waiting for each of them.
+      if (is(done, ErrorCode::timeout)) return pass(done, info.device.name);
+      info.device.ports.clear();
+      info.device.ports_error = done.error().message;
+      break;
     }
     if (!gone) devices.push_back(std::move(info.device));
   }

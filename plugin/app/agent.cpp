@@ -65,6 +65,19 @@ void log_selection(const pool::Selection& selection, Logger& log) {
   }
 }
 
+std::optional<device::Inventory> look_at_node(const Options& options, const host::Host& host,
+                                              Logger& log) {
+  auto inventory = device::scan(host, options.scan);
+  if (!inventory) {
+    log.error("cannot look at the node's devices", {{"error", inventory.error().message}});
+    return std::nullopt;
+  }
+  for (const auto& warning : inventory->warnings()) {
+    log.warning("cannot read all of the node's devices", {{"error", warning}});
+  }
+  return std::move(*inventory);
+}
+
 int serve(const Options& options, const host::Host& host, Logger& log) {
   EndSignals end_signals;
   const auto parsed = read_config(options);
@@ -76,11 +89,8 @@ int serve(const Options& options, const host::Host& host, Logger& log) {
   }
   if (!parsed.errors.empty()) return 1;
 
-  const auto inventory = device::scan(host, options.scan);
-  if (!inventory) {
-    log.error("cannot look at the node's devices", {{"error", inventory.error().message}});
-    return 1;
-  }
+  const auto inventory = look_at_node(options, host, log);
+  if (!inventory) return 1;
   auto selection = pool::select(parsed.config, *inventory);
   log_selection(selection, log);
 
@@ -109,11 +119,8 @@ int serve(const Options& options, const host::Host& host, Logger& log) {
 int run(const Options& options, const host::Host& host, Logger& log) {
   if (options.command == Command::serve) return serve(options, host, log);
   if (options.command == Command::check_config) return check_config(options);
-  const auto inventory = device::scan(host, options.scan);
-  if (!inventory) {
-    log.error("cannot look at the node's devices", {{"error", inventory.error().message}});
-    return 1;
-  }
+  const auto inventory = look_at_node(options, host, log);
+  if (!inventory) return 1;
   print(options.command == Command::inventory ? device::format_tree(*inventory)
                                               : device::format_matrix(*inventory));
   return 0;

@@ -1,5 +1,6 @@
 #pragma once
 // A host for tests that only look: its kernel tells what the test puts in, and refuses changes.
+#include <cerrno>
 #include <map>
 #include <memory>
 #include <string>
@@ -37,9 +38,16 @@ class StillRdma final : public host::RdmaDevices {
  public:
   std::vector<host::RdmaLink> all;
   std::optional<host::RdmaNetnsMode> mode;
+  bool sick = false;  // EIO is the answer to every question
 
-  Result<std::vector<host::RdmaLink>> list() override { return all; }
-  Result<std::optional<host::RdmaNetnsMode>> netns_mode() override { return mode; }
+  Result<std::vector<host::RdmaLink>> list() override {
+    if (sick) return fail_errno(EIO, "list RDMA devices");
+    return all;
+  }
+  Result<std::optional<host::RdmaNetnsMode>> netns_mode() override {
+    if (sick) return fail_errno(EIO, "RDMA namespace mode");
+    return mode;
+  }
   Result<void> move(std::string_view, int) override { return refused(); }
   Result<void> rename(std::string_view, std::string_view) override { return refused(); }
 
@@ -50,8 +58,10 @@ class StillRdma final : public host::RdmaDevices {
 class StillDevlink final : public host::Devlink {
  public:
   std::map<std::string, std::string, std::less<>> modes;  // by PCI address
+  std::string sick;                                       // the PCI address that EIO is said of
 
   Result<std::optional<std::string>> eswitch_mode(std::string_view pci) override {
+    if (pci == sick) return fail_errno(EIO, "eswitch mode of {}", pci);
     const auto found = modes.find(pci);
     return found == modes.end() ? std::nullopt : std::optional(found->second);
   }

@@ -1,3 +1,5 @@
+#include <filesystem>
+
 #include <catch2/catch_test_macros.hpp>
 
 #include "device/inventory.hpp"
@@ -152,10 +154,9 @@ TEST_CASE("an RDMA device has its character devices, sorted by kind") {
   const auto& rdma = at(inventory, "0000:3b:00.0").rdma;
   REQUIRE(rdma.size() == 1);
   using device::CharKind;
-  CHECK(rdma[0].char_devices ==
-        std::vector<device::CharDevice>{{CharKind::uverbs, "uverbs4", ""},
-                                        {CharKind::umad, "umad4", ""},
-                                        {CharKind::issm, "issm4", ""}});
+  CHECK(rdma[0].char_devices == std::vector<device::CharDevice>{{CharKind::uverbs, "uverbs4", ""},
+                                                                {CharKind::umad, "umad4", ""},
+                                                                {CharKind::issm, "issm4", ""}});
   CHECK(rdma[0].in_host_namespace);
 }
 
@@ -201,6 +202,44 @@ TEST_CASE("a PF tells its eswitch mode where devlink answers") {
   const auto inventory = node.scan();
   CHECK(at(inventory, "0000:3b:00.0").eswitch_mode == "switchdev");
   CHECK_FALSE(at(inventory, "0000:3c:00.0").eswitch_mode);
+}
+
+TEST_CASE("a function that cannot be read is left out with a warning, the others are not") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0"});
+  node.tree.add({.address = "0000:3c:00.0"});
+  const auto attribute = node.tree.folder("0000:3b:00.0") + "/numa_node";
+  std::filesystem::remove(attribute);
+  std::filesystem::create_directory(attribute);  // to read it is an error, EISDIR
+  const auto inventory = node.scan();
+  REQUIRE(inventory.functions().size() == 1);
+  CHECK(inventory.functions()[0].address.to_string() == "0000:3c:00.0");
+  REQUIRE(inventory.warnings().size() == 1);
+  CHECK(inventory.warnings()[0].starts_with("0000:3b:00.0 is left out: "));
+}
+
+TEST_CASE("an RDMA device whose ports cannot be read, and a PF without eswitch mode, stay") {
+  Node node;
+  node.tree.add(
+      {.address = "0000:3b:00.0", .total_vfs = 4, .rdma = {{.name = "mlx5_4", .number = 4}}});
+  node.still.rdma.all = {{3, "mlx5_4", Guid{0xabc}, "roce", {}, "Input/output error (EIO)"}};
+  node.still.devlink.sick = "0000:3b:00.0";
+  const auto inventory = node.scan();
+  CHECK(at(inventory, "0000:3b:00.0").rdma.at(0).index == 3);
+  CHECK_FALSE(at(inventory, "0000:3b:00.0").eswitch_mode);
+  CHECK(inventory.warnings() ==
+        std::vector<std::string>{"ports of mlx5_4: Input/output error (EIO)",
+                                 "eswitch mode of 0000:3b:00.0: Input/output error (EIO)"});
+}
+
+TEST_CASE("where RDMA netlink fails, sysfs tells of the RDMA devices") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0", .rdma = {{.name = "mlx5_4", .number = 4}}});
+  node.still.rdma.sick = true;
+  const auto inventory = node.scan();
+  CHECK(at(inventory, "0000:3b:00.0").rdma.at(0).link_layer == device::LinkLayer::ethernet);
+  CHECK(inventory.warnings().size() == 2);
+  CHECK_FALSE(inventory.rdma_netns_mode());
 }
 
 TEST_CASE("a node without PCI has an empty inventory") {
