@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -102,16 +103,17 @@ UniqueFd open_process(pid_t pid) {
   return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
-// Takes what stands in the pipe; false when its other end is closed.
+// Takes what stands in the pipe now, with one read: who writes without a pause must not keep us
+// from looking at the limits. False when its other end is closed.
 bool drain(int fd, const std::function<void(std::string_view)>& take) {
-  char buffer[16384];
-  for (;;) {
-    const ssize_t got = ::read(fd, buffer, sizeof(buffer));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return errno == EAGAIN;
-    if (got == 0) return false;
-    take({buffer, static_cast<size_t>(got)});
-  }
+  int size = 0;
+  if (::ioctl(fd, FIONREAD, &size) != 0) return false;
+  std::string buffer(static_cast<size_t>(std::max(size, 1)), '\0');
+  const ssize_t got = ::read(fd, buffer.data(), buffer.size());
+  if (got < 0) return errno == EAGAIN || errno == EINTR;
+  if (got == 0) return false;
+  take({buffer.data(), static_cast<size_t>(got)});
+  return true;
 }
 
 // Ends what is left of a program and takes its exit status, whatever way run() is left.
@@ -163,7 +165,6 @@ Result<host::ProcessResult> collect(Child& child, const Streams& streams,
                              static_cast<int>(std::clamp<int64_t>(left.count(), 0, INT32_MAX)));
     if (ready < 0 && errno == EINTR) continue;
     if (ready < 0) return fail_errno(errno, "poll");
-    if (ready == 0) return fail(ErrorCode::timeout, "killed after {} ms", limit.count());
     // A descriptor below zero is not polled: that stream is closed.
     if (polled[0].fd >= 0 && !drain(polled[0].fd, keep_output)) polled[0].fd = -1;
     if (polled[1].fd >= 0 && !drain(polled[1].fd, keep_errors)) polled[1].fd = -1;
@@ -172,6 +173,7 @@ Result<host::ProcessResult> collect(Child& child, const Streams& streams,
     }
     // Its pipes may stay open in a process it left behind: its own end is what counts.
     if (polled[2].revents != 0) break;
+    if (left.count() <= 0) return fail(ErrorCode::timeout, "killed after {} ms", limit.count());
   }
   drain(streams.output.read.get(), keep_output);
   drain(streams.errors.read.get(), keep_errors);

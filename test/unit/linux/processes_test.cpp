@@ -76,6 +76,15 @@ TEST_CASE("A program that outlives its limit is killed, with what it started") {
   }));
 }
 
+TEST_CASE("A program that writes without end is killed at the limit of output or time") {
+  Programs p;
+  const std::string path = "PATH=/usr/bin:/bin";
+  CHECK(
+      is(p.processes.run({.program = p.script("exec yes"), .environment = {path}}), ErrorCode::io));
+  CHECK(is(p.processes.run({.program = p.script("while :; do echo; done"), .limit = 300ms}),
+           ErrorCode::timeout));
+}
+
 TEST_CASE("A process left behind with the program's pipes does not hold up the result") {
   Programs p;
   auto result = must(p.processes.run({.program = p.script("sleep 5 & echo done"),
