@@ -328,3 +328,22 @@ TEST_CASE("An interface that is attached already is refused, also with another d
   CHECK(second.error().message.starts_with("VF 0000:11:00.0 is held by net1 of container c0"));
   CHECK(node.fake.link("host", "p0v1"));
 }
+
+TEST_CASE("A VF of a userspace driver has no netdev: its PF's attributes are set and restored") {
+  Node node;
+  const std::string function = node.fake.host.roots.sysfs + "/bus/pci/devices/0000:11:00.0/";
+  std::filesystem::remove_all(function + "net");
+  std::filesystem::remove(function + "driver");
+  std::filesystem::create_symlink("../../../../bus/pci/drivers/vfio-pci", function + "driver");
+  const auto before = node.fake.vf(node.request().device);
+  auto request = node.request();
+  request.settings.mtu.reset();
+  const auto attached = must(node.attacher.attach(request));
+  CHECK_FALSE(attached.has_netdev);
+  CHECK(attached.mac == request.settings.vf.mac);
+  CHECK(node.fake.vf(request.device).vlan == request.settings.vf.vlan);
+  must(node.attacher.check(request.key));
+  must(node.attacher.detach(request.key));
+  CHECK(node.fake.vf(request.device) == before);
+  CHECK(node.records() == 0);
+}

@@ -1,5 +1,6 @@
 # The CNI binary with RDMA in shared mode: a VF's settings set and restored, the rules of DEL, and
 # the ways in which ADD must fail without leaving anything behind.
+# vm-options: --timeout 900
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../cni.sh"
