@@ -37,16 +37,6 @@ tl::unexpected<cnispec::CniError> refuse(fmt::format_string<Args...> format, Arg
                                      fmt::format(format, std::forward<Args>(args)...)));
 }
 
-// Messages carry Go's %q, which escapes quotes.
-std::string quote(std::string_view text) {
-  std::string quoted = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
-  }
-  return quoted += '"';
-}
-
 Outcome<PciAddress> read_device(Object& config, Object* runtime) {
   auto id = config.string("deviceID").value_or("");
   if (id.empty() && runtime) id = runtime->string("deviceID").value_or("");
@@ -55,7 +45,7 @@ Outcome<PciAddress> read_device(Object& config, Object* runtime) {
   const auto address = PciAddress::parse(id);
   if (address) return *address;
   return refuse("failed to get VF information: {}",
-                quote(fmt::format("deviceID {} is not a PCI address like 0000:3b:00.2", id)));
+                go_quoted(fmt::format("deviceID {} is not a PCI address like 0000:3b:00.2", id)));
 }
 
 Outcome<std::optional<host::VfVlan>> read_vlan(Object& config) {

@@ -44,6 +44,15 @@ std::string join(const std::vector<std::string>& parts, std::string_view between
   return result;
 }
 
+std::string go_quoted(std::string_view text) {
+  std::string quoted = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c;
+  }
+  return quoted += '"';
+}
+
 std::optional<std::vector<IndexRange>> parse_ranges(std::string_view text) {
   std::vector<IndexRange> ranges;
   for (auto part : split(text, ',')) {

@@ -14,6 +14,10 @@ std::string to_lower(std::string_view text);                          // ASCII o
 bool equal_ignoring_case(std::string_view a, std::string_view b);     // ASCII only
 std::string join(const std::vector<std::string>& parts, std::string_view between);
 
+// As Go's %q prints it, for messages that existing programs' users know: in quotes, with '"' and
+// '\' escaped.
+std::string go_quoted(std::string_view text);
+
 // The whole text as a number, or nothing: no sign for unsigned types, no spaces, no prefix.
 template <class Int>
 std::optional<Int> parse_int(std::string_view text, int base = 10) {

@@ -34,16 +34,6 @@ bool needs_netns(std::optional<Command> command) {
   return command == Command::add || command == Command::check;
 }
 
-// Go's strconv.Quote, for what comes in practice.
-std::string quote(std::string_view text) {
-  std::string quoted = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
-  }
-  return quoted += '"';
-}
-
 std::optional<bool> parse_go_bool(std::string_view text) {
   const auto lower = to_lower(text);
   if (lower == "1" || lower == "true") return true;
@@ -119,7 +109,8 @@ Outcome<CniArgs> read_args(std::string_view text) {
   for (std::string_view pair : split(text, ';')) {
     const auto parts = split(pair, '=');
     if (parts.size() != 2) {
-      return refuse(code::kInvalidEnvironment, fmt::format("ARGS: invalid pair {}", quote(pair)));
+      return refuse(code::kInvalidEnvironment,
+                    fmt::format("ARGS: invalid pair {}", go_quoted(pair)));
     }
     const auto key = parts[0];
     const auto value = parts[1];
@@ -135,11 +126,11 @@ Outcome<CniArgs> read_args(std::string_view text) {
         return refuse(code::kInvalidEnvironment,
                       fmt::format("ARGS: error parsing value of pair {}: boolean unmarshal error: "
                                   "invalid input {}",
-                                  quote(pair), value));
+                                  go_quoted(pair), value));
       }
       ignore_unknown = *flag;
     } else {
-      unknown.push_back(quote(pair));
+      unknown.push_back(go_quoted(pair));
     }
   }
   if (!unknown.empty() && !ignore_unknown) {
