@@ -32,6 +32,18 @@ Result<cni::Answer> answer_on_linux(const cnispec::Environment& environment) {
   return cni::run(environment, *input, host);
 }
 
+// An exception is a bug or the end of memory: the runtime is told as of any other error.
+cni::Answer answer(const std::vector<std::string>& arguments,
+                   const cnispec::Environment& environment) {
+  try {
+    if (auto alone = cni::answer_alone(arguments, environment)) return *alone;
+    auto done = answer_on_linux(environment);
+    return done ? *done : cni::failure(cnispec::to_cni_error(done.error()));
+  } catch (const std::exception& bug) {
+    return cni::failure({cnispec::code::kInternal, bug.what(), {}});
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv, char** envp) {
@@ -39,11 +51,7 @@ int main(int argc, char** argv, char** envp) {
   cnispec::Environment environment;
   for (; *envp; ++envp) environment.emplace_back(*envp);
 
-  auto answer = cni::answer_alone(arguments, environment);
-  if (!answer) {
-    auto done = answer_on_linux(environment);
-    answer = done ? *done : cni::failure(cnispec::to_cni_error(done.error()));
-  }
-  cni::write_all(STDERR_FILENO, answer->error_output);
-  return cni::write_all(STDOUT_FILENO, answer->output) ? answer->exit_code : 1;
+  const auto told = answer(arguments, environment);
+  cni::write_all(STDERR_FILENO, told.error_output);
+  return cni::write_all(STDOUT_FILENO, told.output) ? told.exit_code : 1;
 }

@@ -10,13 +10,11 @@
 #include "plugin/app/agent.hpp"
 #include "plugin/app/command_line.hpp"
 
-int main(int argc, char** argv) {
-  using namespace railhead;
-  const auto parsed = app::parse_command_line(argc, argv);
-  if (const auto* exit = std::get_if<app::Exit>(&parsed)) return exit->code;
-  const auto& options = std::get<app::Options>(parsed);
-  Logger log(STDERR_FILENO, options.log_level, options.log_format);
+namespace {
 
+using namespace railhead;
+
+int run_on_linux(const app::Options& options, Logger& log) {
   const auto links = netlink::LinuxLinks::open();
   const auto rdma = netlink::LinuxRdma::open();
   const auto devlink = netlink::LinuxDevlink::open();
@@ -34,4 +32,19 @@ int main(int argc, char** argv) {
   const host::Host host{**links,   **rdma, **devlink, **netns,
                         processes, locks,  clock,     options.roots};
   return app::run(options, host, log);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto parsed = app::parse_command_line(argc, argv);
+  if (const auto* exit = std::get_if<app::Exit>(&parsed)) return exit->code;
+  const auto& options = std::get<app::Options>(parsed);
+  Logger log(STDERR_FILENO, options.log_level, options.log_format);
+  try {
+    return run_on_linux(options, log);
+  } catch (const std::exception& bug) {  // or the end of memory
+    log.error("ended by a bug", {{"error", bug.what()}});
+    return 1;
+  }
 }

@@ -5,8 +5,10 @@
 
 #include "base/clock.hpp"
 #include "cnispec/request.hpp"
+#include "host/files.hpp"
 #include "linux/processes.hpp"
 #include "test/support/must.hpp"
+#include "test/support/temporary_folder.hpp"
 
 using namespace railhead;
 using namespace railhead::test;
@@ -67,6 +69,21 @@ TEST_CASE("The program prints each error as JSON on standard output and ends wit
     CHECK_FALSE(json.at("msg").get<std::string>().empty());
   }
 }
+
+// A sanitizer takes more address space than there would be.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("The program without memory tells so as an internal error") {
+  const TemporaryFolder folder;
+  const auto script = folder.path() + "/program";
+  must(host::write_file_atomically(
+      script, "#!/bin/sh\nulimit -v 20000\nexec " RAILHEAD_PROGRAM "\n", 0755));
+  SystemClock clock;
+  const auto result = must(linux::LinuxProcesses(clock).run(
+      {.program = script, .environment = complete("ADD"), .input = std::string(15 << 20, ' ')}));
+  CHECK(result.exit_code == 1);
+  CHECK(nlohmann::json::parse(result.output).at("code") == 999);
+}
+#endif
 
 TEST_CASE("The program refuses endless input") {
   const auto result = run(complete("ADD"), std::string((16 << 20) + 1, ' '));
