@@ -11,16 +11,16 @@ Result<std::unique_ptr<host::Devlink>> LinuxDevlink::open() {
 }
 
 Result<std::optional<uint16_t>> LinuxDevlink::family() {
-  std::optional<uint16_t> family;
+  if (family_) return family_;
   auto done =
       socket_.exchange(get_generic_family("devlink"), [&](const Message& message) -> Result<void> {
         auto id = decode_generic_family(message);
         if (!id) return pass(id);
-        family = *id;
+        family_ = *id;
         return {};
       });
   if (!done && !is(done, ErrorCode::not_found)) return pass(done, "devlink");
-  return family;
+  return family_;
 }
 
 Result<std::optional<std::string>> LinuxDevlink::eswitch_mode(std::string_view pci) {

@@ -19,6 +19,7 @@ class LinuxDevlink final : public host::Devlink {
   Result<std::optional<uint16_t>> family();
 
   Socket socket_;
+  std::optional<uint16_t> family_;  // once known: the kernel keeps it until the next boot
 };
 
 }  // namespace railhead::netlink
