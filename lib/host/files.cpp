@@ -63,17 +63,9 @@ std::string folder_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-Result<void> write_temporary(int fd, std::string_view text, unsigned mode, bool durable) {
+Result<void> write_temporary(int fd, std::string_view text, unsigned mode) {
   if (auto written = write_all(fd, text); !written) return written;
   if (::fchmod(fd, mode) != 0) return fail_errno(errno, "chmod");
-  if (durable && ::fsync(fd) != 0) return fail_errno(errno, "fsync");
-  return {};
-}
-
-Result<void> sync_folder(const std::string& path) {
-  const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder) return fail_errno(errno, "open {}", path);
-  if (::fsync(folder.get()) != 0) return fail_errno(errno, "fsync {}", path);
   return {};
 }
 
@@ -131,17 +123,12 @@ Result<std::string> Directory::link_name(const std::string& path) const {
   return target->substr(target->rfind('/') + 1);  // npos + 1 is 0
 }
 
-bool Directory::exists(const std::string& path) const {
-  return ::faccessat(fd_.get(), path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-Result<void> write_file_atomically(const std::string& path, std::string_view text, unsigned mode,
-                                   bool durable) {
+Result<void> write_file_atomically(const std::string& path, std::string_view text, unsigned mode) {
   std::string temporary = path + ".XXXXXX";
   const UniqueFd file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!file) return fail_errno(errno, "make a temporary file {}", temporary);
 
-  auto written = write_temporary(file.get(), text, mode, durable);
+  auto written = write_temporary(file.get(), text, mode);
   if (written && ::rename(temporary.c_str(), path.c_str()) != 0) {
     written = fail_errno(errno, "rename {}", temporary);
   }
@@ -149,7 +136,6 @@ Result<void> write_file_atomically(const std::string& path, std::string_view tex
     ::unlink(temporary.c_str());
     return pass(written, "write " + path);
   }
-  if (durable) return sync_folder(folder_of(path));
   return {};
 }
 

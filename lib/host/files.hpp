@@ -26,7 +26,6 @@ class Directory {
   [[nodiscard]] Result<std::string> link(const std::string& path) const;
   // The last part of what a symbolic link says: the driver, group or function it names.
   [[nodiscard]] Result<std::string> link_name(const std::string& path) const;
-  [[nodiscard]] bool exists(const std::string& path) const;
   [[nodiscard]] int fd() const { return fd_.get(); }
 
  private:
@@ -35,9 +34,9 @@ class Directory {
 };
 
 // Writes a whole file so that a reader sees the old or the new one, never a part: temporary file
-// in the same folder, mode set, rename(2). `durable` adds fsync of file and folder.
+// in the same folder, mode set, rename(2).
 [[nodiscard]] Result<void> write_file_atomically(const std::string& path, std::string_view text,
-                                                 unsigned mode, bool durable = false);
+                                                 unsigned mode);
 // Writes into an existing file (sysctl, sysfs attribute) with one write(2).
 [[nodiscard]] Result<void> write_file(const std::string& path, std::string_view text);
 [[nodiscard]] Result<std::string> read_file(const std::string& path);

@@ -63,13 +63,13 @@ TEST_CASE("The fakes' files follow: sysfs shows the host's devices, proc the nam
   auto pod = must(fake.host.netns.open(fake.add_netns("pod0")));
   auto function =
       must(host::Directory::open(fake.host.roots.sysfs + "/bus/pci/devices/0000:11:00.0"));
-  CHECK(function.exists("net/p0v0"));
-  CHECK(function.exists("infiniband/mlx5_1"));
+  CHECK(function.sub("net/p0v0"));
+  CHECK(function.sub("infiniband/mlx5_1"));
   must(fake.host.links.change(fake.link("host", "p0v0")->index,
                               {.netns_fd = pod.fd(), .name = "net1"}));
   must(fake.host.rdma.move("mlx5_1", pod.fd()));
-  CHECK_FALSE(function.exists("net/p0v0"));
-  CHECK_FALSE(function.exists("infiniband/mlx5_1"));
+  CHECK_FALSE(function.sub("net/p0v0"));
+  CHECK_FALSE(function.sub("infiniband/mlx5_1"));
   CHECK(must(function.read("infiniband_verbs/uverbs1/ibdev")) == "mlx5_1");
 
   const auto accept_ra = fake.host.roots.proc + "/sys/net/ipv6/conf/net1/accept_ra";
