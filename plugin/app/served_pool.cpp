@@ -27,12 +27,7 @@ Result<kubelet::ContainerAllocation> ServedPool::allocate(
   const auto start = std::chrono::steady_clock::now();
   auto allocated = pool::allocate(pool_, device_ids, places_);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-  if (!allocated) {
-    log_.error("allocate failed", {{"resource", resource_name()},
-                                   {"devices", join(device_ids, ",")},
-                                   {"error", allocated.error().message}});
-    return pass(allocated);
-  }
+  if (!allocated) return pass(allocated);
   log_.info("allocated", {{"resource", resource_name()},
                           {"devices", join(device_ids, ",")},
                           {"milliseconds", fmt::format("{:.2f}", took.count())}});

@@ -73,8 +73,9 @@ class DevicePluginService final : public v1beta1::DevicePlugin::CallbackService 
       const auto& ids = container.devices_ids();
       auto allocation = allocate(pool_, {ids.begin(), ids.end()});
       if (!allocation) {
-        logger_.warning("allocation failed", {{"resource", pool_.resource_name()},
-                                              {"error", allocation.error().message}});
+        logger_.error("allocate failed", {{"resource", pool_.resource_name()},
+                                          {"devices", fmt::format("{}", fmt::join(ids, ","))},
+                                          {"error", allocation.error().message}});
         return answer(context, status_of(allocation.error()));
       }
       *response->add_container_responses() = message_of(*allocation);
@@ -145,7 +146,7 @@ class Server final : public PoolServer {
   ~Server() override {
     if (!server_) return;
     begin_stop();
-    server_->Shutdown(std::chrono::system_clock::now() + kStopLimit);
+    server_->Shutdown(*stopped_by_);
   }
 
   Result<void> listen(const std::string& folder, const std::string& socket_name) {
@@ -171,6 +172,7 @@ class Server final : public PoolServer {
   bool socket_stands() const override { return file_ && file_->stands(); }
   void send_devices() override { device_plugin_.send_devices(); }
   void begin_stop() override {
+    if (!stopped_by_) stopped_by_ = std::chrono::system_clock::now() + kStopLimit;
     file_.reset();
     device_plugin_.end_streams();
   }
@@ -181,6 +183,7 @@ class Server final : public PoolServer {
   GreetingService greeting_;
   std::unique_ptr<grpc::Server> server_;
   std::optional<SocketFile> file_;
+  std::optional<std::chrono::system_clock::time_point> stopped_by_;  // as begin_stop() set it
 };
 
 }  // namespace

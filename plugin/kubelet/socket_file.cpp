@@ -65,9 +65,9 @@ void remove_dead_sockets(const std::string& folder, std::string_view prefix) {
   std::filesystem::directory_iterator entry(folder, failed);
   for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed)) {
     const std::string path = entry->path();
-    if (entry->path().filename().string().starts_with(prefix) && is_dead_socket(path)) {
-      unlink(path.c_str());
-    }
+    const std::string file = entry->path().filename();
+    const auto name = std::string_view(file).substr(file.starts_with('.') ? 1 : 0);
+    if (name.starts_with(prefix) && is_dead_socket(path)) unlink(path.c_str());
   }
 }
 

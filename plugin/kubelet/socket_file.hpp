@@ -47,8 +47,9 @@ class SocketFile {
   ino_t inode_;
 };
 
-// Removes the sockets in `folder` whose names start with `prefix` and on which nobody listens:
-// those of a process that was killed. Such a socket can never be listened on again.
+// Removes the sockets in `folder` whose names, with or without the dot of a hidden one, start with
+// `prefix` and on which nobody listens: those of a process that was killed. Such a socket can never
+// be listened on again.
 void remove_dead_sockets(const std::string& folder, std::string_view prefix);
 
 }  // namespace railhead::kubelet

@@ -187,6 +187,7 @@ TEST_CASE("The socket of an instance that was killed is removed, that of a live 
   auto session = node.serve({&pool}, "live");
   REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
   leave_dead_socket(node.folder / "plugins_registry/railhead-killed-example.com_vf.sock");
+  leave_dead_socket(node.folder / "plugins_registry/.railhead-killed-example.com_ib.sock");
   leave_dead_socket(node.folder / "plugins_registry/others.sock");
   TestPool other(kVf);
   auto other_session = node.serve({&other}, "other");
