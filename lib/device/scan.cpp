@@ -56,7 +56,7 @@ using Warnings = std::vector<std::string>;
 // What netlink tells of the whole node, each with one dump.
 struct Subsystems {
   std::unordered_map<std::string, std::vector<Netdev>> by_parent;  // "0000:3b:00.2"
-  std::unordered_map<std::string, Netdev> by_name;  // those whose parent the kernel does not tell
+  std::unordered_map<std::string, Netdev> by_name;  // with no PCI parent: virtio, or not told
   std::unordered_map<std::string, host::RdmaLink> rdma;
   std::optional<host::RdmaNetnsMode> rdma_netns_mode;
 };
@@ -86,7 +86,7 @@ Result<Subsystems> read_subsystems(const host::Host& host, Warnings& warnings) {
     Netdev netdev{link.name,    link.index,          link.type,
                   link.mtu,     link.address,        link.carrier,
                   link.is_up(), link.phys_port_name, routed->contains(link.index)};
-    if (link.parent_device) {
+    if (link.parent_device && PciAddress::parse(*link.parent_device)) {
       all.by_parent[*link.parent_device].push_back(std::move(netdev));
     } else {
       all.by_name.emplace(link.name, std::move(netdev));

@@ -121,7 +121,10 @@ TEST_CASE("a virtio NIC's netdev is found below its virtio device") {
   Node node;
   node.tree.add({.address = "0000:00:03.0", .driver = "virtio-pci"});
   node.tree.write(node.tree.folder("0000:00:03.0") + "/virtio1/net/eth0/type", "1");
-  CHECK(at(node.scan(), "0000:00:03.0").netdevs.at(0).name == "eth0");
+  node.still.links.all = {link(7, "eth0", "virtio1")};
+  const auto inventory = node.scan();
+  CHECK(at(inventory, "0000:00:03.0").netdevs.at(0).name == "eth0");
+  CHECK(at(inventory, "0000:00:03.0").netdevs.at(0).index == 7);  // netlink's facts, so its routes
 }
 
 TEST_CASE("the IPv4 default route marks its link and the ports of its bond") {
