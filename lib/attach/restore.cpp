@@ -19,8 +19,6 @@ namespace {
 // a while.
 constexpr std::chrono::seconds kReturnLimit{10};
 constexpr std::chrono::milliseconds kReturnPoll{20};
-// Another attachment's RDMA move is short; the lock's limit is for many of them.
-constexpr std::chrono::seconds kRdmaLockLimit{60};
 
 // Undoes one record; each step looks first at what stands there.
 class Restorer {

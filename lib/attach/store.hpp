@@ -4,6 +4,7 @@
 //   devices/<BDF> -> ../attachments/….json            who holds a device: made by symlink(2), so
 //                                                     only one of several can make it
 //   locks/<BDF>.lock, locks/rdma.lock                 see host::FileLocks
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,9 @@
 #include "attach/record.hpp"
 
 namespace railhead::attach {
+
+// How long a move of an RDMA device waits for those of other attachments; each is short.
+inline constexpr std::chrono::seconds kRdmaLockLimit{60};
 
 // The file name of a key. Container ids and network names have no '@' (the CNI specification), so
 // two keys never share one; a very long network name is cut and given a hash, and load() compares

@@ -13,8 +13,6 @@ using host::LinkChange;
 
 namespace {
 
-constexpr std::chrono::seconds kRdmaLockLimit{60};
-
 // One ADD, after the device's lock is held.
 class Attachment {
  public:
