@@ -1,10 +1,10 @@
 #include "plugin/app/agent.hpp"
 
 #include <csignal>
-#include <cstdio>
 #include <memory>
 
-#include "device/print.hpp"
+#include "plugin/app/commands.hpp"
+#include "plugin/app/inputs.hpp"
 #include "plugin/app/served_pool.hpp"
 #include "plugin/kubelet/session.hpp"
 
@@ -31,26 +31,6 @@ class EndSignals {
   sigset_t set_{};
 };
 
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-config::Parsed read_config(const Options& options) {
-  const auto text = host::read_file(options.config_file);
-  if (!text) return {{}, {text.error()}, {}};
-  return config::parse(*text, options.resource_prefix);
-}
-
-int check_config(const Options& options) {
-  const auto parsed = read_config(options);
-  for (const auto& warning : parsed.warnings) print("warning: " + warning + '\n');
-  for (const auto& error : parsed.errors) print("error: " + error.message + '\n');
-  if (!parsed.errors.empty()) return 1;
-  for (const auto& resource : parsed.config.resources) {
-    print(fmt::format("{}: {} selector{}\n", resource.full_name(), resource.selectors.size(),
-                      resource.selectors.size() == 1 ? "" : "s"));
-  }
-  return 0;
-}
-
 void log_selection(const pool::Selection& selection, Logger& log) {
   for (const auto& one : selection.left_out) {
     log.info("device left out", {{"device", one.device.to_string()}, {"reason", one.reason}});
@@ -63,19 +43,6 @@ void log_selection(const pool::Selection& selection, Logger& log) {
       log.info("pool", {{"resource", pool.resource.full_name()}, {"devices", pool.members.size()}});
     }
   }
-}
-
-std::optional<device::Inventory> look_at_node(const Options& options, const host::Host& host,
-                                              Logger& log) {
-  auto inventory = device::scan(host, options.scan);
-  if (!inventory) {
-    log.error("cannot look at the node's devices", {{"error", inventory.error().message}});
-    return std::nullopt;
-  }
-  for (const auto& warning : inventory->warnings()) {
-    log.warning("cannot read all of the node's devices", {{"error", warning}});
-  }
-  return std::move(*inventory);
 }
 
 int serve(const Options& options, const host::Host& host, Logger& log) {
@@ -117,13 +84,17 @@ int serve(const Options& options, const host::Host& host, Logger& log) {
 }  // namespace
 
 int run(const Options& options, const host::Host& host, Logger& log) {
-  if (options.command == Command::serve) return serve(options, host, log);
-  if (options.command == Command::check_config) return check_config(options);
-  const auto inventory = look_at_node(options, host, log);
-  if (!inventory) return 1;
-  print(options.command == Command::inventory ? device::format_tree(*inventory)
-                                              : device::format_matrix(*inventory));
-  return 0;
+  switch (options.command) {
+    case Command::serve:
+      return serve(options, host, log);
+    case Command::inventory:
+      return inventory(options, host, log);
+    case Command::topology:
+      return topology(options, host, log);
+    case Command::check_config:
+      return check_config(options);
+  }
+  return 1;
 }
 
 }  // namespace railhead::app

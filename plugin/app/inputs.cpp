@@ -1,0 +1,24 @@
+#include "plugin/app/inputs.hpp"
+
+namespace railhead::app {
+
+config::Parsed read_config(const Options& options) {
+  const auto text = host::read_file(options.config_file);
+  if (!text) return {{}, {text.error()}, {}};
+  return config::parse(*text, options.resource_prefix);
+}
+
+std::optional<device::Inventory> look_at_node(const Options& options, const host::Host& host,
+                                              Logger& log) {
+  auto inventory = device::scan(host, options.scan);
+  if (!inventory) {
+    log.error("cannot look at the node's devices", {{"error", inventory.error().message}});
+    return std::nullopt;
+  }
+  for (const auto& warning : inventory->warnings()) {
+    log.warning("cannot read all of the node's devices", {{"error", warning}});
+  }
+  return std::move(*inventory);
+}
+
+}  // namespace railhead::app

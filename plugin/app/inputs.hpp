@@ -1,0 +1,17 @@
+#pragma once
+// What the service and the subcommands both look at.
+#include <optional>
+
+#include "plugin/app/options.hpp"
+#include "plugin/config/config.hpp"
+
+namespace railhead::app {
+
+// A file that cannot be read is one of the errors.
+[[nodiscard]] config::Parsed read_config(const Options& options);
+
+// What could not be read is logged as warnings; nothing at all is an error of the log.
+[[nodiscard]] std::optional<device::Inventory> look_at_node(const Options& options,
+                                                            const host::Host& host, Logger& log);
+
+}  // namespace railhead::app
