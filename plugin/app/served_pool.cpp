@@ -13,10 +13,9 @@ std::string ServedPool::resource_name() const { return pool_.resource.full_name(
 
 std::vector<kubelet::Device> ServedPool::devices() const {
   std::vector<kubelet::Device> devices;
-  devices.reserve(pool_.members.size());
-  for (const auto& member : pool_.members) {
-    kubelet::Device device{member.address.to_string(), true, {}};
-    if (member.numa_node) device.numa_nodes.push_back(*member.numa_node);
+  for (auto& offer : pool::offers(pool_)) {
+    kubelet::Device device{std::move(offer.id), offer.healthy, {}};
+    if (offer.numa_node) device.numa_nodes.push_back(*offer.numa_node);
     devices.push_back(std::move(device));
   }
   return devices;
@@ -33,7 +32,9 @@ Result<kubelet::ContainerAllocation> ServedPool::allocate(
                           {"milliseconds", fmt::format("{:.2f}", took.count())}});
   kubelet::ContainerAllocation answer;
   answer.envs = std::move(allocated->envs);
-  for (auto& path : allocated->device_nodes) answer.devices.push_back({path, path, "rw"});
+  for (auto& node : allocated->device_nodes) {
+    answer.devices.push_back({std::move(node.host_path), std::move(node.container_path), "rw"});
+  }
   return answer;
 }
 

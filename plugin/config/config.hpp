@@ -1,5 +1,8 @@
 #pragma once
-// What the agent is told to offer: the resourceList grammar, from JSON or YAML.
+// What the agent is told to offer, in three grammars that may stand in one file: resourceList (of
+// sriov-network-device-plugin), configList (of k8s-rdma-shared-dev-plugin) and pools (our own).
+// docs/configuration.md describes them.
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,40 +15,95 @@
 
 namespace railhead::config {
 
-// VFs of one PF, as "ens1f0", "ens1f0#0-3,7" or, in rootDevices, "0000:3b:00.0#0-3,7".
+// VFs (or SFs) of one PF, as "ens1f0", "ens1f0#0-3,7" or, in rootDevices, "0000:3b:00.0#0-3,7".
 struct VfsOfPf {
   std::string pf;                              // compared without regard to case
   std::optional<std::vector<IndexRange>> vfs;  // absent: all of them
   friend bool operator==(const VfsOfPf&, const VfsOfPf&) = default;
 };
 
-// A function passes when it is in every list that is not empty.
+// Which devices a resource is made of.
+enum class DeviceType {
+  net,          // netDevice: PCI functions of class 02xx
+  accelerator,  // accelerator: PCI functions of class 12xx
+  auxiliary,    // auxNetDevice: sub-functions (SFs) on the auxiliary bus
+};
+
+enum class VdpaType { virtio, vhost };
+
+// A device passes when it is in every list that is not empty.
 struct Selector {
   std::vector<std::string> vendors;  // four lower case hex digits
   std::vector<std::string> devices;  // four lower case hex digits
   std::vector<std::string> drivers;  // "mlx5_core"
   std::vector<PciAddress> pci_addresses;
+  std::vector<std::string> acpi_indexes;  // as the file acpi_index says
+  std::vector<std::string> aux_types;     // "sf"
   std::vector<VfsOfPf> pf_names;
   std::vector<VfsOfPf> root_devices;
-  std::vector<std::string> link_types;  // "ether", "infiniband"
-  bool is_rdma = false;                 // only functions with an RDMA device, which is given too
+  std::vector<std::string> if_names;      // of the device's own netdev, exact
+  std::vector<std::string> link_types;    // "ether", "infiniband"
+  std::vector<std::string> ddp_profiles;  // exact
+  std::vector<std::string> p_keys;        // "0x8001", of InfiniBand devices only
+  bool is_rdma = false;                   // only devices with an RDMA device, which is given too
+  std::optional<VdpaType> vdpa;           // only functions with a vDPA device of this type
+  bool need_vhost_net = false;  // no filter: /dev/vhost-net and /dev/net/tun are given too
   friend bool operator==(const Selector&, const Selector&) = default;
 };
 
 using Info = std::map<std::string, std::string>;
 
+// What becomes of a device whose port is down.
+enum class Concern {
+  ignore,
+  warn,     // it is given, and the agent says so
+  require,  // it is not given until the port is up
+};
+
+struct Health {
+  Concern link = Concern::warn;  // of the PF's port, which VFs do not show
+  Concern rdma = Concern::warn;  // of the RDMA port
+  friend bool operator==(const Health&, const Health&) = default;
+};
+
+// Which devices to choose where neither GPUs nor NUMA nodes tell.
+enum class Order {
+  packed,  // of as few PFs as can be
+  spread,  // over as many PFs as can be
+  rail,    // the same VF index of each PF
+};
+
+// One device for several containers at a time.
+struct Sharing {
+  enum class Unit {
+    pool,    // a share is all RDMA devices of the pool (configList)
+    device,  // a share is one RDMA device
+  };
+  Unit unit = Unit::device;
+  uint32_t shares = 0;             // of the pool, or of each device
+  bool host_network_only = false;  // offered also where RDMA devices belong to network namespaces
+  friend bool operator==(const Sharing&, const Sharing&) = default;
+};
+
 struct Resource {
   std::string prefix;  // "rdma"
   std::string name;    // "vf"
+  DeviceType type = DeviceType::net;
   bool exclude_topology = false;
   std::vector<Selector> selectors;  // at least one; the first that takes a device counts
   std::map<std::string, Info> additional_info;  // by device id, "*" for all
+  std::optional<Sharing> sharing;               // absent: a device goes to one container at a time
+  Health health;
+  Order order = Order::packed;
+  bool nccl_env = false;    // NCCL_IB_HCA and the like are given too
+  bool rails_auto = false;  // stands for one resource per PF, its rail's number behind `name`
   [[nodiscard]] std::string full_name() const { return prefix + '/' + name; }
   friend bool operator==(const Resource&, const Resource&) = default;
 };
 
 struct Config {
   std::vector<Resource> resources;
+  std::optional<std::chrono::seconds> rescan;  // how often the node is looked at without an event
   friend bool operator==(const Config&, const Config&) = default;
 };
 

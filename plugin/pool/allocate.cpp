@@ -21,25 +21,22 @@ std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-// The pool's members with these ids, each once, in PCI order.
-Result<std::vector<const Member*>> members_of(const Pool& pool,
-                                              const std::vector<std::string>& ids) {
+// The members that these ids stand for, each once, in PCI order.
+Result<std::vector<const Member*>> members_of_all(const Pool& pool,
+                                                  const std::vector<std::string>& ids) {
   std::vector<const Member*> members;
   for (const auto& id : ids) {
-    const auto address = PciAddress::parse(id);
-    const auto found =
-        std::find_if(pool.members.begin(), pool.members.end(),
-                     [&](const Member& member) { return member.address == address; });
-    if (found == pool.members.end()) {
+    const auto found = members_of(pool, id);
+    if (found.empty()) {
       return fail(ErrorCode::not_found,
                   "device {} is not one of the {} devices of {} on this node; the node's devices "
                   "or the agent's configuration changed since the pod was scheduled",
                   id, pool.members.size(), pool.resource.full_name());
     }
-    members.push_back(&*found);
+    members.insert(members.end(), found.begin(), found.end());
   }
-  std::sort(members.begin(), members.end(),
-            [](const auto* a, const auto* b) { return a->address < b->address; });
+  // Members stand in PCI order in their pool.
+  std::sort(members.begin(), members.end());
   members.erase(std::unique(members.begin(), members.end()), members.end());
   return members;
 }
@@ -113,7 +110,7 @@ Result<Allocation> allocate(const Pool& pool, const std::vector<std::string>& id
                             const Places& places) {
   Allocation allocation;
   if (ids.empty()) return allocation;
-  const auto members = members_of(pool, ids);
+  const auto members = members_of_all(pool, ids);
   if (!members) return pass(members);
   const auto devices = host::Directory::open(places.sysfs + "/bus/pci/devices");
   if (!devices) return pass(devices);
@@ -131,7 +128,7 @@ Result<Allocation> allocate(const Pool& pool, const std::vector<std::string>& id
     device::Allocation record{pool.resource.full_name(), member->address, {}};
     for (const auto& [name, nodes] : *rdma) {
       for (const auto& node : nodes) {
-        allocation.device_nodes.push_back(node.path());
+        allocation.device_nodes.push_back({node.path(), node.path()});
         record.char_devices.push_back(node);
       }
     }
@@ -141,7 +138,10 @@ Result<Allocation> allocate(const Pool& pool, const std::vector<std::string>& id
     if (auto written = device::write_allocation(places.run, record); !written) return pass(written);
     sorted_ids.push_back(id);
   }
-  if (any_rdma && has_cm) allocation.device_nodes.emplace_back(kConnectionManager);
+  if (any_rdma && has_cm) {
+    allocation.device_nodes.push_back(
+        {std::string(kConnectionManager), std::string(kConnectionManager)});
+  }
   const std::string variable = variable_of(pool.resource);
   allocation.envs[variable] = join(sorted_ids, ",");
   allocation.envs[variable + "_INFO"] = dump(info);

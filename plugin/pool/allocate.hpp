@@ -14,9 +14,15 @@ struct Places {
   std::string devinfo = "/var/run/k8s.cni.cncf.io/devinfo/dp";
 };
 
+struct DeviceNode {
+  std::string host_path;
+  std::string container_path;
+  friend bool operator==(const DeviceNode&, const DeviceNode&) = default;
+};
+
 struct Allocation {
   std::map<std::string, std::string> envs;  // PCIDEVICE_<RESOURCE> and PCIDEVICE_<RESOURCE>_INFO
-  std::vector<std::string> device_nodes;    // paths, the same on the host and in the container
+  std::vector<DeviceNode> device_nodes;     // each host path once; to be read and written
   friend bool operator==(const Allocation&, const Allocation&) = default;
 };
 

@@ -95,7 +95,8 @@ std::optional<std::string> reason_against(const PciFunction& function) {
 
 }  // namespace
 
-Selection select(const config::Config& config, const Inventory& inventory) {
+Selection select(const config::Config& config, const Inventory& inventory,
+                 const Knowledge& knowledge) {
   Selection selection;
   std::vector<const PciFunction*> free;
   for (const auto& function : inventory.functions()) {
@@ -107,7 +108,8 @@ Selection select(const config::Config& config, const Inventory& inventory) {
     }
   }
   for (const auto& resource : config.resources) {
-    Pool pool{resource, {}};
+    Pool pool;
+    pool.resource = resource;
     std::vector<const PciFunction*> rest;
     for (const auto* function : free) {
       const auto selector =
@@ -116,9 +118,16 @@ Selection select(const config::Config& config, const Inventory& inventory) {
       if (selector == resource.selectors.end()) {
         rest.push_back(function);
       } else {
-        pool.members.push_back({function->address,
-                                resource.exclude_topology ? std::nullopt : function->numa_node,
-                                selector->is_rdma});
+        Member member;
+        member.id = function->address.to_string();
+        member.address = function->address;
+        if (!resource.exclude_topology) member.numa_node = function->numa_node;
+        member.rdma = selector->is_rdma;
+        member.driver = function->driver;
+        member.pf = function->pf;
+        const auto sick = knowledge.sick.find(member.address);
+        if (sick != knowledge.sick.end()) member.sickness = sick->second;
+        pool.members.push_back(std::move(member));
       }
     }
     free = std::move(rest);

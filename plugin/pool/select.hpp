@@ -1,24 +1,41 @@
 #pragma once
 // Which devices belong to which resource.
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "device/inventory.hpp"
+#include "device/pcie.hpp"
 #include "plugin/config/config.hpp"
 
 namespace railhead::pool {
 
 struct Member {
-  PciAddress address;
+  std::string id;                // PCI address, or auxiliary device name ("mlx5_core.sf.4")
+  PciAddress address;            // of the PCI function; of an auxiliary device, its parent
   std::optional<int> numa_node;  // absent: no topology hint
-  bool rdma = false;             // its RDMA devices are given too
+  // What Allocate gives with it.
+  bool rdma = false;                     // its RDMA devices
+  bool vhost_net = false;                // /dev/vhost-net and /dev/net/tun
+  std::optional<config::VdpaType> vdpa;  // its vDPA device
+  std::string driver;
+  std::optional<PciAddress> pf;               // of a VF
+  std::optional<std::string> representor;     // of a VF in switchdev mode: a netdev's name
+  std::vector<device::PcieDistance> to_gpus;  // to each of Pool::gpus
+
+  std::string sickness;               // why it must not be given out; "": it is healthy
+  std::vector<std::string> concerns;  // what is wrong with it, which does not make it unhealthy
   friend bool operator==(const Member&, const Member&) = default;
 };
 
 struct Pool {
   config::Resource resource;
-  std::vector<Member> members;  // in PCI order
+  std::vector<Member> members;   // in PCI order
+  std::vector<PciAddress> gpus;  // of the node, in PCI order; only where env: nccl needs them
+  bool nccl_names_carry_resource = false;  // several pools have env: nccl
+  std::string sickness;                    // why nothing of it can be given out at all
   friend bool operator==(const Pool&, const Pool&) = default;
 };
 
@@ -29,12 +46,34 @@ struct LeftOut {
 };
 
 struct Selection {
-  std::vector<Pool> pools;        // one per resource, in the configuration's order; may be empty
-  std::vector<LeftOut> left_out;  // network functions that no resource may have, and why
+  std::vector<Pool> pools;        // in the configuration's order; may be empty
+  std::vector<LeftOut> left_out;  // devices that no resource may have, and why
+  // By resource with rails_auto: the PF of each rail, which keeps its number while it is gone.
+  std::map<std::string, std::vector<PciAddress>> rails;
+};
+
+// What the inventory does not tell.
+struct Knowledge {
+  std::map<PciAddress, std::string> sick;  // why a device must not be given out, of any pool
+  std::map<std::string, std::vector<PciAddress>> rails;  // of the Selection before
 };
 
 // A device belongs to the first resource that takes it, in the configuration's order; within a
 // resource the first selector that takes it decides what is given with it.
-[[nodiscard]] Selection select(const config::Config& config, const device::Inventory& inventory);
+[[nodiscard]] Selection select(const config::Config& config, const device::Inventory& inventory,
+                               const Knowledge& knowledge = {});
+
+// What kubelet is told to be there.
+struct Offer {
+  std::string id;  // of a device to share: "<device>::<share>"; of a pool to share: "<share>"
+  bool healthy = true;
+  std::optional<int> numa_node;
+  std::optional<PciAddress> address;  // absent: a share of all the pool's devices
+  friend bool operator==(const Offer&, const Offer&) = default;
+};
+[[nodiscard]] std::vector<Offer> offers(const Pool& pool);
+
+// The members that an offer stands for, in PCI order; none when the pool has no such offer.
+[[nodiscard]] std::vector<const Member*> members_of(const Pool& pool, std::string_view offer_id);
 
 }  // namespace railhead::pool

@@ -33,9 +33,15 @@ struct Node {
     pool.resource.additional_info = {{"*", {{"k", "all"}, {"z", "1"}}},
                                      {"0000:3b:00.3", {{"k", "own"}}}};
     for (const uint8_t function : {uint8_t{2}, uint8_t{3}}) {
-      pool.members.push_back({{0, 0x3b, 0, function}, std::nullopt, true});
+      add_member({0, 0x3b, 0, function}).rdma = true;
     }
-    pool.members.push_back({{0, 0x3b, 0, 4}, std::nullopt, false});
+    add_member({0, 0x3b, 0, 4});
+  }
+  pool::Member& add_member(const PciAddress& address) {
+    auto& member = pool.members.emplace_back();
+    member.id = address.to_string();
+    member.address = address;
+    return member;
   }
   [[nodiscard]] std::string devinfo(const std::string& id) const {
     return fmt::format("{}/example.com-vf-1-{}-device.json", places.devinfo, id);
@@ -47,13 +53,19 @@ unsigned mode_of(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 ? status.st_mode & 07777U : 0;
 }
 
+std::vector<std::string> host_paths(const pool::Allocation& allocation) {
+  std::vector<std::string> paths;
+  for (const auto& node : allocation.device_nodes) paths.push_back(node.host_path);
+  return paths;
+}
+
 }  // namespace
 
 TEST_CASE("a container gets each device's nodes, and rdma_cm once at the end") {
   Node node;
   const auto allocation =
       must(pool::allocate(node.pool, {"0000:3b:00.3", "0000:3b:00.2"}, node.places));
-  CHECK(allocation.device_nodes ==
+  CHECK(host_paths(allocation) ==
         std::vector<std::string>{"/dev/infiniband/uverbs4", "/dev/infiniband/umad4",
                                  "/dev/infiniband/issm4", "/dev/infiniband/uverbs5",
                                  "/dev/infiniband/umad5", "/dev/infiniband/issm5",
@@ -64,7 +76,7 @@ TEST_CASE("rdma_cm is not named where the kernel has none") {
   Node node;
   std::filesystem::remove_all(node.places.sysfs + "/class/misc/rdma_cm");
   const auto allocation = must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
-  CHECK(allocation.device_nodes.back() == "/dev/infiniband/issm4");
+  CHECK(allocation.device_nodes.back().host_path == "/dev/infiniband/issm4");
 }
 
 TEST_CASE("the ids stand in PCI order, whatever order kubelet gave") {
@@ -92,7 +104,7 @@ TEST_CASE("nodes are those of now, not of the scan") {
   const auto folder = node.tree.folder("0000:3b:00.2") + "/infiniband_verbs";
   std::filesystem::rename(folder + "/uverbs4", folder + "/uverbs11");
   const auto allocation = must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
-  CHECK(allocation.device_nodes.front() == "/dev/infiniband/uverbs11");
+  CHECK(allocation.device_nodes.front().host_path == "/dev/infiniband/uverbs11");
 }
 
 TEST_CASE("each device has a devinfo file that all may read") {
