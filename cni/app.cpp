@@ -111,6 +111,10 @@ std::optional<Answer> answer_alone(const std::vector<std::string>& arguments,
     return Answer{0, "railhead " RAILHEAD_VERSION "\n" + versions_line(), {}};
   }
   const auto verb = cnispec::value_of(environment, "CNI_COMMAND");
+  if (verb.empty() && !arguments.empty()) {
+    return Answer{
+        1, {}, fmt::format("railhead: unknown argument '{}'; try --help\n", arguments[0])};
+  }
   if (verb.empty()) return Answer{0, {}, std::string(kAbout) + versions_line()};
   if (verb == "VERSION") return Answer{0, cnispec::version_json(), {}};
   return std::nullopt;

@@ -80,6 +80,7 @@ void add_options(CLI::App& app, Options& options) {
 std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv) {
   Options options;
   CLI::App app("Offers this node's SR-IOV VFs and RDMA devices to kubelet.", "railhead-agent");
+  app.set_version_flag("--version", "railhead-agent " RAILHEAD_VERSION);
   app.fallthrough();
   app.require_subcommand(0, 1);
   add_options(app, options);

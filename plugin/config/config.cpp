@@ -32,7 +32,8 @@ class Parser {
 
   Parsed parse(const Json& json) {
     if (!json.is_object()) {
-      error("", "the configuration", "expected an object with the key resourceList");
+      error("", "the configuration",
+            fmt::format("expected an object with the key resourceList, got {}", json.type_name()));
       return std::move(parsed_);
     }
     Object top(json, "", parsed_.errors);
@@ -231,6 +232,10 @@ Result<Json> parse_text(std::string_view text) {
   if (text.size() > kMaxSize) {
     return fail(ErrorCode::invalid_argument, "{} bytes; expected at most {}", text.size(),
                 kMaxSize);
+  }
+  if (trim(text).empty()) {
+    return fail(ErrorCode::decode,
+                "the configuration is empty; expected an object with the key resourceList");
   }
   return trim(text).starts_with('{') ? go_json::parse(text) : parse_yaml(text);
 }

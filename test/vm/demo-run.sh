@@ -38,6 +38,7 @@ trap cleanup EXIT
 gpus=()
 # ---- the node ------------------------------------------------------------------------------------
 if [ "${RAILHEAD_VM:-}" = 1 ]; then
+    echo "The VM is up; making its VFs and their RDMA devices (about 10 s)"
     . "$here/fixture.sh"
     set -e
     gpus=(--gpu-class 00ff --gpu-class 0380 --gpu-vendor 1234)    # what QEMU has in place of GPUs

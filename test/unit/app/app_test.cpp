@@ -57,6 +57,7 @@ TEST_CASE("CDI and unknown options are refused") {
   CHECK(exit_code({"--use-cdi"}) == 1);
   CHECK(exit_code({"--no-such-option"}) == 1);
   CHECK(exit_code({"--help"}) == 0);
+  CHECK(exit_code({"--version"}) == 0);
 }
 
 TEST_CASE("a pool reaches kubelet with NUMA nodes, and Allocate answers over the wire") {

@@ -161,6 +161,14 @@ TEST_CASE("Without a verb the program tells what it is, on standard error, and t
   CHECK_THAT(about->error_output, ContainsSubstring("CNI protocol versions supported: 0.1.0, "));
 }
 
+TEST_CASE("An unknown argument is refused and names --help, but a runtime is answered") {
+  const auto refused = cni::answer_alone({"--halp"}, {});
+  REQUIRE(refused);
+  CHECK(refused->exit_code == 1);
+  CHECK_THAT(refused->error_output, ContainsSubstring("'--halp'; try --help"));
+  CHECK_FALSE(cni::answer_alone({"--halp"}, {"CNI_COMMAND=ADD"}));
+}
+
 TEST_CASE("--help, --version and VERSION need no standard input; the other verbs do") {
   CHECK_THAT(cni::answer_alone({"--help"}, {})->output, ContainsSubstring("CNI_COMMAND"));
   CHECK_THAT(cni::answer_alone({"--version"}, {})->output, ContainsSubstring("railhead "));

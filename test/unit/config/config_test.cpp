@@ -172,7 +172,14 @@ TEST_CASE("additionalInfo keeps '*' and device ids apart") {
 TEST_CASE("text that is no JSON is told with line and column; trailing text is an error") {
   CHECK(contains_text(errors("{\n  \"resourceList\": [,]\n}"), "line 2, column"));
   CHECK_FALSE(errors(R"({"resourceList":[]} x)").empty());
-  CHECK_FALSE(errors("").empty());
+  CHECK(errors("# a comment") ==
+        std::vector<std::string>{
+            "the configuration: expected an object with the key resourceList, got null"});
+  for (const auto* nothing : {"", " \n"}) {
+    CHECK(errors(nothing) ==
+          std::vector<std::string>{
+              "the configuration is empty; expected an object with the key resourceList"});
+  }
 }
 
 TEST_CASE("YAML says the same as JSON, and PCI ids stay text") {
