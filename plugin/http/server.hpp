@@ -1,0 +1,42 @@
+#pragma once
+#include <chrono>
+#include <functional>
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "plugin/http/address.hpp"
+#include "plugin/http/message.hpp"
+
+namespace railhead::http {
+
+// Answers GET requests one after the other on a thread of its own, which sleeps while nobody asks.
+// Whoever connects can hold no more than a connection, a few KiB and a few seconds.
+class Server {
+ public:
+  // The answer to a path that was asked for; runs on the server's thread.
+  using Handler = std::function<Response(std::string_view path)>;
+
+  struct Limits {
+    size_t connections = 16;      // at a time; others wait in the kernel's queue
+    size_t request_bytes = 8192;  // more is answered with 431
+    std::chrono::milliseconds connection_time{10'000};  // of a connection, all in all
+    std::chrono::milliseconds retry{1'000};  // between attempts while the address is in use
+  };
+
+  // Where somebody else listens on the address, as the former instance does during an update, the
+  // server waits for it to go. Other errors: as listen_on().
+  [[nodiscard]] static Result<std::unique_ptr<Server>> start(const Address& address,
+                                                             Handler handler, Logger& log,
+                                                             const Limits& limits);
+  [[nodiscard]] static Result<std::unique_ptr<Server>> start(const Address& address,
+                                                             Handler handler, Logger& log) {
+    return start(address, std::move(handler), log, Limits{});
+  }
+
+  virtual ~Server() = default;  // ends the connections and removes the file of a unix socket
+  // Where it listens, with the port that the kernel chose for 0.
+  [[nodiscard]] virtual Result<Address> address() const = 0;
+};
+
+}  // namespace railhead::http
