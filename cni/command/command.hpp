@@ -55,7 +55,8 @@ class Stopwatch {
  private:
   static double milliseconds(std::chrono::nanoseconds duration) {
     // Whole microseconds are as much as a log line needs.
-    return static_cast<double>(duration.count() / 1000) / 1000;
+    const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(duration);
+    return static_cast<double>(microseconds.count()) / 1000;
   }
 
   Clock& clock_;

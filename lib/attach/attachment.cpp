@@ -113,7 +113,7 @@ Result<void> Attacher::check(const AttachmentKey& key) {
     if (!devices) return pass(devices);
     for (const auto& [name, nodes] : (*record)->rdma) {
       if (std::none_of(devices->begin(), devices->end(),
-                       [&](const auto& device) { return device.name == name; })) {
+                       [&name = name](const auto& device) { return device.name == name; })) {
         wrong.push_back(fmt::format("RDMA device {} is missing", name));
       }
     }
