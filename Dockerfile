@@ -9,6 +9,7 @@ RUN ./dev setup && ./dev build release
 FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libgrpc++1.51 libprotobuf32 libyaml-cpp0.7 \
+        libprometheus-cpp-core1.0 \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/build/release/bin/railhead-agent /src/build/release/bin/railhead /usr/bin/
 COPY --from=build /src/LICENSE /usr/share/doc/railhead/copyright
