@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "host/files.hpp"
+#include "host/netns_sysfs.hpp"
 #include "netlink/linux_links.hpp"
 #include "netlink/linux_rdma.hpp"
 #include "test/support/must.hpp"
@@ -94,4 +95,18 @@ TEST_CASE("What work fails with is what run fails with") {
   auto failed = n.netns->run(pod, [] { return Result<void>(fail(ErrorCode::busy, "held")); });
   REQUIRE(is(failed, ErrorCode::busy));
   CHECK(failed.error().message == "held");
+}
+
+TEST_CASE("A namespace's own sysfs shows what is in that namespace, from outside of it") {
+  Namespaces n;
+  auto pod = must(n.netns->open(n.path));
+  must(n.netns->run(pod, [] {
+    must_run("ip link add only-here type veth peer name other");
+    return Result<void>();
+  }));
+  auto sysfs = must(host::open_sysfs(*n.netns, pod));
+  CHECK(must(sysfs.read("class/net/only-here/operstate")) == "down");
+  CHECK(
+      is(must(host::open_sysfs(*n.netns, must(n.netns->current()))).read("class/net/only-here/mtu"),
+         ErrorCode::not_found));
 }

@@ -1,0 +1,60 @@
+#pragma once
+// What the agent tells Prometheus. docs/metrics.md has the table of all names.
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugin/metrics/device_counters.hpp"
+
+namespace railhead::metrics {
+
+using Seconds = std::chrono::duration<double>;
+
+struct PoolState {
+  std::string resource;  // "rdma/vf"
+  bool registered = false;
+  size_t healthy = 0;  // devices, or shares, as kubelet is told
+  size_t unhealthy = 0;
+  friend bool operator==(const PoolState&, const PoolState&) = default;
+};
+
+// What is true at the moment of a scrape.
+struct Now {
+  std::vector<PoolState> pools;
+  bool config_current = false;            // the configuration in force is the one on disk
+  std::optional<uint64_t> memlock_limit;  // bytes; absent: none
+  Sweep counters;
+};
+
+// What happened since the start. All functions are cheap and may be called from any thread.
+class Metrics {
+ public:
+  explicit Metrics(std::string_view version);
+  ~Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  void allocated(const std::string& resource, bool done, Seconds took);
+  // An update of ListAndWatch: from asking for it until gRPC has taken it.
+  void devices_sent(Seconds took);
+  // From a kernel event to the update that it led to.
+  void event_answered(Seconds took);
+  // `reason`: a word from a small, fixed set ("uevent", "lost_events", "timer", "signal").
+  void rescanned(const std::string& reason);
+  void config_read(bool taken);
+  void port_polled();
+
+  // The text format of Prometheus 0.0.4.
+  [[nodiscard]] std::string text(const Now& now) const;
+  static constexpr std::string_view kContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace railhead::metrics
