@@ -70,7 +70,7 @@ struct Health {
 enum class Order {
   packed,  // of as few PFs as can be
   spread,  // over as many PFs as can be
-  rail,    // the same VF index of each PF
+  rail,    // the lowest group of PFs that are free, of each the same VF index
 };
 
 // One device for several containers at a time.

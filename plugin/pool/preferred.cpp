@@ -1,55 +1,156 @@
 #include "plugin/pool/preferred.hpp"
 
 #include <algorithm>
-#include <map>
+#include <unordered_map>
+
+#include "plugin/pool/covering.hpp"
+#include "plugin/pool/packing.hpp"
 
 namespace railhead::pool {
 namespace {
 
-// The wish's ids as members of the pool, without doubles, in PCI order.
-Result<std::map<PciAddress, std::string>> members_of(const Pool& pool,
-                                                     const std::vector<std::string>& ids) {
-  std::map<PciAddress, std::string> known;
-  for (const auto& id : ids) {
-    const auto address = PciAddress::parse(id);
-    const auto is_it = [&](const Member& member) { return member.address == address; };
-    if (std::none_of(pool.members.begin(), pool.members.end(), is_it)) {
-      return fail(ErrorCode::not_found, "device {} is not one of the {} devices of {}", id,
-                  pool.members.size(), pool.resource.full_name());
-    }
-    known.emplace(*address, id);
+std::vector<const device::PciFunction*> known_gpus(const device::Inventory& inventory,
+                                                   std::vector<PciAddress> addresses) {
+  std::sort(addresses.begin(), addresses.end());
+  addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+  std::vector<const device::PciFunction*> gpus;
+  for (const auto& address : addresses) {
+    if (const auto* function = inventory.find(address)) gpus.push_back(function);
   }
-  return known;
+  return gpus;
 }
+
+std::string_view name_of(config::Order order) {
+  switch (order) {
+    case config::Order::packed:
+      return "packed";
+    case config::Order::spread:
+      return "spread";
+    case config::Order::rail:
+      return "rail";
+  }
+  return "unknown";
+}
+
+// One choice in the making: which of the pool's offers are available, and which are chosen.
+class Chooser {
+ public:
+  Chooser(const Pool& pool, const device::Inventory& inventory)
+      : pool_(pool), inventory_(inventory), offers_(offers(pool)) {
+    for (size_t i = 0; i < offers_.size(); ++i) place_.emplace(offers_[i].id, i);
+  }
+
+  Result<void> read(const Wish& wish) {
+    auto available = marked(wish.available);
+    if (!available) return pass(available);
+    auto included = marked(wish.must_include);
+    if (!included) return pass(included);
+    for (size_t i = 0; i < offers_.size(); ++i) {
+      if ((*included)[i] && !(*available)[i]) {
+        return fail(ErrorCode::invalid_argument, "device {} must be included but is not available",
+                    offers_[i].id);
+      }
+    }
+    available_ = std::move(*available);
+    chosen_ = std::move(*included);
+    const auto count = [](const std::vector<bool>& marks) {
+      return static_cast<size_t>(std::count(marks.begin(), marks.end(), true));
+    };
+    free_ = count(available_) - count(chosen_);
+    if (wish.size > count(available_)) {
+      return fail(ErrorCode::invalid_argument, "{} devices are asked for, {} are available",
+                  wish.size, count(available_));
+    }
+    if (wish.size < count(chosen_)) {
+      return fail(ErrorCode::invalid_argument, "{} devices are asked for, {} must be included",
+                  wish.size, count(chosen_));
+    }
+    wanted_ = wish.size - count(chosen_);
+    return {};
+  }
+
+  Choice choose(const std::vector<PciAddress>& gpus_of_pod,
+                const std::vector<PciAddress>& free_gpus) {
+    if (wanted_ == 0 || wanted_ == free_) {
+      if (wanted_ == free_) chosen_ = available_;
+      return finish("there is no other choice");
+    }
+    Ports ports(offers_, available_, inventory_);
+    for (size_t i = 0; i < offers_.size(); ++i) {
+      if (chosen_[i]) ports.choose(i);
+    }
+    return finish(choose_of(ports, gpus_of_pod, free_gpus));
+  }
+
+ private:
+  [[nodiscard]] Result<std::vector<bool>> marked(const std::vector<std::string>& ids) const {
+    std::vector<bool> marks(offers_.size(), false);
+    for (const auto& id : ids) {
+      const auto at = place_.find(id);
+      if (at == place_.end()) {
+        return fail(ErrorCode::not_found, "device {} is not one of {}", id,
+                    pool_.resource.full_name());
+      }
+      marks[at->second] = true;
+    }
+    return marks;
+  }
+
+  // Gives the ground.
+  std::string choose_of(Ports& ports, const std::vector<PciAddress>& gpus_of_pod,
+                        const std::vector<PciAddress>& free_gpus) {
+    const bool of_pod = !gpus_of_pod.empty();
+    const auto gpus = known_gpus(inventory_, of_pod ? gpus_of_pod : free_gpus);
+    if (Covering covering(ports, gpus); covering.tells_ports_apart()) {
+      mark(covering.choose(wanted_));
+      return fmt::format("PCIe distance to the {} GPUs ({})", of_pod ? "pod's" : "free",
+                         gpus.size());
+    }
+    if (tells_neighbours(ports)) {
+      mark(choose_neighbours(ports, wanted_));
+      return "neighbours by NUMA node and PCIe switch";
+    }
+    mark(choose_by_order(ports, pool_.resource.order, wanted_));
+    return fmt::format("order {}: the topology does not tell", name_of(pool_.resource.order));
+  }
+
+  void mark(const std::vector<size_t>& offers) {
+    for (const size_t i : offers) chosen_[i] = true;
+    wanted_ -= offers.size();
+  }
+
+  Choice finish(std::string ground) {
+    // What has no port, such as the shares of a whole pool: the first ones.
+    for (size_t i = 0; i < offers_.size() && wanted_ > 0; ++i) {
+      if (!available_[i] || chosen_[i]) continue;
+      chosen_[i] = true;
+      --wanted_;
+    }
+    Choice choice{{}, std::move(ground)};
+    for (size_t i = 0; i < offers_.size(); ++i) {
+      if (chosen_[i]) choice.ids.push_back(offers_[i].id);
+    }
+    return choice;
+  }
+
+  const Pool& pool_;
+  const device::Inventory& inventory_;
+  const std::vector<Offer> offers_;
+  std::unordered_map<std::string_view, size_t> place_;
+  std::vector<bool> available_;
+  std::vector<bool> chosen_;
+  size_t free_ = 0;    // available and not chosen
+  size_t wanted_ = 0;  // to be chosen yet
+};
 
 }  // namespace
 
-Result<Choice> prefer(const Pool& pool, const device::Inventory& /*inventory*/, const Wish& wish,
-                      const std::vector<PciAddress>& /*gpus_of_pod*/,
-                      const std::vector<PciAddress>& /*free_gpus*/) {
-  const auto available = members_of(pool, wish.available);
-  if (!available) return pass(available);
-  const auto included = members_of(pool, wish.must_include);
-  if (!included) return pass(included);
-  for (const auto& [address, id] : *included) {
-    if (!available->contains(address)) {
-      return fail(ErrorCode::invalid_argument, "device {} must be included and is not available",
-                  id);
-    }
-  }
-  if (wish.size > available->size() || wish.size < included->size()) {
-    return fail(ErrorCode::invalid_argument,
-                "{} devices are asked for, {} of them given; {} are available", wish.size,
-                included->size(), available->size());
-  }
-  auto chosen = *included;
-  for (const auto& [address, id] : *available) {
-    if (chosen.size() == wish.size) break;
-    chosen.emplace(address, id);
-  }
-  Choice choice{{}, "PCI order"};
-  for (const auto& [address, id] : chosen) choice.ids.push_back(id);
-  return choice;
+Result<Choice> prefer(const Pool& pool, const device::Inventory& inventory, const Wish& wish,
+                      const std::vector<PciAddress>& gpus_of_pod,
+                      const std::vector<PciAddress>& free_gpus) {
+  Chooser chooser(pool, inventory);
+  if (auto read = chooser.read(wish); !read) return pass(read);
+  return chooser.choose(gpus_of_pod, free_gpus);
 }
 
 }  // namespace railhead::pool
