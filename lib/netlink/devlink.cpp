@@ -29,6 +29,25 @@ Result<uint16_t> decode_generic_family(const Message& message) {
   return *id;
 }
 
+Result<std::optional<uint32_t>> decode_generic_group(const Message& message,
+                                                     std::string_view name) {
+  auto attributes = Attributes::parse(message.payload, sizeof(genlmsghdr));
+  if (!attributes) return pass(attributes, "generic netlink family");
+  auto list = attributes->bytes(CTRL_ATTR_MCAST_GROUPS);
+  if (!list) return std::nullopt;
+  auto groups = Attributes::parse(*list);
+  if (!groups) return pass(groups, "generic netlink groups");
+  for (const auto& entry : *groups) {
+    auto group = Attributes::parse(entry.data);
+    if (!group) return pass(group, "generic netlink group");
+    if (group->string(CTRL_ATTR_MCAST_GRP_NAME) != name) continue;
+    auto id = group->u32(CTRL_ATTR_MCAST_GRP_ID);
+    if (auto fits = group->verify(); !fits) return pass(fits, "generic netlink group");
+    return id;
+  }
+  return std::nullopt;
+}
+
 Request get_eswitch(uint16_t devlink_family, std::string_view pci) {
   Request request(devlink_family, 0, header(DEVLINK_CMD_ESWITCH_GET, DEVLINK_GENL_VERSION));
   request.put_string(DEVLINK_ATTR_BUS_NAME, "pci");

@@ -9,6 +9,8 @@ namespace railhead::netlink {
 
 Request get_generic_family(std::string_view name);
 Result<uint16_t> decode_generic_family(const Message& message);  // its id. Errors: decode.
+// The id of one of its multicast groups; nothing when it has no such. Errors: decode.
+Result<std::optional<uint32_t>> decode_generic_group(const Message& message, std::string_view name);
 
 Request get_eswitch(uint16_t devlink_family, std::string_view pci);
 // "legacy", "switchdev", or the number of a mode unknown here; nothing when the kernel does not

@@ -7,22 +7,44 @@
 
 namespace railhead::netlink {
 
-Result<std::unique_ptr<host::RdmaDevices>> LinuxRdma::open() {
-  std::optional<Socket> socket;
+namespace {
+
+// Nothing when the kernel has no RDMA.
+Result<std::optional<Socket>> open_socket() {
   auto opened = Socket::open(NETLINK_RDMA);
-  if (opened) {
-    socket.emplace(std::move(*opened));
-  } else if (!is(opened, ErrorCode::unsupported)) {
-    return pass(opened);
-  }
+  if (opened) return std::optional<Socket>(std::move(*opened));
+  if (is(opened, ErrorCode::unsupported)) return std::nullopt;
+  return pass(opened);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<host::RdmaDevices>> LinuxRdma::open() {
+  auto socket = open_socket();
+  if (!socket) return pass(socket);
   UniqueFd netns(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   if (!netns) return fail_errno(errno, "open /proc/thread-self/ns/net");
-  return std::unique_ptr<host::RdmaDevices>(new LinuxRdma(std::move(socket), std::move(netns)));
+  return std::unique_ptr<host::RdmaDevices>(new LinuxRdma(std::move(*socket), std::move(netns)));
+}
+
+// A node's RDMA drivers may be loaded after this program has started.
+Result<bool> LinuxRdma::has_rdma() {
+  if (socket_) return true;
+  auto opened = host::run_in_netns(netns_.get(), [this]() -> Result<void> {
+    auto socket = open_socket();
+    if (!socket) return pass(socket);
+    socket_ = std::move(*socket);
+    return {};
+  });
+  if (!opened) return pass(opened);
+  return socket_.has_value();
 }
 
 Result<std::vector<host::RdmaLink>> LinuxRdma::list() {
   std::vector<host::RdmaLink> devices;
-  if (!socket_) return devices;
+  auto present = has_rdma();
+  if (!present) return pass(present, "list RDMA devices");
+  if (!*present) return devices;
   auto infos = socket_->dump<RdmaDeviceInfo>(get_rdma_devices(), decode_rdma_device);
   if (!infos) return pass(infos, "list RDMA devices");
   for (auto& info : *infos) {
@@ -51,7 +73,9 @@ Result<std::vector<host::RdmaLink>> LinuxRdma::list() {
 }
 
 Result<std::optional<host::RdmaNetnsMode>> LinuxRdma::netns_mode() {
-  if (!socket_) return std::nullopt;
+  auto present = has_rdma();
+  if (!present) return pass(present, "RDMA namespace mode");
+  if (!*present) return std::nullopt;
   std::optional<host::RdmaNetnsMode> mode;
   auto done = socket_->exchange(get_rdma_system(), [&](const Message& message) -> Result<void> {
     auto decoded = decode_rdma_system(message);

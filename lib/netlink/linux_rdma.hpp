@@ -21,9 +21,10 @@ class LinuxRdma final : public host::RdmaDevices {
  private:
   LinuxRdma(std::optional<Socket> socket, UniqueFd netns)
       : socket_(std::move(socket)), netns_(std::move(netns)) {}
+  Result<bool> has_rdma();
   Result<uint32_t> index_of(std::string_view name);
 
-  std::optional<Socket> socket_;  // absent: no RDMA in this kernel
+  std::optional<Socket> socket_;  // absent: no RDMA in this kernel yet
   UniqueFd netns_;                // the namespace the socket is in
 };
 

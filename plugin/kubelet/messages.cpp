@@ -1,5 +1,7 @@
 #include "plugin/kubelet/messages.hpp"
 
+#include <algorithm>
+
 namespace railhead::kubelet {
 
 v1beta1::ListAndWatchResponse message_of(const std::vector<Device>& devices) {
@@ -29,6 +31,20 @@ v1beta1::ContainerAllocateResponse message_of(const ContainerAllocation& allocat
   }
   for (const auto& name : allocation.cdi_devices) message.add_cdi_devices()->set_name(name);
   return message;
+}
+
+v1beta1::DevicePluginOptions options_of(const PoolService& pool) {
+  v1beta1::DevicePluginOptions options;
+  options.set_get_preferred_allocation_available(pool.has_preference());
+  return options;
+}
+
+PreferenceRequest request_of(const v1beta1::ContainerPreferredAllocationRequest& message) {
+  const auto& available = message.available_deviceids();
+  const auto& must_include = message.must_include_deviceids();
+  return {{available.begin(), available.end()},
+          {must_include.begin(), must_include.end()},
+          static_cast<size_t>(std::max(0, message.allocation_size()))};
 }
 
 }  // namespace railhead::kubelet

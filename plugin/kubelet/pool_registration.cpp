@@ -53,9 +53,9 @@ Result<void> PoolRegistration::serve(const KubeletPlace& place) {
   watches_ = 0;
   const int serving = ++servings_;
   const auto on_thread = [this, serving](auto report) {
-    return [this, serving, report](auto... arguments) {
-      tasks_->post([this, serving, report, arguments...] {
-        if (serving == servings_) (this->*report)(arguments...);
+    return [this, alive = std::weak_ptr(alive_), serving, report](auto... arguments) {
+      tasks_->post([this, alive, serving, report, arguments...] {
+        if (!alive.expired() && serving == servings_) (this->*report)(arguments...);
       });
     };
   };
@@ -74,12 +74,12 @@ Result<void> PoolRegistration::serve(const KubeletPlace& place) {
 void PoolRegistration::call_register(const KubeletPlace& place) {
   call_.reset();
   const int attempt = ++attempts_;
-  const auto done = [this, attempt](const Result<>& answer) {
-    tasks_->post([this, attempt, answer] {
-      if (attempt == attempts_) answered(answer);
+  const auto done = [this, alive = std::weak_ptr(alive_), attempt](const Result<>& answer) {
+    tasks_->post([this, alive, attempt, answer] {
+      if (!alive.expired() && attempt == attempts_) answered(answer);
     });
   };
-  call_ = RegisterCall::start(place.kubelet_socket, resource_, socket_name_, done);
+  call_ = RegisterCall::start(place.kubelet_socket, pool_, socket_name_, done);
 }
 
 void PoolRegistration::answered(const Result<>& answer) {

@@ -62,6 +62,8 @@ class PoolRegistration {
   std::shared_ptr<TaskQueue> tasks_;
   Logger& logger_;
 
+  // Tells what is reported after this has gone; looked at on the session's thread only.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<PoolServer> server_;
   int servings_ = 0;  // tells what a former server reports late
   std::unique_ptr<RegisterCall> call_;

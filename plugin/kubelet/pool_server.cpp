@@ -4,6 +4,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <type_traits>
 
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
@@ -31,11 +32,12 @@ grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, const grp
 }
 
 // An exception is a bug of the pool; it must not end gRPC's thread.
-Result<ContainerAllocation> allocate(PoolService& pool, const std::vector<std::string>& ids) {
+template <class Work>
+std::invoke_result_t<Work> guarded(const PoolService& pool, const char* what, Work work) {
   try {
-    return pool.allocate(ids);
+    return work();
   } catch (const std::exception& bug) {
-    return fail(ErrorCode::internal, "allocate from {}: {}", pool.resource_name(), bug.what());
+    return fail(ErrorCode::internal, "{} {}: {}", what, pool.resource_name(), bug.what());
   }
 }
 
@@ -46,8 +48,9 @@ class DevicePluginService final : public v1beta1::DevicePlugin::CallbackService 
 
   grpc::ServerUnaryReactor* GetDevicePluginOptions(grpc::CallbackServerContext* context,
                                                    const v1beta1::Empty*,
-                                                   v1beta1::DevicePluginOptions*) override {
-    return answer(context, grpc::Status::OK);  // neither preferred allocation nor PreStartContainer
+                                                   v1beta1::DevicePluginOptions* options) override {
+    *options = options_of(pool_);
+    return answer(context, grpc::Status::OK);
   }
 
   grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse>* ListAndWatch(
@@ -66,12 +69,31 @@ class DevicePluginService final : public v1beta1::DevicePlugin::CallbackService 
     return stream;
   }
 
+  grpc::ServerUnaryReactor* GetPreferredAllocation(
+      grpc::CallbackServerContext* context, const v1beta1::PreferredAllocationRequest* request,
+      v1beta1::PreferredAllocationResponse* response) override {
+    for (const auto& container : request->container_requests()) {
+      const auto preferred =
+          guarded(pool_, "choose from", [&] { return pool_.preferred(request_of(container)); });
+      if (!preferred) {
+        logger_.error("cannot choose devices",
+                      {{"resource", pool_.resource_name()}, {"error", preferred.error().message}});
+        return answer(context, status_of(preferred.error()));
+      }
+      auto& ids = *response->add_container_responses()->mutable_deviceids();
+      ids.Assign(preferred->begin(), preferred->end());
+    }
+    return answer(context, grpc::Status::OK);
+  }
+
   grpc::ServerUnaryReactor* Allocate(grpc::CallbackServerContext* context,
                                      const v1beta1::AllocateRequest* request,
                                      v1beta1::AllocateResponse* response) override {
     for (const auto& container : request->container_requests()) {
       const auto& ids = container.devices_ids();
-      auto allocation = allocate(pool_, {ids.begin(), ids.end()});
+      auto allocation = guarded(pool_, "allocate from", [&] {
+        return pool_.allocate({ids.begin(), ids.end()});
+      });
       if (!allocation) {
         logger_.error("allocate failed", {{"resource", pool_.resource_name()},
                                           {"devices", fmt::format("{}", fmt::join(ids, ","))},

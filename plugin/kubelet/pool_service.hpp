@@ -32,6 +32,14 @@ struct ContainerAllocation {
   friend bool operator==(const ContainerAllocation&, const ContainerAllocation&) = default;
 };
 
+// What kubelet asks before it chooses devices for one container.
+struct PreferenceRequest {
+  std::vector<std::string> available;
+  std::vector<std::string> must_include;  // some of `available`
+  size_t size = 0;                        // how many to choose, the must_include among them
+  friend bool operator==(const PreferenceRequest&, const PreferenceRequest&) = default;
+};
+
 // Called from gRPC's threads, several at a time.
 class PoolService {
  public:
@@ -41,6 +49,14 @@ class PoolService {
   // One container. The error's message is shown to the user on the failed pod as it is.
   [[nodiscard]] virtual Result<ContainerAllocation> allocate(
       const std::vector<std::string>& device_ids) = 0;
+
+  // Whether it knows better than at random which devices a container should get; always the same
+  // answer. Kubelet asks for preferences only then.
+  [[nodiscard]] virtual bool has_preference() const { return false; }
+  // `size` of the available devices. An error makes kubelet fail the pod.
+  [[nodiscard]] virtual Result<std::vector<std::string>> preferred(const PreferenceRequest&) {
+    return fail(ErrorCode::unsupported, "{} has no preference", resource_name());
+  }
 };
 
 }  // namespace railhead::kubelet

@@ -37,13 +37,13 @@ class Call final : public RegisterCall {
     finished_.wait(lock, [this] { return is_finished_; });
   }
 
-  void start(const std::string& resource_name, const std::string& endpoint,
+  void start(const PoolService& pool, const std::string& endpoint,
              std::function<void(const Result<>&)> done) {
     context_.set_deadline(std::chrono::system_clock::now() + kDeadline);
     request_.set_version(kApiVersion);
-    request_.set_resource_name(resource_name);
+    request_.set_resource_name(pool.resource_name());
     request_.set_endpoint(endpoint);
-    request_.mutable_options();  // older kubelets take them from here and never ask for them
+    *request_.mutable_options() = options_of(pool);  // older kubelets never ask for them
     stub_->async()->Register(&context_, &request_, &response_,
                              [this, done = std::move(done)](const grpc::Status& status) {
                                done(status.ok() ? Result<>() : tl::unexpected(error_of(status)));
@@ -67,11 +67,11 @@ class Call final : public RegisterCall {
 }  // namespace
 
 std::unique_ptr<RegisterCall> RegisterCall::start(const std::string& kubelet_socket,
-                                                  const std::string& resource_name,
+                                                  const PoolService& pool,
                                                   const std::string& endpoint,
                                                   std::function<void(const Result<>&)> done) {
   auto call = std::make_unique<Call>(kubelet_socket);
-  call->start(resource_name, endpoint, std::move(done));
+  call->start(pool, endpoint, std::move(done));
   return call;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "plugin/kubelet/pool_service.hpp"
 
 namespace railhead::kubelet {
 
@@ -17,8 +18,7 @@ class RegisterCall {
   // endpoint (a file name beside kubelet's socket) must be served already. A refusal's message is
   // kubelet's own text.
   static std::unique_ptr<RegisterCall> start(const std::string& kubelet_socket,
-                                             const std::string& resource_name,
-                                             const std::string& endpoint,
+                                             const PoolService& pool, const std::string& endpoint,
                                              std::function<void(const Result<>&)> done);
 };
 

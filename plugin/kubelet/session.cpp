@@ -3,15 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <deque>
 #include <filesystem>
+#include <future>
+#include <list>
 #include <optional>
 #include <random>
 #include <thread>
 
 #include <poll.h>
 
-#include "plugin/kubelet/folder_watch.hpp"
+#include "host/folder_watch.hpp"
 #include "plugin/kubelet/pool_registration.hpp"
 #include "plugin/kubelet/socket_file.hpp"
 #include "plugin/kubelet/task_queue.hpp"
@@ -46,15 +47,18 @@ std::string socket_name(const std::string& instance, std::string resource, size_
 // does what has become due; the state of the files, not the event, says what to do.
 class KubeletSession::Impl {
  public:
-  Impl(Options options, FolderWatch watch, std::shared_ptr<TaskQueue> tasks,
+  Impl(Options options, host::FolderWatch watch, std::shared_ptr<TaskQueue> tasks,
        const std::vector<PoolService*>& pools, Logger& logger);
   ~Impl() { stop(); }
 
   Result<void> start();
+  void add(PoolService& pool);
+  void remove(PoolService& pool);
   void devices_changed(PoolService& pool);
   void stop();
 
  private:
+  void add_registration(PoolService& pool);
   void run();
   void wait();
   bool something_changed();
@@ -64,10 +68,11 @@ class KubeletSession::Impl {
   std::string in_kubelet_dir(const char* name) const { return options_.kubelet_dir + '/' + name; }
 
   const Options options_;
-  FolderWatch watch_;
+  host::FolderWatch watch_;
   std::shared_ptr<TaskQueue> tasks_;
   Logger& logger_;
-  std::deque<PoolRegistration> pools_;
+  std::list<PoolRegistration> pools_;
+  size_t pools_ever_ = 0;
 
   std::optional<KubeletPlace> place_;    // empty: kubelet has not made its folders yet
   std::optional<FileIdentity> kubelet_;  // the kubelet.sock that was last seen
@@ -75,16 +80,19 @@ class KubeletSession::Impl {
   std::thread thread_;
 };
 
-KubeletSession::Impl::Impl(Options options, FolderWatch watch, std::shared_ptr<TaskQueue> tasks,
-                           const std::vector<PoolService*>& pools, Logger& logger)
+KubeletSession::Impl::Impl(Options options, host::FolderWatch watch,
+                           std::shared_ptr<TaskQueue> tasks, const std::vector<PoolService*>& pools,
+                           Logger& logger)
     : options_(std::move(options)),
       watch_(std::move(watch)),
       tasks_(std::move(tasks)),
       logger_(logger) {
-  for (auto* pool : pools) {
-    pools_.emplace_back(*pool, socket_name(options_.instance, pool->resource_name(), pools_.size()),
-                        options_, tasks_, logger_);
-  }
+  for (auto* pool : pools) add_registration(*pool);
+}
+
+void KubeletSession::Impl::add_registration(PoolService& pool) {
+  pools_.emplace_back(pool, socket_name(options_.instance, pool.resource_name(), pools_ever_++),
+                      options_, tasks_, logger_);
 }
 
 Result<void> KubeletSession::Impl::start() {
@@ -94,6 +102,23 @@ Result<void> KubeletSession::Impl::start() {
   if (!place_) logger_.info("waiting for kubelet", {{"folder", options_.kubelet_dir}});
   thread_ = std::thread([this] { run(); });
   return {};
+}
+
+void KubeletSession::Impl::add(PoolService& pool) {
+  tasks_->post([this, &pool] {
+    add_registration(pool);
+    if (place_ && (place_->mode == Mode::registry || kubelet_)) pools_.back().announce_soon();
+  });
+}
+
+void KubeletSession::Impl::remove(PoolService& pool) {
+  if (!thread_.joinable()) return;
+  std::promise<void> removed;
+  tasks_->post([this, &pool, &removed] {
+    pools_.remove_if([&](const PoolRegistration& one) { return &one.pool() == &pool; });
+    removed.set_value();
+  });
+  removed.get_future().wait();
 }
 
 void KubeletSession::Impl::devices_changed(PoolService& pool) {
@@ -194,6 +219,8 @@ Result<void> KubeletSession::Impl::announce_due() {
 
 KubeletSession::KubeletSession(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 KubeletSession::~KubeletSession() = default;
+void KubeletSession::add(PoolService& pool) { impl_->add(pool); }
+void KubeletSession::remove(PoolService& pool) { impl_->remove(pool); }
 void KubeletSession::devices_changed(PoolService& pool) { impl_->devices_changed(pool); }
 void KubeletSession::stop() { impl_->stop(); }
 
@@ -205,7 +232,7 @@ Result<std::unique_ptr<KubeletSession>> KubeletSession::start(Options options,
     return fail(ErrorCode::invalid_argument,
                 "instance {}: expected up to 16 letters, digits, '-' or '_'", options.instance);
   }
-  auto watch = FolderWatch::open();
+  auto watch = host::FolderWatch::open();
   if (!watch) return pass(watch);
   auto tasks = TaskQueue::open();
   if (!tasks) return pass(tasks);

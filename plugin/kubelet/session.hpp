@@ -29,15 +29,21 @@ class KubeletSession {
     std::chrono::milliseconds watch_timeout{5'000};
   };
 
-  // Serves the pools where kubelet's folders exist, else as soon as they appear. The pools and the
-  // logger outlive the session. Errors: not_found (no kubelet_dir), invalid_argument (instance),
-  // io (no inotify, a socket that cannot be made).
+  // Serves the pools where kubelet's folders exist, else as soon as they appear. The pools (those
+  // that are not removed before) and the logger outlive the session. Errors: not_found (no
+  // kubelet_dir), invalid_argument (instance), io (no inotify, a socket that cannot be made).
   [[nodiscard]] static Result<std::unique_ptr<KubeletSession>> start(
       Options options, std::vector<PoolService*> pools, Logger& logger);
 
   ~KubeletSession();  // stops
   KubeletSession(const KubeletSession&) = delete;
   KubeletSession& operator=(const KubeletSession&) = delete;
+
+  // One more pool, or one less; the other pools' streams stay as they are. When remove() returns
+  // nobody calls the pool any more, which takes up to half a second. Not from within a PoolService
+  // call.
+  void add(PoolService& pool);
+  void remove(PoolService& pool);
 
   // Kubelet gets the pool's devices anew. Cheap, from any thread, also with the pool's own lock
   // held: devices() is called later, on a thread of the session. Changes that come faster than

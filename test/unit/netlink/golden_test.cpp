@@ -200,8 +200,10 @@ TEST_CASE("RDMA devices, ports and the namespace mode are decoded") {
         host::RdmaNetnsMode::exclusive);
 }
 
-TEST_CASE("The devlink family and both eswitch modes are decoded") {
+TEST_CASE("The devlink family, its groups and both eswitch modes are decoded") {
   CHECK(must(decode_generic_family(Golden("devlink_family").message())) >= 16);
+  CHECK(must(decode_generic_group(Golden("devlink_family").message(), "config")).value() > 0);
+  CHECK_FALSE(must(decode_generic_group(Golden("devlink_family").message(), "other")));
   CHECK(must(decode_eswitch_mode(Golden("devlink_eswitch_legacy").message())) == "legacy");
   CHECK(must(decode_eswitch_mode(Golden("devlink_eswitch_switchdev").message())) == "switchdev");
 }

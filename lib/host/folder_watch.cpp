@@ -1,11 +1,11 @@
-#include "plugin/kubelet/folder_watch.hpp"
+#include "host/folder_watch.hpp"
 
 #include <cerrno>
 #include <climits>
 
 #include <sys/inotify.h>
 
-namespace railhead::kubelet {
+namespace railhead::host {
 
 Result<FolderWatch> FolderWatch::open() {
   UniqueFd fd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
@@ -13,8 +13,9 @@ Result<FolderWatch> FolderWatch::open() {
   return FolderWatch(std::move(fd));
 }
 
-Result<void> FolderWatch::add(const std::string& folder) {
-  constexpr uint32_t mask = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ONLYDIR;
+Result<void> FolderWatch::add(const std::string& folder, What what) {
+  uint32_t mask = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ONLYDIR;
+  if (what == What::names_and_contents) mask |= IN_CLOSE_WRITE;
   if (inotify_add_watch(fd_.get(), folder.c_str(), mask) < 0) {
     return fail_errno(errno, "watch {}", folder);
   }
@@ -35,4 +36,4 @@ std::vector<std::string> FolderWatch::read_names() {
   }
 }
 
-}  // namespace railhead::kubelet
+}  // namespace railhead::host

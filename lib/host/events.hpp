@@ -1,0 +1,34 @@
+#pragma once
+// PORT: what the kernel says when the node's devices change.
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace railhead::host {
+
+// A step of the kernel's recovery of a PCI function after a bus error (pci_uevent_ers).
+struct PciRecovery {
+  std::string function;  // "0000:3b:00.0"
+  std::string step;      // ERROR_EVENT: "BEGIN_RECOVERY", "SUCCESSFUL_RECOVERY", "FAILED_RECOVERY"
+  friend bool operator==(const PciRecovery&, const PciRecovery&) = default;
+};
+
+// What was reported since the last read. Events only say that it is time to look again: what is
+// so is read from the kernel then.
+struct EventBatch {
+  std::vector<std::string> causes;  // a phrase per event that concerns devices: "pci unbind …"
+  bool lost = false;  // the kernel had more to say than could be kept: anything may have changed
+  std::vector<PciRecovery> recoveries;
+  [[nodiscard]] bool empty() const { return causes.empty() && !lost; }
+};
+
+class Events {
+ public:
+  virtual ~Events() = default;
+  [[nodiscard]] virtual int fd() const = 0;  // readable: read() has something
+  // Never waits. What concerns no device of the node (the veth pairs of pods) is left out.
+  [[nodiscard]] virtual EventBatch read() = 0;
+};
+
+}  // namespace railhead::host

@@ -1,0 +1,9 @@
+#include "netlink/event_cause.hpp"
+#include "test/fuzz/netlink_input.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace railhead::netlink;
+  const auto uevent = decode_uevent(std::as_bytes(std::span(data, size)));
+  if (uevent) (void)cause_of(*uevent);
+  return 0;
+}
