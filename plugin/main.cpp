@@ -5,6 +5,7 @@
 #include "linux/netns.hpp"
 #include "linux/processes.hpp"
 #include "netlink/linux_devlink.hpp"
+#include "netlink/linux_events.hpp"
 #include "netlink/linux_links.hpp"
 #include "netlink/linux_rdma.hpp"
 #include "plugin/app/agent.hpp"
@@ -31,7 +32,7 @@ int run_on_linux(const app::Options& options, Logger& log) {
   linux::LinuxFileLocks locks(clock);
   const host::Host host{**links,   **rdma, **devlink, **netns,
                         processes, locks,  clock,     options.roots};
-  return app::run(options, host, log);
+  return app::run(options, host, netlink::LinuxEvents::open, log);
 }
 
 }  // namespace

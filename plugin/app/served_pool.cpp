@@ -3,17 +3,14 @@
 #include <chrono>
 
 #include "base/text.hpp"
+#include "plugin/pool/preferred.hpp"
 
 namespace railhead::app {
+namespace {
 
-ServedPool::ServedPool(pool::Pool pool, pool::Places places, Logger& log)
-    : pool_(std::move(pool)), places_(std::move(places)), log_(log) {}
-
-std::string ServedPool::resource_name() const { return pool_.resource.full_name(); }
-
-std::vector<kubelet::Device> ServedPool::devices() const {
+std::vector<kubelet::Device> devices_of(const pool::Pool& pool) {
   std::vector<kubelet::Device> devices;
-  for (auto& offer : pool::offers(pool_)) {
+  for (auto& offer : pool::offers(pool)) {
     kubelet::Device device{std::move(offer.id), offer.healthy, {}};
     if (offer.numa_node) device.numa_nodes.push_back(*offer.numa_node);
     devices.push_back(std::move(device));
@@ -21,13 +18,42 @@ std::vector<kubelet::Device> ServedPool::devices() const {
   return devices;
 }
 
+bool prefers(const config::Resource& resource) {
+  return !resource.sharing || resource.sharing->unit != config::Sharing::Unit::pool;
+}
+
+}  // namespace
+
+ServedPool::ServedPool(PoolView view, pool::Places places, PodGpus& gpus, Logger& log)
+    : resource_name_(view.pool.resource.full_name()),
+      has_preference_(prefers(view.pool.resource)),
+      places_(std::move(places)),
+      gpus_(gpus),
+      log_(log),
+      view_(std::make_shared<const PoolView>(std::move(view))) {}
+
+bool ServedPool::show(PoolView view) {
+  auto next = std::make_shared<const PoolView>(std::move(view));
+  const bool changed = devices_of(next->pool) != devices();
+  const std::lock_guard lock(mutex_);
+  view_ = std::move(next);
+  return changed;
+}
+
+std::shared_ptr<const PoolView> ServedPool::view() const {
+  const std::lock_guard lock(mutex_);
+  return view_;
+}
+
+std::vector<kubelet::Device> ServedPool::devices() const { return devices_of(view()->pool); }
+
 Result<kubelet::ContainerAllocation> ServedPool::allocate(
     const std::vector<std::string>& device_ids) {
   const auto start = std::chrono::steady_clock::now();
-  auto allocated = pool::allocate(pool_, device_ids, places_);
+  auto allocated = pool::allocate(view()->pool, device_ids, places_);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   if (!allocated) return pass(allocated);
-  log_.info("allocated", {{"resource", resource_name()},
+  log_.info("allocated", {{"resource", resource_name_},
                           {"devices", join(device_ids, ",")},
                           {"milliseconds", fmt::format("{:.2f}", took.count())}});
   kubelet::ContainerAllocation answer;
@@ -36,6 +62,25 @@ Result<kubelet::ContainerAllocation> ServedPool::allocate(
     answer.devices.push_back({std::move(node.host_path), std::move(node.container_path), "rw"});
   }
   return answer;
+}
+
+Result<std::vector<std::string>> ServedPool::preferred(const kubelet::PreferenceRequest& request) {
+  const auto view = this->view();
+  const auto gpus = gpus_.look(resource_name_, request.must_include, *view->inventory);
+  auto choice =
+      pool::prefer(view->pool, *view->inventory,
+                   {request.available, request.must_include, request.size}, gpus.of_pod, gpus.free);
+  if (!choice) {
+    // An error would fail the pod, where kubelet's own choice serves it.
+    log_.warning("no preference", {{"resource", resource_name_},
+                                   {"error", choice.error().message}});
+    return std::vector<std::string>{};
+  }
+  log_.info("preferred", {{"resource", resource_name_},
+                          {"devices", join(choice->ids, ",")},
+                          {"ground", choice->ground},
+                          {"pod", gpus.pod}});
+  return std::move(choice->ids);
 }
 
 }  // namespace railhead::app

@@ -1,24 +1,47 @@
 #pragma once
+#include <memory>
+#include <mutex>
+
 #include "base/log.hpp"
+#include "plugin/app/pod_gpus.hpp"
 #include "plugin/kubelet/pool_service.hpp"
 #include "plugin/pool/allocate.hpp"
 
 namespace railhead::app {
 
-// A pool as kubelet sees it.
+// A pool as it stands after one look at the node; never changed, only replaced.
+struct PoolView {
+  pool::Pool pool;
+  std::shared_ptr<const device::Inventory> inventory;
+};
+
+// A pool as kubelet sees it, for as long as its resource is configured.
 class ServedPool final : public kubelet::PoolService {
  public:
-  ServedPool(pool::Pool pool, pool::Places places, Logger& log);
+  // `gpus` and `log` outlive it.
+  ServedPool(PoolView view, pool::Places places, PodGpus& gpus, Logger& log);
 
-  [[nodiscard]] std::string resource_name() const override;
+  // Whether kubelet is to be told anew.
+  [[nodiscard]] bool show(PoolView view);
+  [[nodiscard]] std::shared_ptr<const PoolView> view() const;
+
+  [[nodiscard]] std::string resource_name() const override { return resource_name_; }
   [[nodiscard]] std::vector<kubelet::Device> devices() const override;
   [[nodiscard]] Result<kubelet::ContainerAllocation> allocate(
       const std::vector<std::string>& device_ids) override;
+  // Shares of a whole pool are all the same.
+  [[nodiscard]] bool has_preference() const override { return has_preference_; }
+  [[nodiscard]] Result<std::vector<std::string>> preferred(
+      const kubelet::PreferenceRequest& request) override;
 
  private:
-  const pool::Pool pool_;
+  const std::string resource_name_;
+  const bool has_preference_;
   const pool::Places places_;
+  PodGpus& gpus_;
   Logger& log_;
+  mutable std::mutex mutex_;  // of the pointer
+  std::shared_ptr<const PoolView> view_;
 };
 
 }  // namespace railhead::app

@@ -53,7 +53,8 @@ class PoolService {
   // Whether it knows better than at random which devices a container should get; always the same
   // answer. Kubelet asks for preferences only then.
   [[nodiscard]] virtual bool has_preference() const { return false; }
-  // `size` of the available devices. An error makes kubelet fail the pod.
+  // `size` of the available devices; where there are fewer, kubelet chooses the rest itself. An
+  // error makes it fail the pod.
   [[nodiscard]] virtual Result<std::vector<std::string>> preferred(const PreferenceRequest&) {
     return fail(ErrorCode::unsupported, "{} has no preference", resource_name());
   }

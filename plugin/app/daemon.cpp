@@ -1,0 +1,232 @@
+#include "plugin/app/daemon.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include <sys/epoll.h>
+
+#include "plugin/app/inputs.hpp"
+
+namespace railhead::app {
+namespace {
+
+// After a look that failed, or for the RDMA namespace mode, whose change the kernel tells nobody.
+constexpr std::chrono::seconds kRecheck{10};
+
+Result<UniqueFd> epoll_of(std::initializer_list<int> fds) {
+  UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll) return fail_errno(errno, "epoll_create1");
+  for (const int fd : fds) {
+    epoll_event readable{};
+    readable.events = EPOLLIN;
+    if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &readable) != 0) {
+      return fail_errno(errno, "epoll_ctl");
+    }
+  }
+  return epoll;
+}
+
+std::string folder_of(const std::string& file) {
+  const auto slash = file.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : file.substr(0, slash);
+}
+
+}  // namespace
+
+Daemon::Daemon(const Options& options, const host::Host& host, host::Events& events, Logger& log,
+               host::FolderWatch config_watch, UniqueFd epoll)
+    : options_(options),
+      host_(host),
+      events_(events),
+      log_(log),
+      config_watch_(std::move(config_watch)),
+      epoll_(std::move(epoll)),
+      gpus_(options.kubelet_dir + "/pod-resources/kubelet.sock", host.roots.proc) {}
+
+Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options, const host::Host& host,
+                                              host::Events& events, Logger& log) {
+  auto watch = host::FolderWatch::open();
+  if (!watch) return pass(watch);
+  auto epoll = epoll_of({events.fd(), watch->fd()});
+  if (!epoll) return pass(epoll);
+  std::unique_ptr<Daemon> daemon(
+      new Daemon(options, host, events, log, std::move(*watch), std::move(*epoll)));
+  if (auto begun = daemon->begin(); !begun) return pass(begun);
+  return daemon;
+}
+
+Result<void> Daemon::begin() {
+  // Watched before it is read, so that no change falls between.
+  auto watching = config_watch_.add(folder_of(options_.config_file),
+                                    host::FolderWatch::What::names_and_contents);
+  if (!watching) return pass(watching, "the configuration");
+  auto parsed = read_config(options_);
+  for (const auto& warning : parsed.warnings) {
+    log_.warning(warning, {{"file", options_.config_file}});
+  }
+  for (const auto& error : parsed.errors) {
+    log_.error(error.message, {{"file", options_.config_file}});
+  }
+  if (!parsed.errors.empty()) {
+    return fail(ErrorCode::invalid_argument, "the configuration {} is wrong", options_.config_file);
+  }
+  config_ = std::move(parsed.config);
+  if (auto looked = look(); !looked) return looked;
+
+  std::vector<kubelet::PoolService*> services;
+  for (const auto& [name, pool] : pools_) services.push_back(pool.get());
+  kubelet::KubeletSession::Options session;
+  session.kubelet_dir = options_.kubelet_dir;
+  auto started = kubelet::KubeletSession::start(session, std::move(services), log_);
+  if (!started) return pass(started, "cannot serve kubelet");
+  session_ = std::move(*started);
+  return {};
+}
+
+std::optional<Daemon::TimePoint> Daemon::due() const {
+  std::optional<TimePoint> first;
+  for (const auto& one : {events_seen_.due(), config_seen_.due(), recheck_}) {
+    if (one && (!first || *one < *first)) first = one;
+  }
+  return first;
+}
+
+void Daemon::turn() {
+  const auto now = host_.clock.now();
+  const auto batch = events_.read();
+  if (!batch.empty()) {
+    events_seen_.event(now);
+    log_.debug("events", {{"count", batch.causes.size()},
+                          {"first", batch.causes.empty() ? "" : batch.causes.front()},
+                          {"lost", batch.lost}});
+  }
+  if (config_touched()) config_seen_.event(now);
+
+  const auto is_due = [now](const std::optional<TimePoint>& due) { return due && *due <= now; };
+  if (is_due(config_seen_.due())) {
+    config_seen_.looking(now);
+    read_config_file();
+  }
+  if (config_is_new_ || is_due(events_seen_.due()) || is_due(recheck_)) {
+    events_seen_.looking(now);
+    (void)look();  // it has logged what failed, and is tried again
+  }
+}
+
+// A ConfigMap's files are links through "..data", which kubelet replaces.
+bool Daemon::config_touched() {
+  const auto name = options_.config_file.substr(options_.config_file.rfind('/') + 1);
+  const auto names = config_watch_.read_names();
+  return std::ranges::any_of(names, [&](const auto& touched) {
+    return touched.empty() || touched == "..data" || touched == name;
+  });
+}
+
+void Daemon::reload() {
+  read_config_file();
+  (void)look();
+}
+
+void Daemon::read_config_file() {
+  auto parsed = read_config(options_);
+  for (const auto& warning : parsed.warnings) {
+    log_.warning(warning, {{"file", options_.config_file}});
+  }
+  if (!parsed.errors.empty()) {
+    for (const auto& error : parsed.errors) {
+      log_.error(error.message, {{"file", options_.config_file}});
+    }
+    log_.error("the new configuration is wrong; the old one stays in force",
+               {{"file", options_.config_file}});
+    return;
+  }
+  if (parsed.config == config_) return;
+  config_ = std::move(parsed.config);
+  config_is_new_ = true;
+  log_.info("new configuration",
+            {{"file", options_.config_file}, {"resources", config_.resources.size()}});
+}
+
+std::optional<std::chrono::seconds> Daemon::recheck_after() const { return std::nullopt; }
+
+Result<void> Daemon::look() {
+  recheck_.reset();
+  auto inventory = device::scan(host_, options_.scan);
+  if (!inventory) {
+    log_.error("cannot look at the node's devices", {{"error", inventory.error().message}});
+    recheck_ = host_.clock.now() + kRecheck;
+    return pass(inventory);
+  }
+  if (const auto after = recheck_after()) recheck_ = host_.clock.now() + *after;
+  log_once(inventory->warnings());
+  inventory_ = std::make_shared<const device::Inventory>(std::move(*inventory));
+  show(pool::select(config_, *inventory_));
+  return {};
+}
+
+// A pool stays with kubelet for as long as the configuration does, with no devices if need be.
+void Daemon::show(pool::Selection selection) {
+  log_news(selection);
+  std::set<std::string> shown;
+  for (auto& pool : selection.pools) {
+    shown.insert(pool.resource.full_name());
+    show(std::move(pool));
+  }
+  std::vector<std::string> others;
+  for (const auto& [name, served] : pools_) {
+    if (!shown.contains(name)) others.push_back(name);
+  }
+  for (const auto& name : others) {
+    if (config_is_new_) {
+      log_.info("pool ends", {{"resource", name}});
+      session_->remove(*pools_.at(name));
+      pools_.erase(name);
+    } else {
+      show({pools_.at(name)->view()->pool.resource, {}});
+    }
+  }
+  config_is_new_ = false;
+}
+
+void Daemon::show(pool::Pool pool) {
+  const auto name = pool.resource.full_name();
+  const auto count = pool.members.size();
+  auto& served = pools_[name];
+  if (!served) {
+    log_.info("pool", {{"resource", name}, {"devices", count}});
+    const pool::Places places{host_.roots.sysfs, host_.roots.run, options_.devinfo_dir};
+    served =
+        std::make_unique<ServedPool>(PoolView{std::move(pool), inventory_}, places, gpus_, log_);
+    if (session_) session_->add(*served);
+  } else if (served->show({std::move(pool), inventory_})) {
+    log_.info("pool changed", {{"resource", name}, {"devices", count}});
+    session_->devices_changed(*served);
+  }
+}
+
+void Daemon::log_news(const pool::Selection& selection) {
+  for (const auto& one : selection.left_out) {
+    if (std::ranges::find(left_out_, one) != left_out_.end()) continue;
+    log_.info("device left out", {{"device", one.device.to_string()}, {"reason", one.reason}});
+  }
+  left_out_ = selection.left_out;
+  for (const auto& pool : selection.pools) {
+    const auto served = pools_.find(pool.resource.full_name());
+    const bool had_none = served != pools_.end() && served->second->view()->pool.members.empty();
+    if (!pool.members.empty() || had_none) continue;
+    log_.warning("no device of this node fits the resource; it is offered with none",
+                 {{"resource", pool.resource.full_name()}});
+  }
+}
+
+void Daemon::log_once(const std::vector<std::string>& warnings) {
+  for (const auto& warning : warnings) {
+    if (std::ranges::find(warnings_, warning) != warnings_.end()) continue;
+    log_.warning("cannot read all of the node's devices", {{"error", warning}});
+  }
+  warnings_ = warnings;
+}
+
+}  // namespace railhead::app
