@@ -11,8 +11,15 @@
 namespace railhead::app {
 namespace {
 
-// After a look that failed, or for the RDMA namespace mode, whose change the kernel tells nobody.
-constexpr std::chrono::seconds kRecheck{10};
+constexpr std::chrono::seconds kRetry{10};  // after a look that failed
+constexpr std::chrono::seconds kModeCheck{30};
+
+// In exclusive mode the devices of a shared pool cannot be used by ordinary pods.
+bool needs_shared_mode(const config::Config& config) {
+  return std::ranges::any_of(config.resources, [](const config::Resource& resource) {
+    return resource.sharing && !resource.sharing->host_network_only;
+  });
+}
 
 Result<UniqueFd> epoll_of(std::initializer_list<int> fds) {
   UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
@@ -87,7 +94,7 @@ Result<void> Daemon::begin() {
 
 std::optional<Daemon::TimePoint> Daemon::due() const {
   std::optional<TimePoint> first;
-  for (const auto& one : {events_seen_.due(), config_seen_.due(), recheck_}) {
+  for (const auto& one : {events_seen_.due(), config_seen_.due(), rescan_, mode_check_}) {
     if (one && (!first || *one < *first)) first = one;
   }
   return first;
@@ -109,10 +116,11 @@ void Daemon::turn() {
     config_seen_.looking(now);
     read_config_file();
   }
-  if (config_is_new_ || is_due(events_seen_.due()) || is_due(recheck_)) {
+  if (config_is_new_ || is_due(events_seen_.due()) || is_due(rescan_)) {
     events_seen_.looking(now);
     (void)look();  // it has logged what failed, and is tried again
   }
+  if (is_due(mode_check_)) check_rdma_mode();
 }
 
 // A ConfigMap's files are links through "..data", which kubelet replaces.
@@ -149,20 +157,30 @@ void Daemon::read_config_file() {
             {{"file", options_.config_file}, {"resources", config_.resources.size()}});
 }
 
-std::optional<std::chrono::seconds> Daemon::recheck_after() const { return std::nullopt; }
+// RDMA devices belong to namespaces or are seen by all: the kernel tells nobody when that is
+// changed (tried on 6.12), which it allows only while no other namespace exists.
+void Daemon::check_rdma_mode() {
+  mode_check_ = host_.clock.now() + kModeCheck;
+  const auto mode = host_.rdma.netns_mode();
+  if (mode && *mode != inventory_->rdma_netns_mode()) (void)look();
+}
 
 Result<void> Daemon::look() {
-  recheck_.reset();
+  rescan_.reset();
   auto inventory = device::scan(host_, options_.scan);
   if (!inventory) {
     log_.error("cannot look at the node's devices", {{"error", inventory.error().message}});
-    recheck_ = host_.clock.now() + kRecheck;
+    rescan_ = host_.clock.now() + kRetry;
     return pass(inventory);
   }
-  if (const auto after = recheck_after()) recheck_ = host_.clock.now() + *after;
+  if (config_.rescan) rescan_ = host_.clock.now() + std::max(*config_.rescan, kRetry);
+  mode_check_.reset();
+  if (needs_shared_mode(config_)) mode_check_ = host_.clock.now() + kModeCheck;
   log_once(inventory->warnings());
   inventory_ = std::make_shared<const device::Inventory>(std::move(*inventory));
-  show(pool::select(config_, *inventory_));
+  auto selection = pool::select(config_, *inventory_, knowledge_);
+  knowledge_.rails = selection.rails;
+  show(std::move(selection));
   return {};
 }
 

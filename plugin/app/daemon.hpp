@@ -49,7 +49,7 @@ class Daemon {
   void show(pool::Pool pool);
   void log_news(const pool::Selection& selection);
   void log_once(const std::vector<std::string>& warnings);
-  [[nodiscard]] std::optional<std::chrono::seconds> recheck_after() const;
+  void check_rdma_mode();
 
   const Options& options_;
   const host::Host& host_;
@@ -60,12 +60,14 @@ class Daemon {
 
   config::Config config_;
   bool config_is_new_ = true;  // since the last look
+  pool::Knowledge knowledge_;
   std::shared_ptr<const device::Inventory> inventory_;
   std::vector<std::string> warnings_;    // of the last look, each logged when it was new
   std::vector<pool::LeftOut> left_out_;  // likewise
   Debounce events_seen_;                 // to the next look
   Debounce config_seen_;                 // to the next reading of the configuration
-  std::optional<TimePoint> recheck_;     // for what no event tells, or what failed
+  std::optional<TimePoint> rescan_;      // after a look that failed, or as configured
+  std::optional<TimePoint> mode_check_;  // where shared pools make the RDMA mode matter
 
   PodGpus gpus_;
   std::map<std::string, std::unique_ptr<ServedPool>> pools_;  // by resource name

@@ -72,8 +72,8 @@ Result<std::vector<std::string>> ServedPool::preferred(const kubelet::Preference
                    {request.available, request.must_include, request.size}, gpus.of_pod, gpus.free);
   if (!choice) {
     // An error would fail the pod, where kubelet's own choice serves it.
-    log_.warning("no preference", {{"resource", resource_name_},
-                                   {"error", choice.error().message}});
+    log_.warning("no preference",
+                 {{"resource", resource_name_}, {"error", choice.error().message}});
     return std::vector<std::string>{};
   }
   log_.info("preferred", {{"resource", resource_name_},

@@ -18,6 +18,7 @@ struct DeviceManager::Endpoint {
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1beta1::DevicePlugin::Stub> stub;
   grpc::ClientContext watch_context;
+  bool has_preference = false;
   bool dropped = false;  // kubelet ended the watch itself
   std::thread watcher;
 };
@@ -73,7 +74,8 @@ std::string DeviceManager::why_refused(const std::string& resource) {
   return extended ? "" : fmt::format("the ResourceName \"{}\" is invalid", resource);
 }
 
-Result<void> DeviceManager::connect(const std::string& resource, const std::string& socket) {
+Result<void> DeviceManager::connect(const std::string& resource, const std::string& socket,
+                                    const std::optional<v1beta1::DevicePluginOptions>& told) {
   auto endpoint = std::make_shared<Endpoint>();
   endpoint->resource = resource;
   endpoint->channel = plugin_channel(socket, options_.version);
@@ -82,14 +84,15 @@ Result<void> DeviceManager::connect(const std::string& resource, const std::stri
     return fail(ErrorCode::timeout, "failed to dial device plugin: context deadline exceeded");
   }
   endpoint->stub = v1beta1::DevicePlugin::NewStub(endpoint->channel);
-  if (options_.version == KubeletVersion::v1_36) {
+  v1beta1::DevicePluginOptions answer = told.value_or(v1beta1::DevicePluginOptions());
+  if (!told) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
-    v1beta1::DevicePluginOptions answer;
     if (auto status = endpoint->stub->GetDevicePluginOptions(&context, {}, &answer); !status.ok()) {
       return fail(ErrorCode::io, "failed to get device plugin options: {}", go_text(status));
     }
   }
+  endpoint->has_preference = answer.get_preferred_allocation_available();
   const std::lock_guard lock(mutex_);
   connected_[resource] = endpoint;
   endpoints_.push_back(endpoint);
@@ -150,7 +153,41 @@ void DeviceManager::mark_unhealthy(const std::string& resource) {
   changed_.notify_all();
 }
 
+// The lock is not held while the plugin is asked, as kubelet does it.
 Result<std::vector<std::string>> DeviceManager::choose(const std::string& resource, size_t count) {
+  Result<std::vector<std::string>> free;
+  std::shared_ptr<Endpoint> endpoint;
+  {
+    const std::lock_guard lock(mutex_);
+    free = free_devices(resource, count);
+    if (!free) return free;
+    if (const auto found = connected_.find(resource); found != connected_.end()) {
+      endpoint = found->second;
+    }
+  }
+  std::vector<std::string> chosen;
+  if (endpoint && endpoint->has_preference && free->size() > count) {
+    v1beta1::PreferredAllocationRequest request;
+    auto& container = *request.add_container_requests();
+    for (const auto& id : *free) container.add_available_deviceids(id);
+    container.set_allocation_size(static_cast<int>(count));
+    grpc::ClientContext context;
+    v1beta1::PreferredAllocationResponse response;
+    const auto status = endpoint->stub->GetPreferredAllocation(&context, request, &response);
+    if (!status.ok()) return fail(ErrorCode::io, "{}", go_text(status));
+    for (const auto& id : response.container_responses(0).deviceids()) {
+      if (chosen.size() < count && std::erase(*free, id) > 0) chosen.push_back(id);
+    }
+  }
+  for (const auto& id : *free) {
+    if (chosen.size() < count) chosen.push_back(id);
+  }
+  return chosen;
+}
+
+// In random order; at least so many.
+Result<std::vector<std::string>> DeviceManager::free_devices(const std::string& resource,
+                                                             size_t count) {
   const auto known = state_.resources.find(resource);
   if (known == state_.resources.end()) {
     return fail(ErrorCode::not_found, "cannot allocate unregistered device {}", resource);
@@ -174,14 +211,12 @@ Result<std::vector<std::string>> DeviceManager::choose(const std::string& resour
                 resource, count, free.size());
   }
   std::shuffle(free.begin(), free.end(), random_);
-  free.resize(count);
   return free;
 }
 
 Result<FakeAllocation> DeviceManager::allocate(const std::string& pod, const std::string& container,
                                                const std::string& resource, size_t count) {
   const auto [pod_namespace, name] = split_pod(pod);
-  Result<std::vector<std::string>> ids;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& allocation : state_.allocations) {
@@ -191,8 +226,8 @@ Result<FakeAllocation> DeviceManager::allocate(const std::string& pod, const std
         return allocation;
       }
     }
-    ids = choose(resource, count);
   }
+  auto ids = choose(resource, count);
   if (!ids) return pass(ids);
   return allocate(pod, container, resource, *ids);
 }

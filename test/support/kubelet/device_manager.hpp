@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -64,7 +65,10 @@ class DeviceManager {
 
   // Dials a plugin and starts to watch it. An instance that serves the resource already stays
   // connected, unnoticed, until it goes.
-  [[nodiscard]] Result<void> connect(const std::string& resource, const std::string& socket);
+  // `told`: the options of RegisterRequest, of which old kubelets live; else the plugin is asked.
+  [[nodiscard]] Result<void> connect(
+      const std::string& resource, const std::string& socket,
+      const std::optional<v1beta1::DevicePluginOptions>& told = std::nullopt);
   // What kubelet does when any instance that serves the resource is gone: the one that is connected
   // now loses its watch, whichever that is, and no device is healthy.
   void disconnect(const std::string& resource);
@@ -89,6 +93,7 @@ class DeviceManager {
   struct Endpoint;
   void watch(const std::shared_ptr<Endpoint>& endpoint);
   void mark_unhealthy(const std::string& resource);
+  Result<std::vector<std::string>> free_devices(const std::string& resource, size_t count);
   Result<std::vector<std::string>> choose(const std::string& resource, size_t count);
   Result<v1beta1::ContainerAllocateResponse> call_allocate(Endpoint& endpoint,
                                                            const std::vector<std::string>& ids);

@@ -38,8 +38,8 @@ class RegistrationService final : public v1beta1::Registration::Service {
     const std::string socket = folder_ + '/' + request->endpoint();
     if (version_ == KubeletVersion::v1_20) {
       const std::lock_guard lock(mutex_);
-      dialers_.emplace_back([this, resource, socket] {
-        if (auto connected = devices_.connect(resource, socket); !connected) {
+      dialers_.emplace_back([this, resource, socket, options = request->options()] {
+        if (auto connected = devices_.connect(resource, socket, options); !connected) {
           devices_.note_refusal(connected.error().message);
         }
       });

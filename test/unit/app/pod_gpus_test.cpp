@@ -47,8 +47,8 @@ kubelet::PodDevices with_vf(const std::string& pod) {
 
 TEST_CASE("The container that holds GPUs and not yet the resource is the one that is asked for") {
   GpuNode node;
-  const auto answer = node.judge({with_gpus("old", {uuid(0)}), with_vf("old"),
-                                  with_gpus("new", {uuid(2), uuid(3)})});
+  const auto answer = node.judge(
+      {with_gpus("old", {uuid(0)}), with_vf("old"), with_gpus("new", {uuid(2), uuid(3)})});
   CHECK(answer.pod == "ns/new");
   CHECK(answer.of_pod == std::vector{gpu(2), gpu(3)});
   CHECK(answer.free == std::vector{gpu(1)});
@@ -66,8 +66,7 @@ TEST_CASE("A pod that uses GPUs only is in nobody's way from the second question
   GpuNode node;
   const auto inference = with_gpus("inference", {uuid(0)});
   CHECK(node.judge({inference, with_gpus("a", {uuid(1)})}).pod.empty());  // which of the two?
-  CHECK(node.judge({inference, with_gpus("a", {uuid(1)}), with_vf("a"),
-                    with_gpus("b", {uuid(2)})})
+  CHECK(node.judge({inference, with_gpus("a", {uuid(1)}), with_vf("a"), with_gpus("b", {uuid(2)})})
             .pod == "ns/b");
 }
 

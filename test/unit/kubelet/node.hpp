@@ -26,6 +26,9 @@ class TestPool final : public kubelet::PoolService {
  public:
   using Answer = std::function<Result<kubelet::ContainerAllocation>(std::vector<std::string>)>;
 
+  using Preference =
+      std::function<Result<std::vector<std::string>>(const kubelet::PreferenceRequest&)>;
+
   explicit TestPool(std::string resource_name, size_t count = 2)
       : resource_name_(std::move(resource_name)) {
     for (size_t i = 0; i < count; ++i) {
@@ -43,17 +46,24 @@ class TestPool final : public kubelet::PoolService {
     return answer_(ids);
   }
 
+  bool has_preference() const override { return preference_ != nullptr; }
+  Result<std::vector<std::string>> preferred(const kubelet::PreferenceRequest& request) override {
+    return preference_(request);
+  }
+
   void set_devices(std::vector<kubelet::Device> devices) {
     const std::lock_guard lock(mutex_);
     devices_ = std::move(devices);
   }
   // Before the pool is served.
   void set_answer(Answer answer) { answer_ = std::move(answer); }
+  void set_preference(Preference preference) { preference_ = std::move(preference); }
 
  private:
   const std::string resource_name_;
   mutable std::mutex mutex_;
   std::vector<kubelet::Device> devices_;
+  Preference preference_;
   Answer answer_ = [](auto) { return kubelet::ContainerAllocation{}; };
 };
 

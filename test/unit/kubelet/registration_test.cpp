@@ -216,3 +216,47 @@ TEST_CASE("A session stops within a second while kubelet watches eight pools") {
   for (const auto* service : services)
     CHECK(node.kubelet.wait_for_healthy(service->resource_name(), 0));
 }
+
+TEST_CASE("A pool that is added or removed while others are watched leaves their streams alone") {
+  const bool plugin_watcher = GENERATE(true, false);
+  Node node({.plugin_watcher = plugin_watcher});
+  TestPool pool(kVf);
+  auto session = node.serve({&pool});
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+  {
+    TestPool other("example.com/other", 3);
+    session->add(other);
+    CHECK(node.kubelet.wait_for_healthy("example.com/other", 3));
+    session->remove(other);
+  }
+  CHECK(node.kubelet.wait_for_healthy("example.com/other", 0));
+  CHECK(node.kubelet.state().resources.at(kVf).healthy() == 2);
+  CHECK(node.kubelet.state().resources.at(kVf).registrations == 1);
+  for (const auto& name : node.folder.names(socket_folder(plugin_watcher))) {
+    CHECK(name.find("other") == std::string::npos);
+  }
+}
+
+TEST_CASE("A pool that is added while kubelet is away is served when it comes") {
+  const bool plugin_watcher = GENERATE(true, false);
+  Node node({.plugin_watcher = plugin_watcher});
+  TestPool pool(kVf);
+  auto session = node.serve({&pool});
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+  node.kubelet.stop();
+  TestPool other("example.com/other", 3);
+  session->add(other);
+  node.kubelet.start();
+  CHECK(node.kubelet.wait_for_healthy("example.com/other", 3));
+}
+
+TEST_CASE("A pool that was removed can be added again") {
+  Node node;
+  TestPool pool(kVf);
+  auto session = node.serve({&pool});
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+  session->remove(pool);
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 0));
+  session->add(pool);
+  CHECK(node.kubelet.wait_for_healthy(kVf, 2));
+}

@@ -1,0 +1,255 @@
+// The agent's loop over a generated node, with a kubelet over real sockets; the test is the kernel
+// that changes the node and says so.
+#include "plugin/app/daemon.hpp"
+
+#include <filesystem>
+#include <fstream>
+
+#include <catch2/catch_test_macros.hpp>
+#include <poll.h>
+
+#include "test/support/fake_events.hpp"
+#include "test/support/kubelet/fake_kubelet.hpp"
+#include "test/support/must.hpp"
+#include "test/support/still_host.hpp"
+#include "test/support/sysfs_tree.hpp"
+#include "test/support/temporary_folder.hpp"
+
+namespace railhead::test {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+constexpr const char* kTwoPools =
+    R"({"resourceList":[{"resourceName":"vf","resourcePrefix":"rdma",
+                         "selectors":{"pfNames":["p1"],"isRdma":true}},
+                        {"resourceName":"none","resourcePrefix":"rdma",
+                         "selectors":{"vendors":["ffff"]}}]})";
+constexpr const char* kOnePool =
+    R"({"resourceList":[{"resourceName":"vf","resourcePrefix":"rdma",
+                         "selectors":{"pfNames":["p1"],"isRdma":true}}]})";
+
+// Two PFs with four VFs each.
+class AgentNode {
+ public:
+  explicit AgentNode(const std::string& config = kTwoPools) {
+    add_mlx5_node(tree, 2, 4);
+    write_config(config);
+    options.config_file = folder.path() + "/etc/config.json";
+    options.kubelet_dir = folder.path() + "/kubelet";
+    options.devinfo_dir = folder.path() + "/devinfo";
+  }
+
+  void start() { daemon = must(app::Daemon::start(options, still.host, events, log)); }
+
+  // Turns the daemon's loop until the condition holds, for at most `limit`.
+  template <class Condition>
+  bool run_until(Condition condition, std::chrono::milliseconds limit = 10s) {
+    const auto end = steady_clock::now() + limit;
+    while (!condition()) {
+      const auto now = steady_clock::now();
+      if (now >= end) return false;
+      auto until = std::min(end, now + 20ms);  // kubelet's side changes on its own
+      if (const auto due = daemon->due()) until = std::min(until, *due);
+      pollfd fd{daemon->fd(), POLLIN, 0};
+      const auto wait = std::chrono::ceil<std::chrono::milliseconds>(until - now).count();
+      poll(&fd, 1, static_cast<int>(std::max<int64_t>(0, wait)));
+      daemon->turn();
+    }
+    return true;
+  }
+  bool run_until_healthy(const std::string& resource, size_t count,
+                         std::chrono::milliseconds limit = 10s) {
+    return run_until([&] { return seen(resource).healthy() == count; }, limit);
+  }
+  FakeResource seen(const std::string& resource) const {
+    const auto state = kubelet.state();
+    const auto found = state.resources.find(resource);
+    return found == state.resources.end() ? FakeResource{} : found->second;
+  }
+
+  void write_config(const std::string& text) const {
+    fs::create_directories(folder.path() + "/etc");
+    std::ofstream(folder.path() + "/etc/config.json") << text;
+  }
+  [[nodiscard]] std::string entry(const PciAddress& address) const {
+    return folder.path() + "/sys/bus/pci/devices/" + address.to_string();
+  }
+  // As when a driver takes a function's last VFs away.
+  void remove(const PciAddress& address) const { fs::rename(entry(address), parked(address)); }
+  void bring_back(const PciAddress& address) const { fs::rename(parked(address), entry(address)); }
+
+  TemporaryFolder folder;
+  SysfsTree tree{folder.path() + "/sys"};
+  StillHost still{folder.path()};
+  FakeKubelet kubelet{{.dir = folder.path() + "/kubelet"}};
+  FakeEvents events;
+  Logger log{STDERR_FILENO, LogLevel::error};
+  app::Options options;
+  std::unique_ptr<app::Daemon> daemon;
+
+ private:
+  // The links of the folder are relative to it.
+  [[nodiscard]] std::string parked(const PciAddress& address) const {
+    const auto at = folder.path() + "/sys/bus/parked/devices/";
+    fs::create_directories(at);
+    return at + address.to_string();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("pools reach kubelet with NUMA nodes, an empty one too, and Allocate answers") {
+  AgentNode node;
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  REQUIRE(node.run_until([&] { return node.seen("rdma/none").lists > 0; }));
+  CHECK(node.seen("rdma/vf").devices.at(mlx5_vf(1, 0).to_string()).numa_nodes ==
+        std::vector<int64_t>{1});
+
+  const auto got = must(node.kubelet.allocate(
+      "pod", "main", "rdma/vf", {mlx5_vf(1, 2).to_string(), mlx5_vf(1, 0).to_string()}));
+  CHECK(got.response.envs().at("PCIDEVICE_RDMA_VF") ==
+        mlx5_vf(1, 0).to_string() + "," + mlx5_vf(1, 2).to_string());
+  REQUIRE(got.response.devices_size() == 7);
+  CHECK(got.response.devices(0).host_path() == "/dev/infiniband/uverbs6");
+  CHECK(got.response.devices(0).container_path() == "/dev/infiniband/uverbs6");
+  CHECK(got.response.devices(0).permissions() == "rw");
+}
+
+TEST_CASE("nothing is due while nothing happens") {
+  AgentNode node;
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  CHECK_FALSE(node.daemon->due());
+  pollfd fd{node.daemon->fd(), POLLIN, 0};
+  CHECK(poll(&fd, 1, 0) == 0);
+}
+
+TEST_CASE("a device that goes and comes back reaches kubelet, and its pool keeps its stream") {
+  AgentNode node;
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  node.remove(mlx5_vf(1, 3));
+  const auto start = steady_clock::now();
+  node.events.happen("pci remove");
+  REQUIRE(node.run_until([&] { return node.seen("rdma/vf").devices.size() == 3; }));
+  CHECK(steady_clock::now() - start < 1s);  // 200 ms on a machine that has nothing else to do
+  node.bring_back(mlx5_vf(1, 3));
+  node.events.happen("pci add");
+  CHECK(node.run_until_healthy("rdma/vf", 4));
+  CHECK(node.seen("rdma/vf").registrations == 1);
+}
+
+TEST_CASE("a pool whose last device goes stays registered, and has it again when it is back") {
+  AgentNode node;
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  for (unsigned i = 0; i < 4; ++i) node.remove(mlx5_vf(1, i));
+  node.events.happen("pci remove");
+  REQUIRE(node.run_until([&] { return node.seen("rdma/vf").devices.empty(); }));
+  for (unsigned i = 0; i < 4; ++i) node.bring_back(mlx5_vf(1, i));
+  node.events.happen("pci add");
+  CHECK(node.run_until_healthy("rdma/vf", 4));
+  CHECK(node.seen("rdma/vf").registrations == 1);
+}
+
+TEST_CASE("a burst of 200 events costs at most three updates, the last of which is right") {
+  AgentNode node;
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  const int lists = node.seen("rdma/vf").lists;
+  for (int i = 0; i < 200; ++i) {
+    if (i % 2 == 0) {
+      node.remove(mlx5_vf(1, 0));
+    } else {
+      node.bring_back(mlx5_vf(1, 0));
+    }
+    node.events.happen("pci change");
+    node.daemon->turn();
+  }
+  node.remove(mlx5_vf(1, 1));
+  node.events.happen("pci remove");
+  REQUIRE(node.run_until([&] { return node.seen("rdma/vf").devices.size() == 3; }));
+  CHECK(node.seen("rdma/vf").lists - lists <= 3);
+}
+
+TEST_CASE("lost events make the agent look again") {
+  AgentNode node;
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  node.remove(mlx5_vf(1, 0));
+  node.events.lose();
+  CHECK(node.run_until_healthy("rdma/vf", 3));
+}
+
+TEST_CASE("a pool that the new configuration names too keeps its stream; others come and go") {
+  AgentNode node;
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  node.write_config(R"({"resourceList":[{"resourceName":"vf","resourcePrefix":"rdma",
+                        "selectors":{"pfNames":["p1"],"isRdma":true}},
+                       {"resourceName":"other","resourcePrefix":"rdma",
+                        "selectors":{"pfNames":["p0#0-1"]}}]})");
+  CHECK(node.run_until_healthy("rdma/other", 2));
+  CHECK(node.seen("rdma/vf").registrations == 1);
+  // Of the pool that is gone no socket is left.
+  for (const auto& file :
+       fs::directory_iterator(node.folder.path() + "/kubelet/plugins_registry")) {
+    CHECK(file.path().string().find("none") == std::string::npos);
+  }
+}
+
+TEST_CASE("a resource with new selectors gets other devices on the stream it has") {
+  AgentNode node;
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  node.write_config(R"({"resourceList":[{"resourceName":"vf","resourcePrefix":"rdma",
+                        "selectors":{"pfNames":["p0#1"],"isRdma":true}}]})");
+  REQUIRE(node.run_until_healthy("rdma/vf", 1));
+  CHECK(node.seen("rdma/vf").devices.contains(mlx5_vf(0, 1).to_string()));
+  CHECK(node.seen("rdma/vf").registrations == 1);
+}
+
+TEST_CASE(
+    "with a configuration that is wrong the old one stays in force, until a right one comes") {
+  AgentNode node(kOnePool);
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  node.write_config("{\"resourceList\":[{}]}");
+  node.daemon->reload();
+  CHECK(node.seen("rdma/vf").healthy() == 4);
+  node.write_config(kTwoPools);
+  REQUIRE(node.run_until([&] { return node.seen("rdma/none").lists > 0; }));
+  CHECK(node.seen("rdma/vf").registrations == 1);
+}
+
+TEST_CASE("a ConfigMap that kubelet replaces is read anew") {
+  AgentNode node;
+  // As kubelet lays it out: config.json -> ..data/config.json, ..data -> ..<time>.
+  const auto etc = node.folder.path() + "/etc";
+  const auto publish = [&](const std::string& version, const char* text) {
+    fs::create_directories(etc + "/.." + version);
+    std::ofstream(etc + "/.." + version + "/config.json") << text;
+    fs::create_directory_symlink(".." + version, etc + "/..data_tmp");
+    fs::rename(etc + "/..data_tmp", etc + "/..data");
+  };
+  publish("1", kOnePool);
+  fs::remove(etc + "/config.json");
+  fs::create_symlink("..data/config.json", etc + "/config.json");
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  publish("2", kTwoPools);
+  CHECK(node.run_until([&] { return node.seen("rdma/none").lists > 0; }));
+}
+
+TEST_CASE("an agent does not start with a configuration that is wrong") {
+  AgentNode node("{\"resourceList\":[{}]}");
+  Logger quiet(STDERR_FILENO, LogLevel::error);
+  CHECK(is(app::Daemon::start(node.options, node.still.host, node.events, quiet),
+           ErrorCode::invalid_argument));
+}
+
+}  // namespace railhead::test
