@@ -71,6 +71,17 @@ Outcome<std::string> dispatch(Command command, const Call& call) {
   return cnispec::refuse(cnispec::code::kInternal, "a verb without code");
 }
 
+// A DEL whose configuration is refused: IPAM cannot be asked, but the VF is given back by its
+// record, as far as that can be found.
+Outcome<> free_device(const cnispec::Request& request, const nlohmann::ordered_json& config,
+                      host::Host& host) {
+  const auto network = cnispec::read_network_name(config);
+  if (!network) return {};
+  Logger log(STDERR_FILENO, LogLevel::info);
+  return to_outcome(
+      attach::Attacher(host, log).detach({*network, request.container_id, request.ifname}));
+}
+
 Outcome<std::string> serve(const Environment& environment, const std::string& input,
                            host::Host& host) {
   const auto request = cnispec::read_request(environment);
@@ -78,9 +89,12 @@ Outcome<std::string> serve(const Environment& environment, const std::string& in
   const auto config = cnispec::parse_config(input);
   if (!config) return cnispec::refuse(config.error());
   const auto conf = cnispec::read_net_conf(*config);
-  if (!conf) return cnispec::refuse(conf.error());
-  const auto command = cnispec::admit(*request, *conf);
-  if (!command) return cnispec::refuse(command.error());
+  const auto command = conf ? cnispec::admit(*request, *conf) : cnispec::refuse(conf.error());
+  if (!command) {
+    const auto refused = Outcome<>(cnispec::refuse(command.error()));
+    if (request->command != Command::del) return cnispec::refuse(refused.error());
+    return cnispec::refuse(both(refused, free_device(*request, *config, host)).error());
+  }
 
   const auto log_conf = read_log_conf(*config);
   const auto log_file = open_log(log_conf.file);

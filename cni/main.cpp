@@ -1,8 +1,9 @@
 // railhead, the CNI program: gathers what came from outside and binds the ports to Linux.
+#include <malloc.h>
 #include <unistd.h>
 
 #include "cni/app.hpp"
-#include "cni/streams.hpp"
+#include "cni/input.hpp"
 #include "linux/file_locks.hpp"
 #include "linux/netns.hpp"
 #include "linux/processes.hpp"
@@ -47,11 +48,13 @@ cni::Answer answer(const std::vector<std::string>& arguments,
 }  // namespace
 
 int main(int argc, char** argv, char** envp) {
+  // An arena of its own for the one thread beside this one would cost more than sharing.
+  mallopt(M_ARENA_MAX, 1);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   cnispec::Environment environment;
   for (; *envp; ++envp) environment.emplace_back(*envp);
 
   const auto told = answer(arguments, environment);
-  cni::write_all(STDERR_FILENO, told.error_output);
-  return cni::write_all(STDOUT_FILENO, told.output) ? told.exit_code : 1;
+  std::ignore = host::write_all(STDERR_FILENO, told.error_output);
+  return host::write_all(STDOUT_FILENO, told.output) ? told.exit_code : 1;
 }

@@ -40,7 +40,6 @@ struct Steps {
 
 // What follows attach(): addresses from IPAM, and onto the interface.
 Outcome<PluginResult> address(const Call& call, attach::Attacher& attacher,
-                              const attach::AttachRequest& request,
                               const attach::Attached& attached, Stopwatch& watch, Steps& steps) {
   auto given = call.ipam.add();
   steps.ipam_ms = watch.step_ms();
@@ -49,7 +48,7 @@ Outcome<PluginResult> address(const Call& call, attach::Attacher& attacher,
   const auto ip_config = read_ip_config(result);
   if (!ip_config) return cnispec::refuse(ip_config.error());
   if (attached.has_netdev) {  // a userspace driver's VF has no interface to set addresses on
-    if (auto done = attacher.activate(request, *ip_config); !done) {
+    if (auto done = attacher.activate(*ip_config); !done) {
       return cnispec::refuse(cnispec::to_cni_error(done.error()));
     }
   }
@@ -59,7 +58,7 @@ Outcome<PluginResult> address(const Call& call, attach::Attacher& attacher,
 
 // The interface in front, every address on it.
 void put_interface(PluginResult& result, const Call& call, const attach::AttachRequest& request,
-                   const attach::Attached& attached) {
+                   const attach::Attached& attached, const cnispec::Dns& dns) {
   cnispec::Interface interface;
   interface.name = attached.ifname;
   const auto& mac = attached.mac ? attached.mac : request.settings.vf.mac;
@@ -69,7 +68,7 @@ void put_interface(PluginResult& result, const Call& call, const attach::AttachR
   interface.pci_id = attached.device.to_string();
   result.interfaces = {std::move(interface)};
   for (auto& ip : result.ips) ip.interface = 0;
-  if (result.dns == cnispec::Dns{}) result.dns = call.conf.dns;
+  if (result.dns == cnispec::Dns{}) result.dns = dns;
 }
 
 void log_done(const Call& call, const attach::AttachRequest& request,
@@ -97,6 +96,8 @@ Outcome<std::string> add(const Call& call) {
   if (!args) return cnispec::refuse(args.error());
   const auto conf = read_sriov_conf(call.config, *args);
   if (!conf) return cnispec::refuse(conf.error());
+  const auto dns = cnispec::read_conf_dns(call.config);
+  if (!dns) return cnispec::refuse(dns.error());
   if (!conf->unknown_keys.empty()) {
     call.log.warning("keys that are not known here are ignored",
                      {{"network", call.conf.name}, {"keys", join(conf->unknown_keys, ",")}});
@@ -112,7 +113,7 @@ Outcome<std::string> add(const Call& call) {
   if (!attached) return cnispec::refuse(cnispec::to_cni_error(attached.error()));
   steps.attach_ms = watch.step_ms();
 
-  auto result = address(call, attacher, request, *attached, watch, steps);
+  auto result = address(call, attacher, *attached, watch, steps);
   if (!result) {
     auto error = result.error();
     // As DEL does: the VF first.
@@ -124,7 +125,7 @@ Outcome<std::string> add(const Call& call) {
     }
     return cnispec::refuse(std::move(error));
   }
-  put_interface(*result, call, request, *attached);
+  put_interface(*result, call, request, *attached, *dns);
   log_done(call, request, *attached, steps, watch.total_ms());
   return cnispec::to_json(*result, call.conf.cni_version);
 }

@@ -23,43 +23,43 @@ Result<Attached> Attacher::attach(const AttachRequest& request) {
   if (!netns) return pass(netns, "network namespace");
   auto lock = host_.locks.lock(store.device_lock(request.device), kDeviceLockLimit);
   if (!lock) return pass(lock, fmt::format("VF {}", request.device.to_string()));
-  return add(host_, store, request, *netns, log_);
+  pod_ = Pod{std::move(*netns), nullptr, {}};
+  return add(host_, store, request, *pod_, log_);
 }
 
-Result<void> Attacher::activate(const AttachRequest& request, const IpConfig& config) {
-  auto netns = host_.netns.open(request.netns_path);
-  if (!netns) return pass(netns, "network namespace");
-  auto links = host_.netns.links(*netns);
-  if (!links) return pass(links);
-  auto link = (*links)->by_name(request.key.ifname);
-  if (!link) return pass(link);
+Result<void> Attacher::activate(const IpConfig& config) {
+  if (!pod_ || pod_->link.index == 0) {
+    return fail(ErrorCode::internal, "there is no netdev in the pod to activate");
+  }
+  host::Links& links = *pod_->links;
+  const host::Link& link = pod_->link;
   // Neighbours learn of the address from the kernel when the link comes up; where IPv6 was
   // switched off for new interfaces an address needs it on. Without the sysctl: nothing lost.
   const bool v6 = std::any_of(config.addresses.begin(), config.addresses.end(),
                               [](const auto& address) { return address.v6; });
-  auto prepared = host_.netns.run(*netns, [&]() -> Result<void> {
-    std::ignore = write_sysctl(host_, "ipv4/conf/*/arp_notify", link->name, "1");
-    std::ignore = write_sysctl(host_, "ipv6/conf/*/ndisc_notify", link->name, "1");
+  auto prepared = host_.netns.run(pod_->netns, [&]() -> Result<void> {
+    std::ignore = write_sysctl(host_, "ipv4/conf/*/arp_notify", link.name, "1");
+    std::ignore = write_sysctl(host_, "ipv6/conf/*/ndisc_notify", link.name, "1");
     if (v6) {
-      std::ignore = write_sysctl(host_, "ipv6/conf/*/disable_ipv6", link->name, "0");
+      std::ignore = write_sysctl(host_, "ipv6/conf/*/disable_ipv6", link.name, "0");
       // The address can be used while it is still looked for duplicates.
-      std::ignore = write_sysctl(host_, "ipv6/conf/*/optimistic_dad", link->name, "1");
+      std::ignore = write_sysctl(host_, "ipv6/conf/*/optimistic_dad", link.name, "1");
     }
     return {};
   });
   if (!prepared) return prepared;
   for (const auto& address : config.addresses) {
-    if (auto done = (*links)->add_address(link->index, address); !done) {
-      return pass(done, fmt::format("address {} on {}", address.to_string(), link->name));
+    if (auto done = links.add_address(link.index, address); !done) {
+      return pass(done, fmt::format("address {} on {}", address.to_string(), link.name));
     }
   }
-  if (auto done = (*links)->change(link->index, {.up = true}); !done) {
-    return pass(done, fmt::format("bringing {} up", link->name));
+  if (auto done = links.change(link.index, {.up = true}); !done) {
+    return pass(done, fmt::format("bringing {} up", link.name));
   }
   for (auto route : config.routes) {
-    route.out_index = link->index;
-    if (auto done = (*links)->add_route(route); !done) {
-      return pass(done, fmt::format("route {} on {}", route.destination.to_string(), link->name));
+    route.out_index = link.index;
+    if (auto done = links.add_route(route); !done) {
+      return pass(done, fmt::format("route {} on {}", route.destination.to_string(), link.name));
     }
   }
   return {};
@@ -82,7 +82,7 @@ Result<void> Attacher::check(const AttachmentKey& key) {
   const Store store(host_.roots.run);
   auto record = store.load(key);
   if (!record) return pass(record);
-  if (!*record || !(*record)->attached) {
+  if (!*record) {
     return fail(ErrorCode::not_found, "there is no attachment {}", describe(key, ""));
   }
   auto netns = living_netns(host_, **record);
@@ -143,9 +143,7 @@ Result<void> Attacher::collect_garbage(const std::string& network,
 Result<void> Attacher::status() {
   const Store store(host_.roots.run);
   if (auto ready = store.prepare(); !ready) return ready;
-  const std::string probe = host_.roots.run + "/attachments/.status";
-  if (auto written = host::write_file_atomically(probe, "", 0600); !written) return written;
-  return host::remove_file(probe);
+  return store.probe();
 }
 
 }  // namespace railhead::attach

@@ -2,6 +2,7 @@
 // Giving a VF to a pod and taking it back: record what stood there, apply, verify; and undo from
 // the record, by the same code after a failed ADD, at DEL, and when a namespace has vanished.
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,6 +56,13 @@ struct IpConfig {
   std::vector<host::Route> routes;  // out_index is filled in by activate()
 };
 
+// The pod's side of an attachment under way.
+struct Pod {
+  host::Netns netns;
+  std::unique_ptr<host::Links> links;  // of the namespace
+  host::Link link;                     // once it is attached; none for a userspace driver's VF
+};
+
 class Attacher {
  public:
   Attacher(host::Host& host, Logger& log) : host_(host), log_(log) {}
@@ -67,8 +75,9 @@ class Attacher {
   // invalid_argument (the driver refused a setting), io.
   [[nodiscard]] Result<Attached> attach(const AttachRequest& request);
 
-  // Addresses, link up, routes, in the pod. Not undone on failure: detach() does that.
-  [[nodiscard]] Result<void> activate(const AttachRequest& request, const IpConfig& config);
+  // Addresses, link up, routes, in the pod, on the netdev that attach() moved there before. Not
+  // undone on failure: detach() does that.
+  [[nodiscard]] Result<void> activate(const IpConfig& config);
 
   // Undoes what the record of `key` says; without a record there is nothing to do. The pod's
   // namespace is the one on record, and may be gone. The record stays until the undo is verified.
@@ -89,6 +98,7 @@ class Attacher {
  private:
   host::Host& host_;
   Logger& log_;
+  std::optional<Pod> pod_;  // of the last attach()
 };
 
 }  // namespace railhead::attach

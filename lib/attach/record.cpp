@@ -1,5 +1,7 @@
 #include "attach/record.hpp"
 
+#include <limits>
+
 #include <nlohmann/json.hpp>
 
 namespace railhead::attach {
@@ -10,7 +12,7 @@ using host::VfAttributes;
 namespace {
 
 // Raised when a field's meaning changes; a program reads its own schema and the next one.
-constexpr int kSchema = 1;
+constexpr uint32_t kSchema = 1;
 
 template <class T, class Convert>
 void put(Json& json, const char* key, const std::optional<T>& value, Convert convert) {
@@ -36,31 +38,90 @@ Json vf_json(const VfAttributes& vf) {
   return json;
 }
 
-// The parsers below throw on a wrong type; record_from_json() is where that ends.
-template <class T>
-T parsed(const Json& json, const char* key) {
-  auto value = T::parse(json.at(key).get<std::string>());
-  if (!value) throw std::runtime_error(fmt::format("bad value of {}", key));
-  return *value;
-}
+// One value of a record with the way to it, which errors name: "before.vf.vlan.id". The readers
+// below throw; record_from_json() is where that ends.
+class Field {
+ public:
+  Field(const Json& json, std::string path) : json_(json), path_(std::move(path)) {}
 
-VfAttributes vf_from(const Json& json) {
+  [[nodiscard]] bool has(const char* key) const { return json_.is_object() && json_.contains(key); }
+  [[nodiscard]] Field operator[](const std::string& key) const {
+    auto path = path_.empty() ? key : path_ + "." + key;
+    if (!json_.is_object()) refuse("an object");
+    if (!json_.contains(key)) throw std::runtime_error(path + " is missing");
+    return {json_.at(key), std::move(path)};
+  }
+  // A whole number from 0 to `most`.
+  template <class T>
+  [[nodiscard]] T number(T most = std::numeric_limits<T>::max()) const {
+    if (!json_.is_number_unsigned() || json_.get<uint64_t>() > most) {
+      refuse(fmt::format("a whole number from 0 to {}", most));
+    }
+    return json_.get<T>();
+  }
+  [[nodiscard]] bool flag() const {
+    if (!json_.is_boolean()) refuse("true or false");
+    return json_.get<bool>();
+  }
+  [[nodiscard]] std::string text() const {
+    if (!json_.is_string()) refuse("a string");
+    return json_.get<std::string>();
+  }
+  template <class T>
+  [[nodiscard]] T parsed(std::string_view expected) const {
+    return known(T::parse(text()), expected);
+  }
+  template <class T>
+  [[nodiscard]] T known(std::optional<T> value, std::string_view expected) const {
+    if (!value) refuse(expected);
+    return *value;
+  }
+  [[nodiscard]] std::vector<Field> items() const {
+    if (!json_.is_array()) refuse("a list");
+    std::vector<Field> all;
+    for (const auto& item : json_) all.emplace_back(item, fmt::format("{}[{}]", path_, all.size()));
+    return all;
+  }
+  [[nodiscard]] std::vector<std::pair<std::string, Field>> members() const {
+    if (!json_.is_object()) refuse("an object");
+    std::vector<std::pair<std::string, Field>> all;
+    for (const auto& item : json_.items()) all.emplace_back(item.key(), (*this)[item.key()]);
+    return all;
+  }
+
+ private:
+  [[noreturn]] void refuse(std::string_view expected) const {
+    throw std::runtime_error(fmt::format("{} is {}: expected {}", path_,
+                                         json_.dump(-1, ' ', false, Json::error_handler_t::replace),
+                                         expected));
+  }
+
+  const Json& json_;
+  std::string path_;
+};
+
+VfAttributes vf_from(const Field& field) {
   VfAttributes vf;
-  if (json.contains("mac")) vf.mac = parsed<HwAddress>(json, "mac");
-  if (json.contains("vlan")) {
-    const Json& vlan = json["vlan"];
-    vf.vlan = {vlan.at("id"), vlan.at("qos"), vlan.at("protocol")};
+  if (field.has("mac")) vf.mac = field["mac"].parsed<HwAddress>("a hardware address");
+  if (field.has("vlan")) {
+    const auto vlan = field["vlan"];
+    // 4095 is no VLAN of a configuration, but the kernel takes it (VLAN_VID_MASK), and what stood
+    // on a VF must be read back.
+    vf.vlan = {vlan["id"].number<uint32_t>(4095), vlan["qos"].number<uint32_t>(7),
+               vlan["protocol"].number<uint16_t>()};
   }
-  if (json.contains("rate")) {
-    vf.rate = {json["rate"].at("minTxMbps"), json["rate"].at("maxTxMbps")};
+  if (field.has("rate")) {
+    vf.rate = {field["rate"]["minTxMbps"].number<uint32_t>(),
+               field["rate"]["maxTxMbps"].number<uint32_t>()};
   }
-  if (json.contains("spoofchk")) vf.spoofchk = json["spoofchk"].get<bool>();
-  if (json.contains("trust")) vf.trust = json["trust"].get<bool>();
-  if (json.contains("linkState")) {
-    vf.link_state = static_cast<host::VfLinkState>(json["linkState"].get<uint32_t>());
+  if (field.has("spoofchk")) vf.spoofchk = field["spoofchk"].flag();
+  if (field.has("trust")) vf.trust = field["trust"].flag();
+  if (field.has("linkState")) {
+    vf.link_state = static_cast<host::VfLinkState>(
+        field["linkState"].number(static_cast<uint32_t>(host::VfLinkState::disable)));
   }
-  if (json.contains("nodeGuid")) vf.node_guid = parsed<Guid>(json, "nodeGuid");
-  if (json.contains("portGuid")) vf.port_guid = parsed<Guid>(json, "portGuid");
+  if (field.has("nodeGuid")) vf.node_guid = field["nodeGuid"].parsed<Guid>("a GUID");
+  if (field.has("portGuid")) vf.port_guid = field["portGuid"].parsed<Guid>("a GUID");
   return vf;
 }
 
@@ -73,13 +134,16 @@ Json link_json(const LinkState& link) {
               {"sysctls", link.sysctls}};
 }
 
-LinkState link_from(const Json& json) {
-  return LinkState{json.at("name"),
-                   json.at("altNames").get<std::vector<std::string>>(),
-                   parsed<HwAddress>(json, "address"),
-                   json.at("mtu"),
-                   json.at("up"),
-                   json.at("sysctls").get<std::map<std::string, std::string>>()};
+LinkState link_from(const Field& field) {
+  LinkState link{field["name"].text(),
+                 {},
+                 field["address"].parsed<HwAddress>("a hardware address"),
+                 field["mtu"].number<uint32_t>(),
+                 field["up"].flag(),
+                 {}};
+  for (const auto& name : field["altNames"].items()) link.alt_names.push_back(name.text());
+  for (const auto& [key, value] : field["sysctls"].members()) link.sysctls[key] = value.text();
+  return link;
 }
 
 Json rdma_json(const RdmaState& rdma) {
@@ -94,48 +158,42 @@ Json rdma_json(const RdmaState& rdma) {
   return json;
 }
 
-device::CharKind kind_from(std::string_view text) {
-  auto kind = device::parse_char_kind(text);
-  if (!kind) throw std::runtime_error(fmt::format("unknown kind of character device \"{}\"", text));
-  return *kind;
-}
-
-RdmaState rdma_from(const Json& json) {
+RdmaState rdma_from(const Field& field) {
   RdmaState rdma;
-  for (const auto& [name, devices] : json.items()) {
+  for (const auto& [name, devices] : field.members()) {
     auto& list = rdma[name];
-    for (const auto& device : devices) {
-      list.push_back(
-          {kind_from(device.at("kind").get<std::string>()), device.at("name"), device.at("dev")});
+    for (const auto& device : devices.items()) {
+      const auto kind = device["kind"];
+      list.push_back({kind.known(device::parse_char_kind(kind.text()), "uverbs, umad or issm"),
+                      device["name"].text(), device["dev"].text()});
     }
   }
   return rdma;
 }
 
-Record record_from(const Json& json) {
-  const int schema = json.at("schema");
+Record record_from(const Field& field) {
+  const auto schema = field["schema"].number<uint32_t>();
   if (schema < 1 || schema > kSchema + 1) {
     throw std::runtime_error(fmt::format("schema {}, expected 1 to {}", schema, kSchema + 1));
   }
   Record record;
-  record.key = {json.at("network"), json.at("containerId"), json.at("ifname")};
-  record.pod = json.at("pod");
-  const Json& netns = json.at("netns");
-  record.netns_path = netns.at("path");
-  record.netns = {netns.at("device"), netns.at("inode")};
-  const Json& device = json.at("device");
-  record.device = parsed<PciAddress>(device, "pci");
-  record.pf = parsed<PciAddress>(device, "pf");
-  record.vf_index = device.at("vf");
-  const Json& before = json.at("before");
-  if (before.contains("link")) record.link = link_from(before["link"]);
-  record.vf = vf_from(before.at("vf"));
-  record.rdma = rdma_from(before.at("rdma"));
-  const Json& asked = json.at("asked");
-  record.settings.vf = vf_from(asked.at("vf"));
-  if (asked.contains("mtu")) record.settings.mtu = asked["mtu"].get<uint32_t>();
-  record.moves_rdma = asked.at("rdma");
-  record.attached = json.at("attached");
+  record.key = {field["network"].text(), field["containerId"].text(), field["ifname"].text()};
+  record.pod = field["pod"].text();
+  const auto netns = field["netns"];
+  record.netns_path = netns["path"].text();
+  record.netns = {netns["device"].number<uint64_t>(), netns["inode"].number<uint64_t>()};
+  const auto device = field["device"];
+  record.device = device["pci"].parsed<PciAddress>("a PCI address");
+  record.pf = device["pf"].parsed<PciAddress>("a PCI address");
+  record.vf_index = device["vf"].number<uint32_t>();
+  const auto before = field["before"];
+  if (before.has("link")) record.link = link_from(before["link"]);
+  record.vf = vf_from(before["vf"]);
+  record.rdma = rdma_from(before["rdma"]);
+  const auto asked = field["asked"];
+  record.settings.vf = vf_from(asked["vf"]);
+  if (asked.has("mtu")) record.settings.mtu = asked["mtu"].number<uint32_t>();
+  record.moves_rdma = asked["rdma"].flag();
   return record;
 }
 
@@ -167,14 +225,14 @@ std::string to_json(const Record& record) {
         {"vf", record.vf_index}}},
       {"before", before},
       {"asked", asked},
-      {"attached", record.attached},
   };
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Result<Record> record_from_json(std::string_view text) {
   try {
-    return record_from(Json::parse(text));
+    const Json json = Json::parse(text);
+    return record_from(Field(json, ""));
   } catch (const std::exception& error) {  // nlohmann's and our own, all std::exception
     return fail(ErrorCode::decode, "{}", error.what());
   }

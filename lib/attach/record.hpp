@@ -47,8 +47,6 @@ struct Record {
   VfSettings settings;
   bool moves_rdma = false;  // the node was in exclusive mode
 
-  bool attached = false;  // the ADD came to its end; else it is under way, or was undone in part
-
   friend bool operator==(const Record&, const Record&) = default;
 };
 
@@ -56,7 +54,8 @@ struct Record {
 std::string describe(const AttachmentKey& key, std::string_view pod);
 
 std::string to_json(const Record& record);
-// decode: not JSON, or a field is missing or of a wrong type. Unknown fields are ignored; a record
+// decode: not JSON, or a field is missing, of a wrong type or out of its range; the message names
+// the field, its value and what was expected. Unknown fields are ignored; a record
 // of a newer schema than this program's next is refused.
 Result<Record> record_from_json(std::string_view text);
 

@@ -14,8 +14,7 @@ uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
-constexpr size_t kNameMax =
-    255 - std::string_view(".json.XXXXXX").size();  // NAME_MAX, linux/limits.h
+constexpr size_t kNameMax = 255 - std::string_view(".json").size();  // NAME_MAX, linux/limits.h
 
 }  // namespace
 
@@ -45,8 +44,16 @@ Result<void> Store::prepare() const {
   return {};
 }
 
+Result<void> Store::probe() const {
+  const auto folder = root_ + "/attachments";
+  if (access(folder.c_str(), W_OK | X_OK) == 0) return {};
+  return fail_errno(errno, "write to {}", folder);
+}
+
 Result<void> Store::save(const Record& record) const {
-  return host::write_file_atomically(record_path(record_name(record.key)), to_json(record), 0600);
+  return host::create_file(record_path(record_name(record.key)),
+                           record_path(fmt::format(".{}.new", record.device.to_string())),
+                           to_json(record), 0600);
 }
 
 Result<std::optional<Record>> Store::load_file(const std::string& path) const {
@@ -87,7 +94,7 @@ Result<Store::Listing> Store::list() const {
   if (!names) return pass(names);
   Listing listing;
   for (const auto& name : *names) {
-    if (!name.ends_with(".json")) continue;  // a temporary file of a write under way
+    if (!name.ends_with(".json")) continue;  // a temporary file
     auto record = load_file(record_path(name));
     if (!record) {
       listing.unreadable.push_back(record.error());

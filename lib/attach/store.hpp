@@ -27,7 +27,12 @@ class Store {
 
   // Makes the folders, 0700.
   [[nodiscard]] Result<void> prepare() const;
+  // Whether records could be written; leaves nothing behind, whenever it is killed.
+  [[nodiscard]] Result<void> probe() const;
 
+  // Writes a new record, whole or not at all; already_exists when the key has one. The caller holds
+  // the device's lock: the temporary file is named after the device, so that nobody else uses it
+  // and what a killed writer left is written over by the device's next record.
   [[nodiscard]] Result<void> save(const Record& record) const;
   // Nothing when there is none. decode: it cannot be read; the message names the file.
   [[nodiscard]] Result<std::optional<Record>> load(const AttachmentKey& key) const;

@@ -16,12 +16,12 @@ namespace {
 // One ADD, after the device's lock is held.
 class Attachment {
  public:
-  Attachment(host::Host& host, const Store& store, const AttachRequest& request,
-             const host::Netns& netns, Logger& log)
+  Attachment(host::Host& host, const Store& store, const AttachRequest& request, Pod& pod,
+             Logger& log)
       : host_(host),
         store_(store),
         request_(request),
-        netns_(netns),
+        pod_(pod),
         log_(log),
         bdf_(request.device.to_string()) {}
 
@@ -49,6 +49,12 @@ class Attachment {
     auto mine = store_.load(request_.key);
     if (!mine) return pass(mine);
     if (*mine && (*mine)->device != request_.device) return held_by(**mine);
+    if (auto done = undo_of_the_gone(); !done || !*mine) return done;
+    // What a killed ADD wrote before it claimed the device, or left of its undo: it holds nothing.
+    return store_.remove(**mine);
+  }
+
+  Result<void> undo_of_the_gone() {
     auto holder = store_.owner(request_.device);
     if (!holder) return pass(holder);
     if (!*holder) return {};
@@ -86,7 +92,7 @@ class Attachment {
     record_.key = request_.key;
     record_.pod = request_.pod;
     record_.netns_path = request_.netns_path;
-    record_.netns = netns_.id();
+    record_.netns = pod_.netns.id();
     record_.device = request_.device;
     record_.pf = place->pf;
     record_.vf_index = place->index;
@@ -134,10 +140,10 @@ class Attachment {
   // would be a conflict with itself: it is taken off, and given back by the undo.
   Result<void> check_names() {
     if (!record_.link) return {};
-    auto pod = host_.netns.links(netns_);
-    if (!pod) return pass(pod);
-    pod_ = std::move(*pod);
-    auto taken = pod_->by_name(request_.key.ifname);
+    auto links = host_.netns.links(pod_.netns);
+    if (!links) return pass(links);
+    pod_.links = std::move(*links);
+    auto taken = pod_.links->by_name(request_.key.ifname);
     if (taken) {
       return fail(ErrorCode::already_exists, "the name {} is already taken in {}",
                   request_.key.ifname, request_.netns_path);
@@ -195,7 +201,7 @@ class Attachment {
       if (auto done = host_.links.change(link_index_, {.up = false}); !done) return done;
     }
     LinkChange move;
-    move.netns_fd = netns_.fd();
+    move.netns_fd = pod_.netns.fd();
     if (link.name != ifname) move.name = ifname;
     const auto& mac = record_.settings.vf.mac;
     if (mac && *mac != link.address) move.address = mac;
@@ -211,7 +217,7 @@ class Attachment {
     auto lock = host_.locks.lock(store_.rdma_lock(), kRdmaLockLimit);
     if (!lock) return pass(lock);
     for (const auto& [name, devices] : record_.rdma) {
-      if (auto done = host_.rdma.move(name, netns_.fd()); !done) {
+      if (auto done = host_.rdma.move(name, pod_.netns.fd()); !done) {
         return pass(done, fmt::format("moving RDMA device {} of {} into {}", name, bdf_,
                                       request_.netns_path));
       }
@@ -219,7 +225,7 @@ class Attachment {
     return compare_nodes("after the move");
   }
 
-  // Reads back what was set, then keeps it on record.
+  // Reads back what was set.
   Result<void> finish() {
     auto vf = record_.settings.vf.empty() ? Result<host::VfAttributes>(record_.vf)
                                           : host_.links.vf(pf_index_, record_.vf_index);
@@ -232,21 +238,21 @@ class Attachment {
     for (const auto& [name, devices] : record_.rdma) attached_.rdma.push_back(name);
     attached_.has_netdev = record_.link.has_value();
     if (record_.link) {
-      auto link = pod_->by_name(request_.key.ifname);
+      auto link = pod_.links->by_name(request_.key.ifname);
       if (!link) return pass(link);
       attached_.mac = link->address;
       attached_.mtu = link->mtu;
+      pod_.link = std::move(*link);
     } else if (vf->mac && !vf->mac->is_zero()) {
       attached_.mac = vf->mac;
     }
-    record_.attached = true;
-    return store_.save(record_);
+    return {};
   }
 
   host::Host& host_;
   const Store& store_;
   const AttachRequest& request_;
-  const host::Netns& netns_;
+  Pod& pod_;
   Logger& log_;
   std::string bdf_;
 
@@ -254,7 +260,6 @@ class Attachment {
   Attached attached_;
   uint32_t pf_index_ = 0;
   uint32_t link_index_ = 0;
-  std::unique_ptr<host::Links> pod_;
 };
 
 }  // namespace
@@ -280,9 +285,9 @@ Result<void> undo(host::Host& host, const Store& store, const Record& record, Lo
   return store.remove(record);
 }
 
-Result<Attached> add(host::Host& host, const Store& store, const AttachRequest& request,
-                     const host::Netns& netns, Logger& log) {
-  return Attachment(host, store, request, netns, log).run();
+Result<Attached> add(host::Host& host, const Store& store, const AttachRequest& request, Pod& pod,
+                     Logger& log) {
+  return Attachment(host, store, request, pod, log).run();
 }
 
 }  // namespace railhead::attach

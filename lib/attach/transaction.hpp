@@ -10,11 +10,10 @@ namespace railhead::attach {
 [[nodiscard]] Result<std::optional<host::Netns>> living_netns(host::Host& host,
                                                               const Record& record);
 
-// Looks, records, applies, verifies; after an error everything stands as before, or the record
-// says what could not be undone.
+// Looks, records, applies, verifies, and fills in what of `pod` is missing; after an error
+// everything stands as before, or the record says what could not be undone.
 [[nodiscard]] Result<Attached> add(host::Host& host, const Store& store,
-                                   const AttachRequest& request, const host::Netns& netns,
-                                   Logger& log);
+                                   const AttachRequest& request, Pod& pod, Logger& log);
 
 // Undoes a record and forgets it; on failure it stays, for the next DEL or ADD to take up.
 [[nodiscard]] Result<void> undo(host::Host& host, const Store& store, const Record& record,

@@ -68,15 +68,30 @@ Outcome<NetConf> read_net_conf(const Json& config) {
   std::vector<Error> errors;
   go_json::Object object(config, "", errors);
   NetConf conf;
-  conf.name = object.string("name").value_or("");
   conf.type = object.string("type").value_or("");
   conf.cni_version = object.string("cniVersion").value_or("");
   if (conf.cni_version.empty()) conf.cni_version = kImpliedVersion;
   if (auto ipam = object.object("ipam")) conf.ipam_type = ipam->string("type").value_or("");
-  conf.dns = read_dns(object.value("dns"), errors);
   if (!errors.empty()) return refuse_config(errors.front().message);
-  if (auto good = check_network_name(conf.name); !good) return refuse(good.error());
+  auto name = read_network_name(config);
+  if (!name) return refuse(name.error());
+  conf.name = std::move(*name);
   return conf;
+}
+
+Outcome<std::string> read_network_name(const Json& config) {
+  std::vector<Error> errors;
+  auto name = go_json::Object(config, "", errors).string("name").value_or("");
+  if (!errors.empty()) return refuse_config(errors.front().message);
+  if (auto good = check_network_name(name); !good) return refuse(good.error());
+  return name;
+}
+
+Outcome<Dns> read_conf_dns(const Json& config) {
+  std::vector<Error> errors;
+  auto dns = read_dns(go_json::Object(config, "", errors).value("dns"), errors);
+  if (!errors.empty()) return refuse_config(errors.front().message);
+  return dns;
 }
 
 Outcome<Command> admit(const Request& request, const NetConf& conf) {

@@ -18,13 +18,16 @@ struct NetConf {
   std::string name;
   std::string type;
   std::string ipam_type;  // "": no IPAM
-  Dns dns;
   friend bool operator==(const NetConf&, const NetConf&) = default;
 };
 
 // Codes 6 and 7, in libcni's order and with its texts.
 Outcome<nlohmann::ordered_json> parse_config(std::string_view text);
 Outcome<NetConf> read_net_conf(const nlohmann::ordered_json& config);
+// Its "name" alone, by which what was attached is found whatever else has become of it.
+Outcome<std::string> read_network_name(const nlohmann::ordered_json& config);
+// Its "dns", which only ADD answers with: it keeps no other verb from its work. Code 6.
+Outcome<Dns> read_conf_dns(const nlohmann::ordered_json& config);
 
 // Whether the verb exists (code 4) and the configuration's version allows it (code 1). Returns the
 // verb.

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -45,16 +46,6 @@ Result<std::string> read_all(int fd, size_t limit, ShortRead short_read) {
   }
   text.resize(size);
   return text;
-}
-
-Result<void> write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return fail_errno(errno, "write");
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  return {};
 }
 
 std::string folder_of(const std::string& path) {
@@ -123,6 +114,16 @@ Result<std::string> Directory::link_name(const std::string& path) const {
   return target->substr(target->rfind('/') + 1);  // npos + 1 is 0
 }
 
+Result<void> write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail_errno(errno, "write");
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return {};
+}
+
 Result<void> write_file_atomically(const std::string& path, std::string_view text, unsigned mode) {
   std::string temporary = path + ".XXXXXX";
   const UniqueFd file(::mkostemp(temporary.data(), O_CLOEXEC));
@@ -130,6 +131,23 @@ Result<void> write_file_atomically(const std::string& path, std::string_view tex
 
   auto written = write_temporary(file.get(), text, mode);
   if (written && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    written = fail_errno(errno, "rename {}", temporary);
+  }
+  if (!written) {
+    ::unlink(temporary.c_str());
+    return pass(written, "write " + path);
+  }
+  return {};
+}
+
+Result<void> create_file(const std::string& path, const std::string& temporary,
+                         std::string_view text, unsigned mode) {
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
+  const UniqueFd file(::open(temporary.c_str(), kFlags, mode));
+  if (!file) return fail_errno(errno, "make a temporary file {}", temporary);
+  auto written = write_all(file.get(), text);
+  if (written &&
+      ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
     written = fail_errno(errno, "rename {}", temporary);
   }
   if (!written) {

@@ -33,10 +33,17 @@ class Directory {
   UniqueFd fd_;
 };
 
+// Writes all of `text`, in as many write(2)s as it takes.
+[[nodiscard]] Result<void> write_all(int fd, std::string_view text);
 // Writes a whole file so that a reader sees the old or the new one, never a part: temporary file
 // in the same folder, mode set, rename(2).
 [[nodiscard]] Result<void> write_file_atomically(const std::string& path, std::string_view text,
                                                  unsigned mode);
+// Makes a file that was not there, so that a reader sees none or all of it; already_exists when
+// it is there. It is written under the name `temporary`, in the same folder, which nobody else may
+// use meanwhile; what a killed writer left there is written over.
+[[nodiscard]] Result<void> create_file(const std::string& path, const std::string& temporary,
+                                       std::string_view text, unsigned mode);
 // Writes into an existing file (sysctl, sysfs attribute) with one write(2).
 [[nodiscard]] Result<void> write_file(const std::string& path, std::string_view text);
 [[nodiscard]] Result<std::string> read_file(const std::string& path);

@@ -20,11 +20,17 @@ struct NetnsId {
   friend bool operator==(const NetnsId&, const NetnsId&) = default;
 };
 
-// An open namespace: it lives on while this does.
+// An open namespace: it lives on while this does. Not for use by several threads at once.
 class Netns {
  public:
   Netns(UniqueFd fd, NetnsId id, std::string path)
       : fd_(std::move(fd)), id_(id), path_(std::move(path)) {}
+
+  // Runs `work` on a thread inside the namespace, where /proc/sys/net is that namespace's. No
+  // thread of the caller's ever changes its namespace; this one is started at the first use and
+  // ends with this object, because starting and ending one costs more than most of such work.
+  [[nodiscard]] Result<void> run(const std::function<Result<void>()>& work) const;
+
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] NetnsId id() const { return id_; }
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -33,10 +39,10 @@ class Netns {
   UniqueFd fd_;
   NetnsId id_;
   std::string path_;
+  mutable std::shared_ptr<class NetnsThread> inside_;  // shared only to be of an unknown type here
 };
 
-// Runs `work` on a thread of its own inside the namespace of that open file, and throws the thread
-// away: no thread of the caller's ever changes its namespace.
+// Runs `work` on a thread of its own inside the namespace of that open file.
 [[nodiscard]] Result<void> run_in_netns(int netns_fd, const std::function<Result<void>()>& work);
 
 class NetNamespaces {

@@ -32,7 +32,7 @@ template <class Port>
 Result<std::unique_ptr<Port>> open_inside(
     const host::Netns& netns, const std::function<Result<std::unique_ptr<Port>>()>& open) {
   Result<std::unique_ptr<Port>> port;
-  auto entered = host::run_in_netns(netns.fd(), [&]() -> Result<void> {
+  auto entered = netns.run([&]() -> Result<void> {
     port = open();
     return {};
   });
@@ -68,7 +68,7 @@ Result<std::unique_ptr<host::RdmaDevices>> LinuxNetns::rdma(const host::Netns& n
 }
 
 Result<void> LinuxNetns::run(const host::Netns& netns, const std::function<Result<void>()>& work) {
-  return host::run_in_netns(netns.fd(), work);
+  return netns.run(work);
 }
 
 }  // namespace railhead::linux

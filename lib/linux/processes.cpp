@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host/files.hpp"
+
 namespace railhead::linux {
 namespace {
 
@@ -38,10 +40,8 @@ Result<Pipe> make_pipe() {
 Result<UniqueFd> make_input(std::string_view text) {
   UniqueFd file(::memfd_create("stdin", MFD_CLOEXEC));
   if (!file) return fail_errno(errno, "memfd_create");
-  while (!text.empty()) {
-    const ssize_t written = ::write(file.get(), text.data(), text.size());
-    if (written < 0) return fail_errno(errno, "write the program's input");
-    text.remove_prefix(static_cast<size_t>(written));
+  if (auto written = host::write_all(file.get(), text); !written) {
+    return pass(written, "the program's input");
   }
   if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail_errno(errno, "rewind the input");
   return file;

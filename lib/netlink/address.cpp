@@ -10,23 +10,6 @@ namespace {
 
 uint8_t family_of(const host::IpPrefix& prefix) { return prefix.v6 ? AF_INET6 : AF_INET; }
 
-Bytes address_bytes(const host::IpPrefix& prefix) {
-  return std::as_bytes(std::span(prefix.bytes)).first(prefix.v6 ? 16 : 4);
-}
-
-Result<host::IpPrefix> prefix_of(uint8_t family, Bytes address, uint8_t length) {
-  host::IpPrefix prefix;
-  prefix.v6 = family == AF_INET6;
-  const size_t size = prefix.v6 ? 16 : 4;
-  if (address.size() != size || length > size * 8) {
-    return fail(ErrorCode::decode, "address of {} bytes with prefix length {}", address.size(),
-                length);
-  }
-  std::memcpy(prefix.bytes.data(), address.data(), size);
-  prefix.length = length;
-  return prefix;
-}
-
 bool is_ip(uint8_t family) { return family == AF_INET || family == AF_INET6; }
 
 std::array<uint8_t, 4> broadcast_of(const host::IpPrefix& address) {
@@ -39,6 +22,22 @@ std::array<uint8_t, 4> broadcast_of(const host::IpPrefix& address) {
 }
 
 }  // namespace
+
+Bytes address_bytes(const host::IpPrefix& prefix) {
+  return std::as_bytes(std::span(prefix.bytes)).first(prefix.v6 ? 16 : 4);
+}
+
+Result<host::IpPrefix> prefix_of(bool v6, Bytes address, uint8_t length) {
+  host::IpPrefix prefix;
+  prefix.v6 = v6;
+  prefix.length = length;
+  if (address.size() != address_bytes(prefix).size() || length > address.size() * 8) {
+    return fail(ErrorCode::decode, "address of {} bytes with prefix length {}", address.size(),
+                length);
+  }
+  std::memcpy(prefix.bytes.data(), address.data(), address.size());
+  return prefix;
+}
 
 Request get_addresses(uint32_t index) {
   ifaddrmsg header{};
@@ -72,7 +71,7 @@ Result<LinkAddress> decode_address(const Message& message) {
   if (!bytes || !is_ip(header->ifa_family)) {
     return fail(ErrorCode::decode, "address of family {} without a value", header->ifa_family);
   }
-  auto address = prefix_of(header->ifa_family, *bytes, header->ifa_prefixlen);
+  auto address = prefix_of(header->ifa_family == AF_INET6, *bytes, header->ifa_prefixlen);
   if (!address) return pass(address);
   return LinkAddress{header->ifa_index, *address};
 }

@@ -5,6 +5,10 @@
 
 namespace railhead::netlink {
 
+// The address in network order, and back. Errors: decode (a wrong size, a prefix that is too long).
+Bytes address_bytes(const host::IpPrefix& prefix);
+Result<host::IpPrefix> prefix_of(bool v6, Bytes address, uint8_t length);
+
 struct LinkAddress {
   uint32_t index = 0;  // of the link
   host::IpPrefix address;

@@ -8,26 +8,11 @@
 namespace railhead::netlink {
 namespace {
 
-size_t address_size(bool v6) { return v6 ? 16 : 4; }
-
-Result<host::IpPrefix> prefix_of(bool v6, std::optional<Bytes> address, uint8_t length) {
-  host::IpPrefix prefix;
-  prefix.v6 = v6;
-  prefix.length = length;
-  if (length > address_size(v6) * 8) return fail(ErrorCode::decode, "prefix length {}", length);
-  if (!address) return prefix;  // the default route has no RTA_DST
-  if (address->size() != address_size(v6)) {
-    return fail(ErrorCode::decode, "route address of {} bytes", address->size());
-  }
-  std::memcpy(prefix.bytes.data(), address->data(), address->size());
-  return prefix;
-}
-
 // The gateway among the attributes of a route or of one of its next hops.
 Result<std::optional<host::IpPrefix>> gateway(bool v6, const Attributes& attributes) {
   auto same = attributes.bytes(RTA_GATEWAY);
   if (same) {
-    auto address = prefix_of(v6, same, static_cast<uint8_t>(address_size(v6) * 8));
+    auto address = prefix_of(v6, *same, v6 ? 128 : 32);
     if (!address) return pass(address, "gateway");
     return *address;
   }
@@ -81,9 +66,6 @@ Request get_routes(bool v6, uint32_t out_index) {
 
 Request add_route(const host::Route& route) {
   const bool v6 = route.destination.v6;
-  const auto address = [](const host::IpPrefix& prefix) {
-    return std::as_bytes(std::span(prefix.bytes)).first(address_size(prefix.v6));
-  };
   rtmsg header{};
   header.rtm_family = v6 ? AF_INET6 : AF_INET;
   header.rtm_dst_len = route.destination.length;
@@ -98,13 +80,14 @@ Request add_route(const host::Route& route) {
   // IPv6, a second choice on IPv4); the very same route still is EEXIST.
   Request request(RTM_NEWROUTE, NLM_F_CREATE, header);
   request.put_u32(RTA_TABLE, route.table.value_or(RT_TABLE_MAIN));
-  if (route.destination.length > 0) request.put(RTA_DST, address(route.destination));
-  if (route.gateway && route.gateway->v6 == v6) request.put(RTA_GATEWAY, address(*route.gateway));
+  if (route.destination.length > 0) request.put(RTA_DST, address_bytes(route.destination));
+  if (route.gateway && route.gateway->v6 == v6)
+    request.put(RTA_GATEWAY, address_bytes(*route.gateway));
   if (route.gateway && route.gateway->v6 != v6) {
     std::vector<std::byte> via(sizeof(rtvia));
     const uint16_t family = route.gateway->v6 ? AF_INET6 : AF_INET;
     std::memcpy(via.data(), &family, sizeof(family));
-    const auto bytes = address(*route.gateway);
+    const auto bytes = address_bytes(*route.gateway);
     via.insert(via.end(), bytes.begin(), bytes.end());
     request.put(RTA_VIA, via);
   }
@@ -132,7 +115,11 @@ Result<std::vector<host::Route>> decode_route(const Message& message) {
       (header->rtm_flags & RTM_F_CLONED) || route.table == RT_TABLE_LOCAL) {
     return std::vector<host::Route>{};
   }
-  auto destination = prefix_of(v6, attributes->bytes(RTA_DST), header->rtm_dst_len);
+  // The default route has no RTA_DST.
+  const auto address = attributes->bytes(RTA_DST);
+  auto destination = address || header->rtm_dst_len != 0
+                         ? prefix_of(v6, address.value_or(Bytes{}), header->rtm_dst_len)
+                         : Result<host::IpPrefix>(host::IpPrefix{.v6 = v6});
   if (!destination) return pass(destination, "route");
   route.destination = *destination;
   route.scope = header->rtm_scope;

@@ -64,6 +64,8 @@ class FakeHost {
   // "netns_mode". May be called several times.
   void fail_next(const std::string& function, int os_errno, Effect effect = Effect::none,
                  unsigned skip = 0);
+  // Whether a failure that was ordered has not come about yet.
+  [[nodiscard]] bool fails_yet() const { return !injected_.empty(); }
 
   // What changed the kernel's state, in order, the refused too (with " -> ENODEV" behind):
   // "host: change p0v0: netns=pod0 name=net1 up", "host: change_vf p0 0: vlan trust",

@@ -31,7 +31,6 @@ Record full_record() {
   record.settings.vf.vlan = host::VfVlan{100, 3, 0x88a8};
   record.settings.mtu = 9000;
   record.moves_rdma = true;
-  record.attached = true;
   return record;
 }
 
@@ -68,13 +67,42 @@ TEST_CASE("A record cut at any byte is an error, never a part of a record") {
   }
 }
 
-TEST_CASE("A record with a field of a wrong type or a missing one is an error") {
-  for (auto [from, to] :
-       {std::pair{"\"vf\": 1", "\"vf\": \"1\""}, std::pair{"\"0000:3b:00.2\"", "\"3b:00.2\""},
-        std::pair{"\"uverbs\"", "\"unknown\""}, std::pair{"\"ifname\"", "\"iface\""}}) {
+TEST_CASE("A field that is missing, of a wrong type or out of range is named with what was due") {
+  struct Row {
+    const char* from;
+    const char* to;
+    const char* error;
+  };
+  for (const auto& [from, to, error] : std::initializer_list<Row>{
+           {"\"vf\": 1", "\"vf\": \"1\"",
+            "device.vf is \"1\": expected a whole number from 0 to 4294967295"},
+           {"\"0000:3b:00.2\"", "\"3b:00.2\"", "device.pci is \"3b:00.2\": expected a PCI address"},
+           {"\"uverbs\"", "\"unknown\"",
+            "before.rdma.mlx5_1[0].kind is \"unknown\": expected uverbs, umad or issm"},
+           {"\"ifname\"", "\"iface\"", "ifname is missing"},
+           {"\"id\": 100", "\"id\": 4096",
+            "asked.vf.vlan.id is 4096: expected a whole number from 0 to 4095"},
+           {"\"qos\": 3", "\"qos\": 8",
+            "asked.vf.vlan.qos is 8: expected a whole number from 0 to 7"},
+           {"\"protocol\": 34984", "\"protocol\": 65536",
+            "asked.vf.vlan.protocol is 65536: expected a whole number from 0 to 65535"},
+           {"\"minTxMbps\": 0", "\"minTxMbps\": -1",
+            "before.vf.rate.minTxMbps is -1: expected a whole number from 0 to 4294967295"},
+           {"\"linkState\": 0", "\"linkState\": 3",
+            "before.vf.linkState is 3: expected a whole number from 0 to 2"},
+           {"\"mtu\": 9000", "\"mtu\": 4294967296",
+            "asked.mtu is 4294967296: expected a whole number from 0 to 4294967295"},
+           {"\"mtu\": 9000", "\"mtu\": 9000.5",
+            "asked.mtu is 9000.5: expected a whole number from 0 to 4294967295"},
+           {"\"trust\": false", "\"trust\": 0", "before.vf.trust is 0: expected true or false"},
+           {"\"altNames\": [", "\"altNames\": 7, \"x\": [",
+            "before.link.altNames is 7: expected a list"}}) {
     std::string text = to_json(full_record());
+    REQUIRE(text.find(from) != std::string::npos);
     text.replace(text.find(from), std::string_view(from).size(), to);
     INFO(to);
-    CHECK_FALSE(record_from_json(text));
+    const auto record = record_from_json(text);
+    REQUIRE(is(record, ErrorCode::decode));
+    CHECK(record.error().message == error);
   }
 }

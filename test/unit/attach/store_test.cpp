@@ -40,6 +40,23 @@ TEST_CASE("Records and their folder are for root only") {
   CHECK(mode(folder.temp.path() + "/run/attachments/" + record_name(record_of("c0").key)) == 0600);
 }
 
+TEST_CASE("A key has one record: a second is refused, and the first stays") {
+  Folder folder;
+  must(folder.store.save(record_of("c0")));
+  CHECK(is(folder.store.save(record_of("c0", "0000:3b:00.3")), ErrorCode::already_exists));
+  CHECK(must(folder.store.load(record_of("c0").key)) == record_of("c0"));
+}
+
+TEST_CASE("What a killed writer left of a record goes with the device's next one") {
+  Folder folder;
+  const std::string attachments = folder.temp.path() + "/run/attachments";
+  std::ofstream(attachments + "/.0000:3b:00.2.new") << std::string(9999, '{');
+  CHECK(must(folder.store.list()).records.empty());
+  must(folder.store.save(record_of("c0")));
+  CHECK(must(folder.store.load(record_of("c0").key)) == record_of("c0"));
+  CHECK(must(must(host::Directory::open(attachments)).list(".")).size() == 1);
+}
+
 TEST_CASE("A device has one holder") {
   Folder folder;
   must(folder.store.save(record_of("c0")));
@@ -77,6 +94,11 @@ TEST_CASE("A record that cannot be read holds its device, and the error names th
   auto owner = folder.store.owner(record_of("c0").device);
   REQUIRE(is(owner, ErrorCode::decode));
   CHECK(owner.error().message.find("0000:3b:00.2") != std::string::npos);
+  std::ofstream(path) << R"({"schema":1,"network":7})";
+  CHECK(folder.store.load(record_of("c0").key).error().message ==
+        "the record " + path +
+            " cannot be read, its device is not touched until the file is repaired or removed: "
+            "network is 7: expected a string");
   CHECK(must(folder.store.list()).unreadable.size() == 1);
   CHECK(std::filesystem::exists(path));
 }
@@ -96,6 +118,6 @@ TEST_CASE("Two keys never share a file name, however long they are") {
   const AttachmentKey a{longest + "a", "c0", "net1"};
   const AttachmentKey b{longest + "b", "c0", "net1"};
   CHECK(record_name(a) != record_name(b));
-  CHECK(record_name(a).size() < 255);
+  CHECK(record_name(a).size() <= 255);  // NAME_MAX
   CHECK(record_name({"n", "c0", "net1"}) == "c0@net1@n.json");
 }

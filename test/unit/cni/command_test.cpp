@@ -145,6 +145,40 @@ TEST_CASE("Errors come in libcni's order: environment, configuration, verb, vers
   CHECK(node.fake.operations.empty());
 }
 
+TEST_CASE("DEL gives the VF back whatever the configuration has become, then says what is wrong") {
+  struct Row {
+    const char* key;
+    nlohmann::json value;
+    unsigned code;  // 0: nothing is wrong for a DEL
+  };
+  for (const auto& [key, value, code] : std::initializer_list<Row>{{"dns", {{"search", "x"}}, 0},
+                                                                   {"deviceID", "gone", 0},
+                                                                   {"vlan", 5000, 0},
+                                                                   {"ipam", "host-local", 6},
+                                                                   {"type", 7, 6},
+                                                                   {"cniVersion", "9.9.9", 1}}) {
+    INFO(key);
+    Node node;
+    REQUIRE(node.run("ADD").exit_code == 0);
+    node.conf[key] = value;
+    const auto answer = node.run("DEL");
+    if (code == 0) {
+      CHECK(answer == kDone);
+    } else {
+      CHECK(error_of(answer).code == code);
+    }
+    CHECK(node.fake.link("host", "p0v0"));
+    CHECK(node.records().empty());
+  }
+}
+
+TEST_CASE("ADD refuses a bad dns before anything is changed") {
+  Node node;
+  node.conf["dns"] = {{"search", "x"}};
+  CHECK(error_of(node.run("ADD")).code == 6);
+  CHECK(node.fake.operations.empty());
+}
+
 TEST_CASE("A log file that cannot be one does not stop the work") {
   Node node;
   node.conf["logFile"] = "/dev/null/x";

@@ -42,6 +42,12 @@ check "DEL twice is not an error" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$
 must ip netns delete pod0
 check_node_is "after DEL the node is what it was" "$before"
 check "no record is left" nothing_left
+make_netns pod0
+check "ADD again" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+check_fails "DEL with a configuration that is refused says why" 'ipam: expected an object' \
+    cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" '"ipam":7,"dns":7')"
+must ip netns delete pod0
+check_node_is "and gives the VF back all the same" "$before"
 
 section a VF that was up, with an own MTU, sysctl and alternative name
 must ip link set dev pf0v0 mtu 1300 up
@@ -116,6 +122,47 @@ for round in 1 2 3 4 5; do
 done
 t_eq "and the node is what it was, but for the two namespaces" "$(grep -v ^namespaces: <<<"$before")" \
     "$(dump_node | grep -v ^namespaces:)"
+
+section a DEL that races the ADD of the next pod
+# The old pod's namespace is gone in every other round: then the ADD takes up its undo if it comes
+# first, and must succeed in any case. While it stands, the ADD may come too early and be refused.
+# Its own MTU and VLAN would not survive a DEL that takes the VF for the old pod's.
+next='"vlan":55,"mtu":1350' late=0 refused=0 wrong=
+for round in {1..20}; do
+    make_netns old new
+    cni ADD c0 old net1 "$(cni_conf rail "$vf" "$settings")" >/tmp/old 2>&1 || wrong+="round $round: the first ADD; "
+    netns=old
+    [ $((round % 2)) = 0 ] || { netns=; must ip netns delete old; }
+    add= del=
+    for verb in $([ $((round % 4)) -lt 2 ] && echo add del || echo del add); do
+        if [ $verb = add ]; then
+            cni ADD c1 new net1 "$(cni_conf rail "$vf" "$next")" >/tmp/new 2>&1 &
+            add=$!
+        else
+            cni DEL c0 "$netns" net1 "$(cni_conf rail "$vf" "$settings")" >/tmp/del 2>&1 &
+            del=$!
+        fi
+    done
+    wait $del || wrong+="round $round: the DEL: $(cat /tmp/del); "
+    wait $add && attached=1 || attached=
+    cni DEL c0 "$netns" net1 "$(cni_conf rail "$vf" "$settings")" >/dev/null 2>&1 || wrong+="round $round: the second DEL; "
+    if [ -n "$attached" ]; then
+        late=$((late + 1))
+        vf_line 0 | grep -q 'vlan 55' && ip -n new link show dev net1 | grep -q 'UP.* mtu 1350' ||
+            wrong+="round $round: the new pod's VF was touched; "
+        cni CHECK c1 new net1 "$(cni_conf rail "$vf" "$next")" >/tmp/check 2>&1 ||
+            wrong+="round $round: $(cat /tmp/check); "
+    else
+        refused=$((refused + 1))
+        [ -n "$netns" ] && grep -q 'held by net1 of container c0' /tmp/new || wrong+="round $round: $(cat /tmp/new); "
+    fi
+    cni DEL c1 new net1 "$(cni_conf rail "$vf" "$next")" >/dev/null 2>&1 || wrong+="round $round: the new pod's DEL; "
+    [ -z "$netns" ] || must ip netns delete old
+    must ip netns delete new
+    nothing_left || wrong+="round $round: a record is left; "
+done
+t_eq "in 20 rounds no DEL touched the next pod's VF ($late ADDs took it, $refused were refused)" "" "$wrong"
+check_node_is "and the node is what it was" "$before"
 
 section a name that is taken in the pod
 must ip -n pod0 link add net1 type dummy

@@ -1,4 +1,4 @@
-#include "cni/streams.hpp"
+#include "cni/input.hpp"
 
 #include <cerrno>
 
@@ -22,16 +22,6 @@ Result<std::string> read_standard_input() {
       return fail(ErrorCode::io, "error reading from stdin: more than {} bytes", kMaxInput);
     }
   }
-}
-
-bool write_all(int fd, std::string_view text) {
-  while (!text.empty()) {
-    const auto written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return false;
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  return true;
 }
 
 }  // namespace railhead::cni
