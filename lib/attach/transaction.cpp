@@ -29,7 +29,7 @@ class Attachment {
     if (auto free = refuse_if_held(); !free) return pass(free);
     if (auto seen = look(); !seen) return pass(seen);
     if (auto good = check_names(); !good) return pass(good);
-    if (auto same = compare_nodes("before the attachment"); !same) return pass(same);
+    if (auto same = compare_nodes(record_.rdma, "before the attachment"); !same) return pass(same);
     if (auto saved = store_.save(record_); !saved) return pass(saved);
     auto done = store_.claim(record_);
     if (done) done = apply_all();
@@ -154,13 +154,11 @@ class Attachment {
 
   // The container was given these character devices at Allocate; it must never open others. One
   // that was given none can open none. Without an Allocate the move must not change them.
-  Result<void> compare_nodes(std::string_view when) {
+  Result<void> compare_nodes(const RdmaState& now, std::string_view when) {
     auto allocation = device::read_allocation(host_.roots.run, request_.device);
     if (!allocation) return pass(allocation);
     if (*allocation && (*allocation)->char_devices.empty()) return {};
-    auto now = rdma_state(host_, request_.device);
-    if (!now) return pass(now);
-    const std::string is = all_nodes(*now);
+    const std::string is = all_nodes(now);
     const std::string was =
         *allocation ? node_list((*allocation)->char_devices) : all_nodes(record_.rdma);
     if (is == was) return {};
@@ -222,7 +220,9 @@ class Attachment {
                                       request_.netns_path));
       }
     }
-    return compare_nodes("after the move");
+    auto now = rdma_state(host_, request_.device);
+    if (!now) return pass(now);
+    return compare_nodes(*now, "after the move");
   }
 
   // Reads back what was set.

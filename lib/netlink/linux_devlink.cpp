@@ -5,15 +5,18 @@
 namespace railhead::netlink {
 
 Result<std::unique_ptr<host::Devlink>> LinuxDevlink::open() {
-  auto socket = Socket::open(NETLINK_GENERIC);
-  if (!socket) return pass(socket);
-  return std::unique_ptr<host::Devlink>(new LinuxDevlink(std::move(*socket)));
+  return std::unique_ptr<host::Devlink>(new LinuxDevlink());
 }
 
 Result<std::optional<uint16_t>> LinuxDevlink::family() {
   if (family_) return family_;
+  if (!socket_) {
+    auto socket = Socket::open(NETLINK_GENERIC);
+    if (!socket) return pass(socket);
+    socket_.emplace(std::move(*socket));
+  }
   auto done =
-      socket_.exchange(get_generic_family("devlink"), [&](const Message& message) -> Result<void> {
+      socket_->exchange(get_generic_family("devlink"), [&](const Message& message) -> Result<void> {
         auto id = decode_generic_family(message);
         if (!id) return pass(id);
         family_ = *id;
@@ -28,7 +31,7 @@ Result<std::optional<std::string>> LinuxDevlink::eswitch_mode(std::string_view p
   if (!id) return pass(id);
   if (!*id) return std::nullopt;
   std::optional<std::string> mode;
-  auto done = socket_.exchange(get_eswitch(**id, pci), [&](const Message& m) -> Result<void> {
+  auto done = socket_->exchange(get_eswitch(**id, pci), [&](const Message& m) -> Result<void> {
     auto decoded = decode_eswitch_mode(m);
     if (!decoded) return pass(decoded);
     mode = std::move(*decoded);

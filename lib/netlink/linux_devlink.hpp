@@ -6,7 +6,8 @@
 
 namespace railhead::netlink {
 
-// host::Devlink by generic netlink, of the namespace that the thread calling open() is in.
+// host::Devlink by generic netlink, of the namespace that the thread asking first is in: the socket
+// is opened then, since most programs that hold a Host never ask.
 class LinuxDevlink final : public host::Devlink {
  public:
   static Result<std::unique_ptr<host::Devlink>> open();
@@ -14,11 +15,11 @@ class LinuxDevlink final : public host::Devlink {
   Result<std::optional<std::string>> eswitch_mode(std::string_view pci) override;
 
  private:
-  explicit LinuxDevlink(Socket socket) : socket_(std::move(socket)) {}
+  LinuxDevlink() = default;
   // The family's id; nothing when there is no devlink in this kernel.
   Result<std::optional<uint16_t>> family();
 
-  Socket socket_;
+  std::optional<Socket> socket_;
   std::optional<uint16_t> family_;  // once known: the kernel keeps it until the next boot
 };
 
