@@ -28,4 +28,6 @@ agent_start() {
     "$RAILHEAD_BIN/railhead-agent" --config-file "$1" --kubelet-dir "$2" --devinfo-dir "$3" \
         >"$4" 2>&1 &
     agent=$!
+    sleep .2
+    kill -0 $agent 2>/dev/null || die "the agent ended at once: $(tail -3 "$4")"
 }

@@ -1,0 +1,96 @@
+# A real kubelet and containerd: static pods ask for VFs and get them, through restarts of kubelet and of the agent.
+# needs: RAILHEAD_E2E test/e2e/prepare
+# vm-options: --timeout 900 --memory 3072
+here=$(dirname "$(realpath "$0")")
+. "$here/../fixture.sh"
+. "$here/../real-kubelet.sh"
+. "$here/../kubelet.sh"
+
+rdma_mode shared
+load_tbrdma
+pfs_up
+make_vfs pf0 2
+make_vfs pf1 2
+n=0
+for vf in pf0v0 pf0v1 pf1v0 pf1v1; do must tbrdma_add mlx5_$n $vf; n=$((n + 1)); done
+vfs=$(for pf in pf0 pf1; do vf_pci $pf 0; vf_pci $pf 1; done)
+
+section containerd
+containerd_start
+section kubelet
+kubelet_dir=/var/lib/kubelet
+mkdir -p $e2e $kubelet_dir
+cat >$e2e/config.json <<'J'
+{"resourceList": [{"resourcePrefix": "rdma", "resourceName": "vf",
+                   "selectors": {"drivers": ["igbvf"], "isRdma": true}}]}
+J
+
+# registered LOG TIMES: whether kubelet has greeted and taken the agent so often. 1.20 does not count registrations by its plugin
+# watcher in its metrics.
+registered() { [ "$(grep -c "pool registered with kubelet" "$1")" -ge "$2" ]; }
+# lines of the pod's log that name what it was given
+given() { pod_log "$1" | sed -n "s/^$2=//p"; }
+show='echo env=$PCIDEVICE_RDMA_VF; for n in /dev/infiniband/*; do echo node=$n; done; exec sleep 3600'
+
+section the agent before kubelet
+agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent.log
+real_kubelet_start
+check "a kubelet that comes after the agent registers it" wait_for 60 registered $e2e/agent.log 1
+
+section a pod with two VFs
+pod a '{"rdma/vf": "2"}' sh -c "$show"
+check "runs" wait_for 180 pod_is a Running
+wait_for 20 given a env
+devices=$(given a env)
+t_match "and its environment names two devices" "^[^,]+,[^,]+$" "$devices"
+t_eq "that are VFs of this node" "" "$(comm -23 <(tr , '\n' <<<"$devices" | sort) <(sort <<<"$vfs"))"
+t_eq "in PCI order" "$(tr , '\n' <<<"$devices" | sort | xargs)" "$(tr , '\n' <<<"$devices" | xargs)"
+t_eq "it has the device nodes of both" "2" "$(given a node | grep -c uverbs)"
+
+section too much
+pod b '{"rdma/vf": "3"}' sh -c "$show"
+check "a pod that asks for more than is left is refused" wait_for 90 pod_is b Failed
+t_match "and kubelet says for which resource" "rdma/vf" "$(pod_status b)"
+remove_pod b
+check "it goes" wait_for 90 pod_is_gone b
+
+section kubelet restarts
+real_kubelet_stop
+real_kubelet_start
+check "the agent is registered again" wait_for 60 registered $e2e/agent.log 2
+check "the pod still runs" wait_for 90 pod_is a Running
+pod c '{"rdma/vf": "2"}' sh -c "$show"
+check "the rest of the VFs can be had" wait_for 180 pod_is c Running
+wait_for 20 given c env
+t_eq "and they are others" "" "$(comm -12 <(tr , '\n' <<<"$devices" | sort) <(given c env | tr , '\n' | sort))"
+
+section the agent restarts
+kill $agent
+wait $agent
+agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent2.log
+check "kubelet takes it again" wait_for 60 registered $e2e/agent2.log 1
+check "running pods go on" pod_is a Running
+remove_pod c
+check "a pod ends" wait_for 180 pod_is_gone c
+pod d '{"rdma/vf": "2"}' sh -c "$show"
+check "and leaves its VFs to the next" wait_for 180 pod_is d Running
+
+section a rolling update of the agent
+old=$agent
+agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent3.log
+kill $old
+wait $old
+check "its successor is registered" wait_for 60 registered $e2e/agent3.log 1
+remove_pod d
+check "the pod ends" wait_for 180 pod_is_gone d
+pod e '{"rdma/vf": "2"}' sh -c "$show"
+check "and the next one runs on the successor's word" wait_for 180 pod_is e Running
+
+for name in a b c d e; do remove_pod $name; done
+for name in a e; do check "pod $name ends" wait_for 180 pod_is_gone $name; done
+kill $agent
+wait $agent
+t_eq "the agent ends well" 0 $?
+real_kubelet_stop
+[ -z "${RAILHEAD_SHARE:-}" ] || cp $e2e/*.log "$RAILHEAD_SHARE"
+suite_done
