@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "device/topology.hpp"
 #include "device/values.hpp"
 #include "host/host.hpp"
 
@@ -21,7 +20,6 @@ struct GpuPredicate {
 
 struct ScanOptions {
   GpuPredicate gpu;
-  std::optional<Topology> topology;  // in place of what sysfs says, for the functions it names
 };
 
 // An immutable snapshot. A VF or RDMA device that is in a pod's network namespace is still in it:

@@ -8,21 +8,40 @@
 
 #include "plugin/app/commands.hpp"
 #include "plugin/app/daemon.hpp"
-#include "plugin/app/inputs.hpp"
 #include "plugin/app/signals.hpp"
+#include "plugin/app/status_pages.hpp"
+#include "plugin/metrics/memlock.hpp"
 
 namespace railhead::app {
 namespace {
 
 // Until one of the files has something to read, or the time has come.
-void wait(int signals, int daemon, std::optional<Daemon::TimePoint> due, const Clock& clock) {
+void wait(const std::array<int, 3>& files, std::optional<Daemon::TimePoint> due,
+          const Clock& clock) {
   int timeout_ms = -1;
   if (due) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - clock.now());
     timeout_ms = static_cast<int>(std::max<int64_t>(0, left.count()));
   }
-  std::array<pollfd, 2> fds{pollfd{signals, POLLIN, 0}, pollfd{daemon, POLLIN, 0}};
+  std::array<pollfd, 3> fds{};
+  std::ranges::transform(files, fds.begin(), [](int fd) { return pollfd{fd, POLLIN, 0}; });
   poll(fds.data(), fds.size(), timeout_ms);
+}
+
+// A container gets the runtime's limit, and this one's is what the node's pods get.
+void warn_of_memlock(Logger& log) {
+  const auto limit = metrics::memlock_limit();
+  if (!limit) return;
+  log.warning("pods may lock little memory only: RDMA will fail in them, see docs/memlock.md",
+              {{"memlock_limit_bytes", *limit}});
+}
+
+// Null when nobody is to be answered.
+Result<std::unique_ptr<http::Server>> listen(const Options& options, const StatusPages& pages,
+                                             Logger& log) {
+  if (!options.listen) return nullptr;
+  return http::Server::start(
+      *options.listen, [&pages](std::string_view path) { return pages.answer(path); }, log);
 }
 
 int serve(const Options& options, const host::Host& host, const OpenEvents& open_events,
@@ -37,13 +56,26 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
     log.error("cannot hear the kernel's events", {{"error", events.error().message}});
     return 1;
   }
-  const auto daemon = Daemon::start(options, host, **events, log);
+  const auto calls = kubelet::TaskQueue::open();
+  if (!calls) {
+    log.error("cannot make a queue", {{"error", calls.error().message}});
+    return 1;
+  }
+  warn_of_memlock(log);
+  metrics::Metrics metrics(RAILHEAD_VERSION);
+  const auto daemon = Daemon::start(options, host, **events, metrics, log);
   if (!daemon) {
     log.error("cannot serve", {{"error", daemon.error().message}});
     return 1;
   }
+  const StatusPages pages(options, host, **daemon, **calls, metrics, log);
+  const auto server = listen(options, pages, log);
+  if (!server) {
+    log.error("cannot listen", {{"error", server.error().message}});
+    return 1;
+  }
   for (;;) {
-    wait(signals->fd(), (*daemon)->fd(), (*daemon)->due(), host.clock);
+    wait({signals->fd(), (*daemon)->fd(), (*calls)->fd()}, (*daemon)->due(), host.clock);
     while (const auto signal = signals->read()) {
       if (*signal != SIGHUP) {
         log.info("ending", {{"signal", *signal}});
@@ -51,24 +83,24 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
       }
       (*daemon)->reload();
     }
+    (*calls)->run();
     (*daemon)->turn();
   }
 }
 
 }  // namespace
 
-int run(const Options& given, const host::Host& host, const OpenEvents& open_events, Logger& log) {
-  const auto options = with_topology(given, log);
-  if (!options) return 1;
-  switch (options->command) {
+int run(const Options& options, const host::Host& host, const OpenEvents& open_events,
+        Logger& log) {
+  switch (options.command) {
     case Command::serve:
-      return serve(*options, host, open_events, log);
+      return serve(options, host, open_events, log);
     case Command::inventory:
-      return inventory(*options, host, log);
+      return inventory(options, host, log);
     case Command::topology:
-      return topology(*options, host, log);
+      return topology(options, host, log);
     case Command::check_config:
-      return check_config(*options);
+      return check_config(options);
   }
   return 1;
 }

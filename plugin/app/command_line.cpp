@@ -32,6 +32,12 @@ std::string vendor_of(const std::string& text) {
   return to_lower(text);
 }
 
+http::Address listen_address_of(const std::string& text) {
+  auto address = http::parse_address(text);
+  if (!address) throw CLI::ValidationError("--listen", address.error().message);
+  return std::move(*address);
+}
+
 void refuse_cdi(int64_t) {
   throw CLI::ValidationError("--use-cdi", "is not supported yet; leave it out");
 }
@@ -47,6 +53,11 @@ void add_options(CLI::App& app, Options& options) {
       "debug, info, warning or error");
   app.add_flag_callback(
       "--log-json", [&] { options.log_format = Logger::Format::json; }, "Log lines as JSON");
+  app.add_option_function<std::string>(
+      "--listen", [&](const std::string& text) { options.listen = listen_address_of(text); },
+      "Answer HTTP (/metrics, /healthz, /readyz) on ADDRESS:PORT or unix:/PATH");
+  app.add_flag("--all-counters", options.all_counters,
+               "Counters of RDMA devices that no pod holds, too");
   app.add_option("--kubelet-dir", options.kubelet_dir,
                  "Folder of device-plugins and plugins_registry")
       ->capture_default_str();
@@ -55,8 +66,6 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--run-dir", options.roots.run, "Records of this boot")->capture_default_str();
   app.add_option("--sysfs-root", options.roots.sysfs, "Where sysfs is")->capture_default_str();
   app.add_option("--proc-root", options.roots.proc, "Where proc is")->capture_default_str();
-  app.add_option("--topology-file", options.topology_file,
-                 "Where functions stand, in place of sysfs (NCCL's XML, or YAML)");
   app.add_option_function<std::vector<std::string>>(
          "--gpu-class",
          [&](const std::vector<std::string>& texts) {
@@ -86,16 +95,10 @@ std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv
   app.fallthrough();
   app.require_subcommand(0, 1);
   add_options(app, options);
-  auto* inventory = app.add_subcommand(
-      "inventory", "Print the node: NUMA, PCIe switches, GPUs, PFs, VFs, RDMA, IOMMU groups");
-  inventory->add_flag("--json", options.json, "For programs");
-  inventory->callback([&] { options.command = Command::inventory; });
-  auto* topology =
-      app.add_subcommand("topology", "Print how far GPUs and network ports are from each other");
-  auto* json = topology->add_flag("--json", options.json, "For programs");
-  topology->add_option("--svg", options.svg_file, "Write a drawing to this file (- for stdout)")
-      ->excludes(json);
-  topology->callback([&] { options.command = Command::topology; });
+  app.add_subcommand("inventory", "Print the node: NUMA, PCIe switches, GPUs, PFs, VFs, RDMA")
+      ->callback([&] { options.command = Command::inventory; });
+  app.add_subcommand("topology", "Print how far GPUs and network ports are from each other")
+      ->callback([&] { options.command = Command::topology; });
   auto* check = app.add_subcommand("check-config", "Say all that is wrong with a configuration");
   check->add_option("file", options.config_file)->required();
   check->callback([&] { options.command = Command::check_config; });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <set>
+#include <utility>
 
 #include <sys/epoll.h>
 
@@ -42,24 +43,27 @@ std::string folder_of(const std::string& file) {
 
 }  // namespace
 
-Daemon::Daemon(const Options& options, const host::Host& host, host::Events& events, Logger& log,
-               host::FolderWatch config_watch, UniqueFd epoll)
+Daemon::Daemon(const Options& options, const host::Host& host, host::Events& events,
+               metrics::Metrics& metrics, Logger& log, host::FolderWatch config_watch,
+               UniqueFd epoll)
     : options_(options),
       host_(host),
       events_(events),
+      metrics_(metrics),
       log_(log),
       config_watch_(std::move(config_watch)),
       epoll_(std::move(epoll)),
       gpus_(options.kubelet_dir + "/pod-resources/kubelet.sock", host.roots.proc) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options, const host::Host& host,
-                                              host::Events& events, Logger& log) {
+                                              host::Events& events, metrics::Metrics& metrics,
+                                              Logger& log) {
   auto watch = host::FolderWatch::open();
   if (!watch) return pass(watch);
   auto epoll = epoll_of({events.fd(), watch->fd()});
   if (!epoll) return pass(epoll);
   std::unique_ptr<Daemon> daemon(
-      new Daemon(options, host, events, log, std::move(*watch), std::move(*epoll)));
+      new Daemon(options, host, events, metrics, log, std::move(*watch), std::move(*epoll)));
   if (auto begun = daemon->begin(); !begun) return pass(begun);
   return daemon;
 }
@@ -80,7 +84,8 @@ Result<void> Daemon::begin() {
     return fail(ErrorCode::invalid_argument, "the configuration {} is wrong", options_.config_file);
   }
   config_ = std::move(parsed.config);
-  if (auto looked = look(); !looked) return looked;
+  metrics_.config_read(true);
+  if (auto looked = look("start"); !looked) return looked;
 
   std::vector<kubelet::PoolService*> services;
   for (const auto& [name, pool] : pools_) services.push_back(pool.get());
@@ -105,6 +110,7 @@ void Daemon::turn() {
   const auto batch = events_.read();
   if (!batch.empty()) {
     events_seen_.event(now);
+    events_lost_ = events_lost_ || batch.lost;
     log_.debug("events", {{"count", batch.causes.size()},
                           {"first", batch.causes.empty() ? "" : batch.causes.front()},
                           {"lost", batch.lost}});
@@ -116,9 +122,17 @@ void Daemon::turn() {
     config_seen_.looking(now);
     read_config_file();
   }
-  if (config_is_new_ || is_due(events_seen_.due()) || is_due(rescan_)) {
+  const bool by_events = is_due(events_seen_.due());
+  if (config_is_new_ || by_events || is_due(rescan_)) {
+    const auto first = events_seen_.first();
+    const bool lost = std::exchange(events_lost_, false);
     events_seen_.looking(now);
-    (void)look();  // it has logged what failed, and is tried again
+    // It has logged what failed, and is tried again.
+    (void)look(lost             ? "lost_events"
+               : by_events      ? "event"
+               : config_is_new_ ? "config"
+                                : "timer",
+               first);
   }
   if (is_due(mode_check_)) check_rdma_mode();
 }
@@ -134,7 +148,7 @@ bool Daemon::config_touched() {
 
 void Daemon::reload() {
   read_config_file();
-  (void)look();
+  (void)look("signal");
 }
 
 void Daemon::read_config_file() {
@@ -142,7 +156,9 @@ void Daemon::read_config_file() {
   for (const auto& warning : parsed.warnings) {
     log_.warning(warning, {{"file", options_.config_file}});
   }
-  if (!parsed.errors.empty()) {
+  config_current_ = parsed.errors.empty();
+  metrics_.config_read(config_current_);
+  if (!config_current_) {
     for (const auto& error : parsed.errors) {
       log_.error(error.message, {{"file", options_.config_file}});
     }
@@ -162,10 +178,21 @@ void Daemon::read_config_file() {
 void Daemon::check_rdma_mode() {
   mode_check_ = host_.clock.now() + kModeCheck;
   const auto mode = host_.rdma.netns_mode();
-  if (mode && *mode != inventory_->rdma_netns_mode()) (void)look();
+  if (mode && *mode != inventory_->rdma_netns_mode()) (void)look("rdma_mode");
 }
 
-Result<void> Daemon::look() {
+Daemon::State Daemon::state() const {
+  State state{inventory_, {}, config_current_};
+  for (const auto& [name, pool] : pools_) state.pools.push_back({pool->view(), pool->is_watched()});
+  return state;
+}
+
+bool Daemon::session_takes_turns(std::chrono::milliseconds limit) const {
+  return session_->takes_turns(limit);
+}
+
+Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> event) {
+  metrics_.rescanned(reason);
   rescan_.reset();
   auto inventory = device::scan(host_, options_.scan);
   if (!inventory) {
@@ -180,17 +207,17 @@ Result<void> Daemon::look() {
   inventory_ = std::make_shared<const device::Inventory>(std::move(*inventory));
   auto selection = pool::select(config_, *inventory_, knowledge_);
   knowledge_.rails = selection.rails;
-  show(std::move(selection));
+  show(std::move(selection), event);
   return {};
 }
 
 // A pool stays with kubelet for as long as the configuration does, with no devices if need be.
-void Daemon::show(pool::Selection selection) {
+void Daemon::show(pool::Selection selection, std::optional<TimePoint> event) {
   log_news(selection);
   std::set<std::string> shown;
   for (auto& pool : selection.pools) {
     shown.insert(pool.resource.full_name());
-    show(std::move(pool));
+    show(std::move(pool), event);
   }
   std::vector<std::string> others;
   for (const auto& [name, served] : pools_) {
@@ -202,23 +229,23 @@ void Daemon::show(pool::Selection selection) {
       session_->remove(*pools_.at(name));
       pools_.erase(name);
     } else {
-      show({pools_.at(name)->view()->pool.resource, {}});
+      show({pools_.at(name)->view()->pool.resource, {}}, event);
     }
   }
   config_is_new_ = false;
 }
 
-void Daemon::show(pool::Pool pool) {
+void Daemon::show(pool::Pool pool, std::optional<TimePoint> event) {
   const auto name = pool.resource.full_name();
   const auto count = pool.members.size();
   auto& served = pools_[name];
   if (!served) {
     log_.info("pool", {{"resource", name}, {"devices", count}});
     const pool::Places places{host_.roots.sysfs, host_.roots.run, options_.devinfo_dir};
-    served =
-        std::make_unique<ServedPool>(PoolView{std::move(pool), inventory_}, places, gpus_, log_);
+    served = std::make_unique<ServedPool>(PoolView{std::move(pool), inventory_}, places, gpus_,
+                                          metrics_, log_);
     if (session_) session_->add(*served);
-  } else if (served->show({std::move(pool), inventory_})) {
+  } else if (served->show({std::move(pool), inventory_}, event)) {
     log_.info("pool changed", {{"resource", name}, {"devices", count}});
     session_->devices_changed(*served);
   }

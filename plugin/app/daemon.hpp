@@ -14,6 +14,7 @@
 #include "plugin/app/served_pool.hpp"
 #include "plugin/config/config.hpp"
 #include "plugin/kubelet/session.hpp"
+#include "plugin/metrics/metrics.hpp"
 
 namespace railhead::app {
 
@@ -28,7 +29,9 @@ class Daemon {
   // from being served.
   [[nodiscard]] static Result<std::unique_ptr<Daemon>> start(const Options& options,
                                                              const host::Host& host,
-                                                             host::Events& events, Logger& log);
+                                                             host::Events& events,
+                                                             metrics::Metrics& metrics,
+                                                             Logger& log);
 
   [[nodiscard]] int fd() const { return epoll_.get(); }  // readable: turn() has something to do
   [[nodiscard]] std::optional<TimePoint> due() const;    // so it has then, by the host's clock
@@ -38,15 +41,31 @@ class Daemon {
   // wrong, or cannot be read, the one in force stays.
   void reload();
 
+  // What it serves now.
+  struct Served {
+    std::shared_ptr<const PoolView> view;
+    bool watched = false;  // by kubelet
+  };
+  struct State {
+    std::shared_ptr<const device::Inventory> inventory;
+    std::vector<Served> pools;    // by resource name
+    bool config_current = false;  // false: what is on disk was refused
+  };
+  [[nodiscard]] State state() const;
+  // Whether the session with kubelet takes its turn within `limit`. From any thread.
+  [[nodiscard]] bool session_takes_turns(std::chrono::milliseconds limit) const;
+
  private:
-  Daemon(const Options& options, const host::Host& host, host::Events& events, Logger& log,
-         host::FolderWatch config_watch, UniqueFd epoll);
+  Daemon(const Options& options, const host::Host& host, host::Events& events,
+         metrics::Metrics& metrics, Logger& log, host::FolderWatch config_watch, UniqueFd epoll);
   [[nodiscard]] Result<void> begin();
   [[nodiscard]] bool config_touched();
   void read_config_file();
-  [[nodiscard]] Result<void> look();
-  void show(pool::Selection selection);
-  void show(pool::Pool pool);
+  // `reason`: as Metrics::rescanned(); `event`: the first of those that led to it.
+  [[nodiscard]] Result<void> look(const std::string& reason,
+                                  std::optional<TimePoint> event = std::nullopt);
+  void show(pool::Selection selection, std::optional<TimePoint> event);
+  void show(pool::Pool pool, std::optional<TimePoint> event);
   void log_news(const pool::Selection& selection);
   void log_once(const std::vector<std::string>& warnings);
   void check_rdma_mode();
@@ -54,12 +73,15 @@ class Daemon {
   const Options& options_;
   const host::Host& host_;
   host::Events& events_;
+  metrics::Metrics& metrics_;
   Logger& log_;
   host::FolderWatch config_watch_;
   UniqueFd epoll_;
 
   config::Config config_;
   bool config_is_new_ = true;  // since the last look
+  bool config_current_ = true;
+  bool events_lost_ = false;  // since the last look
   pool::Knowledge knowledge_;
   std::shared_ptr<const device::Inventory> inventory_;
   std::vector<std::string> warnings_;    // of the last look, each logged when it was new

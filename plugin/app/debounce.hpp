@@ -18,6 +18,7 @@ class Debounce {
   // Empty: no event since the last look.
   [[nodiscard]] std::optional<TimePoint> due() const;
   void looking(TimePoint now);
+  [[nodiscard]] const std::optional<TimePoint>& first() const { return first_; }  // since then
 
  private:
   std::optional<TimePoint> first_;

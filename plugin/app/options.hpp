@@ -1,10 +1,12 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/log.hpp"
 #include "device/inventory.hpp"
 #include "host/host.hpp"
+#include "plugin/http/address.hpp"
 #include "plugin/pool/allocate.hpp"
 
 namespace railhead::app {
@@ -20,9 +22,8 @@ struct Options {
   std::string devinfo_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
   host::Roots roots;
   device::ScanOptions scan;
-  std::string topology_file;  // "": sysfs tells; read into scan.topology by run()
-  bool json = false;          // inventory, topology
-  std::string svg_file;       // topology: where the drawing goes, "-" for the standard output
+  std::optional<http::Address> listen;  // for HTTP; absent: nowhere
+  bool all_counters = false;            // of RDMA devices that no pod holds, too
   LogLevel log_level = LogLevel::info;
   Logger::Format log_format = Logger::Format::text;
 };

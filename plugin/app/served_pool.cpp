@@ -24,20 +24,37 @@ bool prefers(const config::Resource& resource) {
 
 }  // namespace
 
-ServedPool::ServedPool(PoolView view, pool::Places places, PodGpus& gpus, Logger& log)
+ServedPool::ServedPool(PoolView view, pool::Places places, PodGpus& gpus, metrics::Metrics& metrics,
+                       Logger& log)
     : resource_name_(view.pool.resource.full_name()),
       has_preference_(prefers(view.pool.resource)),
       places_(std::move(places)),
       gpus_(gpus),
+      metrics_(metrics),
       log_(log),
       view_(std::make_shared<const PoolView>(std::move(view))) {}
 
-bool ServedPool::show(PoolView view) {
+bool ServedPool::show(PoolView view, std::optional<TimePoint> event) {
   auto next = std::make_shared<const PoolView>(std::move(view));
   const bool changed = devices_of(next->pool) != devices();
   const std::lock_guard lock(mutex_);
   view_ = std::move(next);
+  if (changed && watched_ && !event_) event_ = event;
   return changed;
+}
+
+// The first devices of a stream are no answer to an event.
+void ServedPool::watched(bool by_kubelet) {
+  watched_ = by_kubelet;
+  const std::lock_guard lock(mutex_);
+  event_.reset();
+}
+
+void ServedPool::devices_sent(std::chrono::nanoseconds took) {
+  metrics_.devices_sent(took);
+  const std::lock_guard lock(mutex_);
+  if (event_) metrics_.event_answered(std::chrono::steady_clock::now() - *event_);
+  event_.reset();
 }
 
 std::shared_ptr<const PoolView> ServedPool::view() const {
@@ -52,6 +69,7 @@ Result<kubelet::ContainerAllocation> ServedPool::allocate(
   const auto start = std::chrono::steady_clock::now();
   auto allocated = pool::allocate(view()->pool, device_ids, places_);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+  metrics_.allocated(resource_name_, allocated.has_value(), took);
   if (!allocated) return pass(allocated);
   log_.info("allocated", {{"resource", resource_name_},
                           {"devices", join(device_ids, ",")},

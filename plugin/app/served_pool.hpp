@@ -1,10 +1,13 @@
 #pragma once
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 
 #include "base/log.hpp"
 #include "plugin/app/pod_gpus.hpp"
 #include "plugin/kubelet/pool_service.hpp"
+#include "plugin/metrics/metrics.hpp"
 #include "plugin/pool/allocate.hpp"
 
 namespace railhead::app {
@@ -18,12 +21,17 @@ struct PoolView {
 // A pool as kubelet sees it, for as long as its resource is configured.
 class ServedPool final : public kubelet::PoolService {
  public:
-  // `gpus` and `log` outlive it.
-  ServedPool(PoolView view, pool::Places places, PodGpus& gpus, Logger& log);
+  using TimePoint = std::chrono::steady_clock::time_point;
 
-  // Whether kubelet is to be told anew.
-  [[nodiscard]] bool show(PoolView view);
+  // `gpus`, `metrics` and `log` outlive it.
+  ServedPool(PoolView view, pool::Places places, PodGpus& gpus, metrics::Metrics& metrics,
+             Logger& log);
+
+  // Whether kubelet is to be told anew. `event`: what led to the look, if it was one.
+  [[nodiscard]] bool show(PoolView view, std::optional<TimePoint> event);
   [[nodiscard]] std::shared_ptr<const PoolView> view() const;
+
+  [[nodiscard]] bool is_watched() const { return watched_; }  // by kubelet
 
   [[nodiscard]] std::string resource_name() const override { return resource_name_; }
   [[nodiscard]] std::vector<kubelet::Device> devices() const override;
@@ -33,15 +41,20 @@ class ServedPool final : public kubelet::PoolService {
   [[nodiscard]] bool has_preference() const override { return has_preference_; }
   [[nodiscard]] Result<std::vector<std::string>> preferred(
       const kubelet::PreferenceRequest& request) override;
+  void watched(bool by_kubelet) override;
+  void devices_sent(std::chrono::nanoseconds took) override;
 
  private:
   const std::string resource_name_;
   const bool has_preference_;
   const pool::Places places_;
   PodGpus& gpus_;
+  metrics::Metrics& metrics_;
   Logger& log_;
-  mutable std::mutex mutex_;  // of the pointer
+  std::atomic<bool> watched_ = false;
+  mutable std::mutex mutex_;  // of what follows
   std::shared_ptr<const PoolView> view_;
+  std::optional<TimePoint> event_;  // kubelet has not been told yet
 };
 
 }  // namespace railhead::app

@@ -10,6 +10,7 @@ struct Response {
   int status = 200;
   std::string body;
   std::string_view content_type = "text/plain; charset=utf-8";
+  friend bool operator==(const Response&, const Response&) = default;
 };
 
 struct Request {

@@ -206,7 +206,7 @@ Result<std::unique_ptr<Server>> Server::start(const Address& address, Handler ha
   std::optional<UniqueFd> listening;
   if (listener) {
     listening = std::move(*listener);
-    log.info("listening", {{"address", to_string(address)}});
+    log.info("listening", {{"address", to_string(address_of(listening->get()).value_or(address))}});
   } else if (listener.error().os_errno == EADDRINUSE) {
     log.warning("waiting for the address to become free", {{"error", listener.error().message}});
   } else {

@@ -50,7 +50,7 @@ Result<void> PoolRegistration::announce(const KubeletPlace& place) {
 
 Result<void> PoolRegistration::serve(const KubeletPlace& place) {
   server_.reset();  // before its successor takes the name
-  watches_ = 0;
+  if (std::exchange(watches_, 0) > 0) pool_.watched(false);
   const int serving = ++servings_;
   const auto on_thread = [this, serving](auto report) {
     return [this, alive = std::weak_ptr(alive_), serving, report](auto... arguments) {
@@ -97,7 +97,7 @@ void PoolRegistration::answered(const Result<>& answer) {
 }
 
 void PoolRegistration::watch_opened() {
-  ++watches_;
+  if (++watches_ == 1) pool_.watched(true);
   watched_since_ = steady_clock::now();
   due_.reset();
 }
@@ -105,7 +105,9 @@ void PoolRegistration::watch_opened() {
 // While kubelet lives it ends the watch of a pool when another instance that had registered the
 // same resource goes; the resource then has no devices until somebody registers it again.
 void PoolRegistration::watch_closed() {
-  if (--watches_ > 0 || call_) return;
+  if (--watches_ > 0) return;
+  pool_.watched(false);
+  if (call_) return;
   if (steady_clock::now() - watched_since_ > options_.watch_timeout) delay_ = options_.first_retry;
   retry_later();
 }

@@ -1,6 +1,7 @@
 #pragma once
 // What a pool offers to kubelet, free of gRPC types: plugin/app implements it, plugin/kubelet
 // serves it.
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -58,6 +59,11 @@ class PoolService {
   [[nodiscard]] virtual Result<std::vector<std::string>> preferred(const PreferenceRequest&) {
     return fail(ErrorCode::unsupported, "{} has no preference", resource_name());
   }
+
+  // Told to the pool, on threads of the session or of gRPC that must not be held up: kubelet
+  // watches it, or no longer; kubelet is being sent the devices, which took so long to say.
+  virtual void watched(bool /*by_kubelet*/) {}
+  virtual void devices_sent(std::chrono::nanoseconds /*took*/) {}
 };
 
 }  // namespace railhead::kubelet

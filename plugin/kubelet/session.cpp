@@ -55,6 +55,7 @@ class KubeletSession::Impl {
   void add(PoolService& pool);
   void remove(PoolService& pool);
   void devices_changed(PoolService& pool);
+  bool takes_turns(std::chrono::milliseconds limit);
   void stop();
 
  private:
@@ -127,6 +128,13 @@ void KubeletSession::Impl::devices_changed(PoolService& pool) {
       if (&candidate.pool() == &pool) candidate.send_devices();
     }
   });
+}
+
+bool KubeletSession::Impl::takes_turns(std::chrono::milliseconds limit) {
+  const auto turned = std::make_shared<std::promise<void>>();  // the task may come late
+  auto turn = turned->get_future();
+  tasks_->post([turned] { turned->set_value(); });
+  return turn.wait_for(limit) == std::future_status::ready;
 }
 
 void KubeletSession::Impl::stop() {
@@ -222,6 +230,9 @@ KubeletSession::~KubeletSession() = default;
 void KubeletSession::add(PoolService& pool) { impl_->add(pool); }
 void KubeletSession::remove(PoolService& pool) { impl_->remove(pool); }
 void KubeletSession::devices_changed(PoolService& pool) { impl_->devices_changed(pool); }
+bool KubeletSession::takes_turns(std::chrono::milliseconds limit) {
+  return impl_->takes_turns(limit);
+}
 void KubeletSession::stop() { impl_->stop(); }
 
 Result<std::unique_ptr<KubeletSession>> KubeletSession::start(Options options,

@@ -50,6 +50,9 @@ class KubeletSession {
   // kubelet reads become one update.
   void devices_changed(PoolService& pool);
 
+  // Whether the session's thread takes its turn within `limit`. From any other thread.
+  [[nodiscard]] bool takes_turns(std::chrono::milliseconds limit);
+
   // Ends all streams, removes this instance's sockets, and returns within a second. Not from
   // within a PoolService call. Twice is not an error.
   void stop();

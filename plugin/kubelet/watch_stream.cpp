@@ -41,6 +41,7 @@ void WatchStream::send_if_changed() {
     sending_ = true;
     changed_ = false;
   }
+  started_ = std::chrono::steady_clock::now();
   auto devices = devices_of(pool_);
   const std::lock_guard lock(mutex_);
   if (!devices) {
@@ -57,6 +58,7 @@ void WatchStream::send_if_changed() {
 }
 
 void WatchStream::OnWriteDone(bool ok) {
+  if (ok) pool_.devices_sent(std::chrono::steady_clock::now() - started_);
   {
     const std::lock_guard lock(mutex_);
     sending_ = false;

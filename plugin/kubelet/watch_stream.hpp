@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -33,7 +34,8 @@ class WatchStream final : public grpc::ServerWriteReactor<v1beta1::ListAndWatchR
   PoolService& pool_;
   Logger& logger_;
   std::function<void(WatchStream*)> closed_;
-  v1beta1::ListAndWatchResponse response_;  // on its way: gRPC reads it until OnWriteDone
+  v1beta1::ListAndWatchResponse response_;         // on its way: gRPC reads it until OnWriteDone
+  std::chrono::steady_clock::time_point started_;  // of the message on its way
 
   std::mutex mutex_;
   bool changed_ = true;

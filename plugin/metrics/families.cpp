@@ -107,10 +107,10 @@ class PortFamilies {
             counter("railhead_port_transmitted_packets_total", "Packets transmitted by a port")}};
   Family state_ = gauge("railhead_port_state",
                         "State of an RDMA port: 1 DOWN, 2 INIT, 3 ARMED, 4 ACTIVE, 5 ACTIVE_DEFER");
-  Family others_ = counter("railhead_port_counter_total",
+  Family others_ = counter("railhead_port_statistic_total",
                            "A port counter of the InfiniBand specification, by its sysfs name");
   Family hw_ =
-      counter("railhead_hw_counter_total", "A counter of the device's driver, by its sysfs name");
+      counter("railhead_hw_statistic_total", "A counter of the device's driver, by its sysfs name");
 };
 
 void add_pools(const Now& now, std::vector<MetricFamily>& families) {

@@ -42,7 +42,7 @@ class AgentNode {
     options.devinfo_dir = folder.path() + "/devinfo";
   }
 
-  void start() { daemon = must(app::Daemon::start(options, still.host, events, log)); }
+  void start() { daemon = must(app::Daemon::start(options, still.host, events, metrics, log)); }
 
   // Turns the daemon's loop until the condition holds, for at most `limit`.
   template <class Condition>
@@ -86,6 +86,7 @@ class AgentNode {
   StillHost still{folder.path()};
   FakeKubelet kubelet{{.dir = folder.path() + "/kubelet"}};
   FakeEvents events;
+  metrics::Metrics metrics{"test"};
   Logger log{STDERR_FILENO, LogLevel::error};
   app::Options options;
   std::unique_ptr<app::Daemon> daemon;
@@ -248,7 +249,7 @@ TEST_CASE("a ConfigMap that kubelet replaces is read anew") {
 TEST_CASE("an agent does not start with a configuration that is wrong") {
   AgentNode node("{\"resourceList\":[{}]}");
   Logger quiet(STDERR_FILENO, LogLevel::error);
-  CHECK(is(app::Daemon::start(node.options, node.still.host, node.events, quiet),
+  CHECK(is(app::Daemon::start(node.options, node.still.host, node.events, node.metrics, quiet),
            ErrorCode::invalid_argument));
 }
 

@@ -83,8 +83,8 @@ TEST_CASE("Data counters are bytes, not the words of four bytes that the port co
                            "railhead_port_transmitted_bytes_total%} 4000\n",
                            "railhead_port_received_packets_total%} 3\n",
                            "railhead_port_transmitted_packets_total%} 4\n",
-                           "railhead_port_counter_total%,counter=\"symbol_error\"} 5\n",
-                           "railhead_hw_counter_total%,counter=\"out_of_sequence\"} 6\n",
+                           "railhead_port_statistic_total%,counter=\"symbol_error\"} 5\n",
+                           "railhead_hw_statistic_total%,counter=\"out_of_sequence\"} 6\n",
                            "railhead_port_state%} 4\n"}) {
     std::string expected = line;
     CHECK_THAT(text, ContainsSubstring(expected.replace(expected.find('%'), 1, labels)));
@@ -111,13 +111,13 @@ TEST_CASE("Every family stands in the text once, with its help and type before i
       {.pools = {{"rdma/vf", true, 1, 0}},
        .counters = {.devices = {device({kTrainer}, ports), device({}, ports, "mlx5_5")}}});
   for (const auto* name :
-       {"railhead_port_received_bytes_total", "railhead_port_counter_total",
-        "railhead_hw_counter_total", "railhead_pool_devices", "railhead_allocations_total"}) {
+       {"railhead_port_received_bytes_total", "railhead_port_statistic_total",
+        "railhead_hw_statistic_total", "railhead_pool_devices", "railhead_allocations_total"}) {
     const std::string type = std::string("# TYPE ") + name + " ";
     CHECK(count(text, type) == 1);
     CHECK(text.find(type) < text.find(std::string("\n") + name + "{"));
   }
-  CHECK(count(text, "\nrailhead_hw_counter_total{") == 2);
+  CHECK(count(text, "\nrailhead_hw_statistic_total{") == 2);
 }
 
 TEST_CASE("What there is nothing to tell of is not in the text") {
