@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "device/topology.hpp"
 #include "device/values.hpp"
 #include "host/host.hpp"
 
@@ -20,6 +21,7 @@ struct GpuPredicate {
 
 struct ScanOptions {
   GpuPredicate gpu;
+  std::optional<Topology> topology;  // in place of what sysfs says, for the functions it names
 };
 
 // An immutable snapshot. A VF or RDMA device that is in a pod's network namespace is still in it:

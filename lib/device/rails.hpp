@@ -12,9 +12,9 @@ namespace railhead::device {
 
 // The ports' rail numbers are their places in this list of indexes into `ports`: first the nearest
 // port of each GPU, in the GPUs' order (each GPU its own, so that the sum of the distances is the
-// lowest), then the ports that no GPU got, in theirs. So port k is that of GPU k on each node that
-// is built alike, whatever its PCI addresses. Without GPUs, and where all distances are equal, the
-// order stays. Both lists in PCI order.
+// lowest), then the ports that no GPU got, in theirs. With a port for each GPU, rail k is GPU k's
+// on each node that is built alike, whatever its PCI addresses. Without GPUs, and where all
+// distances are equal, the order stays. Both lists in PCI order.
 [[nodiscard]] std::vector<size_t> rail_order(const std::vector<const PciFunction*>& ports,
                                              const std::vector<const PciFunction*>& gpus);
 

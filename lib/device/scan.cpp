@@ -304,6 +304,13 @@ Result<Inventory> scan(const host::Host& host, const ScanOptions& options) {
   }
   read_eswitch_modes(host, functions, warnings);
   link_vfs(functions);
+  if (options.topology) {
+    for (const auto& address : options.topology->apply(functions)) {
+      warnings.push_back(fmt::format(
+          "the topology file names {}, which is no network function or GPU of this node",
+          address.to_string()));
+    }
+  }
   return Inventory(std::move(functions), subsystems->rdma_netns_mode, std::move(warnings));
 }
 

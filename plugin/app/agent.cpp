@@ -8,6 +8,7 @@
 
 #include "plugin/app/commands.hpp"
 #include "plugin/app/daemon.hpp"
+#include "plugin/app/inputs.hpp"
 #include "plugin/app/signals.hpp"
 #include "plugin/app/status_pages.hpp"
 #include "plugin/metrics/memlock.hpp"
@@ -90,17 +91,18 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
 
 }  // namespace
 
-int run(const Options& options, const host::Host& host, const OpenEvents& open_events,
-        Logger& log) {
-  switch (options.command) {
+int run(const Options& given, const host::Host& host, const OpenEvents& open_events, Logger& log) {
+  const auto options = with_topology(given, log);
+  if (!options) return 1;
+  switch (options->command) {
     case Command::serve:
-      return serve(options, host, open_events, log);
+      return serve(*options, host, open_events, log);
     case Command::inventory:
-      return inventory(options, host, log);
+      return inventory(*options, host, log);
     case Command::topology:
-      return topology(options, host, log);
+      return topology(*options, host, log);
     case Command::check_config:
-      return check_config(options);
+      return check_config(*options);
   }
   return 1;
 }

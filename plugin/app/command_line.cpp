@@ -66,6 +66,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--run-dir", options.roots.run, "Records of this boot")->capture_default_str();
   app.add_option("--sysfs-root", options.roots.sysfs, "Where sysfs is")->capture_default_str();
   app.add_option("--proc-root", options.roots.proc, "Where proc is")->capture_default_str();
+  app.add_option("--topology-file", options.topology_file,
+                 "Where functions stand, in place of sysfs (NCCL's XML, or YAML)");
   app.add_option_function<std::vector<std::string>>(
          "--gpu-class",
          [&](const std::vector<std::string>& texts) {
@@ -95,10 +97,16 @@ std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv
   app.fallthrough();
   app.require_subcommand(0, 1);
   add_options(app, options);
-  app.add_subcommand("inventory", "Print the node: NUMA, PCIe switches, GPUs, PFs, VFs, RDMA")
-      ->callback([&] { options.command = Command::inventory; });
-  app.add_subcommand("topology", "Print how far GPUs and network ports are from each other")
-      ->callback([&] { options.command = Command::topology; });
+  auto* inventory = app.add_subcommand(
+      "inventory", "Print the node: NUMA, PCIe switches, GPUs, PFs, VFs, RDMA, IOMMU groups");
+  inventory->add_flag("--json", options.json, "For programs");
+  inventory->callback([&] { options.command = Command::inventory; });
+  auto* topology =
+      app.add_subcommand("topology", "Print how far GPUs and network ports are from each other");
+  auto* json = topology->add_flag("--json", options.json, "For programs");
+  topology->add_option("--svg", options.svg_file, "Write a drawing to this file (- for stdout)")
+      ->excludes(json);
+  topology->callback([&] { options.command = Command::topology; });
   auto* check = app.add_subcommand("check-config", "Say all that is wrong with a configuration");
   check->add_option("file", options.config_file)->required();
   check->callback([&] { options.command = Command::check_config; });

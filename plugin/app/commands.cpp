@@ -2,23 +2,24 @@
 
 #include <cstdio>
 
-#include "device/print.hpp"
 #include "plugin/app/inputs.hpp"
+#include "plugin/print/inventory.hpp"
+#include "plugin/print/topology.hpp"
 
 namespace railhead::app {
 namespace {
 
-void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void write(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 }  // namespace
 
 int check_config(const Options& options) {
   const auto parsed = read_config(options);
-  for (const auto& warning : parsed.warnings) print("warning: " + warning + '\n');
-  for (const auto& error : parsed.errors) print("error: " + error.message + '\n');
+  for (const auto& warning : parsed.warnings) write("warning: " + warning + '\n');
+  for (const auto& error : parsed.errors) write("error: " + error.message + '\n');
   if (!parsed.errors.empty()) return 1;
   for (const auto& resource : parsed.config.resources) {
-    print(fmt::format("{}: {} selector{}\n", resource.full_name(), resource.selectors.size(),
+    write(fmt::format("{}: {} selector{}\n", resource.full_name(), resource.selectors.size(),
                       resource.selectors.size() == 1 ? "" : "s"));
   }
   return 0;
@@ -27,15 +28,35 @@ int check_config(const Options& options) {
 int inventory(const Options& options, const host::Host& host, Logger& log) {
   const auto inventory = look_at_node(options, host, log);
   if (!inventory) return 1;
-  print(device::format_tree(*inventory));
+  const auto details = print::read_details(*inventory, host.roots.sysfs);
+  for (const auto& warning : details.warnings) {
+    log.warning("cannot read all of the node's devices", {{"error", warning}});
+  }
+  write(options.json ? print::inventory_json(*inventory, details)
+                     : print::inventory_text(*inventory, details));
   return 0;
 }
 
 int topology(const Options& options, const host::Host& host, Logger& log) {
   const auto inventory = look_at_node(options, host, log);
   if (!inventory) return 1;
-  print(device::format_matrix(*inventory));
-  return 0;
+  print::Source source{options.topology_file, 0};
+  for (const auto& function : inventory->functions()) {
+    if (options.scan.topology && options.scan.topology->find(function)) ++source.functions;
+  }
+  if (options.svg_file.empty()) {
+    write(options.json ? print::topology_json(*inventory, source)
+                       : print::topology_text(*inventory, source));
+    return 0;
+  }
+  const auto svg = print::topology_svg(*inventory, source);
+  if (options.svg_file == "-") {
+    write(svg);
+    return 0;
+  }
+  const auto written = host::write_file_atomically(options.svg_file, svg, 0644);
+  if (!written) log.error("cannot write the drawing", {{"error", written.error().message}});
+  return written ? 0 : 1;
 }
 
 }  // namespace railhead::app

@@ -10,6 +10,10 @@ namespace railhead::app {
 // A file that cannot be read is one of the errors.
 [[nodiscard]] config::Parsed read_config(const Options& options);
 
+// The options with what --topology-file holds as part of them; an error of the file is logged, and
+// so are its warnings.
+[[nodiscard]] std::optional<Options> with_topology(Options options, Logger& log);
+
 // What could not be read is logged as warnings; nothing at all is an error of the log.
 [[nodiscard]] std::optional<device::Inventory> look_at_node(const Options& options,
                                                             const host::Host& host, Logger& log);

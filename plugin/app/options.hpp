@@ -22,6 +22,9 @@ struct Options {
   std::string devinfo_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
   host::Roots roots;
   device::ScanOptions scan;
+  std::string topology_file;  // "": sysfs tells; read into scan.topology by run()
+  bool json = false;          // inventory, topology
+  std::string svg_file;       // topology: where the drawing goes, "-" for the standard output
   std::optional<http::Address> listen;  // for HTTP; absent: nowhere
   bool all_counters = false;            // of RDMA devices that no pod holds, too
   LogLevel log_level = LogLevel::info;
