@@ -11,6 +11,8 @@ namespace {
 using device::PciFunction;
 using device::RdmaDevice;
 
+constexpr size_t kNamedBlockers = 2;
+
 struct Node {
   std::string label;
   std::vector<Node> children;
@@ -69,7 +71,13 @@ std::string iommu_text(const PciFunction& function, const Details& details) {
   for (const auto& address : group->second.blocking) {
     if (address != function.address) others.push_back(address.to_string());
   }
-  return others.empty() ? text : fmt::format("{} (blocked by {})", text, join(others, ", "));
+  if (others.empty()) return text;
+  // Without ACS all VFs of a PF are in one group.
+  if (others.size() > kNamedBlockers) {
+    others[kNamedBlockers] = fmt::format("{} more", others.size() - kNamedBlockers);
+    others.resize(kNamedBlockers + 1);
+  }
+  return fmt::format("{} (blocked by {})", text, join(others, ", "));
 }
 
 Node function_node(const PciFunction& function, const Details& details) {

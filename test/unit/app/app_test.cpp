@@ -1,6 +1,10 @@
 #include <catch2/catch_test_macros.hpp>
 
+#include "host/files.hpp"
 #include "plugin/app/command_line.hpp"
+#include "plugin/app/inputs.hpp"
+#include "test/support/must.hpp"
+#include "test/support/temporary_folder.hpp"
 
 namespace railhead::test {
 namespace {
@@ -43,6 +47,28 @@ TEST_CASE("the GPU predicate is settable, and options may follow a subcommand") 
   CHECK(parsed.scan.gpu.classes == std::vector<uint16_t>{0x00ff, 0x0380});
   CHECK(parsed.scan.gpu.vendors.empty());
   CHECK(exit_code({"--gpu-class=3"}) == 1);
+}
+
+TEST_CASE("inventory and topology print for programs, and topology draws, one at a time") {
+  CHECK(options({"inventory", "--json"}).json);
+  CHECK(options({"topology", "--json"}).json);
+  CHECK(options({"topology", "--svg", "node.svg"}).svg_file == "node.svg");
+  CHECK(exit_code({"topology", "--json", "--svg", "node.svg"}) == 1);
+  CHECK(exit_code({"inventory", "--svg", "node.svg"}) == 1);
+}
+
+TEST_CASE("a topology file becomes part of what is looked at, and a bad one is an error") {
+  const TemporaryFolder folder;
+  Logger log(STDERR_FILENO, LogLevel::error);
+  app::Options given;
+  CHECK_FALSE(app::with_topology(given, log)->scan.topology);
+  given.topology_file = folder.path() + "/topology";
+  CHECK_FALSE(app::with_topology(given, log));
+  must(host::write_file_atomically(given.topology_file, "hostBridges: [{devices: [3b:00.0]}]",
+                                   0600));
+  CHECK(app::with_topology(given, log).value().scan.topology->places.size() == 1);
+  must(host::write_file_atomically(given.topology_file, "<system>", 0600));
+  CHECK_FALSE(app::with_topology(given, log));
 }
 
 TEST_CASE("CDI and unknown options are refused") {

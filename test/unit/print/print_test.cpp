@@ -134,6 +134,15 @@ TEST_CASE("a topology is drawn as SVG, with names that are no markup") {
   CHECK(print::topology_svg(node.inventory(), {}) == golden("print/topology.svg"));
 }
 
+TEST_CASE("of many functions that block an IOMMU group two are named") {
+  PrintedNode node;
+  for (uint8_t bus = 0x16; bus < 0x19; ++bus) {
+    node.details.iommu_groups[7].blocking.push_back({0, bus, 0, 0});
+  }
+  const auto text = print::inventory_text(node.inventory(), node.details);
+  CHECK(text.find("(blocked by 0000:15:00.0, 0000:16:00.0, 2 more)") != std::string::npos);
+}
+
 TEST_CASE("nothing to print is said") {
   const device::Inventory empty({}, std::nullopt, {});
   CHECK(print::inventory_text(empty, {}) == "no network functions and no GPUs\n");
