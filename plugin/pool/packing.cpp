@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "device/pcie.hpp"
 
@@ -20,9 +21,10 @@ Place place_of(const device::PciFunction& function) {
 
 // What to take first: beside what is chosen; what holds all that is wanted, as close together and
 // with as little left over as can be; else what holds most; then the least used.
-auto preference(bool chosen, size_t closeness, size_t capacity, size_t wanted, size_t load) {
+using Preference = std::tuple<bool, bool, size_t, size_t, size_t>;
+Preference preference(bool chosen, size_t closeness, size_t capacity, size_t wanted, size_t load) {
   const bool fits = capacity >= wanted;
-  return std::tuple(!chosen, !fits, SIZE_MAX - closeness, fits ? capacity : SIZE_MAX - capacity,
+  return Preference(!chosen, !fits, SIZE_MAX - closeness, fits ? capacity : SIZE_MAX - capacity,
                     load);
 }
 
@@ -99,7 +101,7 @@ class Packer {
     return deepest;
   }
 
-  [[nodiscard]] auto preference_of(const Group& group, size_t depth, size_t wanted) const {
+  [[nodiscard]] Preference preference_of(const Group& group, size_t depth, size_t wanted) const {
     size_t load = 0;
     for (const size_t p : group) load += ports_.list[p].load;
     const auto& place = places_[group.front()];
