@@ -1,0 +1,86 @@
+# What the agent tells of RDMA devices and their pods, in both modes of the RDMA subsystem, and with which capabilities.
+# vm-options: --timeout 900
+here=$(dirname "$(realpath "$0")")
+. "$here/../fixture.sh"
+. "$here/../cni.sh"
+. "$here/../kubelet.sh"
+. "$here/../../support/http.sh"
+
+rdma_mode shared
+load_tbrdma
+pfs_up
+make_vfs pf0 2
+must tbrdma_add mlx5_0 pf0v0
+must tbrdma_add ib_1 pf0v1 ib
+vfs=("$(vf_pci pf0 0)" "$(vf_pci pf0 1)")
+mkdir -p /run/test
+cat >/run/test/config.json <<'J'
+{"resourceList": [{"resourcePrefix": "rdma", "resourceName": "vf",
+                   "selectors": {"drivers": ["igbvf"], "isRdma": true}}]}
+J
+port=9478
+
+# agent_with CAPABILITIES: as root in a container that has these only ("net_admin,sys_admin")
+agent_with() {
+    [ -z "${agent:-}" ] || { kill "$agent"; wait "$agent"; } 2>/dev/null
+    setpriv --inh-caps=-all --bounding-set="-all,$(sed 's/[^,]*/+&/g' <<<"$1")" "$RAILHEAD_BIN/railhead-agent" \
+        --config-file /run/test/config.json --kubelet-dir /run/test/kubelet --devinfo-dir /run/test/devinfo \
+        --listen 127.0.0.1:$port --log-level debug >>/run/test/agent.log 2>&1 &
+    agent=$!
+    wait_for 20 get /readyz || { cat /run/test/agent.log; die "the agent is not ready"; }
+}
+# told NAME LINE...: ok if the metrics have these lines
+told() {
+    local name=$1 line metrics missing=
+    shift
+    metrics=$(get /metrics)
+    for line; do grep -qxF -- "$line" <<<"$metrics" || missing+="$line"$'\n'; done
+    if [ -z "$missing" ]; then ok "$name"; else not_ok "$name" "$metrics" "missing:" "$missing"; fi
+}
+# labels VF-NUMBER RDMA-DEVICE POD: those of a port's metrics
+labels() { printf 'device="%s",pci="%s",resource="rdma/vf",namespace="ns",pod="%s",container="main",port="1"' "$2" "${vfs[$1]}" "$3"; }
+
+section shared mode
+kubelet_start /run/test/kubelet
+agent_with net_admin
+check "with CAP_NET_ADMIN alone the agent offers both VFs" kubelet wait rdma/vf 2 20
+must kubelet allocate ns/a main rdma/vf "${vfs[0]}" >/dev/null
+must kubelet allocate ns/b main rdma/vf "${vfs[1]}" >/dev/null
+for one in "0 mlx5_0 a" "1 ib_1 b"; do
+    of=$(labels $one)
+    told "traffic and counters of ${one#* } are those of its pod" \
+        "railhead_port_state{$of} $([ "${one:0:1}" = 0 ] && echo 1 || echo 4)" \
+        "railhead_port_transmitted_bytes_total{$of} 1000" \
+        "railhead_port_received_bytes_total{$of} 2000" \
+        "railhead_port_received_packets_total{$of} 5" \
+        "railhead_port_statistic_total{$of,counter=\"symbol_error\"} 2" \
+        "railhead_hw_statistic_total{$of,counter=\"out_of_sequence\"} 7"
+done
+told "every device is in sight" "railhead_devices_out_of_sight 0"
+kill "$agent"; wait "$agent" 2>/dev/null; agent=
+
+section exclusive mode
+must rdma system set netns exclusive
+agent_with net_admin,sys_admin
+make_netns pod0
+must cni ADD c0 pod0 net1 "$(cni_conf rail "${vfs[0]}")" >/dev/null
+check "the RDMA device is in the pod" rdma_device_is_in mlx5_0 pod0
+of=$(labels 0 mlx5_0 a)
+told "counters of a device in a pod's namespace are read there" \
+    "railhead_port_transmitted_bytes_total{$of} 1000" \
+    "railhead_hw_statistic_total{$of,counter=\"np_cnp_sent\"} 11" \
+    "railhead_devices_out_of_sight 0"
+mounts=$(grep -c sysfs "/proc/$agent/mounts")
+t_eq "no sysfs is left mounted in the agent" "$(grep -c sysfs /proc/self/mounts)" "$mounts"
+agent_with net_admin
+told "without the right to enter namespaces it says of how many devices it knows nothing" \
+    "railhead_devices_out_of_sight 1" \
+    "railhead_pool_devices{resource=\"rdma/vf\",health=\"healthy\"} 2" \
+    "railhead_port_transmitted_bytes_total{$(labels 1 ib_1 b)} 1000"
+check_fails "and nothing is made up for that device" "^$" eval 'get /metrics | grep -F "device=\"mlx5_0\""'
+t_match "the log says why" "no counters of a device.*${vfs[0]}.*Operation not permitted" "$(cat /run/test/agent.log)"
+agent_with net_admin,sys_admin
+must cni DEL c0 pod0 net1 "$(cni_conf rail "${vfs[0]}")"
+told "after DEL they are read in the host again" "railhead_port_transmitted_bytes_total{$of} 1000"
+kill "$agent"
+suite_done
