@@ -50,6 +50,7 @@ class Store {
   // The record of the attachment that holds the device; nothing when it is free.
   [[nodiscard]] Result<std::optional<Record>> owner(const PciAddress& device) const;
 
+  [[nodiscard]] std::string folder() const { return root_ + "/attachments"; }  // of the records
   [[nodiscard]] std::string device_lock(const PciAddress& device) const;
   [[nodiscard]] std::string rdma_lock() const;
 

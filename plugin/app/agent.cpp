@@ -9,6 +9,7 @@
 #include "plugin/app/commands.hpp"
 #include "plugin/app/daemon.hpp"
 #include "plugin/app/inputs.hpp"
+#include "plugin/app/instance_lock.hpp"
 #include "plugin/app/signals.hpp"
 #include "plugin/app/status_pages.hpp"
 #include "plugin/metrics/memlock.hpp"
@@ -45,6 +46,12 @@ Result<std::unique_ptr<http::Server>> listen(const Options& options, const Statu
       *options.listen, [&pages](std::string_view path) { return pages.answer(path); }, log);
 }
 
+std::optional<Daemon::TimePoint> earliest(std::optional<Daemon::TimePoint> a,
+                                          std::optional<Daemon::TimePoint> b) {
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
 int serve(const Options& options, const host::Host& host, const OpenEvents& open_events,
           Logger& log) {
   auto signals = Signals::open();
@@ -64,6 +71,16 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
   }
   warn_of_memlock(log);
   metrics::Metrics metrics(RAILHEAD_VERSION);
+  auto lock = InstanceLock::open(host.roots.run, options.handover, host.clock);
+  if (!lock) {
+    log.error("cannot tell whether another agent serves this node",
+              {{"error", lock.error().message}});
+    return 1;
+  }
+  if (const auto other = lock->take(); is(other, ErrorCode::busy)) {
+    log.warning("waiting for the agent before this one to end",
+                {{"other", other.error().message}, {"seconds", options.handover.count()}});
+  }
   const auto daemon = Daemon::start(options, host, **events, metrics, log);
   if (!daemon) {
     log.error("cannot serve", {{"error", daemon.error().message}});
@@ -76,7 +93,8 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
     return 1;
   }
   for (;;) {
-    wait({signals->fd(), (*daemon)->fd(), (*calls)->fd()}, (*daemon)->due(), host.clock);
+    wait({signals->fd(), (*daemon)->fd(), (*calls)->fd()}, earliest((*daemon)->due(), lock->due()),
+         host.clock);
     while (const auto signal = signals->read()) {
       if (*signal != SIGHUP) {
         log.info("ending", {{"signal", *signal}});
@@ -86,6 +104,10 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
     }
     (*calls)->run();
     (*daemon)->turn();
+    if (auto taken = lock->take_if_due(); !taken) {
+      log.error("two agents on one node; this one ends", {{"error", taken.error().message}});
+      return 1;
+    }
   }
 }
 

@@ -8,12 +8,14 @@
 #include <sys/epoll.h>
 
 #include "plugin/app/inputs.hpp"
+#include "plugin/health/held.hpp"
 
 namespace railhead::app {
 namespace {
 
 constexpr std::chrono::seconds kRetry{10};  // after a look that failed
 constexpr std::chrono::seconds kModeCheck{30};
+constexpr std::chrono::seconds kMoving{1};  // while an ADD or DEL is at work on a device in sight
 
 // In exclusive mode the devices of a shared pool cannot be used by ordinary pods.
 bool needs_shared_mode(const config::Config& config) {
@@ -45,13 +47,14 @@ std::string folder_of(const std::string& file) {
 
 Daemon::Daemon(const Options& options, const host::Host& host, host::Events& events,
                metrics::Metrics& metrics, Logger& log, host::FolderWatch config_watch,
-               UniqueFd epoll)
+               host::FolderWatch records_watch, UniqueFd epoll)
     : options_(options),
       host_(host),
       events_(events),
       metrics_(metrics),
       log_(log),
       config_watch_(std::move(config_watch)),
+      records_watch_(std::move(records_watch)),
       epoll_(std::move(epoll)),
       gpus_(options.kubelet_dir + "/pod-resources/kubelet.sock", host.roots.proc) {}
 
@@ -60,10 +63,12 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options, const host
                                               Logger& log) {
   auto watch = host::FolderWatch::open();
   if (!watch) return pass(watch);
-  auto epoll = epoll_of({events.fd(), watch->fd()});
+  auto records = host::FolderWatch::open();
+  if (!records) return pass(records);
+  auto epoll = epoll_of({events.fd(), watch->fd(), records->fd()});
   if (!epoll) return pass(epoll);
-  std::unique_ptr<Daemon> daemon(
-      new Daemon(options, host, events, metrics, log, std::move(*watch), std::move(*epoll)));
+  std::unique_ptr<Daemon> daemon(new Daemon(options, host, events, metrics, log, std::move(*watch),
+                                            std::move(*records), std::move(*epoll)));
   if (auto begun = daemon->begin(); !begun) return pass(begun);
   return daemon;
 }
@@ -73,6 +78,10 @@ Result<void> Daemon::begin() {
   auto watching = config_watch_.add(folder_of(options_.config_file),
                                     host::FolderWatch::What::names_and_contents);
   if (!watching) return pass(watching, "the configuration");
+  const attach::Store records(host_.roots.run);
+  if (auto made = records.prepare(); !made) return pass(made, "records of attachments");
+  watching = records_watch_.add(records.folder());
+  if (!watching) return pass(watching, "records of attachments");
   auto parsed = read_config(options_);
   for (const auto& warning : parsed.warnings) {
     log_.warning(warning, {{"file", options_.config_file}});
@@ -99,7 +108,8 @@ Result<void> Daemon::begin() {
 
 std::optional<Daemon::TimePoint> Daemon::due() const {
   std::optional<TimePoint> first;
-  for (const auto& one : {events_seen_.due(), config_seen_.due(), rescan_, mode_check_}) {
+  for (const auto& one :
+       {events_seen_.due(), config_seen_.due(), rescan_, mode_check_, hysteresis_.due()}) {
     if (one && (!first || *one < *first)) first = one;
   }
   return first;
@@ -108,13 +118,15 @@ std::optional<Daemon::TimePoint> Daemon::due() const {
 void Daemon::turn() {
   const auto now = host_.clock.now();
   const auto batch = events_.read();
+  if (batch.lost) log_.warning("events were lost; the whole node is looked at");
   if (!batch.empty()) {
     events_seen_.event(now);
     events_lost_ = events_lost_ || batch.lost;
     log_.debug("events", {{"count", batch.causes.size()},
-                          {"first", batch.causes.empty() ? "" : batch.causes.front()},
-                          {"lost", batch.lost}});
+                          {"first", batch.causes.empty() ? "" : batch.causes.front()}});
   }
+  for (const auto& recovery : batch.recoveries) note_recovery(recovery);
+  if (!records_watch_.read_names().empty()) events_seen_.event(now);
   if (config_touched()) config_seen_.event(now);
 
   const auto is_due = [now](const std::optional<TimePoint>& due) { return due && *due <= now; };
@@ -123,7 +135,7 @@ void Daemon::turn() {
     read_config_file();
   }
   const bool by_events = is_due(events_seen_.due());
-  if (config_is_new_ || by_events || is_due(rescan_)) {
+  if (config_is_new_ || by_events || is_due(rescan_) || is_due(hysteresis_.due())) {
     const auto first = events_seen_.first();
     const bool lost = std::exchange(events_lost_, false);
     events_seen_.looking(now);
@@ -205,8 +217,10 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
   if (needs_shared_mode(config_)) mode_check_ = host_.clock.now() + kModeCheck;
   log_once(inventory->warnings());
   inventory_ = std::make_shared<const device::Inventory>(std::move(*inventory));
+  gather_sickness();
   auto selection = pool::select(config_, *inventory_, knowledge_);
   knowledge_.rails = selection.rails;
+  judge(selection);
   show(std::move(selection), event);
   return {};
 }
@@ -239,6 +253,7 @@ void Daemon::show(pool::Pool pool, std::optional<TimePoint> event) {
   const auto name = pool.resource.full_name();
   const auto count = pool.members.size();
   auto& served = pools_[name];
+  log_health(served ? served->view()->pool : pool::Pool{}, pool);
   if (!served) {
     log_.info("pool", {{"resource", name}, {"devices", count}});
     const pool::Places places{host_.roots.sysfs, host_.roots.run, options_.devinfo_dir};
@@ -248,6 +263,73 @@ void Daemon::show(pool::Pool pool, std::optional<TimePoint> event) {
   } else if (served->show({std::move(pool), inventory_}, event)) {
     log_.info("pool changed", {{"resource", name}, {"devices", count}});
     session_->devices_changed(*served);
+  }
+}
+
+void Daemon::note_recovery(const host::PciRecovery& recovery) {
+  const auto function = PciAddress::parse(recovery.function);
+  if (!function) return;
+  log_.warning("PCI error", {{"device", recovery.function}, {"step", recovery.step}});
+  if (recovery.step == "SUCCESSFUL_RECOVERY") {
+    recovering_.erase(*function);
+  } else {
+    recovering_[*function] = recovery.step;
+  }
+}
+
+// What the inventory does not tell: PCI errors, and pods that ended without giving back.
+void Daemon::gather_sickness() {
+  auto held = health::look_at_records(attach::Store(host_.roots.run), host_.locks, *inventory_);
+  for (const auto& error : held.unreadable) {
+    if (std::ranges::find(unreadable_, error) != unreadable_.end()) continue;
+    log_.error("cannot read a record", {{"error", error.message}});
+  }
+  unreadable_ = std::move(held.unreadable);
+  if (held.is_moving) {
+    const auto again = host_.clock.now() + kMoving;
+    rescan_ = rescan_ ? std::min(*rescan_, again) : again;
+  }
+  knowledge_.sick = std::move(held.sick);
+  std::erase_if(recovering_, [&](const auto& one) { return !inventory_->find(one.first); });
+  for (const auto& function : inventory_->functions()) {
+    auto failed = recovering_.find(function.address);
+    if (failed == recovering_.end() && function.pf) failed = recovering_.find(*function.pf);
+    if (failed == recovering_.end()) continue;
+    knowledge_.sick[function.address] =
+        fmt::format("PCI error of {}: {}", failed->first.to_string(), failed->second);
+  }
+}
+
+void Daemon::judge(pool::Selection& selection) {
+  const auto now = host_.clock.now();
+  for (auto& pool : selection.pools) {
+    for (auto& member : pool.members) {
+      member.sickness =
+          hysteresis_.judge(pool.resource.full_name() + ' ' + member.id, member.sickness, now);
+    }
+  }
+  hysteresis_.forget_others();
+}
+
+void Daemon::log_health(const pool::Pool& before, const pool::Pool& now) {
+  std::map<std::string_view, const pool::Member*> known;
+  for (const auto& member : before.members) known[member.id] = &member;
+  static const pool::Member kUnknown;
+  const auto resource = now.resource.full_name();
+  for (const auto& member : now.members) {
+    const auto found = known.find(member.id);
+    const auto& was = found == known.end() ? kUnknown : *found->second;
+    if (!member.sickness.empty() && member.sickness != was.sickness) {
+      log_.warning("device is unhealthy",
+                   {{"resource", resource}, {"device", member.id}, {"reason", member.sickness}});
+    } else if (member.sickness.empty() && !was.sickness.empty()) {
+      log_.info("device is healthy again", {{"resource", resource}, {"device", member.id}});
+    }
+    for (const auto& concern : member.concerns) {
+      if (std::ranges::find(was.concerns, concern) != was.concerns.end()) continue;
+      log_.warning("device is doubtful, and offered all the same",
+                   {{"resource", resource}, {"device", member.id}, {"reason", concern}});
+    }
   }
 }
 

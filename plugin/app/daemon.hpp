@@ -13,6 +13,7 @@
 #include "plugin/app/options.hpp"
 #include "plugin/app/served_pool.hpp"
 #include "plugin/config/config.hpp"
+#include "plugin/health/hysteresis.hpp"
 #include "plugin/kubelet/session.hpp"
 #include "plugin/metrics/metrics.hpp"
 
@@ -57,7 +58,8 @@ class Daemon {
 
  private:
   Daemon(const Options& options, const host::Host& host, host::Events& events,
-         metrics::Metrics& metrics, Logger& log, host::FolderWatch config_watch, UniqueFd epoll);
+         metrics::Metrics& metrics, Logger& log, host::FolderWatch config_watch,
+         host::FolderWatch records_watch, UniqueFd epoll);
   [[nodiscard]] Result<void> begin();
   [[nodiscard]] bool config_touched();
   void read_config_file();
@@ -66,6 +68,10 @@ class Daemon {
                                   std::optional<TimePoint> event = std::nullopt);
   void show(pool::Selection selection, std::optional<TimePoint> event);
   void show(pool::Pool pool, std::optional<TimePoint> event);
+  void note_recovery(const host::PciRecovery& recovery);
+  void gather_sickness();
+  void judge(pool::Selection& selection);
+  void log_health(const pool::Pool& before, const pool::Pool& now);
   void log_news(const pool::Selection& selection);
   void log_once(const std::vector<std::string>& warnings);
   void check_rdma_mode();
@@ -76,6 +82,7 @@ class Daemon {
   metrics::Metrics& metrics_;
   Logger& log_;
   host::FolderWatch config_watch_;
+  host::FolderWatch records_watch_;
   UniqueFd epoll_;
 
   config::Config config_;
@@ -83,6 +90,9 @@ class Daemon {
   bool config_current_ = true;
   bool events_lost_ = false;  // since the last look
   pool::Knowledge knowledge_;
+  std::map<PciAddress, std::string> recovering_;  // functions with a PCI error, and the step
+  std::vector<Error> unreadable_;                 // records, each logged when it was new
+  health::Hysteresis hysteresis_;
   std::shared_ptr<const device::Inventory> inventory_;
   std::vector<std::string> warnings_;    // of the last look, each logged when it was new
   std::vector<pool::LeftOut> left_out_;  // likewise

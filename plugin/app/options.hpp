@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,8 @@ struct Options {
   std::string resource_prefix = "intel.com";
   std::string kubelet_dir = "/var/lib/kubelet";
   std::string devinfo_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
+  // How long another agent may go on serving this node, as it does in a rolling update.
+  std::chrono::seconds handover{120};
   host::Roots roots;
   device::ScanOptions scan;
   std::string topology_file;  // "": sysfs tells; read into scan.topology by run()

@@ -27,6 +27,13 @@ void PoolRegistration::announce_soon() {
   due_ = steady_clock::now();
 }
 
+// Kubelet hears of the end a moment after the socket has gone; what was registered before that
+// moment would end with it.
+void PoolRegistration::announce_after_other() {
+  constexpr std::chrono::milliseconds kMoment{1'000};
+  if (!due_) due_ = steady_clock::now() + kMoment;
+}
+
 Result<void> PoolRegistration::announce_if_due(const KubeletPlace& place) {
   if (!due_ || steady_clock::now() < *due_) return {};
   due_.reset();
@@ -51,6 +58,7 @@ Result<void> PoolRegistration::announce(const KubeletPlace& place) {
 Result<void> PoolRegistration::serve(const KubeletPlace& place) {
   server_.reset();  // before its successor takes the name
   if (std::exchange(watches_, 0) > 0) pool_.watched(false);
+  latest_watch_ = 0;
   const int serving = ++servings_;
   const auto on_thread = [this, serving](auto report) {
     return [this, alive = std::weak_ptr(alive_), serving, report](auto... arguments) {
@@ -96,18 +104,19 @@ void PoolRegistration::answered(const Result<>& answer) {
   if (watches_ == 0) due_ = steady_clock::now() + options_.watch_timeout;
 }
 
-void PoolRegistration::watch_opened() {
+void PoolRegistration::watch_opened(int number) {
   if (++watches_ == 1) pool_.watched(true);
+  latest_watch_ = number;
   watched_since_ = steady_clock::now();
   due_.reset();
 }
 
 // While kubelet lives it ends the watch of a pool when another instance that had registered the
 // same resource goes; the resource then has no devices until somebody registers it again.
-void PoolRegistration::watch_closed() {
-  if (--watches_ > 0) return;
-  pool_.watched(false);
-  if (call_) return;
+void PoolRegistration::watch_closed(int number) {
+  if (--watches_ == 0) pool_.watched(false);
+  // Of a pool that was registered again kubelet keeps the former watch open, and does not read it.
+  if (number != latest_watch_ || call_) return;
   if (steady_clock::now() - watched_since_ > options_.watch_timeout) delay_ = options_.first_retry;
   retry_later();
 }

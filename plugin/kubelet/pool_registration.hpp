@@ -36,12 +36,16 @@ class PoolRegistration {
 
   // What happened is no failure of the pool's: announce it without delay.
   void announce_soon();
+  // Another instance that served the resource has gone, and kubelet has dropped the resource with
+  // it or is about to, without a word to those it had replaced.
+  void announce_after_other();
   // Serves the pool, where it is not, and makes kubelet aware of it, if that is due.
   [[nodiscard]] Result<void> announce_if_due(const KubeletPlace& place);
 
   [[nodiscard]] bool served() const { return server_ && server_->socket_stands(); }
   [[nodiscard]] const std::optional<TimePoint>& due() const { return due_; }
   [[nodiscard]] const PoolService& pool() const { return pool_; }
+  [[nodiscard]] const std::string& socket_name() const { return socket_name_; }
   void send_devices();
 
   void begin_stop();  // returns at once
@@ -51,8 +55,8 @@ class PoolRegistration {
   [[nodiscard]] Result<void> serve(const KubeletPlace& place);
   void call_register(const KubeletPlace& place);
   void answered(const Result<>& answer);
-  void watch_opened();
-  void watch_closed();
+  void watch_opened(int number);
+  void watch_closed(int number);
   std::chrono::milliseconds retry_later();  // says when
 
   PoolService& pool_;
@@ -69,6 +73,7 @@ class PoolRegistration {
   std::unique_ptr<RegisterCall> call_;
   int attempts_ = 0;  // tells what a former call reports late
   int watches_ = 0;
+  int latest_watch_ = 0;             // its number
   TimePoint watched_since_;          // when the latest began
   std::chrono::milliseconds delay_;  // before the next attempt after a failure
   std::optional<TimePoint> due_;     // the next attempt; empty: all is well or kubelet's turn

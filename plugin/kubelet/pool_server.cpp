@@ -1,5 +1,6 @@
 #include "plugin/kubelet/pool_server.hpp"
 
+#include <atomic>
 #include <exception>
 #include <mutex>
 #include <optional>
@@ -55,14 +56,15 @@ class DevicePluginService final : public v1beta1::DevicePlugin::CallbackService 
 
   grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse>* ListAndWatch(
       grpc::CallbackServerContext* context, const v1beta1::Empty*) override {
-    auto* stream = new WatchStream(*context, pool_, logger_, [this](auto* ended) {
+    const int number = ++watches_;
+    auto* stream = new WatchStream(*context, pool_, logger_, [this, number](auto* ended) {
       {
         const std::lock_guard lock(mutex_);
         streams_.erase(ended);
       }
-      events_.watch_closed();
+      events_.watch_closed(number);
     });
-    events_.watch_opened();
+    events_.watch_opened(number);
     const std::lock_guard lock(mutex_);
     streams_.insert(stream);
     if (stopping_) stream->finish(grpc::Status::CANCELLED);
@@ -121,6 +123,7 @@ class DevicePluginService final : public v1beta1::DevicePlugin::CallbackService 
   const PoolServer::Events& events_;
   Logger& logger_;
 
+  std::atomic<int> watches_ = 0;
   std::mutex mutex_;  // a stream leaves the set before it goes
   std::set<WatchStream*> streams_;
   bool stopping_ = false;

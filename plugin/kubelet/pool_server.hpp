@@ -16,8 +16,8 @@ class PoolServer {
  public:
   // Called on threads of gRPC.
   struct Events {
-    std::function<void()> watch_opened;     // kubelet called ListAndWatch
-    std::function<void()> watch_closed;     // and that one ended
+    std::function<void(int)> watch_opened;  // kubelet called ListAndWatch: the how manyth time
+    std::function<void(int)> watch_closed;  // and that one ended
     std::function<void(Result<>)> greeted;  // what kubelet says of the pool it found by itself
   };
 

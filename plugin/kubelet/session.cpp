@@ -63,6 +63,7 @@ class KubeletSession::Impl {
   void run();
   void wait();
   bool something_changed();
+  void other_instance_may_have_gone(const std::string& name);
   Result<void> look();
   void find_place();
   Result<void> announce_due();
@@ -175,10 +176,22 @@ void KubeletSession::Impl::wait() {
 // concern us make us look.
 bool KubeletSession::Impl::something_changed() {
   const auto names = watch_.read_names();
+  for (const auto& name : names) other_instance_may_have_gone(name);
   return std::any_of(names.begin(), names.end(), [](const std::string& name) {
     return name.empty() || name == kKubeletSocket || name == kLegacyFolder ||
            name == kRegistryFolder || name.starts_with(kSocketPrefix);
   });
+}
+
+void KubeletSession::Impl::other_instance_may_have_gone(const std::string& name) {
+  if (!place_ || !name.starts_with(kSocketPrefix)) return;
+  if (FileIdentity::of(place_->folder + '/' + name)) return;
+  for (auto& pool : pools_) {
+    // Of its socket only the instance differs.
+    const auto& own = pool.socket_name();
+    const auto resource = own.find('-', std::string_view(kSocketPrefix).size());
+    if (name != own && name.ends_with(own.substr(resource))) pool.announce_after_other();
+  }
 }
 
 Result<void> KubeletSession::Impl::look() {

@@ -91,6 +91,15 @@ json allocate(FakeKubelet& kubelet, std::istream& words) {
   return allocation ? json_of(*allocation) : error(allocation.error().message);
 }
 
+json lists(const FakeKubelet& kubelet, std::istream& words) {
+  std::string resource;
+  if (!(words >> resource)) return error("usage: lists RESOURCE");
+  const auto state = kubelet.state();
+  const auto found = state.resources.find(resource);
+  if (found == state.resources.end()) return error("unknown resource " + resource);
+  return {{"lists", found->second.lists}, {"registrations", found->second.registrations}};
+}
+
 json remove(FakeKubelet& kubelet, std::istream& words) {
   std::string pod;
   if (!(words >> pod)) return error("usage: remove POD");
@@ -103,6 +112,7 @@ json run(FakeKubelet& kubelet, std::istream& words) {
   words >> command;
   if (command == "wait") return wait(kubelet, words);
   if (command == "resources") return resources(kubelet);
+  if (command == "lists") return lists(kubelet, words);
   if (command == "allocate") return allocate(kubelet, words);
   if (command == "remove") return remove(kubelet, words);
   if (command == "restart") {

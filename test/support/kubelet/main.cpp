@@ -3,6 +3,7 @@
 // one a line; each is answered by one line of JSON on stdout.
 //   wait RESOURCE N [SECONDS]               until just N devices are healthy; {"healthy": N}
 //   resources                               {"RESOURCE": [{"id", "healthy", "numa"}...]}
+//   lists RESOURCE                          how often it was listed and registered, ever
 //   allocate POD CONTAINER RESOURCE N       what the plugin answered, and "ids"
 //   allocate POD CONTAINER RESOURCE ID,ID   the same for these devices
 //   remove POD                              the pod is gone, its devices are free again

@@ -253,4 +253,25 @@ TEST_CASE("an agent does not start with a configuration that is wrong") {
            ErrorCode::invalid_argument));
 }
 
+TEST_CASE("a function that the kernel could not recover from a PCI error is withdrawn in time") {
+  AgentNode node;
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  node.events.recover(mlx5_pf(1).to_string(), "FAILED_RECOVERY");
+  CHECK(node.run_until_healthy("rdma/vf", 0));
+  CHECK(node.seen("rdma/vf").devices.size() == 4);
+}
+
+TEST_CASE("a PCI error that the kernel recovers from at once is not told to kubelet") {
+  AgentNode node;
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  const int lists = node.seen("rdma/vf").lists;
+  node.events.recover(mlx5_pf(1).to_string(), "BEGIN_RECOVERY");
+  REQUIRE(node.run_until([&] { return node.daemon->due() > steady_clock::now() + 1s; }));
+  node.events.recover(mlx5_pf(1).to_string(), "SUCCESSFUL_RECOVERY");
+  REQUIRE(node.run_until([&] { return !node.daemon->due(); }));
+  CHECK(node.seen("rdma/vf").lists == lists);
+}
+
 }  // namespace railhead::test

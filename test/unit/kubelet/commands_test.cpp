@@ -19,6 +19,7 @@ TEST_CASE("The fake kubelet's commands answer in JSON, one line each") {
   CHECK(run("wait rdma/vf 2 5") == R"({"healthy":2})");
   CHECK(run("resources") == R"({"rdma/vf":[{"id":"0000:00:00.0","healthy":true,"numa":[0]},)"
                             R"({"id":"0000:00:00.1","healthy":true,"numa":[0]}]})");
+  CHECK(run("lists rdma/vf") == R"({"lists":1,"registrations":1})");
   CHECK(run("allocate p c rdma/vf 0000:00:00.1,0000:00:00.0") ==
         R"({"ids":["0000:00:00.1","0000:00:00.0"],"envs":{"IDS":"0000:00:00.1,0000:00:00.0"},)"
         R"("devices":[{"host_path":"/dev/a","container_path":"/dev/b","permissions":"rw"}],)"

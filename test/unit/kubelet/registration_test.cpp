@@ -122,6 +122,23 @@ TEST_CASE("When one of two overlapping instances ends, the resource is available
   CHECK(node.kubelet.wait_for_healthy(kVf, 3, 1s));
 }
 
+TEST_CASE("When the newer of two instances ends, the older one has the resource again") {
+  const bool plugin_watcher = GENERATE(true, false);
+  Node node({.plugin_watcher = plugin_watcher});
+  TestPool old_pool(kVf);
+  TestPool new_pool(kVf, 3);
+  auto old_session = node.serve({&old_pool}, "old");
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+  auto new_session = node.serve({&new_pool}, "new");
+  REQUIRE(node.kubelet.wait_for_healthy(kVf, 3));
+  new_session.reset();
+  CHECK(node.kubelet.wait_for_healthy(kVf, 2, 5s));
+  // And it is watched: what changes from now on is heard.
+  old_pool.set_devices(TestPool(kVf, 5).devices());
+  old_session->devices_changed(old_pool);
+  CHECK(node.kubelet.wait_for_healthy(kVf, 5));
+}
+
 TEST_CASE("A pool that kubelet accepted and then never watched is registered again") {
   Node node({.plugin_watcher = false});
   node.kubelet.forget_next_plugin();

@@ -1,0 +1,61 @@
+#include "plugin/app/instance_lock.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/text.hpp"
+#include "host/files.hpp"
+
+namespace railhead::app {
+
+InstanceLock::InstanceLock(std::string path, UniqueFd fd, std::chrono::seconds patience,
+                           Clock& clock)
+    : path_(std::move(path)),
+      fd_(std::move(fd)),
+      clock_(&clock),
+      end_(clock.now() + patience),
+      due_(clock.now()) {}
+
+Result<InstanceLock> InstanceLock::open(const std::string& run_dir, std::chrono::seconds patience,
+                                        Clock& clock) {
+  if (auto made = host::make_directories(run_dir, 0700); !made) return pass(made);
+  auto path = run_dir + "/agent.lock";
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) return fail_errno(errno, "open {}", path);
+  return InstanceLock(std::move(path), std::move(fd), patience, clock);
+}
+
+Result<void> InstanceLock::take() {
+  if (flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return fail_errno(errno, "lock {}", path_);
+    std::array<char, 32> text{};
+    const ssize_t size = pread(fd_.get(), text.data(), text.size(), 0);
+    const std::string_view pid(text.data(), static_cast<size_t>(std::max<ssize_t>(0, size)));
+    return fail(ErrorCode::busy, "another agent serves this node: pid {} holds {}", trim(pid),
+                path_);
+  }
+  due_.reset();
+  const auto pid = fmt::format("{}\n", getpid());
+  if (ftruncate(fd_.get(), 0) != 0 ||
+      pwrite(fd_.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+    return fail_errno(errno, "write {}", path_);
+  }
+  return {};
+}
+
+Result<void> InstanceLock::take_if_due() {
+  const auto now = clock_->now();
+  if (!due_ || now < *due_) return {};
+  auto taken = take();
+  if (taken || !is(taken, ErrorCode::busy)) return taken;
+  if (now >= end_) return taken;
+  due_ = std::min(now + std::chrono::seconds(1), end_);
+  return {};
+}
+
+}  // namespace railhead::app
