@@ -1,5 +1,7 @@
 #include "device/allocation.hpp"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "host/files.hpp"
@@ -66,6 +68,29 @@ Result<std::optional<Allocation>> read_allocation(const std::string& run_root,
   auto allocation = decode(*text);
   if (!allocation) return pass(allocation, path);
   return std::optional(std::move(*allocation));
+}
+
+Result<std::vector<PciAddress>> list_allocations(const std::string& run_root) {
+  std::vector<PciAddress> devices;
+  const auto names = [&]() -> Result<std::vector<std::string>> {
+    const auto open = host::Directory::open(folder(run_root));
+    if (!open) return pass(open);
+    return open->list(".");
+  }();
+  if (is(names, ErrorCode::not_found)) return devices;
+  if (!names) return pass(names);
+  constexpr std::string_view kSuffix = ".json";
+  for (std::string_view name : *names) {
+    if (!name.ends_with(kSuffix)) continue;
+    const auto device = PciAddress::parse(name.substr(0, name.size() - kSuffix.size()));
+    if (device) devices.push_back(*device);
+  }
+  std::sort(devices.begin(), devices.end());
+  return devices;
+}
+
+Result<void> remove_allocation(const std::string& run_root, const PciAddress& device) {
+  return host::remove_file(file(run_root, device));
 }
 
 }  // namespace railhead::device

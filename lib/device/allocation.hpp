@@ -23,5 +23,8 @@ struct Allocation {
 // Nothing when the device was never allocated in this boot.
 [[nodiscard]] Result<std::optional<Allocation>> read_allocation(const std::string& run_root,
                                                                 const PciAddress& device);
+// The devices that have one, in PCI order.
+[[nodiscard]] Result<std::vector<PciAddress>> list_allocations(const std::string& run_root);
+[[nodiscard]] Result<void> remove_allocation(const std::string& run_root, const PciAddress& device);
 
 }  // namespace railhead::device

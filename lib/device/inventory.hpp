@@ -19,9 +19,15 @@ struct GpuPredicate {
   friend bool operator==(const GpuPredicate&, const GpuPredicate&) = default;
 };
 
+// What few configurations ask for is read only then: each costs files or questions per function.
 struct ScanOptions {
   GpuPredicate gpu;
   std::optional<Topology> topology;  // in place of what sysfs says, for the functions it names
+  bool accelerators = false;
+  bool sub_functions = false;
+  bool acpi_indexes = false;
+  bool p_keys = false;
+  bool firmware_apps = false;
 };
 
 // An immutable snapshot. A VF or RDMA device that is in a pod's network namespace is still in it:

@@ -1,39 +1,18 @@
-#include <algorithm>
-#include <cerrno>
 #include <map>
 #include <unordered_map>
 
-#include "base/text.hpp"
-#include "device/char_devices.hpp"
-#include "device/default_route.hpp"
 #include "device/inventory.hpp"
+#include "device/iommu.hpp"
+#include "device/sub_functions.hpp"
+#include "device/subsystems.hpp"
+#include "device/sysfs.hpp"
 #include "device/uevent.hpp"
+#include "device/vdpa.hpp"
 
 namespace railhead::device {
 namespace {
 
 using host::Directory;
-
-// What is missing in sysfs is an empty part: an attribute the driver does not have, or a function
-// that went away while we were looking (the kernel says ENODEV then).
-template <class T>
-bool absent(const Result<T>& result) {
-  return is(result, ErrorCode::not_found) || (!result && result.error().os_errno == ENODEV);
-}
-
-template <class T>
-Result<std::optional<T>> optional(Result<T> result) {
-  if (absent(result)) return std::nullopt;
-  if (!result) return pass(result);
-  return std::optional<T>(std::move(*result));
-}
-
-template <class Int>
-Result<std::optional<Int>> read_number(const Directory& folder, const std::string& name) {
-  auto text = optional(folder.read(name));
-  if (!text) return pass(text);
-  return *text ? parse_int<Int>(**text) : std::nullopt;
-}
 
 // "../../../devices/pci0000:20/0000:20:00.0/0000:21:00.0" -> {"pci0000:20", "0000:20:00.0"}
 std::vector<std::string> ancestors(std::string_view link) {
@@ -43,151 +22,6 @@ std::vector<std::string> ancestors(std::string_view link) {
   }
   if (!path.empty()) path.pop_back();
   return path;
-}
-
-LinkLayer link_layer_of(std::string_view protocol) {
-  if (protocol == "ib") return LinkLayer::infiniband;
-  if (protocol == "roce" || protocol == "iw") return LinkLayer::ethernet;
-  return LinkLayer::unknown;
-}
-
-using Warnings = std::vector<std::string>;
-
-// What netlink tells of the whole node, each with one dump.
-struct Subsystems {
-  std::unordered_map<std::string, std::vector<Netdev>> by_parent;  // "0000:3b:00.2"
-  std::unordered_map<std::string, Netdev> by_name;  // with no PCI parent: virtio, or not told
-  std::unordered_map<std::string, host::RdmaLink> rdma;
-  std::optional<host::RdmaNetnsMode> rdma_netns_mode;
-};
-
-// Without RDMA netlink's answers sysfs tells the most of it.
-void read_rdma_subsystem(const host::Host& host, Subsystems& all, Warnings& warnings) {
-  const auto rdma = host.rdma.list();
-  if (!rdma) warnings.push_back("RDMA devices: " + rdma.error().message);
-  for (const auto& device : rdma.value_or(std::vector<host::RdmaLink>{})) {
-    if (!device.ports_error.empty()) {
-      warnings.push_back(fmt::format("ports of {}: {}", device.name, device.ports_error));
-    }
-    all.rdma.emplace(device.name, device);
-  }
-  const auto mode = host.rdma.netns_mode();
-  if (!mode) warnings.push_back("RDMA netns mode: " + mode.error().message);
-  all.rdma_netns_mode = mode.value_or(std::nullopt);
-}
-
-Result<Subsystems> read_subsystems(const host::Host& host, Warnings& warnings) {
-  Subsystems all;
-  const auto links = host.links.list();
-  if (!links) return pass(links, "network links");
-  const auto routed = default_route_links(host.roots.proc, *links);
-  if (!routed) return pass(routed, "default route");
-  for (const auto& link : *links) {
-    Netdev netdev{link.name,    link.index,          link.type,
-                  link.mtu,     link.address,        link.carrier,
-                  link.is_up(), link.phys_port_name, routed->contains(link.index)};
-    if (link.parent_device && PciAddress::parse(*link.parent_device)) {
-      all.by_parent[*link.parent_device].push_back(std::move(netdev));
-    } else {
-      all.by_name.emplace(link.name, std::move(netdev));
-    }
-  }
-  read_rdma_subsystem(host, all, warnings);
-  return all;
-}
-
-// A netdev that the links' dump did not have: its name and what selects it, its type.
-Result<Netdev> read_netdev(const Directory& function, const std::string& folder,
-                           const std::string& name) {
-  const auto type = read_number<uint16_t>(function, folder + "/" + name + "/type");
-  if (!type) return pass(type);
-  Netdev netdev;
-  netdev.name = name;
-  netdev.type = type->value_or(0);
-  return netdev;
-}
-
-// A virtio NIC's netdev hangs off the virtio device below the PCI function.
-Result<std::string> net_folder(const Directory& function, const std::string& driver) {
-  if (driver != "virtio-pci") return "net";
-  const auto names = function.list(".");
-  if (!names) return pass(names);
-  for (const auto& name : *names) {
-    if (name.starts_with("virtio")) return name + "/net";
-  }
-  return "net";
-}
-
-Result<std::vector<Netdev>> read_netdevs(const Directory& function, const std::string& address,
-                                         const std::string& driver, const Subsystems& subsystems) {
-  if (const auto known = subsystems.by_parent.find(address); known != subsystems.by_parent.end()) {
-    return known->second;
-  }
-  const auto folder = net_folder(function, driver);
-  if (!folder) return pass(folder);
-  const auto names = optional(function.list(*folder));
-  if (!names) return pass(names);
-  std::vector<Netdev> netdevs;
-  for (const auto& name : names->value_or(std::vector<std::string>{})) {
-    if (const auto known = subsystems.by_name.find(name); known != subsystems.by_name.end()) {
-      netdevs.push_back(known->second);
-      continue;
-    }
-    auto netdev = read_netdev(function, *folder, name);
-    if (!netdev) return pass(netdev, name);
-    netdevs.push_back(std::move(*netdev));
-  }
-  std::sort(netdevs.begin(), netdevs.end(),
-            [](const auto& a, const auto& b) { return a.name < b.name; });
-  return netdevs;
-}
-
-// RDMA netlink's answer where it has one, else sysfs'.
-Result<void> describe_rdma(const Directory& function, const Subsystems& subsystems,
-                           RdmaDevice& device) {
-  if (const auto known = subsystems.rdma.find(device.name); known != subsystems.rdma.end()) {
-    device.index = known->second.index;
-    device.node_guid = known->second.node_guid;
-    device.link_layer = link_layer_of(known->second.protocol);
-    device.ports = known->second.ports;
-    if (device.link_layer != LinkLayer::unknown) return {};
-  }
-  const std::string folder = "infiniband/" + device.name;
-  const auto layer = optional(function.read(folder + "/ports/1/link_layer"));
-  if (!layer) return pass(layer);
-  for (auto one : {LinkLayer::ethernet, LinkLayer::infiniband}) {
-    if (*layer == to_string(one)) device.link_layer = one;
-  }
-  if (device.index) return {};
-  const auto guid = optional(function.read(folder + "/node_guid"));
-  if (!guid) return pass(guid);
-  if (*guid) device.node_guid = Guid::parse(**guid).value_or(Guid{});
-  return {};
-}
-
-Result<std::vector<RdmaDevice>> read_rdma(const Directory& function, const Subsystems& subsystems) {
-  auto char_devices = read_char_devices(function, DevNumbers::leave);
-  if (!char_devices) return pass(char_devices);
-  const auto here = optional(function.list("infiniband"));
-  if (!here) return pass(here);
-  std::map<std::string, RdmaDevice> devices;
-  for (auto& [name, of_device] : *char_devices) {
-    devices[name].char_devices = std::move(of_device);
-    devices[name].in_host_namespace = false;
-  }
-  for (const auto& name : here->value_or(std::vector<std::string>{})) {
-    devices[name].in_host_namespace = true;
-  }
-  std::vector<RdmaDevice> sorted;
-  for (auto& [name, device] : devices) {
-    device.name = name;
-    if (device.in_host_namespace) {
-      auto described = describe_rdma(function, subsystems, device);
-      if (!described) return pass(described, name);
-    }
-    sorted.push_back(std::move(device));
-  }
-  return sorted;
 }
 
 // The VFs that a PF has now, by index. sriov_numvfs says when to stop looking for virtfnN.
@@ -208,8 +42,32 @@ Result<void> read_sriov(const Directory& folder, PciFunction& function) {
   return {};
 }
 
+// A function that was lost on the bus answers every read of its configuration with all ones. A
+// VF's vendor id always does (SR-IOV 1.1, 3.4.1.1), so it is its PF that is asked.
+bool responds(const Directory& folder) {
+  const auto id = folder.read_start("config", 4);
+  return !id || *id != "\xff\xff\xff\xff";
+}
+
+Result<void> read_what_is_asked_for(const Directory& folder, const ScanOptions& options,
+                                    PciFunction& function) {
+  if (options.acpi_indexes) {
+    auto index = optional(folder.read("acpi_index"));
+    if (!index) return pass(index);
+    function.acpi_index = std::move(*index);
+  }
+  if (options.p_keys && !function.rdma.empty()) {
+    auto key = optional(
+        folder.read(fmt::format("infiniband/{}/ports/1/pkeys/0", function.rdma.front().name)));
+    if (!key) return pass(key);
+    function.p_key = std::move(*key);
+  }
+  return {};
+}
+
 Result<void> read_details(const Directory& devices, const std::string& name,
-                          const Subsystems& subsystems, PciFunction& function) {
+                          const Subsystems& subsystems, const ScanOptions& options,
+                          PciFunction& function) {
   const auto link = devices.link(name);
   if (!link) return pass(link);
   function.path = ancestors(*link);
@@ -230,7 +88,7 @@ Result<void> read_details(const Directory& devices, const std::string& name,
   auto rdma = read_rdma(*folder, subsystems);
   if (!rdma) return pass(rdma);
   function.rdma = std::move(*rdma);
-  return {};
+  return read_what_is_asked_for(*folder, options, function);
 }
 
 // Nothing for what is neither a network function nor a GPU, or has gone meanwhile.
@@ -250,27 +108,49 @@ Result<std::optional<PciFunction>> read_function(const Directory& devices, const
   function.vendor = std::move(known.vendor);
   function.device_id = std::move(known.device_id);
   function.is_gpu = options.gpu.takes(function);
-  if (!function.is_gpu && !function.is_network()) return std::nullopt;
-  auto details = read_details(devices, name, subsystems, function);
+  if (!function.is_gpu && !function.is_network() &&
+      !(options.accelerators && function.is_accelerator())) {
+    return std::nullopt;
+  }
+  auto details = read_details(devices, name, subsystems, options, function);
   if (absent(details)) return std::nullopt;
   if (!details) return pass(details);
   return function;
 }
 
-void read_eswitch_modes(const host::Host& host, std::vector<PciFunction>& functions,
-                        Warnings& warnings) {
+void ask_devlink(const host::Host& host, const ScanOptions& options,
+                 std::vector<PciFunction>& functions, Warnings& warnings) {
+  const auto answer = [&](auto result) {
+    if (!result) warnings.push_back(result.error().message);
+    return result.value_or(std::nullopt);
+  };
   for (auto& function : functions) {
-    if (!function.total_vfs) continue;
-    const auto mode = host.devlink.eswitch_mode(function.address.to_string());
-    if (!mode) warnings.push_back(mode.error().message);
-    function.eswitch_mode = mode.value_or(std::nullopt);
+    const std::string pci = function.address.to_string();
+    if (function.total_vfs) function.eswitch_mode = answer(host.devlink.eswitch_mode(pci));
+    if (options.firmware_apps && function.is_network()) {
+      function.firmware_app = answer(host.devlink.firmware_app(pci));
+    }
+  }
+}
+
+// Each group is looked at once; a function whose group cannot be read is let pass, as vfio itself
+// will tell.
+void read_iommu_groups(const std::string& sysfs_root, std::vector<PciFunction>& functions) {
+  std::map<uint32_t, std::vector<PciAddress>> blocking;
+  for (auto& function : functions) {
+    if (function.driver != "vfio-pci" || !function.iommu_group) continue;
+    const auto [known, is_new] = blocking.try_emplace(*function.iommu_group);
+    if (is_new) {
+      auto group = read_iommu_group(sysfs_root, *function.iommu_group);
+      if (group) known->second = std::move(group->blocking);
+    }
+    function.iommu_blocked_by = known->second;
   }
 }
 
 // A VF's PF and index are what the PF says: N links read, not N per VF.
-void link_vfs(std::vector<PciFunction>& functions) {
-  std::map<PciAddress, PciFunction*> by_address;
-  for (auto& function : functions) by_address[function.address] = &function;
+void link_vfs(std::vector<PciFunction>& functions,
+              const std::map<PciAddress, PciFunction*>& by_address) {
   for (auto& pf : functions) {
     for (uint32_t index = 0; index < pf.vfs.size(); ++index) {
       if (!pf.vfs[index]) continue;
@@ -279,6 +159,24 @@ void link_vfs(std::vector<PciFunction>& functions) {
       vf->second->pf = pf.address;
       vf->second->vf_index = index;
     }
+  }
+}
+
+// What stands on other buses and belongs to a PCI function.
+void add_children(const host::Host& host, const ScanOptions& options, const Subsystems& subsystems,
+                  const std::map<PciAddress, PciFunction*>& by_address, Warnings& warnings) {
+  auto vdpa_devices = read_vdpa_devices(host.roots.sysfs);
+  if (!vdpa_devices) warnings.push_back("vDPA devices: " + vdpa_devices.error().message);
+  for (auto& [parent, vdpa] : vdpa_devices.value_or(std::map<PciAddress, VdpaDevice>{})) {
+    const auto function = by_address.find(parent);
+    if (function != by_address.end()) function->second->vdpa = std::move(vdpa);
+  }
+  if (!options.sub_functions) return;
+  auto all = read_sub_functions(host.roots.sysfs, subsystems, warnings);
+  if (!all) warnings.push_back("sub-functions: " + all.error().message);
+  for (auto& [parent, sub_functions] : all.value_or(SubFunctionsByParent{})) {
+    const auto function = by_address.find(parent);
+    if (function != by_address.end()) function->second->sub_functions = std::move(sub_functions);
   }
 }
 
@@ -302,8 +200,17 @@ Result<Inventory> scan(const host::Host& host, const ScanOptions& options) {
       functions.push_back(std::move(**function));
     }
   }
-  read_eswitch_modes(host, functions, warnings);
-  link_vfs(functions);
+  std::map<PciAddress, PciFunction*> by_address;
+  for (auto& function : functions) by_address[function.address] = &function;
+  link_vfs(functions, by_address);
+  add_children(host, options, *subsystems, by_address, warnings);
+  ask_devlink(host, options, functions, warnings);
+  read_iommu_groups(host.roots.sysfs, functions);
+  for (auto& function : functions) {
+    if (!function.is_network() || function.is_vf()) continue;
+    const auto folder = devices->sub(function.address.to_string());
+    function.responds = !folder || responds(*folder);
+  }
   if (options.topology) {
     for (const auto& address : options.topology->apply(functions)) {
       warnings.push_back(fmt::format(

@@ -57,7 +57,25 @@ struct Netdev {
   friend bool operator==(const Netdev&, const Netdev&) = default;
 };
 
-// A PCI function of class 02xx (network), or one the GPU predicate takes.
+// A sub-function (SF): a part of a PF that its driver put on the auxiliary bus.
+struct SubFunction {
+  std::string name;                // "mlx5_core.sf.4", unique on the node
+  std::string driver;              // of the auxiliary bus, "mlx5_core.sf"; "" when none is bound
+  std::optional<uint32_t> number;  // sfnum, which its creator chose
+  std::vector<Netdev> netdevs;     // those in the host's namespace
+  std::vector<RdmaDevice> rdma;
+  friend bool operator==(const SubFunction&, const SubFunction&) = default;
+};
+
+// What a function offers on the vDPA bus (linux/vdpa.h).
+struct VdpaDevice {
+  std::string name;    // "vdpa0", as its creator chose; a folder below the function
+  std::string driver;  // "vhost_vdpa", "virtio_vdpa"; "" when none is bound
+  friend bool operator==(const VdpaDevice&, const VdpaDevice&) = default;
+};
+
+// A PCI function of class 02xx (network), one the GPU predicate takes, or, where a scan was asked
+// for them, one of class 12xx (processing accelerator).
 struct PciFunction {
   PciAddress address;
   std::string vendor;  // four lower case hex digits, as in modalias: "15b3"
@@ -74,9 +92,20 @@ struct PciFunction {
   std::optional<std::string> eswitch_mode;     // of a PF, where devlink answers
   std::vector<Netdev> netdevs;                 // those in the host's namespace
   std::vector<RdmaDevice> rdma;
+  std::optional<VdpaDevice> vdpa;            // the first by name
+  std::vector<PciAddress> iommu_blocked_by;  // of a function bound to vfio-pci: why it is not
+                                             // viable (IommuGroup::blocking)
+  bool responds = true;                      // false: its PCI configuration reads as all ones
   bool is_gpu = false;
 
+  // Read only where a scan was asked for them.
+  std::vector<SubFunction> sub_functions;  // of a PF, by number
+  std::optional<std::string> acpi_index;   // as the firmware numbers ports
+  std::optional<std::string> p_key;        // "0x8001", of index 0 of the first RDMA device's port 1
+  std::optional<std::string> firmware_app;  // the DDP profile that is loaded
+
   [[nodiscard]] bool is_network() const { return pci_class >> 16 == 0x02; }
+  [[nodiscard]] bool is_accelerator() const { return pci_class >> 16 == 0x12; }
   [[nodiscard]] bool is_vf() const { return pf.has_value(); }
   friend bool operator==(const PciFunction&, const PciFunction&) = default;
 };

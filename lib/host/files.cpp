@@ -83,6 +83,16 @@ Result<std::string> Directory::read(const std::string& path) const {
   return text;
 }
 
+Result<std::string> Directory::read_start(const std::string& path, size_t size) const {
+  const UniqueFd file(::openat(fd_.get(), path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return fail_errno(errno, "open {}", full_path(fd_.get(), path));
+  std::string bytes(size, '\0');
+  const ssize_t got = ::read(file.get(), bytes.data(), size);
+  if (got < 0) return fail_errno(errno, "read {}", full_path(fd_.get(), path));
+  bytes.resize(static_cast<size_t>(got));
+  return bytes;
+}
+
 // getdents64(2) itself: opendir(3) adds three calls per folder, and there are thousands.
 Result<std::vector<std::string>> Directory::list(const std::string& path) const {
   const UniqueFd folder(::openat(fd_.get(), path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

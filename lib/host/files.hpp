@@ -20,6 +20,9 @@ class Directory {
   [[nodiscard]] Result<Directory> sub(const std::string& path) const;
   // The file's text without its trailing newline; not_found when it is missing. At most 64 KiB.
   [[nodiscard]] Result<std::string> read(const std::string& path) const;
+  // The first `size` bytes (fewer where the file ends), and no byte more is asked of the kernel: a
+  // read of a PCI function's `config` is a read on the bus.
+  [[nodiscard]] Result<std::string> read_start(const std::string& path, size_t size) const;
   // The names in a sub folder ("." for itself), unsorted, without "." and "..".
   [[nodiscard]] Result<std::vector<std::string>> list(const std::string& path) const;
   // What a symbolic link says, as it stands.

@@ -13,6 +13,14 @@ genlmsghdr header(uint8_t command, uint8_t version) {
   return result;
 }
 
+// A question about one PCI function.
+Request ask(uint16_t devlink_family, uint8_t command, std::string_view pci) {
+  Request request(devlink_family, 0, header(command, DEVLINK_GENL_VERSION));
+  request.put_string(DEVLINK_ATTR_BUS_NAME, "pci");
+  request.put_string(DEVLINK_ATTR_DEV_NAME, pci);
+  return request;
+}
+
 }  // namespace
 
 Request get_generic_family(std::string_view name) {
@@ -49,10 +57,26 @@ Result<std::optional<uint32_t>> decode_generic_group(const Message& message,
 }
 
 Request get_eswitch(uint16_t devlink_family, std::string_view pci) {
-  Request request(devlink_family, 0, header(DEVLINK_CMD_ESWITCH_GET, DEVLINK_GENL_VERSION));
-  request.put_string(DEVLINK_ATTR_BUS_NAME, "pci");
-  request.put_string(DEVLINK_ATTR_DEV_NAME, pci);
-  return request;
+  return ask(devlink_family, DEVLINK_CMD_ESWITCH_GET, pci);
+}
+
+Request get_info(uint16_t devlink_family, std::string_view pci) {
+  return ask(devlink_family, DEVLINK_CMD_INFO_GET, pci);
+}
+
+Result<std::optional<std::string>> decode_running_version(const Message& message,
+                                                          std::string_view name) {
+  auto attributes = Attributes::parse(message.payload, sizeof(genlmsghdr));
+  if (!attributes) return pass(attributes, "devlink info");
+  for (const auto& attribute : *attributes) {
+    if (attribute.type != DEVLINK_ATTR_INFO_VERSION_RUNNING) continue;
+    const auto version = Attributes::parse(attribute.data);
+    if (!version) return pass(version, "devlink info");
+    if (version->string(DEVLINK_ATTR_INFO_VERSION_NAME) == name) {
+      return version->string(DEVLINK_ATTR_INFO_VERSION_VALUE);
+    }
+  }
+  return std::nullopt;
 }
 
 Result<std::optional<std::string>> decode_eswitch_mode(const Message& message) {

@@ -17,4 +17,10 @@ Request get_eswitch(uint16_t devlink_family, std::string_view pci);
 // say. Errors: decode.
 Result<std::optional<std::string>> decode_eswitch_mode(const Message& message);
 
+Request get_info(uint16_t devlink_family, std::string_view pci);
+// The running version of the component `name` in an answer to it; nothing when it has none.
+// Errors: decode.
+Result<std::optional<std::string>> decode_running_version(const Message& message,
+                                                          std::string_view name);
+
 }  // namespace railhead::netlink

@@ -26,21 +26,36 @@ Result<std::optional<uint16_t>> LinuxDevlink::family() {
   return family_;
 }
 
-Result<std::optional<std::string>> LinuxDevlink::eswitch_mode(std::string_view pci) {
+Result<LinuxDevlink::Answer> LinuxDevlink::ask(
+    Request (*question)(uint16_t family, std::string_view pci), std::string_view pci,
+    const std::function<Result<Answer>(const Message&)>& decode) {
   auto id = family();
   if (!id) return pass(id);
   if (!*id) return std::nullopt;
-  std::optional<std::string> mode;
-  auto done = socket_->exchange(get_eswitch(**id, pci), [&](const Message& m) -> Result<void> {
-    auto decoded = decode_eswitch_mode(m);
+  Answer answer;
+  auto done = socket_->exchange(question(**id, pci), [&](const Message& message) -> Result<void> {
+    auto decoded = decode(message);
     if (!decoded) return pass(decoded);
-    mode = std::move(*decoded);
+    answer = std::move(*decoded);
     return {};
   });
-  // No devlink for this device, or a driver without an eswitch.
   if (is(done, ErrorCode::not_found) || is(done, ErrorCode::unsupported)) return std::nullopt;
-  if (!done) return pass(done, fmt::format("eswitch mode of {}", pci));
+  if (!done) return pass(done);
+  return answer;
+}
+
+Result<std::optional<std::string>> LinuxDevlink::eswitch_mode(std::string_view pci) {
+  auto mode = ask(get_eswitch, pci, decode_eswitch_mode);
+  if (!mode) return pass(mode, fmt::format("eswitch mode of {}", pci));
   return mode;
+}
+
+Result<std::optional<std::string>> LinuxDevlink::firmware_app(std::string_view pci) {
+  auto name = ask(get_info, pci, [](const Message& message) {
+    return decode_running_version(message, "fw.app.name");
+  });
+  if (!name) return pass(name, fmt::format("devlink info of {}", pci));
+  return name;
 }
 
 }  // namespace railhead::netlink

@@ -206,7 +206,7 @@ bool Daemon::session_takes_turns(std::chrono::milliseconds limit) const {
 Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> event) {
   metrics_.rescanned(reason);
   rescan_.reset();
-  auto inventory = device::scan(host_, options_.scan);
+  auto inventory = device::scan(host_, pool::scan_options(config_, options_.scan));
   if (!inventory) {
     log_.error("cannot look at the node's devices", {{"error", inventory.error().message}});
     rescan_ = host_.clock.now() + kRetry;
@@ -336,7 +336,7 @@ void Daemon::log_health(const pool::Pool& before, const pool::Pool& now) {
 void Daemon::log_news(const pool::Selection& selection) {
   for (const auto& one : selection.left_out) {
     if (std::ranges::find(left_out_, one) != left_out_.end()) continue;
-    log_.info("device left out", {{"device", one.device.to_string()}, {"reason", one.reason}});
+    log_.info("device left out", {{"device", one.device}, {"reason", one.reason}});
   }
   left_out_ = selection.left_out;
   for (const auto& pool : selection.pools) {

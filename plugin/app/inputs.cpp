@@ -1,13 +1,14 @@
 #include "plugin/app/inputs.hpp"
 
+#include "plugin/config/files.hpp"
 #include "plugin/topology/file.hpp"
 
 namespace railhead::app {
 
 config::Parsed read_config(const Options& options) {
-  const auto text = host::read_file(options.config_file);
-  if (!text) return {{}, {text.error()}, {}};
-  return config::parse(*text, options.resource_prefix);
+  const auto sources = config::read_sources(options.config_file);
+  if (!sources) return {{}, {sources.error()}, {}};
+  return config::parse(*sources, options.resource_prefix);
 }
 
 std::optional<Options> with_topology(Options options, Logger& log) {

@@ -7,7 +7,7 @@
 
 namespace railhead::app {
 
-// A file that cannot be read is one of the errors.
+// Of a file, or of a folder's files. One that cannot be read is one of the errors.
 [[nodiscard]] config::Parsed read_config(const Options& options);
 
 // The options with what --topology-file holds as part of them; an error of the file is logged, and

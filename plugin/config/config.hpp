@@ -114,9 +114,21 @@ struct Parsed {
   std::vector<std::string> warnings;
 };
 
-constexpr size_t kMaxSize = 1024 * 1024;  // bytes
+constexpr size_t kMaxSize = 1024 * 1024;         // bytes of one file
+constexpr uint32_t kMaxShares = 100'000;         // of a pool: kubelet takes messages of 4 MiB
+constexpr uint32_t kMaxSharesPerDevice = 1'000;  // of each device of a pool
 
-// JSON when the text begins with '{', else YAML. `default_prefix` is for resources without one.
+struct Source {
+  std::string file;  // for messages; "": there is no need to tell it
+  std::string text;
+};
+
+// JSON when a text begins with '{', else YAML. Resources of all sources are taken together, in
+// their order. `default_prefix` is for those that name none (configList: "rdma").
+[[nodiscard]] Parsed parse(const std::vector<Source>& sources, std::string_view default_prefix);
 [[nodiscard]] Parsed parse(std::string_view text, std::string_view default_prefix);
+
+// The number of a rail behind the name of a resource with rails_auto: "rail" -> "rail3".
+[[nodiscard]] std::string rail_name(std::string_view name, size_t rail);
 
 }  // namespace railhead::config

@@ -5,21 +5,21 @@
 #include <nlohmann/json.hpp>
 
 #include "device/allocation.hpp"
-#include "device/char_devices.hpp"
 #include "host/files.hpp"
+#include "plugin/pool/devinfo.hpp"
+#include "plugin/pool/nccl.hpp"
+#include "plugin/pool/nodes.hpp"
 
 namespace railhead::pool {
 namespace {
 
 using Json = nlohmann::json;  // sorts its keys, as Go does
-using device::CharDevice;
-using RdmaNodes = std::map<std::string, std::vector<CharDevice>>;  // by RDMA device
 
-constexpr std::string_view kConnectionManager = "/dev/infiniband/rdma_cm";
-
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+// A member and what stands there of it now.
+struct Given {
+  const Member* member = nullptr;
+  DeviceNodes nodes;
+};
 
 // The members that these ids stand for, each once, in PCI order.
 Result<std::vector<const Member*>> members_of_all(const Pool& pool,
@@ -41,57 +41,57 @@ Result<std::vector<const Member*>> members_of_all(const Pool& pool,
   return members;
 }
 
-Result<RdmaNodes> read_rdma_nodes(const host::Directory& devices, const Member& member) {
-  const std::string id = member.address.to_string();
-  const auto function = devices.sub(id);
-  if (is(function, ErrorCode::not_found)) {
-    return fail(ErrorCode::not_found, "device {} is gone from this node", id);
+// Of a pool that is shared as a whole, what has gone or is sick is left out while one remains.
+Result<std::vector<Given>> look_at(const std::vector<const Member*>& members,
+                                   const NodeReader& reader, bool some_are_enough) {
+  std::vector<Given> given;
+  std::optional<Error> error;
+  for (const auto* member : members) {
+    if (some_are_enough && !member->sickness.empty()) continue;
+    auto nodes = reader.read(*member);
+    if (nodes) {
+      given.push_back({member, std::move(*nodes)});
+    } else if (!some_are_enough) {
+      return pass(nodes);
+    } else {
+      error = nodes.error();
+    }
   }
-  if (!function) return pass(function);
-  if (!member.rdma) return RdmaNodes{};
-  auto nodes = device::read_char_devices(*function);
-  if (!nodes) return pass(nodes, id);
-  if (nodes->empty()) {
-    return fail(ErrorCode::unavailable,
-                "device {} has no RDMA device now, which its pool promises; see whether its RDMA "
-                "driver and ib_uverbs are loaded",
-                id);
-  }
-  return nodes;
+  if (!given.empty()) return given;
+  if (error) return Failure(*error);
+  return fail(ErrorCode::unavailable, "none of the pool's {} devices is healthy", members.size());
 }
 
-// With several RDMA devices per function a key can name but one: rdma_dev the first, the others
-// the last, as the readers of this variable know it.
-Json info_of(const Pool& pool, const std::string& id, const RdmaNodes& rdma, bool has_cm) {
-  Json info = {{"generic", {{"deviceID", id}}}};
-  for (const auto* key : {"*", id.c_str()}) {
+Json info_of(const Pool& pool, const Given& one) {
+  Json info = one.nodes.info;
+  info["generic"] = {{"deviceID", one.member->id}};
+  for (const auto* key : {"*", one.member->id.c_str()}) {
     const auto extra = pool.resource.additional_info.find(key);
     if (extra == pool.resource.additional_info.end()) continue;
     for (const auto& [name, value] : extra->second) info["extra"][name] = value;
   }
-  if (rdma.empty()) return info;
-  Json& nodes = info["rdma"];
-  nodes["rdma_dev"] = rdma.begin()->first;
-  for (const auto& [name, char_devices] : rdma) {
-    for (const auto& node : char_devices) {
-      nodes[std::string(device::to_string(node.kind))] = node.path();
-    }
-  }
-  if (has_cm) nodes["rdma_cm"] = kConnectionManager;
   return info;
 }
 
-// Device-info specification 1.1.0. Readers may look at any time: never half a file.
-Result<void> write_devinfo(const Pool& pool, const std::string& id, const RdmaNodes& rdma,
+// For CNI plugins. Only what one container has to itself can be attached by them, and
+// sub-functions have no type in the device-info specification.
+Result<void> leave_records(const Pool& pool, const Given& one, bool has_vhost_net,
                            const Places& places) {
-  Json pci = {{"pci-address", id}};
-  std::vector<std::string> names;
-  for (const auto& [name, nodes] : rdma) names.push_back(name);
-  if (!names.empty()) pci["rdma-device"] = join(names, ",");
-  const Json info = {{"type", "pci"}, {"version", "1.1.0"}, {"pci", std::move(pci)}};
-  const auto path = fmt::format("{}/{}-{}-{}-device.json", places.devinfo, pool.resource.prefix,
-                                pool.resource.name, id);
-  return host::write_file_atomically(path, dump(info), 0644);
+  const bool is_function = one.member->id == one.member->address.to_string();
+  if (pool.resource.sharing || !is_function) return {};
+  const auto before = device::read_allocation(places.run, one.member->address);
+  device::Allocation record{pool.resource.full_name(), one.member->address, {}};
+  for (const auto& [name, nodes] : one.nodes.rdma) {
+    record.char_devices.insert(record.char_devices.end(), nodes.begin(), nodes.end());
+  }
+  // A record that cannot be read is replaced.
+  const std::string resource_before = before && *before ? (*before)->resource : "";
+  if (pool.resource.type == config::DeviceType::net) {
+    auto written =
+        write_devinfo(pool, *one.member, one.nodes, has_vhost_net, resource_before, places);
+    if (!written) return written;
+  }
+  return device::write_allocation(places.run, record);
 }
 
 // "PCIDEVICE_EXAMPLE_COM_VF" of example.com/vf. A '-' stays, although no shell takes it: readers
@@ -104,6 +104,19 @@ std::string variable_of(const config::Resource& resource) {
   return name;
 }
 
+void add_nccl(const Pool& pool, const std::vector<Given>& given, const NodeReader& reader,
+              Allocation& allocation) {
+  std::vector<GivenHcas> hcas;
+  for (const auto& one : given) {
+    GivenHcas of_one{one.member, {}};
+    for (const auto& [name, nodes] : one.nodes.rdma) {
+      of_one.ports[name] = reader.ports_of(*one.member, name);
+    }
+    hcas.push_back(std::move(of_one));
+  }
+  allocation.envs.merge(nccl_variables(pool, hcas));
+}
+
 }  // namespace
 
 Result<Allocation> allocate(const Pool& pool, const std::vector<std::string>& ids,
@@ -112,39 +125,36 @@ Result<Allocation> allocate(const Pool& pool, const std::vector<std::string>& id
   if (ids.empty()) return allocation;
   const auto members = members_of_all(pool, ids);
   if (!members) return pass(members);
-  const auto devices = host::Directory::open(places.sysfs + "/bus/pci/devices");
-  if (!devices) return pass(devices);
-  // The node is there only while rdma_ucm is loaded; to name a missing one fails the container.
-  const bool has_cm = host::Directory::open(places.sysfs + "/class/misc/rdma_cm").has_value();
+  const auto reader = NodeReader::open(places);
+  if (!reader) return pass(reader);
+  const auto& sharing = pool.resource.sharing;
+  const auto given =
+      look_at(*members, *reader, sharing && sharing->unit == config::Sharing::Unit::pool);
+  if (!given) return pass(given);
   if (auto made = host::make_directories(places.devinfo, 0755); !made) return pass(made);
 
+  const auto add_node = [&](const DeviceNode& node) {
+    auto& nodes = allocation.device_nodes;
+    if (std::find(nodes.begin(), nodes.end(), node) == nodes.end()) nodes.push_back(node);
+  };
   std::vector<std::string> sorted_ids;
   Json info = Json::object();
   bool any_rdma = false;
-  for (const auto* member : *members) {
-    const std::string id = member->address.to_string();
-    const auto rdma = read_rdma_nodes(*devices, *member);
-    if (!rdma) return pass(rdma);
-    device::Allocation record{pool.resource.full_name(), member->address, {}};
-    for (const auto& [name, nodes] : *rdma) {
-      for (const auto& node : nodes) {
-        allocation.device_nodes.push_back({node.path(), node.path()});
-        record.char_devices.push_back(node);
-      }
-    }
-    any_rdma |= !rdma->empty();
-    info[id] = info_of(pool, id, *rdma, has_cm);
-    if (auto written = write_devinfo(pool, id, *rdma, places); !written) return pass(written);
-    if (auto written = device::write_allocation(places.run, record); !written) return pass(written);
-    sorted_ids.push_back(id);
+  for (const auto& one : *given) {
+    for (const auto& node : one.nodes.nodes) add_node(node);
+    any_rdma |= !one.nodes.rdma.empty();
+    sorted_ids.push_back(one.member->id);
+    info[one.member->id] = info_of(pool, one);
+    auto left = leave_records(pool, one, reader->has_vhost_net(), places);
+    if (!left) return pass(left);
   }
-  if (any_rdma && has_cm) {
-    allocation.device_nodes.push_back(
-        {std::string(kConnectionManager), std::string(kConnectionManager)});
+  if (any_rdma && reader->has_connection_manager()) {
+    add_node({std::string(kConnectionManager), std::string(kConnectionManager)});
   }
   const std::string variable = variable_of(pool.resource);
   allocation.envs[variable] = join(sorted_ids, ",");
-  allocation.envs[variable + "_INFO"] = dump(info);
+  allocation.envs[variable + "_INFO"] = info.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (pool.resource.nccl_env) add_nccl(pool, *given, *reader, allocation);
   return allocation;
 }
 

@@ -12,6 +12,7 @@ struct Places {
   std::string sysfs = "/sys";
   std::string run = "/run/railhead";  // see device/allocation.hpp
   std::string devinfo = "/var/run/k8s.cni.cncf.io/devinfo/dp";
+  std::string dev = "/dev";
 };
 
 struct DeviceNode {
@@ -21,17 +22,24 @@ struct DeviceNode {
 };
 
 struct Allocation {
-  std::map<std::string, std::string> envs;  // PCIDEVICE_<RESOURCE> and PCIDEVICE_<RESOURCE>_INFO
-  std::vector<DeviceNode> device_nodes;     // each host path once; to be read and written
+  // PCIDEVICE_<RESOURCE>, PCIDEVICE_<RESOURCE>_INFO, and those of nccl.hpp.
+  std::map<std::string, std::string> envs;
+  std::vector<DeviceNode> device_nodes;  // each host path once; to be read and written
   friend bool operator==(const Allocation&, const Allocation&) = default;
 };
 
-// For one container. Reads the RDMA devices' nodes anew, of these devices only: a namespace move
-// since the scan may have changed them. Leaves for each device the devinfo file that CNI plugins
-// read, and the record that the own one compares with. Errors are for the user of the pod:
-// not_found (an id that is not of this pool, a device that is gone), unavailable (an RDMA device
-// that is missing), io.
+// For one container. Reads the nodes of these devices anew: a namespace move since the scan may
+// have changed them. Leaves for each device the devinfo file that CNI plugins read, and the record
+// that the own one compares with. Errors are for the user of the pod: not_found (an id that is not
+// of this pool, a device that is gone), unavailable (a device that lacks what its pool promises),
+// io.
 [[nodiscard]] Result<Allocation> allocate(const Pool& pool, const std::vector<std::string>& ids,
                                           const Places& places);
+
+// Removes the devinfo files that allocate() left in this boot, and its records, of devices that
+// are on this node no more; returns these. Files of others, and of devices that are there, stay,
+// whoever has them.
+[[nodiscard]] Result<std::vector<PciAddress>> remove_stale_devinfo(
+    const device::Inventory& inventory, const Places& places);
 
 }  // namespace railhead::pool

@@ -15,7 +15,8 @@ std::vector<Offer> offers(const Pool& pool) {
   std::vector<Offer> offers;
   const auto& sharing = pool.resource.sharing;
   if (sharing && sharing->unit == Unit::pool) {
-    const bool any_healthy = std::any_of(pool.members.begin(), pool.members.end(),
+    const bool any_healthy = pool.sickness.empty() &&
+                             std::any_of(pool.members.begin(), pool.members.end(),
                                          [](const Member& one) { return one.sickness.empty(); });
     const uint32_t shares = pool.members.empty() ? 0 : sharing->shares;
     for (uint32_t i = 0; i < shares; ++i) {
@@ -25,7 +26,8 @@ std::vector<Offer> offers(const Pool& pool) {
   }
   offers.reserve(pool.members.size() * (sharing ? sharing->shares : 1));
   for (const auto& member : pool.members) {
-    const Offer offer{member.id, member.sickness.empty(), member.numa_node, member.address};
+    const Offer offer{member.id, pool.sickness.empty() && member.sickness.empty(), member.numa_node,
+                      member.address};
     if (!sharing) offers.push_back(offer);
     for (uint32_t i = 0; sharing && i < sharing->shares; ++i) {
       offers.push_back(offer);

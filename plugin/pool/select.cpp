@@ -2,95 +2,131 @@
 
 #include <algorithm>
 
-#include <net/if_arp.h>
+#include "plugin/pool/candidate.hpp"
+#include "plugin/pool/health.hpp"
+#include "plugin/pool/rails.hpp"
 
 namespace railhead::pool {
 namespace {
 
+using config::Resource;
 using config::Selector;
-using config::VfsOfPf;
 using device::Inventory;
-using device::Netdev;
-using device::PciFunction;
 
-template <class T>
-bool allows(const std::vector<T>& list, const T& value) {
-  return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
+// "pf0vf3", "c1pf0vf3"; a number alone from older drivers (devlink-port).
+bool is_port_of(const std::string& phys_port_name, const Candidate& candidate) {
+  const auto index = std::to_string(candidate.index().value_or(0));
+  const auto suffix = (candidate.sub_function ? "sf" : "vf") + index;
+  return phys_port_name == index ||
+         (phys_port_name.ends_with(suffix) && phys_port_name.find("pf") != std::string::npos);
 }
 
-const PciFunction* pf_of(const PciFunction& function, const Inventory& inventory) {
-  return function.pf ? inventory.find(*function.pf) : nullptr;
-}
-
-// The netdev that a PF is called by: in switchdev mode its representors hang off it too.
-const Netdev* main_netdev(const PciFunction& function) {
-  const auto uplink =
-      std::find_if(function.netdevs.begin(), function.netdevs.end(), [](const Netdev& netdev) {
-        return netdev.phys_port_name && device::is_uplink_port(*netdev.phys_port_name);
-      });
-  if (uplink != function.netdevs.end()) return &*uplink;
-  return function.netdevs.empty() ? nullptr : &function.netdevs.front();
-}
-
-// As linkTypes names it. A function whose netdev is in a pod has none to look at: its PF tells, or
-// its RDMA device, or its PCI class, which follows the port's protocol.
-std::string link_type(const PciFunction& function, const Inventory& inventory) {
-  for (const auto* one : {&function, pf_of(function, inventory)}) {
-    const auto* netdev = one ? main_netdev(*one) : nullptr;
-    if (netdev && netdev->type == ARPHRD_ETHER) return "ether";
-    if (netdev && netdev->type == ARPHRD_INFINIBAND) return "infiniband";
-  }
-  for (const auto& rdma : function.rdma) {
-    if (rdma.link_layer == device::LinkLayer::ethernet) return "ether";
-    if (rdma.link_layer == device::LinkLayer::infiniband) return "infiniband";
-  }
-  return function.pci_class >> 8 == 0x0207 ? "infiniband" : "ether";
-}
-
-bool allows_vf(const std::vector<VfsOfPf>& list, std::string_view pf, uint32_t vf) {
-  return std::any_of(list.begin(), list.end(), [&](const VfsOfPf& item) {
-    return equal_ignoring_case(item.pf, pf) && (!item.vfs || contains(*item.vfs, vf));
-  });
-}
-
-bool takes(const Selector& selector, const PciFunction& function, const Inventory& inventory) {
-  if (!allows(selector.vendors, function.vendor) || !allows(selector.devices, function.device_id) ||
-      !allows(selector.drivers, function.driver) ||
-      !allows(selector.pci_addresses, function.address)) {
-    return false;
-  }
-  const auto* pf = pf_of(function, inventory);
-  if (!selector.pf_names.empty()) {
-    const auto* netdev = pf ? main_netdev(*pf) : nullptr;
-    if (!netdev || !allows_vf(selector.pf_names, netdev->name, *function.vf_index)) return false;
-  }
-  if (!selector.root_devices.empty() &&
-      !(pf && allows_vf(selector.root_devices, pf->address.to_string(), *function.vf_index))) {
-    return false;
-  }
-  if (!selector.link_types.empty() &&
-      !allows(selector.link_types, link_type(function, inventory))) {
-    return false;
-  }
-  return !selector.is_rdma || !function.rdma.empty();
-}
-
-// Why no resource may have this function; nothing when one may.
-std::optional<std::string> reason_against(const PciFunction& function) {
-  if (function.driver.empty()) return "no driver is bound to it";
-  if (device::is_userspace_driver(function.driver)) {
-    return fmt::format("it is bound to {}: user-space drivers are not supported yet",
-                       function.driver);
-  }
-  const auto vfs = std::count_if(function.vfs.begin(), function.vfs.end(),
-                                 [](const auto& vf) { return vf.has_value(); });
-  if (vfs > 0) return fmt::format("it is a PF with {} VFs: these are offered instead", vfs);
-  for (const auto& netdev : function.netdevs) {
-    if (netdev.default_route) {
-      return fmt::format("the node's IPv4 default route goes over its netdev {}", netdev.name);
-    }
+std::optional<std::string> representor_of(const Candidate& candidate) {
+  if (!candidate.pf || candidate.pf->eswitch_mode != "switchdev") return std::nullopt;
+  for (const auto& netdev : candidate.pf->netdevs) {
+    if (netdev.phys_port_name && is_port_of(*netdev.phys_port_name, candidate)) return netdev.name;
   }
   return std::nullopt;
+}
+
+Member member_of(const Candidate& candidate, const Resource& resource, const Selector& selector,
+                 const Knowledge& knowledge) {
+  const auto& function = *candidate.function;
+  Member member;
+  member.id = candidate.id();
+  member.address = function.address;
+  if (!resource.exclude_topology) member.numa_node = function.numa_node;
+  member.rdma = selector.is_rdma;
+  member.vhost_net = selector.need_vhost_net;
+  member.driver = candidate.driver();
+  if (selector.vdpa) member.vdpa = Vdpa{*selector.vdpa, function.vdpa->name};
+  if (candidate.pf) member.pf = candidate.pf->address;
+  member.representor = representor_of(candidate);
+  judge(candidate, resource.health, knowledge, member);
+  return member;
+}
+
+// RDMA devices of another network namespace cannot be opened in exclusive mode, whatever nodes a
+// container has (ib_uverbs checks it).
+std::string sickness_of(const Resource& resource, const Inventory& inventory) {
+  if (!resource.sharing || resource.sharing->host_network_only ||
+      inventory.rdma_netns_mode() != host::RdmaNetnsMode::exclusive) {
+    return "";
+  }
+  return "the node's RDMA devices are in exclusive mode (rdma system show), so that a pod with a "
+         "network of its own cannot open those of the host; use shared mode, or hostNetworkOnly: "
+         "true for pods with hostNetwork";
+}
+
+void measure_gpus(const Inventory& inventory, Pool& pool) {
+  std::vector<const device::PciFunction*> gpus;
+  for (const auto& function : inventory.functions()) {
+    if (!function.is_gpu) continue;
+    gpus.push_back(&function);
+    pool.gpus.push_back(function.address);
+  }
+  for (auto& member : pool.members) {
+    const auto* function = inventory.find(member.address);
+    for (const auto* gpu : gpus) member.to_gpus.push_back(device::distance(*function, *gpu));
+  }
+}
+
+// The nodes' candidates while resources take them one after the other.
+class Selecting {
+ public:
+  Selecting(const Inventory& inventory, const Knowledge& knowledge)
+      : inventory_(inventory),
+        knowledge_(knowledge),
+        candidates_(candidates(inventory)),
+        given_(candidates_.size(), false),
+        has_owner_(candidates_.size(), false) {}
+
+  Pool take(const Resource& resource) {
+    Pool pool;
+    pool.resource = resource;
+    pool.sickness = sickness_of(resource, inventory_);
+    const bool shared = resource.sharing.has_value();
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      const auto& candidate = candidates_[i];
+      if (candidate.type() != resource.type || (given_[i] && !shared)) continue;
+      const auto selector =
+          std::find_if(resource.selectors.begin(), resource.selectors.end(),
+                       [&](const Selector& one) { return !refusal(one, candidate); });
+      if (selector == resource.selectors.end() || reason_against(candidate, shared)) continue;
+      pool.members.push_back(member_of(candidate, resource, *selector, knowledge_));
+      has_owner_[i] = true;
+      if (!shared) given_[i] = true;
+    }
+    if (resource.nccl_env) measure_gpus(inventory_, pool);
+    return pool;
+  }
+
+  [[nodiscard]] std::vector<LeftOut> left_out() const {
+    std::vector<LeftOut> left_out;
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      if (has_owner_[i]) continue;
+      if (auto reason = reason_against(candidates_[i], false)) {
+        left_out.push_back({candidates_[i].id(), std::move(*reason)});
+      }
+    }
+    return left_out;
+  }
+
+ private:
+  const Inventory& inventory_;
+  const Knowledge& knowledge_;
+  std::vector<Candidate> candidates_;
+  std::vector<bool> given_;      // to a resource that does not share it
+  std::vector<bool> has_owner_;  // of any kind
+};
+
+// By the configuration alone, so that a container finds the same names on every node.
+bool several_have_nccl_env(const config::Config& config) {
+  int count = 0;
+  for (const auto& resource : config.resources) {
+    if (resource.nccl_env) count += resource.rails_auto ? 2 : 1;
+  }
+  return count > 1;
 }
 
 }  // namespace
@@ -98,42 +134,42 @@ std::optional<std::string> reason_against(const PciFunction& function) {
 Selection select(const config::Config& config, const Inventory& inventory,
                  const Knowledge& knowledge) {
   Selection selection;
-  std::vector<const PciFunction*> free;
-  for (const auto& function : inventory.functions()) {
-    if (!function.is_network()) continue;
-    if (auto reason = reason_against(function)) {
-      selection.left_out.push_back({function.address, std::move(*reason)});
-    } else {
-      free.push_back(&function);
-    }
-  }
+  Selecting selecting(inventory, knowledge);
   for (const auto& resource : config.resources) {
-    Pool pool;
-    pool.resource = resource;
-    std::vector<const PciFunction*> rest;
-    for (const auto* function : free) {
-      const auto selector =
-          std::find_if(resource.selectors.begin(), resource.selectors.end(),
-                       [&](const Selector& one) { return takes(one, *function, inventory); });
-      if (selector == resource.selectors.end()) {
-        rest.push_back(function);
-      } else {
-        Member member;
-        member.id = function->address.to_string();
-        member.address = function->address;
-        if (!resource.exclude_topology) member.numa_node = function->numa_node;
-        member.rdma = selector->is_rdma;
-        member.driver = function->driver;
-        member.pf = function->pf;
-        const auto sick = knowledge.sick.find(member.address);
-        if (sick != knowledge.sick.end()) member.sickness = sick->second;
-        pool.members.push_back(std::move(member));
-      }
+    auto pool = selecting.take(resource);
+    if (!resource.rails_auto) {
+      selection.pools.push_back(std::move(pool));
+      continue;
     }
-    free = std::move(rest);
-    selection.pools.push_back(std::move(pool));
+    const auto known = knowledge.rails.find(resource.full_name());
+    auto rails =
+        order_rails(pool.members, inventory,
+                    known == knowledge.rails.end() ? std::vector<PciAddress>{} : known->second);
+    for (auto& rail : split_into_rails(std::move(pool), rails)) {
+      selection.pools.push_back(std::move(rail));
+    }
+    selection.rails[resource.full_name()] = std::move(rails);
+  }
+  selection.left_out = selecting.left_out();
+
+  const bool several = several_have_nccl_env(config);
+  for (auto& pool : selection.pools) {
+    pool.nccl_names_carry_resource = several && pool.resource.nccl_env;
   }
   return selection;
+}
+
+device::ScanOptions scan_options(const config::Config& config, device::ScanOptions options) {
+  for (const auto& resource : config.resources) {
+    options.accelerators |= resource.type == config::DeviceType::accelerator;
+    options.sub_functions |= resource.type == config::DeviceType::auxiliary;
+    for (const auto& selector : resource.selectors) {
+      options.acpi_indexes |= !selector.acpi_indexes.empty();
+      options.p_keys |= !selector.p_keys.empty();
+      options.firmware_apps |= !selector.ddp_profiles.empty();
+    }
+  }
+  return options;
 }
 
 }  // namespace railhead::pool

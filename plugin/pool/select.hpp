@@ -12,17 +12,23 @@
 
 namespace railhead::pool {
 
+struct Vdpa {
+  config::VdpaType type = config::VdpaType::vhost;
+  std::string name;  // "vdpa0"
+  friend bool operator==(const Vdpa&, const Vdpa&) = default;
+};
+
 struct Member {
-  std::string id;                // PCI address, or auxiliary device name ("mlx5_core.sf.4")
-  PciAddress address;            // of the PCI function; of an auxiliary device, its parent
+  std::string id;                // PCI address, or a sub-function's name ("mlx5_core.sf.4")
+  PciAddress address;            // of the PCI function; of a sub-function, its PF
   std::optional<int> numa_node;  // absent: no topology hint
   // What Allocate gives with it.
-  bool rdma = false;                     // its RDMA devices
-  bool vhost_net = false;                // /dev/vhost-net and /dev/net/tun
-  std::optional<config::VdpaType> vdpa;  // its vDPA device
+  bool rdma = false;       // its RDMA devices
+  bool vhost_net = false;  // /dev/vhost-net and /dev/net/tun
+  std::optional<Vdpa> vdpa;
   std::string driver;
-  std::optional<PciAddress> pf;               // of a VF
-  std::optional<std::string> representor;     // of a VF in switchdev mode: a netdev's name
+  std::optional<PciAddress> pf;               // of a VF or sub-function
+  std::optional<std::string> representor;     // its netdev on the host's switch, in switchdev mode
   std::vector<device::PcieDistance> to_gpus;  // to each of Pool::gpus
 
   std::string sickness;               // why it must not be given out; "": it is healthy
@@ -40,7 +46,7 @@ struct Pool {
 };
 
 struct LeftOut {
-  PciAddress device;
+  std::string device;  // as Member::id
   std::string reason;
   friend bool operator==(const LeftOut&, const LeftOut&) = default;
 };
@@ -59,9 +65,14 @@ struct Knowledge {
 };
 
 // A device belongs to the first resource that takes it, in the configuration's order; within a
-// resource the first selector that takes it decides what is given with it.
+// resource the first selector that takes it decides what is given with it. Resources that share
+// their devices take nothing away: they have all that fit.
 [[nodiscard]] Selection select(const config::Config& config, const device::Inventory& inventory,
                                const Knowledge& knowledge = {});
+
+// `options` and what selectors ask for besides.
+[[nodiscard]] device::ScanOptions scan_options(const config::Config& config,
+                                               device::ScanOptions options);
 
 // What kubelet is told to be there.
 struct Offer {

@@ -232,6 +232,9 @@ class FakeHost::Devlink final : public host::Devlink {
   Result<std::optional<std::string>> eswitch_mode(std::string_view) override {
     return fake_.eswitch_mode;
   }
+  Result<std::optional<std::string>> firmware_app(std::string_view) override {
+    return std::nullopt;
+  }
 
  private:
   FakeHost& fake_;

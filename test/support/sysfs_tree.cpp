@@ -58,13 +58,15 @@ void SysfsTree::add(const TreeFunction& function) {
     write(folder + "/sriov_totalvfs", std::to_string(*function.total_vfs));
     write(folder + "/sriov_numvfs", "0");
   }
-  for (const auto& netdev : function.netdevs) {
-    const std::string net = fmt::format("{}/net/{}", folder, netdev.name);
-    write(net + "/type", std::to_string(netdev.type));
-    write(net + "/mtu", std::to_string(netdev.mtu));
-    write(net + "/address", netdev.address);
-  }
+  for (const auto& netdev : function.netdevs) add_netdev(folder, netdev);
   for (const auto& device : function.rdma) add_rdma(folder, device);
+}
+
+void SysfsTree::add_netdev(const std::string& folder, const TreeNetdev& netdev) {
+  const std::string net = fmt::format("{}/net/{}", folder, netdev.name);
+  write(net + "/type", std::to_string(netdev.type));
+  write(net + "/mtu", std::to_string(netdev.mtu));
+  write(net + "/address", netdev.address);
 }
 
 void SysfsTree::add_rdma(const std::string& folder, const TreeRdma& device) {
@@ -91,6 +93,31 @@ void SysfsTree::add_vf(const std::string& pf, unsigned index, const TreeFunction
   unsigned number = 0;
   std::ifstream(pf_folder + "/sriov_numvfs") >> number;
   write(pf_folder + "/sriov_numvfs", std::to_string(number + 1));
+}
+
+void SysfsTree::add_sub_function(const std::string& pf, const TreeSubFunction& sub_function) {
+  const std::string below = folder(pf) + '/' + sub_function.name;
+  write(below + "/sfnum", std::to_string(sub_function.number));
+  if (!sub_function.driver.empty()) {
+    fs::create_symlink("../../../bus/auxiliary/drivers/" + sub_function.driver, below + "/driver");
+  }
+  for (const auto& netdev : sub_function.netdevs) add_netdev(below, netdev);
+  for (const auto& device : sub_function.rdma) add_rdma(below, device);
+  fs::create_directories(root_ + "/bus/auxiliary/devices");
+  fs::create_symlink(below, root_ + "/bus/auxiliary/devices/" + sub_function.name);
+}
+
+void SysfsTree::add_vdpa(const std::string& function, const std::string& name,
+                         const std::string& driver, unsigned number) {
+  const std::string below = folder(function) + '/' + name;
+  fs::create_directories(below);
+  if (!driver.empty()) {
+    fs::create_symlink("../../../bus/vdpa/drivers/" + driver, below + "/driver");
+  }
+  if (driver == "vhost_vdpa")
+    fs::create_directories(fmt::format("{}/vhost-vdpa-{}", below, number));
+  fs::create_directories(root_ + "/bus/vdpa/devices");
+  fs::create_symlink(below, root_ + "/bus/vdpa/devices/" + name);
 }
 
 PciAddress mlx5_pf(unsigned pf) { return {0, static_cast<uint8_t>(0x10 + 0x10 * pf), 0, 0}; }

@@ -37,6 +37,14 @@ struct TreeFunction {
   std::vector<TreeRdma> rdma = {};
 };
 
+struct TreeSubFunction {
+  std::string name;  // "mlx5_core.sf.4"
+  unsigned number = 0;
+  std::string driver = "mlx5_core.sf";  // "": none is bound
+  std::vector<TreeNetdev> netdevs = {};
+  std::vector<TreeRdma> rdma = {};
+};
+
 class SysfsTree {
  public:
   // Everything goes below `root`, which stands for /sys.
@@ -45,12 +53,17 @@ class SysfsTree {
   void add(const TreeFunction& function);
   // The VF `index` of a PF that was added with total_vfs: virtfnN, physfn and sriov_numvfs too.
   void add_vf(const std::string& pf, unsigned index, const TreeFunction& vf);
+  void add_sub_function(const std::string& pf, const TreeSubFunction& sub_function);
+  // A vDPA device of a function, with the folder "vhost-vdpa-<number>" when vhost_vdpa is bound.
+  void add_vdpa(const std::string& function, const std::string& name, const std::string& driver,
+                unsigned number = 0);
   // The folder of a function that was added.
   [[nodiscard]] std::string folder(const std::string& address) const;
   // A file with a newline at its end, its folders made where missing.
   void write(const std::string& path, const std::string& text);
 
  private:
+  void add_netdev(const std::string& folder, const TreeNetdev& netdev);
   void add_rdma(const std::string& folder, const TreeRdma& device);
   std::string root_;
 };

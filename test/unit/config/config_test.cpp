@@ -103,7 +103,7 @@ TEST_CASE("all errors are told at once, each with its path and what was expected
 }
 
 TEST_CASE("missing, empty and wrongly typed parts are errors with their path") {
-  CHECK(contains_text(errors("{}"), "resourceList: missing"));
+  CHECK(contains_text(errors("{}"), "resourceList: missing, and so are configList and pools"));
   CHECK(contains_text(errors(R"({"resourceList":{}})"), "resourceList: expected a list"));
   CHECK(contains_text(errors(R"({"resourceList":[1]})"), "resourceList[0]"));
   CHECK(contains_text(errors(R"({"resourceList":[{"selectors":{}}]})"), "resourceName: missing"));
@@ -115,28 +115,68 @@ TEST_CASE("missing, empty and wrongly typed parts are errors with their path") {
                       "resourceList[0].selectors[0]"));
 }
 
-TEST_CASE("what is not offered yet is refused, not ignored") {
-  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"x","deviceType":"accelerator",
-                                 "selectors":{}}]})"),
-                      "deviceType: \"accelerator\" is not supported yet"));
-  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"x","deviceType":"netdevice",
-                                 "selectors":{}}]})"),
-                      "deviceType: \"netdevice\": expected \"netDevice\""));
-  for (const auto* key : {"acpiIndexes", "auxTypes", "ddpProfiles", "pKeys"}) {
-    INFO(key);
-    const auto text = fmt::format(
-        R"({{"resourceList":[{{"resourceName":"x","selectors":{{"{}":["a"]}}}}]}})", key);
-    CHECK(contains_text(errors(text), fmt::format("{}: is not supported yet", key)));
-  }
-  CHECK(contains_text(
-      errors(R"({"resourceList":[{"resourceName":"x","selectors":{"needVhostNet":true}}]})"),
-      "needVhostNet: is not supported yet"));
+TEST_CASE("every selector of a netDevice is read") {
+  const auto selector_ = selector(R"({"acpiIndexes":["101"],"ddpProfiles":["GTPv1-C/U IPv4/IPv6"],
+    "pKeys":["0xFFFF"],"needVhostNet":true,"vdpaType":"vhost"})");
+  CHECK(selector_.acpi_indexes == std::vector<std::string>{"101"});
+  CHECK(selector_.ddp_profiles == std::vector<std::string>{"GTPv1-C/U IPv4/IPv6"});
+  CHECK(selector_.p_keys == std::vector<std::string>{"0xffff"});
+  CHECK(selector_.need_vhost_net);
+  CHECK(selector_.vdpa == VdpaType::vhost);
+  CHECK(selector(R"({"vdpaType":"virtio"})").vdpa == VdpaType::virtio);
+}
+
+TEST_CASE("accelerators and sub-functions are read, each with its own selectors") {
+  const auto config = good(R"({"resourceList":[
+    {"resourceName":"a","deviceType":"accelerator","selectors":{"vendors":["8086"]}},
+    {"resourceName":"s","deviceType":"auxNetDevice","selectors":{"auxTypes":["sf"],
+     "pfNames":["p0#1-3"],"isRdma":true}}]})");
+  CHECK(config.resources[0].type == DeviceType::accelerator);
+  CHECK(config.resources[1].type == DeviceType::auxiliary);
+  CHECK(config.resources[1].selectors[0].aux_types == std::vector<std::string>{"sf"});
+}
+
+TEST_CASE("a selector that the device type does not have is ignored with a warning") {
+  const auto parsed = parse(
+      R"({"resourceList":[{"resourceName":"x","deviceType":"accelerator","selectors":{
+          "vendors":["8086"],"pfNames":["p0"],"pKeys":null,"isRdma":false}}]})",
+      "example.com");
+  CHECK(parsed.errors.empty());
+  CHECK(parsed.warnings ==
+        std::vector<std::string>{"resourceList[0].selectors.pfNames: is no selector of this "
+                                 "deviceType, ignored"});
+  CHECK(parsed.config.resources[0].selectors[0].pf_names.empty());
+}
+
+TEST_CASE("values that no device can have are errors") {
+  const auto type =
+      errors(R"({"resourceList":[{"resourceName":"x","deviceType":"netdevice","selectors":{}}]})");
+  CHECK(contains_text(type, "deviceType: \"netdevice\": expected \"netDevice\", \"accelerator\""));
+  const auto aux = errors(R"({"resourceList":[
+    {"resourceName":"x","deviceType":"auxNetDevice","selectors":{}},
+    {"resourceName":"y","deviceType":"auxNetDevice","selectors":{"auxTypes":["eth"]}}]})");
+  CHECK(contains_text(aux, "resourceList[0].selectors.auxTypes: missing; expected [\"sf\"]"));
+  CHECK(contains_text(aux, "resourceList[1].selectors.auxTypes[0]: \"eth\": expected \"sf\""));
+  const auto net = errors(R"({"resourceList":[{"resourceName":"x","selectors":{"pKeys":["8001"],
+    "vdpaType":"vhost","isRdma":true}},{"resourceName":"y","selectors":{"vdpaType":"Vhost"}}]})");
+  CHECK(contains_text(net, "selectors.pKeys[0]: \"8001\": expected 0x and four hex digits"));
+  CHECK(contains_text(net, "selectors.vdpaType: and isRdma exclude each other"));
+  CHECK(contains_text(net, "selectors.vdpaType: \"Vhost\": expected \"virtio\" or \"vhost\""));
+  CHECK(net.size() == 3);
+}
+
+TEST_CASE("vdpaType and isRdma may stand in two selectors of a resource") {
+  CHECK(good(R"({"resourceList":[{"resourceName":"x",
+    "selectors":[{"vdpaType":"vhost"},{"isRdma":true}]}]})")
+            .resources[0]
+            .selectors.size() == 2);
 }
 
 TEST_CASE("a resource name twice is an error") {
-  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"a","selectors":{}},
+  CHECK(contains_text(
+      errors(R"({"resourceList":[{"resourceName":"a","selectors":{}},
                                                  {"resourceName":"a","selectors":{}}]})"),
-                      "resourceList[1].resourceName: example.com/a is there already"));
+      "resourceList[1].resourceName: example.com/a is there already, at resourceList[0]"));
 }
 
 TEST_CASE("names that kubelet would refuse are errors") {
@@ -173,12 +213,12 @@ TEST_CASE("text that is no JSON is told with line and column; trailing text is a
   CHECK(contains_text(errors("{\n  \"resourceList\": [,]\n}"), "line 2, column"));
   CHECK_FALSE(errors(R"({"resourceList":[]} x)").empty());
   CHECK(errors("# a comment") ==
-        std::vector<std::string>{
-            "the configuration: expected an object with the key resourceList, got null"});
+        std::vector<std::string>{"the configuration: expected an object with resourceList, "
+                                 "configList or pools, got null"});
   for (const auto* nothing : {"", " \n"}) {
     CHECK(errors(nothing) ==
-          std::vector<std::string>{
-              "the configuration is empty; expected an object with the key resourceList"});
+          std::vector<std::string>{"the configuration: is empty; expected an object with "
+                                   "resourceList, configList or pools"});
   }
 }
 

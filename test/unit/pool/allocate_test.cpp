@@ -8,6 +8,7 @@
 
 #include "device/allocation.hpp"
 #include "test/support/must.hpp"
+#include "test/support/still_host.hpp"
 #include "test/support/sysfs_tree.hpp"
 #include "test/support/temporary_folder.hpp"
 
@@ -17,13 +18,14 @@ namespace {
 using Json = nlohmann::json;
 
 // A pool example.com/vf-1 of two RDMA devices of which the second is in a pod, and one without.
-struct Node {
+struct Allocating {
   TemporaryFolder folder;
   SysfsTree tree{folder.path() + "/sys"};
-  pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/a/dp"};
+  pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/a/dp",
+                      folder.path() + "/dev"};
   pool::Pool pool;
 
-  Node() {
+  Allocating() {
     tree.add({.address = "0000:3b:00.2", .rdma = {{.name = "mlx5_4", .number = 4}}});
     tree.add({.address = "0000:3b:00.3",
               .rdma = {{.name = "mlx5_5", .number = 5, .in_host_namespace = false}}});
@@ -62,7 +64,7 @@ std::vector<std::string> host_paths(const pool::Allocation& allocation) {
 }  // namespace
 
 TEST_CASE("a container gets each device's nodes, and rdma_cm once at the end") {
-  Node node;
+  Allocating node;
   const auto allocation =
       must(pool::allocate(node.pool, {"0000:3b:00.3", "0000:3b:00.2"}, node.places));
   CHECK(host_paths(allocation) ==
@@ -73,14 +75,14 @@ TEST_CASE("a container gets each device's nodes, and rdma_cm once at the end") {
 }
 
 TEST_CASE("rdma_cm is not named where the kernel has none") {
-  Node node;
+  Allocating node;
   std::filesystem::remove_all(node.places.sysfs + "/class/misc/rdma_cm");
   const auto allocation = must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
   CHECK(allocation.device_nodes.back().host_path == "/dev/infiniband/issm4");
 }
 
 TEST_CASE("the ids stand in PCI order, whatever order kubelet gave") {
-  Node node;
+  Allocating node;
   const auto allocation = must(
       pool::allocate(node.pool, {"0000:3b:00.4", "0000:3b:00.3", "0000:3b:00.2"}, node.places));
   CHECK(allocation.envs.at("PCIDEVICE_EXAMPLE_COM_VF-1") ==
@@ -88,7 +90,7 @@ TEST_CASE("the ids stand in PCI order, whatever order kubelet gave") {
 }
 
 TEST_CASE("the INFO variable tells nodes, RDMA device and additional info of each id") {
-  Node node;
+  Allocating node;
   const auto allocation =
       must(pool::allocate(node.pool, {"0000:3b:00.3", "0000:3b:00.4"}, node.places));
   CHECK(allocation.envs.at("PCIDEVICE_EXAMPLE_COM_VF-1_INFO") ==
@@ -100,7 +102,7 @@ TEST_CASE("the INFO variable tells nodes, RDMA device and additional info of eac
 }
 
 TEST_CASE("nodes are those of now, not of the scan") {
-  Node node;
+  Allocating node;
   const auto folder = node.tree.folder("0000:3b:00.2") + "/infiniband_verbs";
   std::filesystem::rename(folder + "/uverbs4", folder + "/uverbs11");
   const auto allocation = must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
@@ -108,7 +110,7 @@ TEST_CASE("nodes are those of now, not of the scan") {
 }
 
 TEST_CASE("each device has a devinfo file that all may read") {
-  Node node;
+  Allocating node;
   must(pool::allocate(node.pool, {"0000:3b:00.2", "0000:3b:00.4"}, node.places));
   const auto rdma = Json::parse(must(host::read_file(node.devinfo("0000:3b:00.2"))));
   CHECK(rdma == Json::parse(R"({"type":"pci","version":"1.1.0",
@@ -120,7 +122,7 @@ TEST_CASE("each device has a devinfo file that all may read") {
 }
 
 TEST_CASE("what was given is left for the CNI binary to compare with") {
-  Node node;
+  Allocating node;
   must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
   const auto record = must(device::read_allocation(node.places.run, {0, 0x3b, 0, 2}));
   REQUIRE(record);
@@ -130,7 +132,7 @@ TEST_CASE("what was given is left for the CNI binary to compare with") {
 }
 
 TEST_CASE("that a device was given without RDMA is left too, in place of what was given before") {
-  Node node;
+  Allocating node;
   must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
   node.pool.members.at(0).rdma = false;
   must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
@@ -140,7 +142,7 @@ TEST_CASE("that a device was given without RDMA is left too, in place of what wa
 }
 
 TEST_CASE("an id of another pool is an error that names it and the resource") {
-  Node node;
+  Allocating node;
   const auto allocation = pool::allocate(node.pool, {"0000:3b:00.7"}, node.places);
   REQUIRE(is(allocation, ErrorCode::not_found));
   CHECK(allocation.error().message.find("device 0000:3b:00.7 is not one of the 3 devices of "
@@ -148,7 +150,7 @@ TEST_CASE("an id of another pool is an error that names it and the resource") {
 }
 
 TEST_CASE("a device that went away, or lost its RDMA device, is an error that says so") {
-  Node node;
+  Allocating node;
   std::filesystem::remove_all(node.tree.folder("0000:3b:00.2") + "/infiniband_verbs");
   std::filesystem::remove_all(node.tree.folder("0000:3b:00.2") + "/infiniband_mad");
   CHECK(is(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places), ErrorCode::unavailable));
@@ -159,8 +161,75 @@ TEST_CASE("a device that went away, or lost its RDMA device, is an error that sa
 }
 
 TEST_CASE("an empty request gets an empty answer") {
-  Node node;
+  Allocating node;
   CHECK(must(pool::allocate(node.pool, {}, node.places)) == pool::Allocation{});
+}
+
+TEST_CASE("the devinfo file moves with a device that becomes another resource's") {
+  Allocating node;
+  must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
+  const auto before = node.devinfo("0000:3b:00.2");
+  node.pool.resource.name = "other";
+  must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
+  CHECK_FALSE(std::filesystem::exists(before));
+  CHECK(
+      std::filesystem::exists(node.places.devinfo + "/example.com-other-0000:3b:00.2-device.json"));
+}
+
+TEST_CASE("devinfo tells a VF's PF, its representor and vhost-net") {
+  Allocating node;
+  node.tree.write(node.places.dev + "/vhost-net", "");
+  node.tree.write(node.places.dev + "/net/tun", "");
+  auto& member = node.pool.members.at(2);
+  member.pf = PciAddress{0, 0x3b, 0, 0};
+  member.representor = "p0_2";
+  member.vhost_net = true;
+  const auto allocation = must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places));
+  CHECK(host_paths(allocation) == std::vector<std::string>{"/dev/vhost-net", "/dev/net/tun"});
+  CHECK(Json::parse(must(host::read_file(node.devinfo("0000:3b:00.4")))) ==
+        Json::parse(R"({"type":"pci","version":"1.1.0","pci":{"pci-address":"0000:3b:00.4",
+          "vhost-net":"/dev/vhost-net","pf-pci-address":"0000:3b:00.0",
+          "representor-device":"p0_2"}})"));
+  CHECK(
+      Json::parse(allocation.envs.at("PCIDEVICE_EXAMPLE_COM_VF-1_INFO"))["0000:3b:00.4"]["vhost"] ==
+      Json::parse(R"({"net-mount":"/dev/vhost-net","tun-mount":"/dev/net/tun"})"));
+}
+
+TEST_CASE("vhost-net is not given where the node has no tun") {
+  Allocating node;
+  node.tree.write(node.places.dev + "/vhost-net", "");
+  node.pool.members.at(2).vhost_net = true;
+  CHECK(must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places)).device_nodes.empty());
+}
+
+TEST_CASE("a pool that is no network device's leaves no devinfo") {
+  Allocating node;
+  node.pool.resource.type = config::DeviceType::accelerator;
+  must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places));
+  CHECK_FALSE(std::filesystem::exists(node.devinfo("0000:3b:00.4")));
+}
+
+TEST_CASE("stale devinfo goes with its device; that of others and of devices here stays") {
+  Allocating node;
+  StillHost still(node.folder.path());
+  must(pool::allocate(node.pool, {"0000:3b:00.2", "0000:3b:00.4"}, node.places));
+  const auto foreign = node.places.devinfo + "/foreign-0000:3b:00.4-device.json";
+  node.tree.write(foreign, "{}");
+  CHECK(must(pool::remove_stale_devinfo(must(device::scan(still.host)), node.places)).empty());
+  std::filesystem::remove(node.places.sysfs + "/bus/pci/devices/0000:3b:00.4");
+  const std::vector<PciAddress> gone = {{0, 0x3b, 0, 4}};
+  const auto inventory = must(device::scan(still.host));
+  CHECK(must(pool::remove_stale_devinfo(inventory, node.places)) == gone);
+  CHECK(must(pool::remove_stale_devinfo(inventory, node.places)).empty());
+  CHECK_FALSE(std::filesystem::exists(node.devinfo("0000:3b:00.4")));
+  CHECK(std::filesystem::exists(node.devinfo("0000:3b:00.2")));
+  CHECK(std::filesystem::exists(foreign));
+}
+
+TEST_CASE("without any allocation there is no devinfo to remove") {
+  Allocating node;
+  StillHost still(node.folder.path());
+  CHECK(must(pool::remove_stale_devinfo(must(device::scan(still.host)), node.places)).empty());
 }
 
 }  // namespace railhead::test

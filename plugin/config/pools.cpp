@@ -1,0 +1,96 @@
+// The project's own grammar: what both others can say, and more.
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "plugin/config/grammar.hpp"
+
+namespace railhead::config {
+namespace {
+
+template <class T>
+struct Word {
+  std::string_view text;
+  T value;
+};
+
+// One of these words; the first of them when the key is missing.
+template <class T>
+T read_word(Object& object, const char* key, std::initializer_list<Word<T>> words) {
+  const auto text = object.string(key);
+  if (!text) return words.begin()->value;
+  std::string expected;
+  for (const auto& word : words) {
+    if (*text == word.text) return word.value;
+    expected += fmt::format("{}\"{}\"", expected.empty() ? "" : " or ", word.text);
+  }
+  object.error(key, fmt::format("\"{}\": expected {}", *text, expected));
+  return words.begin()->value;
+}
+
+// A key with one possible word.
+bool read_switch(Object& object, const char* key, std::string_view word) {
+  return read_word<bool>(object, key, {{"", false}, {word, true}});
+}
+
+Concern read_concern(Object& object, const char* key) {
+  return read_word<Concern>(
+      object, key,
+      {{"warn", Concern::warn}, {"ignore", Concern::ignore}, {"require", Concern::require}});
+}
+
+void read_sharing(Object& object, Resource& resource, Draft& draft) {
+  const bool shared = read_word<bool>(object, "kind", {{"exclusive", false}, {"shared", true}});
+  const auto shares = draft.number(object, "perDevice", 1, kMaxSharesPerDevice);
+  const auto host_network_only = object.boolean("hostNetworkOnly");
+  if (!shared) {
+    for (const auto* key : {"perDevice", "hostNetworkOnly"}) {
+      if (object.value(key)) object.error(key, "is for kind: shared only");
+    }
+    return;
+  }
+  if (!object.value("perDevice")) {
+    object.error("perDevice", "missing; expected the number of shares of each RDMA device");
+  }
+  if (resource.type == DeviceType::accelerator) {
+    object.error("kind", "\"shared\": RDMA devices are shared, an accelerator has none");
+  }
+  resource.sharing =
+      Sharing{Sharing::Unit::device, shares.value_or(1), host_network_only.value_or(false)};
+  for (auto& selector : resource.selectors) {
+    if (selector.vdpa) object.error("kind", "\"shared\": a vDPA device cannot be shared");
+    selector.is_rdma = true;
+  }
+}
+
+void read_health(Object& object, Resource& resource, Draft& draft) {
+  auto health = object.object("health");
+  if (!health) return;
+  resource.health = {read_concern(*health, "link"), read_concern(*health, "rdma")};
+  report_unknown_keys(*health, Grammar::pools, draft);
+}
+
+}  // namespace
+
+void read_pools_item(const Json& json, const std::string& path, Draft& draft) {
+  if (!json.is_object()) return draft.error(path, json.type_name(), "expected an object");
+  Object object(json, path, draft.parsed.errors);
+  Resource resource;
+  draft.read_name(object, draft.default_prefix, resource);
+  read_device_keys(object, Grammar::pools, resource, draft);
+  read_sharing(object, resource, draft);
+  read_health(object, resource, draft);
+  resource.order = read_word<Order>(
+      object, "order",
+      {{"packed", Order::packed}, {"spread", Order::spread}, {"rail", Order::rail}});
+  resource.rails_auto = read_switch(object, "rails", "auto");
+  resource.nccl_env = read_switch(object, "env", "nccl");
+  if (resource.nccl_env && std::none_of(resource.selectors.begin(), resource.selectors.end(),
+                                        [](const Selector& one) { return one.is_rdma; })) {
+    object.error("env", "\"nccl\": names RDMA devices; expected a selector with isRdma: true");
+  }
+  report_unknown_keys(object, Grammar::pools, draft);
+  draft.add(std::move(resource), path);
+}
+
+}  // namespace railhead::config

@@ -1,0 +1,75 @@
+#include "plugin/pool/devinfo.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "device/allocation.hpp"
+#include "host/files.hpp"
+
+namespace railhead::pool {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// As sriov-network-device-plugin calls it: "rdma-vf-0000:3b:00.2-device.json" of rdma/vf.
+std::string file_of(const std::string& resource, const std::string& id, const Places& places) {
+  std::string name = fmt::format("{}-{}-device.json", resource, id);
+  std::replace(name.begin(), name.end(), '/', '-');
+  return places.devinfo + '/' + name;
+}
+
+Json describe(const Member& member, const DeviceNodes& nodes, bool has_vhost_net) {
+  Json details;
+  if (member.vdpa) {
+    details["parent-device"] = member.vdpa->name;
+    details["driver"] = member.vdpa->type == config::VdpaType::vhost ? "vhost" : "virtio";
+    const auto mount = nodes.info.find("vdpa");
+    if (mount != nodes.info.end()) details["path"] = mount->second.at("mount");
+  }
+  details["pci-address"] = member.id;
+  if (!member.vdpa) {
+    if (member.vhost_net && has_vhost_net) details["vhost-net"] = kVhostNet;
+    std::vector<std::string> names;
+    for (const auto& [name, of_device] : nodes.rdma) names.push_back(name);
+    if (!names.empty()) details["rdma-device"] = join(names, ",");
+  }
+  if (member.pf) details["pf-pci-address"] = member.pf->to_string();
+  if (member.representor) details["representor-device"] = *member.representor;
+  const std::string type = member.vdpa ? "vdpa" : "pci";
+  return {{"type", type}, {"version", "1.1.0"}, {type, std::move(details)}};
+}
+
+}  // namespace
+
+Result<void> write_devinfo(const Pool& pool, const Member& member, const DeviceNodes& nodes,
+                           bool has_vhost_net, const std::string& before, const Places& places) {
+  const std::string resource = pool.resource.full_name();
+  if (!before.empty() && before != resource) {
+    auto removed = host::remove_file(file_of(before, member.id, places));
+    if (!removed) return removed;
+  }
+  const auto text =
+      describe(member, nodes, has_vhost_net).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return host::write_file_atomically(file_of(resource, member.id, places), text, 0644);
+}
+
+Result<std::vector<PciAddress>> remove_stale_devinfo(const device::Inventory& inventory,
+                                                     const Places& places) {
+  std::vector<PciAddress> removed;
+  const auto allocated = device::list_allocations(places.run);
+  if (!allocated) return pass(allocated);
+  for (const auto& address : *allocated) {
+    if (inventory.find(address)) continue;
+    const auto allocation = device::read_allocation(places.run, address);
+    if (!allocation) return pass(allocation);
+    if (!*allocation) continue;
+    auto done = host::remove_file(file_of((*allocation)->resource, address.to_string(), places));
+    if (done) done = device::remove_allocation(places.run, address);
+    if (!done) return pass(done);
+    removed.push_back(address);
+  }
+  return removed;
+}
+
+}  // namespace railhead::pool

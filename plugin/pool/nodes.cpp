@@ -1,0 +1,171 @@
+#include "plugin/pool/nodes.hpp"
+
+#include <algorithm>
+
+#include "device/char_devices.hpp"
+#include "device/sub_functions.hpp"
+
+namespace railhead::pool {
+namespace {
+
+using host::Directory;
+
+bool has_entry(const Result<Directory>& folder, const std::string& name) {
+  if (!folder) return false;
+  const auto names = folder->list(".");
+  return names && std::find(names->begin(), names->end(), name) != names->end();
+}
+
+// The first by number of a folder's entries that are `prefix` and a number.
+Result<std::optional<std::string>> first_numbered(const Directory& device,
+                                                  const std::string& folder,
+                                                  std::string_view prefix) {
+  const auto names = device.list(folder);
+  if (is(names, ErrorCode::not_found)) return std::nullopt;
+  if (!names) return pass(names);
+  std::optional<std::pair<uint32_t, std::string>> first;
+  for (const auto& name : *names) {
+    if (!name.starts_with(prefix)) continue;
+    const auto number = parse_int<uint32_t>(std::string_view(name).substr(prefix.size()));
+    if (number && (!first || *number < first->first)) first = {*number, name};
+  }
+  return first ? std::optional(first->second) : std::nullopt;
+}
+
+void give(DeviceNodes& nodes, const std::string& path) { nodes.nodes.push_back({path, path}); }
+
+}  // namespace
+
+NodeReader::NodeReader(Directory sysfs, const Places& places)
+    : sysfs_(std::move(sysfs)),
+      // There only while rdma_ucm is loaded.
+      has_connection_manager_(sysfs_.sub("class/misc/rdma_cm").has_value()),
+      has_vhost_net_(has_entry(Directory::open(places.dev), "vhost-net") &&
+                     has_entry(Directory::open(places.dev + "/net"), "tun")) {}
+
+Result<NodeReader> NodeReader::open(const Places& places) {
+  auto sysfs = Directory::open(places.sysfs);
+  if (!sysfs) return pass(sysfs);
+  return NodeReader(std::move(*sysfs), places);
+}
+
+Result<Directory> NodeReader::folder_of(const Member& member) const {
+  return sysfs_.sub(
+      (device::is_sub_function(member.id) ? "bus/auxiliary/devices/" : "bus/pci/devices/") +
+      member.id);
+}
+
+std::vector<uint32_t> NodeReader::ports_of(const Member& member,
+                                           const std::string& rdma_device) const {
+  const auto device = folder_of(member);
+  std::vector<uint32_t> ports;
+  if (device) {
+    const auto names = device->list(fmt::format("infiniband/{}/ports", rdma_device));
+    for (const auto& name : names.value_or(std::vector<std::string>{})) {
+      if (const auto number = parse_int<uint32_t>(name)) ports.push_back(*number);
+    }
+  }
+  std::sort(ports.begin(), ports.end());
+  return ports.empty() ? std::vector<uint32_t>{1} : ports;
+}
+
+Result<DeviceNodes> NodeReader::read(const Member& member) const {
+  const auto device = folder_of(member);
+  if (is(device, ErrorCode::not_found)) {
+    return fail(ErrorCode::not_found, "device {} is gone from this node", member.id);
+  }
+  if (!device) return pass(device);
+  DeviceNodes nodes;
+  if (member.rdma) {
+    if (auto done = read_rdma(*device, member, nodes); !done) return pass(done);
+  }
+  if (member.driver == "vfio-pci") {
+    if (auto done = read_vfio(*device, member, nodes); !done) return pass(done);
+  } else if (device::is_userspace_driver(member.driver)) {
+    if (auto done = read_uio(*device, member, nodes); !done) return pass(done);
+  }
+  if (member.vdpa) {
+    if (auto done = read_vdpa(*device, member, nodes); !done) return pass(done);
+  }
+  if (member.vhost_net && has_vhost_net_) {
+    give(nodes, std::string(kVhostNet));
+    give(nodes, std::string(kTun));
+    nodes.info["vhost"] = {{"net-mount", std::string(kVhostNet)}, {"tun-mount", std::string(kTun)}};
+  }
+  return nodes;
+}
+
+// With several RDMA devices per function a key of _INFO can name but one: rdma_dev the first, the
+// others the last, as the readers of this variable know it.
+Result<void> NodeReader::read_rdma(const Directory& device, const Member& member,
+                                   DeviceNodes& nodes) const {
+  auto rdma = device::read_char_devices(device);
+  if (!rdma) return pass(rdma, member.id);
+  if (rdma->empty()) {
+    return fail(ErrorCode::unavailable,
+                "device {} has no RDMA device now, which its pool promises; see whether its RDMA "
+                "driver and ib_uverbs are loaded",
+                member.id);
+  }
+  auto& info = nodes.info["rdma"];
+  info["rdma_dev"] = rdma->begin()->first;
+  for (const auto& [name, of_device] : *rdma) {
+    for (const auto& node : of_device) {
+      give(nodes, node.path());
+      info[std::string(to_string(node.kind))] = node.path();
+    }
+  }
+  if (has_connection_manager_) info["rdma_cm"] = kConnectionManager;
+  nodes.rdma = std::move(*rdma);
+  return {};
+}
+
+// Without an IOMMU (enable_unsafe_noiommu_mode) the kernel calls the group's node noiommu-N;
+// programs look for the plain number.
+Result<void> NodeReader::read_vfio(const Directory& device, const Member& member,
+                                   DeviceNodes& nodes) const {
+  const auto group = device.link_name("iommu_group");
+  if (!group) {
+    return fail(ErrorCode::unavailable, "device {} has no IOMMU group, which vfio-pci needs: {}",
+                member.id, group.error().message);
+  }
+  const auto name = sysfs_.read(fmt::format("kernel/iommu_groups/{}/name", *group));
+  const bool without_iommu = name && *name == "vfio-noiommu";
+  const std::string path = "/dev/vfio/" + *group;
+  give(nodes, "/dev/vfio/vfio");
+  nodes.nodes.push_back({without_iommu ? "/dev/vfio/noiommu-" + *group : path, path});
+  nodes.info["vfio"] = {{"mount", "/dev/vfio/vfio"}, {"dev-mount", path}};
+  return {};
+}
+
+Result<void> NodeReader::read_uio(const Directory& device, const Member& member,
+                                  DeviceNodes& nodes) {
+  const auto name = first_numbered(device, "uio", "uio");
+  if (!name) return pass(name, member.id);
+  if (!*name) {
+    return fail(ErrorCode::unavailable, "device {} has no uio device now, which {} should make",
+                member.id, member.driver);
+  }
+  give(nodes, "/dev/" + **name);
+  nodes.info["uio"] = {{"mount", "/dev/" + **name}};
+  return {};
+}
+
+// virtio_vdpa makes a netdev, no node.
+Result<void> NodeReader::read_vdpa(const Directory& device, const Member& member,
+                                   DeviceNodes& nodes) {
+  if (member.vdpa->type != config::VdpaType::vhost) return {};
+  const auto name = first_numbered(device, member.vdpa->name, "vhost-vdpa-");
+  if (!name) return pass(name, member.id);
+  if (!*name) {
+    return fail(
+        ErrorCode::unavailable,
+        "vDPA device {} of {} has no vhost-vdpa device now; see whether vhost_vdpa is bound",
+        member.vdpa->name, member.id);
+  }
+  give(nodes, "/dev/" + **name);
+  nodes.info["vdpa"] = {{"mount", "/dev/" + **name}};
+  return {};
+}
+
+}  // namespace railhead::pool

@@ -1,0 +1,53 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "device/values.hpp"
+#include "plugin/pool/allocate.hpp"
+
+namespace railhead::pool {
+
+// What a container gets of one device, as it stands now: a namespace move or a rebound driver may
+// have changed it since the scan.
+struct DeviceNodes {
+  std::map<std::string, std::vector<device::CharDevice>> rdma;  // by RDMA device
+  std::vector<DeviceNode> nodes;                                // all but rdma_cm
+  // What _INFO tells: "vfio" -> {"mount": "/dev/vfio/vfio", …}.
+  std::map<std::string, std::map<std::string, std::string>> info;
+};
+
+inline constexpr std::string_view kConnectionManager = "/dev/infiniband/rdma_cm";
+inline constexpr std::string_view kVhostNet = "/dev/vhost-net";
+inline constexpr std::string_view kTun = "/dev/net/tun";
+
+// Looks at several devices of one node.
+class NodeReader {
+ public:
+  [[nodiscard]] static Result<NodeReader> open(const Places& places);
+
+  // Errors: not_found (the device is gone), unavailable (it lacks what its pool promises), io.
+  [[nodiscard]] Result<DeviceNodes> read(const Member& member) const;
+
+  // The ports of its RDMA device; 1 while the device is in another namespace.
+  [[nodiscard]] std::vector<uint32_t> ports_of(const Member& member,
+                                               const std::string& rdma_device) const;
+
+  // Whether these nodes can be given at all; to name a missing one fails the container.
+  [[nodiscard]] bool has_connection_manager() const { return has_connection_manager_; }
+  [[nodiscard]] bool has_vhost_net() const { return has_vhost_net_; }
+
+ private:
+  NodeReader(host::Directory sysfs, const Places& places);
+  [[nodiscard]] Result<host::Directory> folder_of(const Member& member) const;
+  Result<void> read_rdma(const host::Directory& device, const Member&, DeviceNodes&) const;
+  Result<void> read_vfio(const host::Directory& device, const Member&, DeviceNodes&) const;
+  static Result<void> read_uio(const host::Directory& device, const Member&, DeviceNodes&);
+  static Result<void> read_vdpa(const host::Directory& device, const Member&, DeviceNodes&);
+
+  host::Directory sysfs_;
+  bool has_connection_manager_;
+  bool has_vhost_net_;
+};
+
+}  // namespace railhead::pool

@@ -1,0 +1,239 @@
+// configList, pools, and several grammars and files together.
+#include <algorithm>
+#include <fstream>
+
+#include <catch2/catch_test_macros.hpp>
+#include <fmt/ranges.h>
+
+#include "plugin/config/config.hpp"
+#include "plugin/config/files.hpp"
+#include "test/support/must.hpp"
+#include "test/support/temporary_folder.hpp"
+
+namespace railhead::test {
+namespace {
+
+using config::Concern;
+using config::Sharing;
+using Texts = std::vector<std::string>;
+
+config::Config good(std::string_view text) {
+  auto parsed = config::parse(text, "example.com");
+  for (const auto& error : parsed.errors) FAIL_CHECK(error.message);
+  return parsed.config;
+}
+
+Texts errors(std::string_view text) {
+  Texts messages;
+  for (const auto& error : config::parse(text, "example.com").errors) {
+    messages.push_back(error.message);
+  }
+  return messages;
+}
+
+bool contains_text(const Texts& lines, std::string_view text) {
+  return std::any_of(lines.begin(), lines.end(),
+                     [&](const auto& line) { return line.find(text) != std::string::npos; });
+}
+
+void write(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
+
+}  // namespace
+
+TEST_CASE("configList offers shares of a whole pool of RDMA devices") {
+  const auto config = good(R"({"periodicUpdateInterval":300,"configList":[
+    {"resourceName":"hca_a","rdmaHcaMax":1000,"selectors":{"vendors":["15B3"],
+     "deviceIDs":["1017"],"drivers":["mlx5_core"],"ifNames":["ens1"],"linkTypes":["ether"]}},
+    {"resourceName":"hca_b","resourcePrefix":"example.org","rdmaHcaMax":5,"hostNetworkOnly":true,
+     "devices":["ib0","ib1"]}]})");
+  CHECK(config.rescan == std::chrono::seconds(300));
+  const auto& first = config.resources.at(0);
+  CHECK(first.full_name() == "rdma/hca_a");
+  CHECK(first.sharing == Sharing{Sharing::Unit::pool, 1000});
+  const auto& selector = first.selectors.at(0);
+  CHECK(selector.vendors == Texts{"15b3"});
+  CHECK(selector.devices == Texts{"1017"});
+  CHECK(selector.drivers == Texts{"mlx5_core"});
+  CHECK(selector.if_names == Texts{"ens1"});
+  CHECK(selector.link_types == Texts{"ether"});
+  CHECK(selector.is_rdma);
+  const auto& second = config.resources.at(1);
+  CHECK(second.full_name() == "example.org/hca_b");
+  CHECK(second.sharing->host_network_only);
+  CHECK(second.selectors.at(0).if_names == Texts{"ib0", "ib1"});
+}
+
+TEST_CASE("an update interval of 0, or none, asks for no rescan") {
+  const auto* list = R"("configList":[{"resourceName":"a","devices":["ib0"]}])";
+  CHECK_FALSE(good(fmt::format("{{{}}}", list)).rescan);
+  CHECK_FALSE(good(fmt::format(R"({{"periodicUpdateInterval":0,{}}})", list)).rescan);
+}
+
+TEST_CASE("what is wrong in configList is told with its path") {
+  const auto messages = errors(R"({"periodicUpdateInterval":-1,"configList":[
+    {"resourceName":"a","rdmaHcaMax":-1,"devices":["ib0"]},
+    {"resourceName":"b","rdmaHcaMax":"5","devices":["ib0"]},
+    {"resourceName":"c","devices":["ib0"],"selectors":{"vendors":["15b3"]}},
+    {"resourceName":"d"},{"resourceName":"e","selectors":{}}, 7,
+    {"resourceName":"g","rdmaHcaMax":100001,"devices":["ib0"]}]})");
+  for (const auto* expected :
+       {"periodicUpdateInterval: -1: expected a whole number from 0 to 86400",
+        "configList[0].rdmaHcaMax: -1: expected a whole number from 0 to 100000",
+        "configList[1].rdmaHcaMax: \"5\": expected a whole number",
+        "configList[2].devices: and selectors exclude each other",
+        "configList[3].selectors: missing or empty", "configList[4].selectors: missing or empty",
+        "configList[5]: number: expected an object",
+        "configList[6].rdmaHcaMax: 100001: expected"}) {
+    INFO(expected);
+    CHECK(contains_text(messages, expected));
+  }
+  CHECK(messages.size() == 8);
+}
+
+TEST_CASE("the old key devices is warned of, and so are keys that nobody knows") {
+  const auto parsed = config::parse(
+      R"({"configList":[{"resourceName":"a","devices":["ib0"],"selectors":{"pfNames":[]},"x":1}]})",
+      "example.com");
+  CHECK(parsed.errors.empty());
+  CHECK(contains_text(parsed.warnings, "configList[0].devices: is outdated"));
+  CHECK(contains_text(parsed.warnings, "configList[0].selectors.pfNames: unknown key"));
+  CHECK(contains_text(parsed.warnings, "configList[0].x: unknown key"));
+}
+
+TEST_CASE("pools say all that the other grammars can, and more") {
+  const auto config = good(R"(
+pools:
+  - resourceName: rail
+    resourcePrefix: rdma
+    rails: auto
+    order: spread
+    env: nccl
+    health: {link: ignore, rdma: require}
+    selectors: [{vendors: [15b3], isRdma: true, ifNames: [ens1]}]
+    additionalInfo: {"*": {a: b}}
+    excludeTopology: true
+  - resourceName: hca
+    kind: shared
+    perDevice: 16
+    hostNetworkOnly: true
+    selectors: {drivers: [mlx5_core]}
+  - {resourceName: sf, deviceType: auxNetDevice, order: rail, selectors: {auxTypes: [sf]}}
+)");
+  const auto& rail = config.resources.at(0);
+  CHECK(rail.rails_auto);
+  CHECK(rail.nccl_env);
+  CHECK(rail.order == config::Order::spread);
+  CHECK(rail.health == config::Health{Concern::ignore, Concern::require});
+  CHECK(rail.selectors.at(0).if_names == Texts{"ens1"});
+  CHECK(rail.exclude_topology);
+  CHECK_FALSE(rail.sharing);
+  const auto& hca = config.resources.at(1);
+  CHECK(hca.full_name() == "example.com/hca");
+  CHECK(hca.sharing == Sharing{Sharing::Unit::device, 16, true});
+  CHECK(hca.selectors.at(0).is_rdma);
+  CHECK(hca.health == config::Health{Concern::warn, Concern::warn});
+  CHECK(hca.order == config::Order::packed);
+  CHECK(config.resources.at(2).order == config::Order::rail);
+}
+
+TEST_CASE("all that is wrong in pools is told at once, unknown keys too") {
+  const auto messages = errors(R"(
+pools:
+  - {resourceName: a, kind: both, rails: yes, env: NCCL, order: best, selectors: {}, colour: red}
+  - {resourceName: b, perDevice: 4, hostNetworkOnly: true, selectors: {}}
+  - {resourceName: c, kind: shared, selectors: {vdpaType: vhost}}
+  - {resourceName: d, kind: shared, perDevice: 0, selectors: {}}
+  - {resourceName: e, kind: shared, perDevice: 2, deviceType: accelerator, selectors: {isRdma: true}}
+  - {resourceName: f, health: {link: warm, gid: warn}, selectors: {}}
+  - {resourceName: g, env: nccl, selectors: {vendors: [15b3]}}
+  - {resourceName: h}
+)");
+  for (const auto* expected :
+       {"pools[0].kind: \"both\": expected \"exclusive\" or \"shared\"",
+        "pools[0].rails: \"yes\": expected", "pools[0].env: \"NCCL\": expected",
+        "pools[0].order: \"best\": expected \"packed\" or \"spread\" or \"rail\"",
+        "pools[0].colour: unknown key", "pools[1].perDevice: is for kind: shared only",
+        "pools[1].hostNetworkOnly: is for kind: shared only", "pools[2].perDevice: missing",
+        "pools[2].kind: \"shared\": a vDPA device cannot be shared",
+        "pools[3].perDevice: 0: expected a whole number from 1 to 1000",
+        "pools[4].kind: \"shared\": RDMA devices are shared",
+        "pools[4].selectors.isRdma: is no selector of this deviceType",
+        "pools[5].health.link: \"warm\": expected", "pools[5].health.gid: unknown key",
+        "pools[6].env: \"nccl\": names RDMA devices", "pools[7].selectors: missing"}) {
+    INFO(expected);
+    CHECK(contains_text(messages, expected));
+  }
+  CHECK(messages.size() == 16);
+}
+
+TEST_CASE("a rail's name must not be another resource's") {
+  CHECK(contains_text(
+      errors(R"(
+pools:
+  - {resourceName: rail, rails: auto, selectors: {}}
+  - {resourceName: rail12, selectors: {}}
+)"),
+      "pools[1].resourceName: example.com/rail12 and example.com/rail (at pools[0])"));
+  good(
+      "pools:\n- {resourceName: rail, rails: auto, selectors: {}}\n"
+      "- {resourceName: rail_b, selectors: {}}\n");
+}
+
+TEST_CASE("env: nccl for more than one resource is warned of") {
+  const auto warnings = [](std::string_view text) {
+    return config::parse(text, "example.com").warnings;
+  };
+  CHECK(warnings("pools: [{resourceName: a, env: nccl, selectors: {isRdma: true}}]").empty());
+  CHECK(contains_text(
+      warnings("pools: [{resourceName: a, env: nccl, rails: auto, selectors: {isRdma: true}}]"),
+      "pools[0]: env: nccl for more than one resource"));
+  CHECK(contains_text(warnings("pools: [{resourceName: a, env: nccl, selectors: {isRdma: true}},"
+                               "{resourceName: b, env: nccl, selectors: {isRdma: true}}]"),
+                      "pools[0], pools[1]: env: nccl"));
+}
+
+TEST_CASE("the grammars may stand in one file, or in several that are taken together") {
+  const auto* resource_list = R"({"resourceList":[{"resourceName":"a","selectors":{}}]})";
+  const auto* config_list =
+      R"({"periodicUpdateInterval":60,"configList":[{"resourceName":"a","devices":["ib0"]}]})";
+  const auto* pools = "pools: [{resourceName: p, selectors: {}}]\nperiodicUpdateInterval: 30\n";
+  const auto together =
+      config::parse({{"a", resource_list}, {"b", config_list}, {"c", pools}}, "example.com");
+  REQUIRE(together.errors.empty());
+  CHECK(together.config.resources.size() == 3);
+  CHECK(together.config.rescan == std::chrono::seconds(30));
+  CHECK(good(R"({"resourceList":[{"resourceName":"a","selectors":{}}],
+                 "configList":[{"resourceName":"a","devices":["ib0"]}],"pools":[]})")
+            .resources.size() == 2);
+}
+
+TEST_CASE("errors and warnings name their file, a name in two files names both") {
+  const auto* one = R"({"resourceList":[{"resourceName":"a","selectors":{}}],"x":1})";
+  const auto parsed =
+      config::parse({{"one.json", one}, {"two.json", one}, {"bad.json", "{"}}, "example.com");
+  Texts messages;
+  for (const auto& error : parsed.errors) messages.push_back(error.message);
+  CHECK(contains_text(messages,
+                      "two.json: resourceList[0].resourceName: example.com/a is there "
+                      "already, at one.json: resourceList[0]"));
+  CHECK(contains_text(messages, "bad.json: line 1"));
+  CHECK(contains_text(parsed.warnings, "two.json: x: unknown key"));
+}
+
+TEST_CASE("a folder's JSON and YAML files are its configuration, hidden ones are not") {
+  const TemporaryFolder folder;
+  const auto& path = folder.path();
+  CHECK(is(config::read_sources(path), ErrorCode::not_found));
+  write(path + "/b.yaml", "pools: []\n");
+  write(path + "/a.json", "{}");
+  write(path + "/.hidden.json", "{}");
+  write(path + "/README", "no");
+  const auto sources = must(config::read_sources(path));
+  REQUIRE(sources.size() == 2);
+  CHECK(sources[0].file == path + "/a.json");
+  CHECK(sources[1].text == "pools: []\n");
+  CHECK(must(config::read_sources(path + "/a.json")).at(0).text == "{}");
+  CHECK(is(config::read_sources(path + "/none.json"), ErrorCode::not_found));
+}
+
+}  // namespace railhead::test

@@ -1,0 +1,91 @@
+#include <filesystem>
+
+#include "test/unit/pool/node.hpp"
+
+namespace railhead::test {
+namespace {
+
+// Three ports of two VFs each, of which the first in PCI order stands beside the second GPU.
+struct RailNode : Node {
+  static constexpr auto kAtGpu1 = "0000:40:00.0";
+  static constexpr auto kAtGpu0 = "0000:50:00.0";
+  static constexpr auto kAtNone = "0000:60:00.0";
+
+  RailNode() {
+    for (const auto& [address, below] : {std::pair(kAtGpu1, "pci0000:02/0000:02:01.0"),
+                                         std::pair(kAtGpu0, "pci0000:01/0000:01:01.0"),
+                                         std::pair(kAtNone, "pci0000:03/0000:03:01.0")}) {
+      const TreeFunction pf{.address = address,
+                            .path = below,
+                            .vendor = "8086",
+                            .numa_node = 0,
+                            .total_vfs = 2,
+                            .rdma = {{.name = "pf", .number = 30}}};
+      tree.add(pf);
+      for (unsigned i = 0; i < 2; ++i) {
+        auto vf = pf;
+        vf.address.back() = static_cast<char>('1' + i);
+        vf.total_vfs.reset();
+        tree.add_vf(address, i, vf);
+      }
+    }
+    tree.add({.address = "0000:80:00.0",
+              .path = "pci0000:01/0000:01:01.0",
+              .pci_class = "030200",
+              .vendor = "10de",
+              .numa_node = 0});
+    tree.add({.address = "0000:90:00.0",
+              .path = "pci0000:02/0000:02:01.0",
+              .pci_class = "030200",
+              .vendor = "10de",
+              .numa_node = 0});
+  }
+  pool::Selection rails(const std::string& more = "") {
+    return select_json(
+        "pools: [{resourceName: rail, resourcePrefix: rdma, rails: auto, selectors: "
+        "{vendors: ['8086'], isRdma: true}" +
+        more + "}]");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("rails are numbered as their GPUs, those without one last") {
+  RailNode node;
+  const auto selection = node.rails();
+  REQUIRE(selection.pools.size() == 3);
+  CHECK(selection.pools[0].resource.full_name() == "rdma/rail0");
+  CHECK_FALSE(selection.pools[0].resource.rails_auto);
+  CHECK(ids(selection.pools[0]) == Ids{"0000:50:00.1", "0000:50:00.2"});
+  CHECK(ids(selection.pools[1]) == Ids{"0000:40:00.1", "0000:40:00.2"});
+  CHECK(ids(selection.pools[2]) == Ids{"0000:60:00.1", "0000:60:00.2"});  // near no GPU
+}
+
+TEST_CASE("a rail keeps its number while its port is away, and an empty pool stays") {
+  RailNode node;
+  node.knowledge.rails = node.rails().rails;
+  for (const auto* address : {"0000:50:00.0", "0000:50:00.1", "0000:50:00.2"}) {
+    std::filesystem::remove(node.folder.path() + "/sys/bus/pci/devices/" + address);
+  }
+  const auto selection = node.rails();
+  REQUIRE(selection.pools.size() == 3);
+  CHECK(selection.pools[0].members.empty());
+  CHECK(ids(selection.pools[1]) == Ids{"0000:40:00.1", "0000:40:00.2"});
+  CHECK(selection.rails == node.knowledge.rails);
+}
+
+TEST_CASE("with one pool per rail the NCCL variables carry the resource's name") {
+  RailNode node;
+  const auto selection = node.rails(", env: nccl");
+  CHECK(selection.pools.at(1).nccl_names_carry_resource);
+  const std::vector<PciAddress> gpus = {{0, 0x80, 0, 0}, {0, 0x90, 0, 0}};
+  CHECK(selection.pools.at(0).gpus == gpus);
+  CHECK(selection.pools.at(0).members.at(0).to_gpus ==
+        std::vector{device::PcieDistance::pix, device::PcieDistance::node});
+  const auto one =
+      node.select_json("pools: [{resourceName: x, env: nccl, selectors: {isRdma: true}}]");
+  CHECK_FALSE(one.pools.at(0).nccl_names_carry_resource);
+  CHECK(node.rails().pools.at(0).gpus.empty());
+}
+
+}  // namespace railhead::test
