@@ -125,6 +125,8 @@ int run(const Options& given, const host::Host& host, const OpenEvents& open_eve
       return topology(*options, host, log);
     case Command::check_config:
       return check_config(*options);
+    case Command::explain:
+      return explain(*options, host, log);
   }
   return 1;
 }

@@ -111,8 +111,10 @@ std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv
   topology->add_option("--svg", options.svg_file, "Write a drawing to this file (- for stdout)")
       ->excludes(json);
   topology->callback([&] { options.command = Command::topology; });
+  app.add_subcommand("explain", "Print for each device which resource takes it, and why not others")
+      ->callback([&] { options.command = Command::explain; });
   auto* check = app.add_subcommand("check-config", "Say all that is wrong with a configuration");
-  check->add_option("file", options.config_file)->required();
+  check->add_option("file", options.checked_files, "Files or folders, taken together")->required();
   check->callback([&] { options.command = Command::check_config; });
   try {
     app.parse(argc, argv);

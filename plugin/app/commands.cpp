@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "plugin/app/inputs.hpp"
+#include "plugin/pool/explain.hpp"
 #include "plugin/print/inventory.hpp"
 #include "plugin/print/topology.hpp"
 
@@ -11,17 +12,37 @@ namespace {
 
 void write(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
+std::string findings(const config::Parsed& parsed) {
+  std::string text;
+  for (const auto& warning : parsed.warnings) text += "warning: " + warning + '\n';
+  for (const auto& error : parsed.errors) text += "error: " + error.message + '\n';
+  return text;
+}
+
 }  // namespace
 
 int check_config(const Options& options) {
-  const auto parsed = read_config(options);
-  for (const auto& warning : parsed.warnings) write("warning: " + warning + '\n');
-  for (const auto& error : parsed.errors) write("error: " + error.message + '\n');
+  const auto parsed = read_config(options.checked_files, options.resource_prefix);
+  write(findings(parsed));
   if (!parsed.errors.empty()) return 1;
   for (const auto& resource : parsed.config.resources) {
     write(fmt::format("{}: {} selector{}\n", resource.full_name(), resource.selectors.size(),
                       resource.selectors.size() == 1 ? "" : "s"));
   }
+  return 0;
+}
+
+int explain(const Options& options, const host::Host& host, Logger& log) {
+  const auto parsed = read_config({options.config_file}, options.resource_prefix);
+  if (!parsed.errors.empty()) {
+    write(findings(parsed));
+    return 1;
+  }
+  auto looking = options;
+  looking.scan = pool::scan_options(parsed.config, options.scan);
+  const auto inventory = look_at_node(looking, host, log);
+  if (!inventory) return 1;
+  write(pool::format_explanations(pool::explain(parsed.config, *inventory)));
   return 0;
 }
 

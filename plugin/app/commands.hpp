@@ -5,6 +5,7 @@
 namespace railhead::app {
 
 [[nodiscard]] int check_config(const Options& options);
+[[nodiscard]] int explain(const Options& options, const host::Host& host, Logger& log);
 [[nodiscard]] int inventory(const Options& options, const host::Host& host, Logger& log);
 [[nodiscard]] int topology(const Options& options, const host::Host& host, Logger& log);
 

@@ -37,7 +37,9 @@ Result<UniqueFd> epoll_of(std::initializer_list<int> fds) {
   return epoll;
 }
 
+// The folder to watch for changes of a configuration that is a file or a folder.
 std::string folder_of(const std::string& file) {
+  if (host::Directory::open(file)) return file;
   const auto slash = file.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : file.substr(0, slash);
@@ -153,8 +155,9 @@ void Daemon::turn() {
 bool Daemon::config_touched() {
   const auto name = options_.config_file.substr(options_.config_file.rfind('/') + 1);
   const auto names = config_watch_.read_names();
+  const bool any_counts = folder_of(options_.config_file) == options_.config_file;
   return std::ranges::any_of(names, [&](const auto& touched) {
-    return touched.empty() || touched == "..data" || touched == name;
+    return any_counts || touched.empty() || touched == "..data" || touched == name;
   });
 }
 
@@ -222,7 +225,15 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
   knowledge_.rails = selection.rails;
   judge(selection);
   show(std::move(selection), event);
+  if (auto removed = pool::remove_stale_devinfo(*inventory_, places()); !removed) {
+    log_.warning("cannot remove the devinfo of a device that is gone",
+                 {{"error", removed.error().message}});
+  }
   return {};
+}
+
+pool::Places Daemon::places() const {
+  return {host_.roots.sysfs, host_.roots.run, options_.devinfo_dir, host_.roots.dev};
 }
 
 // A pool stays with kubelet for as long as the configuration does, with no devices if need be.
@@ -256,8 +267,7 @@ void Daemon::show(pool::Pool pool, std::optional<TimePoint> event) {
   log_health(served ? served->view()->pool : pool::Pool{}, pool);
   if (!served) {
     log_.info("pool", {{"resource", name}, {"devices", count}});
-    const pool::Places places{host_.roots.sysfs, host_.roots.run, options_.devinfo_dir};
-    served = std::make_unique<ServedPool>(PoolView{std::move(pool), inventory_}, places, gpus_,
+    served = std::make_unique<ServedPool>(PoolView{std::move(pool), inventory_}, places(), gpus_,
                                           metrics_, log_);
     if (session_) session_->add(*served);
   } else if (served->show({std::move(pool), inventory_}, event)) {
@@ -316,6 +326,11 @@ void Daemon::log_health(const pool::Pool& before, const pool::Pool& now) {
   for (const auto& member : before.members) known[member.id] = &member;
   static const pool::Member kUnknown;
   const auto resource = now.resource.full_name();
+  if (!now.sickness.empty() && now.sickness != before.sickness) {
+    log_.warning("pool is unhealthy", {{"resource", resource}, {"reason", now.sickness}});
+  } else if (now.sickness.empty() && !before.sickness.empty()) {
+    log_.info("pool is healthy again", {{"resource", resource}});
+  }
   for (const auto& member : now.members) {
     const auto found = known.find(member.id);
     const auto& was = found == known.end() ? kUnknown : *found->second;

@@ -70,6 +70,7 @@ class Daemon {
   void show(pool::Pool pool, std::optional<TimePoint> event);
   void note_recovery(const host::PciRecovery& recovery);
   void gather_sickness();
+  [[nodiscard]] pool::Places places() const;
   void judge(pool::Selection& selection);
   void log_health(const pool::Pool& before, const pool::Pool& now);
   void log_news(const pool::Selection& selection);

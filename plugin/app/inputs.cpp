@@ -5,10 +5,24 @@
 
 namespace railhead::app {
 
+config::Parsed read_config(const std::vector<std::string>& paths, std::string_view default_prefix) {
+  std::vector<config::Source> all;
+  std::vector<Error> unreadable;
+  for (const auto& path : paths) {
+    auto sources = config::read_sources(path);
+    if (!sources) unreadable.push_back(sources.error());
+    for (auto& source : sources.value_or(std::vector<config::Source>{})) {
+      if (source.file.empty() && paths.size() > 1) source.file = path;
+      all.push_back(std::move(source));
+    }
+  }
+  auto parsed = config::parse(all, default_prefix);
+  parsed.errors.insert(parsed.errors.begin(), unreadable.begin(), unreadable.end());
+  return parsed;
+}
+
 config::Parsed read_config(const Options& options) {
-  const auto sources = config::read_sources(options.config_file);
-  if (!sources) return {{}, {sources.error()}, {}};
-  return config::parse(*sources, options.resource_prefix);
+  return read_config({options.config_file}, options.resource_prefix);
 }
 
 std::optional<Options> with_topology(Options options, Logger& log) {

@@ -1,13 +1,18 @@
 #pragma once
 // What the service and the subcommands both look at.
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "plugin/app/options.hpp"
 #include "plugin/config/config.hpp"
 
 namespace railhead::app {
 
-// Of a file, or of a folder's files. One that cannot be read is one of the errors.
+// Of files and folders, all together. One that cannot be read is one of the errors.
+[[nodiscard]] config::Parsed read_config(const std::vector<std::string>& paths,
+                                         std::string_view default_prefix);
 [[nodiscard]] config::Parsed read_config(const Options& options);
 
 // The options with what --topology-file holds as part of them; an error of the file is logged, and

@@ -12,12 +12,13 @@
 
 namespace railhead::app {
 
-enum class Command { serve, inventory, topology, check_config };
+enum class Command { serve, inventory, topology, check_config, explain };
 
 // The command line as values.
 struct Options {
   Command command = Command::serve;
-  std::string config_file = "/etc/pcidp/config.json";
+  std::string config_file = "/etc/pcidp/config.json";  // or a folder, see config/files.hpp
+  std::vector<std::string> checked_files;              // check-config: taken together
   std::string resource_prefix = "intel.com";
   std::string kubelet_dir = "/var/lib/kubelet";
   std::string devinfo_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";

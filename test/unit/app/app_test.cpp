@@ -49,6 +49,32 @@ TEST_CASE("the GPU predicate is settable, and options may follow a subcommand") 
   CHECK(exit_code({"--gpu-class=3"}) == 1);
 }
 
+TEST_CASE("check-config takes several files, explain the configuration in force") {
+  const auto check = options({"check-config", "a.json", "b"});
+  CHECK(check.command == app::Command::check_config);
+  CHECK(check.checked_files == std::vector<std::string>{"a.json", "b"});
+  CHECK(exit_code({"check-config"}) == 1);
+  CHECK(options({"explain", "--config-file=c"}).command == app::Command::explain);
+}
+
+TEST_CASE("several files are one configuration, and each that cannot be read is an error") {
+  const TemporaryFolder folder;
+  const auto first = folder.path() + "/a.json";
+  const auto second = folder.path() + "/b.yaml";
+  must(host::write_file_atomically(
+      first, R"({"resourceList":[{"resourceName":"a","selectors":{}}]})", 0600));
+  must(host::write_file_atomically(second, "pools: [{resourceName: a, selectors: {}}]", 0600));
+  const auto parsed =
+      app::read_config({first, second, folder.path() + "/none.json"}, "example.com");
+  REQUIRE(parsed.errors.size() == 2);
+  CHECK(parsed.errors.at(0).message.find("none.json") != std::string::npos);
+  CHECK(parsed.errors.at(1).message ==
+        fmt::format("{}: pools[0].resourceName: example.com/a is there already, at {}: "
+                    "resourceList[0]; each name once",
+                    second, first));
+  CHECK(app::read_config({first}, "example.com").errors.empty());
+}
+
 TEST_CASE("inventory and topology print for programs, and topology draws, one at a time") {
   CHECK(options({"inventory", "--json"}).json);
   CHECK(options({"topology", "--json"}).json);
