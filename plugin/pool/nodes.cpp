@@ -10,9 +10,13 @@ namespace {
 
 using host::Directory;
 
-bool has_entry(const Result<Directory>& folder, const std::string& name) {
-  if (!folder) return false;
-  const auto names = folder->list(".");
+// By sysfs while its module is loaded; by its node before, which udev makes for modules that the
+// first open loads. An agent in a container may see the host's sysfs only.
+bool has_misc_device(const Directory& sysfs, const Places& places, const std::string& name,
+                     const std::string& below_dev) {
+  if (sysfs.sub("class/misc/" + name)) return true;
+  const auto folder = Directory::open(places.dev + below_dev);
+  const auto names = folder ? folder->list(".") : Result<std::vector<std::string>>();
   return names && std::find(names->begin(), names->end(), name) != names->end();
 }
 
@@ -40,8 +44,8 @@ NodeReader::NodeReader(Directory sysfs, const Places& places)
     : sysfs_(std::move(sysfs)),
       // There only while rdma_ucm is loaded.
       has_connection_manager_(sysfs_.sub("class/misc/rdma_cm").has_value()),
-      has_vhost_net_(has_entry(Directory::open(places.dev), "vhost-net") &&
-                     has_entry(Directory::open(places.dev + "/net"), "tun")) {}
+      has_vhost_net_(has_misc_device(sysfs_, places, "vhost-net", "") &&
+                     has_misc_device(sysfs_, places, "tun", "/net")) {}
 
 Result<NodeReader> NodeReader::open(const Places& places) {
   auto sysfs = Directory::open(places.sysfs);

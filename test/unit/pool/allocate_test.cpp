@@ -195,11 +195,13 @@ TEST_CASE("devinfo tells a VF's PF, its representor and vhost-net") {
       Json::parse(R"({"net-mount":"/dev/vhost-net","tun-mount":"/dev/net/tun"})"));
 }
 
-TEST_CASE("vhost-net is not given where the node has no tun") {
+TEST_CASE("vhost-net is given where sysfs or /dev shows it and tun, not with one of them alone") {
   Allocating node;
   node.tree.write(node.places.dev + "/vhost-net", "");
   node.pool.members.at(2).vhost_net = true;
   CHECK(must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places)).device_nodes.empty());
+  node.tree.write("class/misc/tun/dev", "10:200");
+  CHECK(must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places)).device_nodes.size() == 2);
 }
 
 TEST_CASE("a pool that is no network device's leaves no devinfo") {
