@@ -9,7 +9,7 @@ RUN ./dev setup && ./dev build release
 FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libgrpc++1.51 libprotobuf32 libyaml-cpp0.7 \
-        libprometheus-cpp-core1.0 \
+        libprometheus-cpp-core1.0 libibverbs1 ibverbs-providers \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/build/release/bin/railhead-agent /src/build/release/bin/railhead /usr/bin/
 COPY --from=build /src/LICENSE /usr/share/doc/railhead/copyright

@@ -10,6 +10,7 @@
 #include "netlink/linux_rdma.hpp"
 #include "plugin/app/agent.hpp"
 #include "plugin/app/command_line.hpp"
+#include "verbs/port_events.hpp"
 
 namespace {
 
@@ -32,7 +33,12 @@ int run_on_linux(const app::Options& options, Logger& log) {
   linux::LinuxFileLocks locks(clock);
   const host::Host host{**links,   **rdma, **devlink, **netns,
                         processes, locks,  clock,     options.roots};
-  return app::run(options, host, netlink::LinuxEvents::open, log);
+  const auto open_events = []() -> Result<std::unique_ptr<host::Events>> {
+    auto events = netlink::LinuxEvents::open();
+    if (!events) return events;
+    return verbs::PortEvents::add_to(std::move(*events));
+  };
+  return app::run(options, host, open_events, log);
 }
 
 }  // namespace

@@ -7,14 +7,17 @@
 
 #include <sys/epoll.h>
 
+#include "base/text.hpp"
 #include "plugin/app/inputs.hpp"
 #include "plugin/health/held.hpp"
+#include "plugin/health/ports.hpp"
 
 namespace railhead::app {
 namespace {
 
 constexpr std::chrono::seconds kRetry{10};  // after a look that failed
 constexpr std::chrono::seconds kModeCheck{30};
+constexpr std::chrono::seconds kPortCheck{10};
 constexpr std::chrono::seconds kMoving{1};  // while an ADD or DEL is at work on a device in sight
 
 // In exclusive mode the devices of a shared pool cannot be used by ordinary pods.
@@ -110,8 +113,8 @@ Result<void> Daemon::begin() {
 
 std::optional<Daemon::TimePoint> Daemon::due() const {
   std::optional<TimePoint> first;
-  for (const auto& one :
-       {events_seen_.due(), config_seen_.due(), rescan_, mode_check_, hysteresis_.due()}) {
+  for (const auto& one : {events_seen_.due(), config_seen_.due(), rescan_, mode_check_, port_check_,
+                          hysteresis_.due()}) {
     if (one && (!first || *one < *first)) first = one;
   }
   return first;
@@ -124,8 +127,7 @@ void Daemon::turn() {
   if (!batch.empty()) {
     events_seen_.event(now);
     events_lost_ = events_lost_ || batch.lost;
-    log_.debug("events", {{"count", batch.causes.size()},
-                          {"first", batch.causes.empty() ? "" : batch.causes.front()}});
+    if (log_.enabled(LogLevel::debug)) log_.debug("events", {{"causes", join(batch.causes, "; ")}});
   }
   for (const auto& recovery : batch.recoveries) note_recovery(recovery);
   if (!records_watch_.read_names().empty()) events_seen_.event(now);
@@ -149,6 +151,7 @@ void Daemon::turn() {
                first);
   }
   if (is_due(mode_check_)) check_rdma_mode();
+  if (is_due(port_check_)) check_ports();
 }
 
 // A ConfigMap's files are links through "..data", which kubelet replaces.
@@ -206,6 +209,34 @@ bool Daemon::session_takes_turns(std::chrono::milliseconds limit) const {
   return session_->takes_turns(limit);
 }
 
+// RDMA netlink tells of no port that goes down. Verbs do, where a device can be opened; with an
+// Ethernet port its netdev's carrier goes too; what is left is asked now and then.
+void Daemon::follow_ports() {
+  const bool matters = std::ranges::any_of(config_.resources, [](const auto& resource) {
+    return resource.health.rdma != config::Concern::ignore;
+  });
+  const auto ports = matters ? health::ports_of(*inventory_) : health::Ports{};
+  polled_ports_.clear();
+  for (auto& device : events_.follow_ports(ports.devices)) {
+    if (!ports.with_netdev.contains(device)) polled_ports_.push_back(std::move(device));
+  }
+  port_check_.reset();
+  if (!polled_ports_.empty()) port_check_ = host_.clock.now() + kPortCheck;
+}
+
+void Daemon::check_ports() {
+  port_check_ = host_.clock.now() + kPortCheck;
+  const auto links = host_.rdma.list();
+  if (!links) return;  // the next look says why
+  bool changed = false;
+  for (const auto& link : *links) {
+    if (std::ranges::find(polled_ports_, link.name) == polled_ports_.end()) continue;
+    metrics_.port_polled();
+    changed = changed || health::ports_changed(*inventory_, link);
+  }
+  if (changed) (void)look("timer");
+}
+
 Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> event) {
   metrics_.rescanned(reason);
   rescan_.reset();
@@ -220,6 +251,7 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
   if (needs_shared_mode(config_)) mode_check_ = host_.clock.now() + kModeCheck;
   log_once(inventory->warnings());
   inventory_ = std::make_shared<const device::Inventory>(std::move(*inventory));
+  follow_ports();
   gather_sickness();
   auto selection = pool::select(config_, *inventory_, knowledge_);
   knowledge_.rails = selection.rails;

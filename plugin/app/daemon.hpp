@@ -76,6 +76,8 @@ class Daemon {
   void log_news(const pool::Selection& selection);
   void log_once(const std::vector<std::string>& warnings);
   void check_rdma_mode();
+  void follow_ports();
+  void check_ports();
 
   const Options& options_;
   const host::Host& host_;
@@ -95,12 +97,14 @@ class Daemon {
   std::vector<Error> unreadable_;                 // records, each logged when it was new
   health::Hysteresis hysteresis_;
   std::shared_ptr<const device::Inventory> inventory_;
-  std::vector<std::string> warnings_;    // of the last look, each logged when it was new
-  std::vector<pool::LeftOut> left_out_;  // likewise
-  Debounce events_seen_;                 // to the next look
-  Debounce config_seen_;                 // to the next reading of the configuration
-  std::optional<TimePoint> rescan_;      // after a look that failed, or as configured
-  std::optional<TimePoint> mode_check_;  // where shared pools make the RDMA mode matter
+  std::vector<std::string> warnings_;      // of the last look, each logged when it was new
+  std::vector<pool::LeftOut> left_out_;    // likewise
+  Debounce events_seen_;                   // to the next look
+  Debounce config_seen_;                   // to the next reading of the configuration
+  std::optional<TimePoint> rescan_;        // after a look that failed, or as configured
+  std::vector<std::string> polled_ports_;  // RDMA devices of whose ports no event tells
+  std::optional<TimePoint> port_check_;    // of those
+  std::optional<TimePoint> mode_check_;    // where shared pools make the RDMA mode matter
 
   PodGpus gpus_;
   std::map<std::string, std::unique_ptr<ServedPool>> pools_;  // by resource name

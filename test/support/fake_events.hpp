@@ -1,5 +1,8 @@
 #pragma once
 // host::Events of which the test is the kernel.
+#include <algorithm>
+#include <utility>
+
 #include <sys/eventfd.h>
 
 #include "base/unique_fd.hpp"
@@ -22,6 +25,17 @@ class FakeEvents final : public host::Events {
     happen("pci change " + function);
   }
 
+  std::vector<std::string> followed;  // ports
+  std::vector<std::string> unheard;   // ports that cannot be followed
+
+  std::vector<std::string> follow_ports(const std::vector<std::string>& devices) override {
+    followed = devices;
+    std::vector<std::string> left;
+    for (const auto& device : devices) {
+      if (std::ranges::find(unheard, device) != unheard.end()) left.push_back(device);
+    }
+    return left;
+  }
   int fd() const override { return fd_.get(); }
   host::EventBatch read() override {
     eventfd_t count = 0;

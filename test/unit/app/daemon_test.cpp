@@ -274,4 +274,16 @@ TEST_CASE("a PCI error that the kernel recovers from at once is not told to kube
   CHECK(node.seen("rdma/vf").lists == lists);
 }
 
+TEST_CASE("the ports of PFs are followed, and only those that nothing tells of are asked") {
+  AgentNode node;
+  node.events.unheard = {"mlx5_0", "mlx5_5"};
+  node.start();
+  CHECK(node.events.followed == std::vector<std::string>{"mlx5_0", "mlx5_5"});
+  CHECK_FALSE(node.daemon->due());  // their netdevs tell
+  fs::remove_all(node.folder.path() + "/sys/bus/pci/devices/" + mlx5_pf(0).to_string() + "/net");
+  node.daemon->reload();
+  REQUIRE(node.daemon->due());
+  CHECK(*node.daemon->due() > steady_clock::now() + 5s);
+}
+
 }  // namespace railhead::test
