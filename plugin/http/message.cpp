@@ -63,11 +63,13 @@ Parsed parse_head(std::string_view head) {
   return {Request{target.substr(0, target.find('?'))}};
 }
 
-std::string to_bytes(const Response& response) {
-  return fmt::format(
-      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}Connection: close\r\n\r\n{}",
+// In the body's own memory: a page of metrics may have megabytes.
+std::string to_bytes(Response response) {
+  const auto head = fmt::format(
+      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}Connection: close\r\n\r\n",
       response.status, reason_of(response.status), response.content_type, response.body.size(),
-      response.status == 405 ? "Allow: GET\r\n" : "", response.body);
+      response.status == 405 ? "Allow: GET\r\n" : "");
+  return std::move(response.body.insert(0, head));
 }
 
 Response plain(int status) { return {status, std::string(reason_of(status)) + '\n'}; }

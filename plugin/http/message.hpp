@@ -29,7 +29,7 @@ struct Parsed {
 [[nodiscard]] Parsed parse_head(std::string_view head);
 
 // With the length, and `Connection: close`.
-[[nodiscard]] std::string to_bytes(const Response& response);
+[[nodiscard]] std::string to_bytes(Response response);
 
 // A response with the status' own name as its text.
 [[nodiscard]] Response plain(int status);

@@ -64,8 +64,8 @@ class Connection {
     }
   }
 
-  void start_writing(const Response& response) {
-    answer_ = to_bytes(response);
+  void start_writing(Response response) {
+    answer_ = to_bytes(std::move(response));
     received_.clear();
     state_ = State::writing;
   }

@@ -1,14 +1,12 @@
 #include "plugin/metrics/metrics.hpp"
 
-#include <iterator>
-
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
-#include "plugin/metrics/families.hpp"
+#include "plugin/metrics/now_text.hpp"
 
 namespace railhead::metrics {
 namespace {
@@ -94,11 +92,9 @@ void Metrics::port_polled() { impl_->port_polls.Increment(); }
 
 std::string Metrics::text(const Now& now) const {
   auto families = impl_->registry.Collect();
-  auto of_now = families_of(now);
-  std::move(of_now.begin(), of_now.end(), std::back_inserter(families));
   // A family without samples has a HELP line all the same, which is of no use to anybody.
   std::erase_if(families, [](const auto& family) { return family.metric.empty(); });
-  return prometheus::TextSerializer().Serialize(families);
+  return prometheus::TextSerializer().Serialize(families) + text_of(now);
 }
 
 }  // namespace railhead::metrics
