@@ -43,7 +43,7 @@ class Metrics {
   void devices_sent(Seconds took);
   // From a kernel event to the update that it led to.
   void event_answered(Seconds took);
-  // `reason`: a word from a small, fixed set ("uevent", "lost_events", "timer", "signal").
+  // `reason`: a word from a small, fixed set; docs/metrics.md lists them.
   void rescanned(const std::string& reason);
   void config_read(bool taken);
   void port_polled();
