@@ -57,6 +57,8 @@ Result<Json> parse(std::string_view text) {
     if (auto colon = what.find(": "); colon != std::string_view::npos)
       what.remove_prefix(colon + 2);
     return fail(ErrorCode::decode, "{}: {}", place(text, error.byte ? error.byte - 1 : 0), what);
+  } catch (const Json::out_of_range&) {
+    return fail(ErrorCode::decode, "a number in it is too large");
   }
 }
 

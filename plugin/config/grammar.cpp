@@ -31,7 +31,7 @@ std::optional<uint32_t> Draft::number(Object& object, const char* key, uint32_t 
   const Json* value = object.value(key);
   if (!value) return std::nullopt;
   std::optional<uint32_t> number;
-  std::string text = value->dump();
+  std::string text = value->dump(-1, ' ', false, Json::error_handler_t::replace);
   if (value->is_number_integer()) number = parse_int<uint32_t>(text);
   if (numbers_are_text && value->is_string()) {
     text = value->get<std::string>();

@@ -222,6 +222,10 @@ TEST_CASE("text that is no JSON is told with line and column; trailing text is a
   }
 }
 
+TEST_CASE("a number that no type can hold is an error, wherever it stands") {
+  CHECK(contains_text(errors(R"({"resourceList":[],"x":3e999})"), "number in it is too large"));
+}
+
 TEST_CASE("YAML says the same as JSON, and PCI ids stay text") {
   const auto config = good(R"(
 # the fast ones

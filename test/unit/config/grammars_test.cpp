@@ -166,6 +166,12 @@ pools:
   CHECK(messages.size() == 16);
 }
 
+TEST_CASE("a number that is no text in any encoding is an error like others") {
+  CHECK(contains_text(
+      errors("pools: [{resourceName: a, kind: shared, perDevice: 3\xfa, selectors: {}}]"),
+      "pools[0].perDevice: 3"));
+}
+
 TEST_CASE("a rail's name must not be another resource's") {
   CHECK(contains_text(
       errors(R"(
