@@ -38,16 +38,17 @@ http::Address listen_address_of(const std::string& text) {
   return std::move(*address);
 }
 
-void refuse_cdi(int64_t) {
-  throw CLI::ValidationError("--use-cdi", "is not supported yet; leave it out");
-}
-
 void add_options(CLI::App& app, Options& options) {
   app.add_option("--config-file", options.config_file, "Which devices are offered (JSON or YAML)")
       ->capture_default_str();
   app.add_option("--resource-prefix", options.resource_prefix, "Prefix of resources that name none")
       ->capture_default_str();
-  app.add_flag_function("--use-cdi", refuse_cdi, "Not supported yet");
+  auto* cdi = app.add_flag("--use-cdi", options.use_cdi,
+                           "Name CDI devices to the container runtime (kubelet 1.28 and later)");
+  app.add_flag("--cdi-annotations", options.cdi.annotations,
+               "Name them by annotations too, for kubelets that do not know the field")
+      ->needs(cdi);
+  app.add_option("--cdi-dir", options.cdi.folder, "Where CDI spec files go")->capture_default_str();
   app.add_option_function<std::string>(
       "--log-level", [&](const std::string& text) { options.log_level = log_level_of(text); },
       "debug, info, warning or error");

@@ -289,7 +289,15 @@ void Daemon::show(pool::Selection selection, std::optional<TimePoint> event) {
       show({pools_.at(name)->view()->pool.resource, {}}, event);
     }
   }
+  if (config_is_new_ && options_.use_cdi) remove_stale_cdi_specs();
   config_is_new_ = false;
+}
+
+void Daemon::remove_stale_cdi_specs() {
+  std::vector<config::Resource> resources;
+  for (const auto& [name, served] : pools_) resources.push_back(served->view()->pool.resource);
+  const auto removed = pool::remove_stale_cdi_specs(options_.cdi.folder, resources);
+  if (!removed) log_.warning("stale CDI specs stay", {{"error", removed.error().message}});
 }
 
 void Daemon::show(pool::Pool pool, std::optional<TimePoint> event) {
@@ -299,8 +307,9 @@ void Daemon::show(pool::Pool pool, std::optional<TimePoint> event) {
   log_health(served ? served->view()->pool : pool::Pool{}, pool);
   if (!served) {
     log_.info("pool", {{"resource", name}, {"devices", count}});
-    served = std::make_unique<ServedPool>(PoolView{std::move(pool), inventory_}, places(), gpus_,
-                                          metrics_, log_);
+    const auto cdi = options_.use_cdi ? std::optional(options_.cdi) : std::nullopt;
+    served = std::make_unique<ServedPool>(PoolView{std::move(pool), inventory_}, places(), cdi,
+                                          gpus_, metrics_, log_);
     if (session_) session_->add(*served);
   } else if (served->show({std::move(pool), inventory_}, event)) {
     log_.info("pool changed", {{"resource", name}, {"devices", count}});

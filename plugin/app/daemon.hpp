@@ -73,6 +73,7 @@ class Daemon {
   [[nodiscard]] pool::Places places() const;
   void judge(pool::Selection& selection);
   void log_health(const pool::Pool& before, const pool::Pool& now);
+  void remove_stale_cdi_specs();
   void log_news(const pool::Selection& selection);
   void log_once(const std::vector<std::string>& warnings);
   void check_rdma_mode();

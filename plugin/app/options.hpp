@@ -9,6 +9,7 @@
 #include "host/host.hpp"
 #include "plugin/http/address.hpp"
 #include "plugin/pool/allocate.hpp"
+#include "plugin/pool/cdi.hpp"
 
 namespace railhead::app {
 
@@ -24,6 +25,8 @@ struct Options {
   std::string devinfo_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
   // How long another agent may go on serving this node, as it does in a rolling update.
   std::chrono::seconds handover{120};
+  bool use_cdi = false;  // containers get CDI devices, not device nodes
+  pool::CdiOptions cdi;
   host::Roots roots;
   device::ScanOptions scan;
   std::string topology_file;  // "": sysfs tells; read into scan.topology by run()

@@ -24,23 +24,52 @@ bool prefers(const config::Resource& resource) {
 
 }  // namespace
 
-ServedPool::ServedPool(PoolView view, pool::Places places, PodGpus& gpus, metrics::Metrics& metrics,
-                       Logger& log)
+ServedPool::ServedPool(PoolView view, pool::Places places, std::optional<pool::CdiOptions> cdi,
+                       PodGpus& gpus, metrics::Metrics& metrics, Logger& log)
     : resource_name_(view.pool.resource.full_name()),
       has_preference_(prefers(view.pool.resource)),
       places_(std::move(places)),
+      cdi_(std::move(cdi)),
       gpus_(gpus),
       metrics_(metrics),
       log_(log),
-      view_(std::make_shared<const PoolView>(std::move(view))) {}
+      view_(std::make_shared<const PoolView>(std::move(view))) {
+  if (!cdi_) return;
+  cdi_spec_ = std::make_unique<pool::CdiSpec>(cdi_->folder, view_->pool.resource);
+  write_cdi_spec(*view_);
+}
 
 bool ServedPool::show(PoolView view, std::optional<TimePoint> event) {
   auto next = std::make_shared<const PoolView>(std::move(view));
   const bool changed = devices_of(next->pool) != devices();
+  write_cdi_spec(*next);
   const std::lock_guard lock(mutex_);
   view_ = std::move(next);
   if (changed && watched_ && !event_) event_ = event;
   return changed;
+}
+
+// Allocate writes what is missing, and fails when it cannot.
+void ServedPool::write_cdi_spec(const PoolView& view) {
+  if (!cdi_spec_) return;
+  auto written = cdi_spec_->set(pool::cdi_nodes(view.pool, *view.inventory, places_));
+  if (!written) {
+    log_.error("no CDI spec", {{"resource", resource_name_}, {"error", written.error().message}});
+  }
+}
+
+// The spec must be right before kubelet has its answer: the runtime reads it next.
+Result<void> ServedPool::name_cdi_devices(const pool::Allocation& allocation,
+                                          kubelet::ContainerAllocation& answer) {
+  if (auto written = cdi_spec_->update(allocation.by_device); !written) return written;
+  const auto resource = view()->pool.resource;
+  for (const auto& [id, nodes] : allocation.by_device) {
+    if (!nodes.empty()) answer.cdi_devices.push_back(pool::cdi_kind(resource) + '=' + id);
+  }
+  if (cdi_->annotations && !answer.cdi_devices.empty()) {
+    answer.annotations[pool::cdi_annotation_key(resource)] = join(answer.cdi_devices, ",");
+  }
+  return {};
 }
 
 // The first devices of a stream are no answer to an event.
@@ -75,7 +104,11 @@ Result<kubelet::ContainerAllocation> ServedPool::allocate(
                           {"devices", join(device_ids, ",")},
                           {"milliseconds", fmt::format("{:.2f}", took.count())}});
   kubelet::ContainerAllocation answer;
+  if (cdi_spec_) {
+    if (auto named = name_cdi_devices(*allocated, answer); !named) return pass(named);
+  }
   answer.envs = std::move(allocated->envs);
+  if (cdi_spec_) return answer;
   for (auto& node : allocated->device_nodes) {
     answer.devices.push_back({std::move(node.host_path), std::move(node.container_path), "rw"});
   }

@@ -3,12 +3,14 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "base/log.hpp"
 #include "plugin/app/pod_gpus.hpp"
 #include "plugin/kubelet/pool_service.hpp"
 #include "plugin/metrics/metrics.hpp"
 #include "plugin/pool/allocate.hpp"
+#include "plugin/pool/cdi.hpp"
 
 namespace railhead::app {
 
@@ -23,9 +25,9 @@ class ServedPool final : public kubelet::PoolService {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  // `gpus`, `metrics` and `log` outlive it.
-  ServedPool(PoolView view, pool::Places places, PodGpus& gpus, metrics::Metrics& metrics,
-             Logger& log);
+  // `gpus`, `metrics` and `log` outlive it. Without `cdi` containers get device nodes.
+  ServedPool(PoolView view, pool::Places places, std::optional<pool::CdiOptions> cdi, PodGpus& gpus,
+             metrics::Metrics& metrics, Logger& log);
 
   // Whether kubelet is to be told anew. `event`: what led to the look, if it was one.
   [[nodiscard]] bool show(PoolView view, std::optional<TimePoint> event);
@@ -45,9 +47,15 @@ class ServedPool final : public kubelet::PoolService {
   void devices_sent(std::chrono::nanoseconds took) override;
 
  private:
+  void write_cdi_spec(const PoolView& view);
+  [[nodiscard]] Result<void> name_cdi_devices(const pool::Allocation& allocation,
+                                              kubelet::ContainerAllocation& answer);
+
   const std::string resource_name_;
   const bool has_preference_;
   const pool::Places places_;
+  const std::optional<pool::CdiOptions> cdi_;
+  std::unique_ptr<pool::CdiSpec> cdi_spec_;  // with cdi_
   PodGpus& gpus_;
   metrics::Metrics& metrics_;
   Logger& log_;

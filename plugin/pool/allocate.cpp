@@ -141,16 +141,18 @@ Result<Allocation> allocate(const Pool& pool, const std::vector<std::string>& id
   Json info = Json::object();
   bool any_rdma = false;
   for (const auto& one : *given) {
-    for (const auto& node : one.nodes.nodes) add_node(node);
-    any_rdma |= !one.nodes.rdma.empty();
+    auto& of_device = allocation.by_device[one.member->id] = one.nodes.nodes;
+    for (const auto& node : of_device) add_node(node);
+    if (!one.nodes.rdma.empty() && reader->has_connection_manager()) {
+      of_device.push_back(same_path(kConnectionManager));
+      any_rdma = true;
+    }
     sorted_ids.push_back(one.member->id);
     info[one.member->id] = info_of(pool, one);
     auto left = leave_records(pool, one, reader->has_vhost_net(), places);
     if (!left) return pass(left);
   }
-  if (any_rdma && reader->has_connection_manager()) {
-    add_node({std::string(kConnectionManager), std::string(kConnectionManager)});
-  }
+  if (any_rdma) add_node(same_path(kConnectionManager));
   const std::string variable = variable_of(pool.resource);
   allocation.envs[variable] = join(sorted_ids, ",");
   allocation.envs[variable + "_INFO"] = info.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -21,10 +21,13 @@ struct DeviceNode {
   friend bool operator==(const DeviceNode&, const DeviceNode&) = default;
 };
 
+using NodesByDevice = std::map<std::string, std::vector<DeviceNode>>;  // by Member::id
+
 struct Allocation {
   // PCIDEVICE_<RESOURCE>, PCIDEVICE_<RESOURCE>_INFO, and those of nccl.hpp.
   std::map<std::string, std::string> envs;
   std::vector<DeviceNode> device_nodes;  // each host path once; to be read and written
+  NodesByDevice by_device;               // the same, of each device whole
   friend bool operator==(const Allocation&, const Allocation&) = default;
 };
 

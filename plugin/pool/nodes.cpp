@@ -36,7 +36,7 @@ Result<std::optional<std::string>> first_numbered(const Directory& device,
   return first ? std::optional(first->second) : std::nullopt;
 }
 
-void give(DeviceNodes& nodes, const std::string& path) { nodes.nodes.push_back({path, path}); }
+void give(DeviceNodes& nodes, const std::string& path) { nodes.nodes.push_back(same_path(path)); }
 
 }  // namespace
 

@@ -20,6 +20,10 @@ struct DeviceNodes {
 inline constexpr std::string_view kConnectionManager = "/dev/infiniband/rdma_cm";
 inline constexpr std::string_view kVhostNet = "/dev/vhost-net";
 inline constexpr std::string_view kTun = "/dev/net/tun";
+// The same path on the host and in the container.
+[[nodiscard]] inline DeviceNode same_path(std::string_view path) {
+  return {std::string(path), std::string(path)};
+}
 
 // Looks at several devices of one node.
 class NodeReader {

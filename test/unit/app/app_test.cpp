@@ -97,8 +97,8 @@ TEST_CASE("a topology file becomes part of what is looked at, and a bad one is a
   CHECK_FALSE(app::with_topology(given, log));
 }
 
-TEST_CASE("CDI and unknown options are refused") {
-  CHECK(exit_code({"--use-cdi"}) == 1);
+TEST_CASE("unknown options are refused, and CDI annotations without CDI") {
+  CHECK(exit_code({"--cdi-annotations"}) == 1);
   CHECK(exit_code({"--no-such-option"}) == 1);
   CHECK(exit_code({"--help"}) == 0);
   CHECK(exit_code({"--version"}) == 0);

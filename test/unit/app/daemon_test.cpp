@@ -120,6 +120,26 @@ TEST_CASE("pools reach kubelet with NUMA nodes, an empty one too, and Allocate a
   CHECK(got.response.devices(0).permissions() == "rw");
 }
 
+TEST_CASE("with CDI a container gets the names of devices that the spec has, and no nodes") {
+  AgentNode node;
+  node.options.use_cdi = true;
+  node.options.cdi = {.folder = node.folder.path() + "/cdi", .annotations = true};
+  fs::create_directories(node.options.cdi.folder);
+  std::ofstream(node.options.cdi.folder + "/railhead-rdma-old.json") << "{}";
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  const auto vf = mlx5_vf(1, 0).to_string();
+  const auto got = must(node.kubelet.allocate("pod", "main", "rdma/vf", {vf}));
+  CHECK(got.response.devices_size() == 0);
+  REQUIRE(got.response.cdi_devices_size() == 1);
+  CHECK(got.response.cdi_devices(0).name() == "rdma/vf=" + vf);
+  CHECK(got.response.annotations().at("cdi.k8s.io/railhead_rdma_vf") == "rdma/vf=" + vf);
+  const auto spec = must(host::read_file(node.options.cdi.folder + "/railhead-rdma-vf.json"));
+  CHECK(spec.find(fmt::format(R"("name":"{}")", vf)) != std::string::npos);
+  CHECK(spec.find("/dev/infiniband/uverbs6") != std::string::npos);
+  CHECK_FALSE(fs::exists(node.options.cdi.folder + "/railhead-rdma-old.json"));
+}
+
 TEST_CASE("nothing is due while nothing happens") {
   AgentNode node;
   node.start();

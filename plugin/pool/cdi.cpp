@@ -1,0 +1,141 @@
+#include "plugin/pool/cdi.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include <nlohmann/json.hpp>
+
+#include "host/files.hpp"
+#include "plugin/pool/nodes.hpp"
+
+namespace railhead::pool {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kFilePrefix = "railhead-";
+constexpr std::string_view kFileSuffix = ".json";
+constexpr size_t kMaxAnnotationName = 63;  // after "cdi.k8s.io/"; Kubernetes' limit of a key's name
+
+bool begins_with_letter(std::string_view text) {
+  const char first = text.empty() ? '\0' : text.front();
+  return (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z');
+}
+
+std::string with_letter_in_front(const std::string& text) {
+  return begins_with_letter(text) ? text : "railhead-" + text;
+}
+
+std::string file_name(const config::Resource& resource) {
+  return fmt::format("{}{}-{}{}", kFilePrefix, resource.prefix, resource.name, kFileSuffix);
+}
+
+Json spec_of(const std::string& kind, const NodesByDevice& devices) {
+  Json list = Json::array();
+  for (const auto& [name, nodes] : devices) {
+    Json device_nodes = Json::array();
+    for (const auto& node : nodes) {
+      Json one = {{"path", node.container_path}, {"permissions", "rw"}};
+      if (node.host_path != node.container_path) one["hostPath"] = node.host_path;
+      device_nodes.push_back(std::move(one));
+    }
+    list.push_back({{"name", name}, {"containerEdits", {{"deviceNodes", device_nodes}}}});
+  }
+  return {{"cdiVersion", "0.5.0"}, {"kind", kind}, {"devices", std::move(list)}};
+}
+
+// A member of which the inventory tells all: its nodes are those of its RDMA devices.
+bool only_rdma(const Member& member) {
+  return member.id == member.address.to_string() && !member.vhost_net && !member.vdpa &&
+         !device::is_userspace_driver(member.driver);
+}
+
+}  // namespace
+
+std::string cdi_kind(const config::Resource& resource) {
+  return with_letter_in_front(resource.prefix) + '/' + with_letter_in_front(resource.name);
+}
+
+std::string cdi_annotation_key(const config::Resource& resource) {
+  std::string name = fmt::format("railhead_{}_{}", resource.prefix, resource.name);
+  if (name.size() > kMaxAnnotationName) {
+    name = fmt::format("railhead_{:016x}", std::hash<std::string>{}(resource.full_name()));
+  }
+  return "cdi.k8s.io/" + name;
+}
+
+NodesByDevice cdi_nodes(const Pool& pool, const device::Inventory& inventory,
+                        const Places& places) {
+  NodesByDevice devices;
+  const auto reader = NodeReader::open(places);
+  if (!reader) return devices;
+  for (const auto& member : pool.members) {
+    std::vector<DeviceNode> nodes;
+    bool rdma = false;
+    if (only_rdma(member)) {
+      const auto* function = member.rdma ? inventory.find(member.address) : nullptr;
+      if (!function) continue;
+      for (const auto& one : function->rdma) {
+        for (const auto& node : one.char_devices) nodes.push_back(same_path(node.path()));
+      }
+      rdma = !nodes.empty();
+    } else if (auto read = reader->read(member)) {
+      nodes = std::move(read->nodes);
+      rdma = !read->rdma.empty();
+    }
+    if (rdma && reader->has_connection_manager()) nodes.push_back(same_path(kConnectionManager));
+    if (!nodes.empty()) devices[member.id] = std::move(nodes);
+  }
+  return devices;
+}
+
+CdiSpec::CdiSpec(std::string folder, const config::Resource& resource)
+    : path_(std::move(folder) + '/' + file_name(resource)), kind_(cdi_kind(resource)) {}
+
+Result<void> CdiSpec::set(NodesByDevice devices) {
+  const std::lock_guard lock(mutex_);
+  return write(std::move(devices));
+}
+
+Result<void> CdiSpec::update(const NodesByDevice& devices) {
+  const std::lock_guard lock(mutex_);
+  auto all = written_.value_or(NodesByDevice{});
+  for (const auto& [name, nodes] : devices) all[name] = nodes;
+  return write(std::move(all));
+}
+
+Result<void> CdiSpec::write(NodesByDevice devices) {
+  // The runtime refuses a device that changes nothing.
+  std::erase_if(devices, [](const auto& device) { return device.second.empty(); });
+  if (written_ == devices) return {};
+  written_.reset();
+  if (devices.empty()) {
+    if (auto removed = host::remove_file(path_); !removed) return pass(removed, "CDI");
+  } else {
+    const auto folder = path_.substr(0, path_.rfind('/'));
+    if (auto made = host::make_directories(folder, 0755); !made) return pass(made, "CDI");
+    auto written = host::write_file_atomically(path_, spec_of(kind_, devices).dump(), 0644);
+    if (!written) return pass(written, "CDI");
+  }
+  written_ = std::move(devices);
+  return {};
+}
+
+Result<void> remove_stale_cdi_specs(const std::string& folder,
+                                    const std::vector<config::Resource>& resources) {
+  const auto directory = host::Directory::open(folder);
+  if (is(directory, ErrorCode::not_found)) return {};
+  if (!directory) return pass(directory, "CDI");
+  const auto names = directory->list(".");
+  if (!names) return pass(names, "CDI");
+  for (const auto& name : *names) {
+    if (!name.starts_with(kFilePrefix) || !name.ends_with(kFileSuffix)) continue;
+    const auto is_its = [&](const auto& resource) { return name == file_name(resource); };
+    if (std::ranges::any_of(resources, is_its)) continue;
+    auto removed = host::remove_file(folder + '/' + name);
+    if (!removed) return pass(removed, "CDI");
+  }
+  return {};
+}
+
+}  // namespace railhead::pool

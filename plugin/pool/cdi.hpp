@@ -1,0 +1,56 @@
+#pragma once
+// A pool's devices for the container runtime, by the Container Device Interface (CDI specification
+// 0.5.0): kubelet is told a device's name, the runtime finds its nodes in the pool's spec file.
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugin/pool/allocate.hpp"
+
+namespace railhead::pool {
+
+struct CdiOptions {
+  std::string folder = "/var/run/cdi";
+  bool annotations = false;  // name the devices by an annotation too
+};
+
+// "rdma/vf" of the resource rdma/vf: a kind of its own for each resource, so that a container may
+// have devices of two. Where CDI wants a letter in front and the resource has a digit, "railhead-"
+// goes before it.
+[[nodiscard]] std::string cdi_kind(const config::Resource& resource);
+
+// The key of an annotation that names CDI devices of this resource, for kubelets before 1.28, which
+// do not know the field for them; each resource its own, because kubelet refuses one key twice.
+[[nodiscard]] std::string cdi_annotation_key(const config::Resource& resource);
+
+// The nodes of each member that has some, as the inventory shows them; what it does not show
+// (VFIO, UIO, vDPA) is read from sysfs. A member that cannot be read is left out.
+[[nodiscard]] NodesByDevice cdi_nodes(const Pool& pool, const device::Inventory& inventory,
+                                      const Places& places);
+
+// The spec file of one pool, `folder`/railhead-<prefix>-<name>.json. It stays when the agent ends:
+// kubelet starts a failed container again without asking for its devices anew. From any thread.
+class CdiSpec {
+ public:
+  CdiSpec(std::string folder, const config::Resource& resource);
+
+  // The pool has these devices, and no others. No devices: no file. Written only when it differs.
+  [[nodiscard]] Result<void> set(NodesByDevice devices);
+  // These devices have these nodes now.
+  [[nodiscard]] Result<void> update(const NodesByDevice& devices);
+
+ private:
+  Result<void> write(NodesByDevice devices);
+
+  const std::string path_;
+  const std::string kind_;
+  std::mutex mutex_;
+  std::optional<NodesByDevice> written_;  // empty: what the file says is not known
+};
+
+// Removes the spec files that this program left of other resources than these; nobody else's.
+[[nodiscard]] Result<void> remove_stale_cdi_specs(const std::string& folder,
+                                                  const std::vector<config::Resource>& resources);
+
+}  // namespace railhead::pool
