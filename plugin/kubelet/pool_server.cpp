@@ -64,11 +64,14 @@ class DevicePluginService final : public v1beta1::DevicePlugin::CallbackService 
       }
       events_.watch_closed(number);
     });
+    {
+      const std::lock_guard lock(mutex_);
+      streams_.insert(stream);
+      if (stopping_) stream->finish(grpc::Status::CANCELLED);
+    }
     events_.watch_opened(number);
-    const std::lock_guard lock(mutex_);
-    streams_.insert(stream);
-    if (stopping_) stream->finish(grpc::Status::CANCELLED);
-    return stream;
+    stream->begin();  // only now: a change after the look at the devices must find the stream
+    return stream;    // which gRPC takes over here: until then it does not end
   }
 
   grpc::ServerUnaryReactor* GetPreferredAllocation(

@@ -21,9 +21,9 @@ Result<v1beta1::ListAndWatchResponse> devices_of(const PoolService& pool) {
 
 WatchStream::WatchStream(grpc::CallbackServerContext& context, PoolService& pool, Logger& logger,
                          std::function<void(WatchStream*)> closed)
-    : context_(context), pool_(pool), logger_(logger), closed_(std::move(closed)) {
-  send_if_changed();
-}
+    : context_(context), pool_(pool), logger_(logger), closed_(std::move(closed)) {}
+
+void WatchStream::begin() { send_if_changed(); }
 
 void WatchStream::update() {
   {

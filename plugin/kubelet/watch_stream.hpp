@@ -13,7 +13,7 @@
 
 namespace railhead::kubelet {
 
-// One ListAndWatch: sends the pool's devices at once and after each update(). One message is on
+// One ListAndWatch: sends the pool's devices at begin() and after each update(). One message is on
 // its way at a time; updates that come meanwhile become one. Deletes itself when gRPC is done.
 class WatchStream final : public grpc::ServerWriteReactor<v1beta1::ListAndWatchResponse> {
  public:
@@ -21,6 +21,7 @@ class WatchStream final : public grpc::ServerWriteReactor<v1beta1::ListAndWatchR
   WatchStream(grpc::CallbackServerContext& context, PoolService& pool, Logger& logger,
               std::function<void(WatchStream*)> closed);
 
+  void begin();
   void update();
   void finish(const grpc::Status& status);
 

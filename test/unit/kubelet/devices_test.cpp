@@ -5,6 +5,8 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include "plugin/kubelet/pool_server.hpp"
+#include "proto/deviceplugin.grpc.pb.h"
 #include "proto/podresources.grpc.pb.h"
 #include "test/unit/kubelet/node.hpp"
 
@@ -54,6 +56,32 @@ TEST_CASE("Changed devices reach kubelet, the last state in any case") {
   session->devices_changed(pool);
   CHECK(node.kubelet.wait_for_healthy(kVf, 9));
   CHECK_FALSE(node.kubelet.state().resources.at(kVf).devices.at(one_ill[3].id).healthy);
+}
+
+TEST_CASE("A change while a watch opens reaches it") {
+  const TestFolder folder;
+  TestLog log;
+  TestPool pool(kVf, 1);
+  auto ignored = [](auto) {};
+  const auto server = must(kubelet::PoolServer::serve(pool, folder.path(), "pool.sock",
+                                                      {ignored, ignored, ignored}, log.logger()));
+  bool first = true;
+  pool.set_listed([&] {
+    if (!std::exchange(first, false)) return;
+    pool.set_devices(devices(2));
+    server->send_devices();
+  });
+  auto stub = v1beta1::DevicePlugin::NewStub(
+      grpc::CreateChannel("unix:" + (folder / "pool.sock"), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + 5s);
+  const auto watch = stub->ListAndWatch(&context, {});
+  v1beta1::ListAndWatchResponse response;
+  REQUIRE(watch->Read(&response));
+  CHECK(response.devices_size() == 1);
+  REQUIRE(watch->Read(&response));
+  CHECK(response.devices_size() == 2);
+  context.TryCancel();
 }
 
 TEST_CASE("A pool of 5000 devices is listed and allocated from") {

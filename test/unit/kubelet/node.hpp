@@ -39,8 +39,12 @@ class TestPool final : public kubelet::PoolService {
 
   std::string resource_name() const override { return resource_name_; }
   std::vector<kubelet::Device> devices() const override {
-    const std::lock_guard lock(mutex_);
-    return devices_;
+    const auto listed = [&] {
+      const std::lock_guard lock(mutex_);
+      return devices_;
+    }();
+    if (listed_) listed_();
+    return listed;
   }
   Result<kubelet::ContainerAllocation> allocate(const std::vector<std::string>& ids) override {
     return answer_(ids);
@@ -58,12 +62,15 @@ class TestPool final : public kubelet::PoolService {
   // Before the pool is served.
   void set_answer(Answer answer) { answer_ = std::move(answer); }
   void set_preference(Preference preference) { preference_ = std::move(preference); }
+  // Called after the look at the devices, before they are on their way.
+  void set_listed(std::function<void()> listed) { listed_ = std::move(listed); }
 
  private:
   const std::string resource_name_;
   mutable std::mutex mutex_;
   std::vector<kubelet::Device> devices_;
   Preference preference_;
+  std::function<void()> listed_;
   Answer answer_ = [](auto) { return kubelet::ContainerAllocation{}; };
 };
 
