@@ -1,6 +1,7 @@
 #include "plugin/http/server.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <exception>
 #include <mutex>
@@ -27,6 +28,7 @@ class Connection {
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] short waits_for() const { return state_ == State::writing ? POLLOUT : POLLIN; }
   [[nodiscard]] steady_clock::time_point deadline() const { return deadline_; }
+  [[nodiscard]] bool reading() const { return state_ == State::reading; }
 
   // What can be done without waiting. False: it is over.
   bool proceed(const Server::Handler& handler, size_t request_limit) {
@@ -110,6 +112,7 @@ class PollingServer final : public Server {
         thread_([this] { run(); }) {}
 
   ~PollingServer() override {
+    stopping_ = true;
     eventfd_write(stop_.get(), 1);
     thread_.join();
     const auto* un = std::get_if<UnixAddress>(&address_);
@@ -130,24 +133,30 @@ class PollingServer final : public Server {
       for (const auto& connection : connections_) {
         fds.push_back({connection.fd(), connection.waits_for(), 0});
       }
-      const bool accepting =
-          listener_ && !accept_again_ && connections_.size() < limits_.connections;
+      const bool accepting = listener_ && !accept_again_ && has_room();
       if (accepting) fds.push_back({listener_->get(), POLLIN, 0});
       ::poll(fds.data(), fds.size(), timeout_ms());
       if (fds.front().revents) return;
       serve_connections(fds);
-      if (accepting && fds.back().revents) accept();
+      if (accepting && fds.back().revents && has_room()) accept();
       if (accept_again_ && steady_clock::now() >= *accept_again_) accept_again_.reset();
       if (!listener_) listen_again();
     }
   }
 
-  // fds[i + 1] is connections_[i].
+  // Whoever has not said yet what it wants gives its place to the next.
+  [[nodiscard]] bool has_room() const {
+    return connections_.size() < limits_.connections ||
+           std::ranges::any_of(connections_, &Connection::reading);
+  }
+
+  // fds[i + 1] is connections_[i]. A handler may take long, so none is begun during the stop.
   void serve_connections(const std::vector<pollfd>& fds) {
     const auto now = steady_clock::now();
     size_t i = 0;
     std::erase_if(connections_, [&](Connection& connection) {
       const bool ready = fds[++i].revents != 0;
+      if (stopping_) return true;
       if (now >= connection.deadline()) return true;
       return ready && !connection.proceed(handler_, limits_.request_bytes);
     });
@@ -156,6 +165,9 @@ class PollingServer final : public Server {
   void accept() {
     const int fd = ::accept4(listener_->get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
+      if (connections_.size() >= limits_.connections) {  // the oldest is the first
+        connections_.erase(std::ranges::find_if(connections_, &Connection::reading));
+      }
       connections_.emplace_back(UniqueFd(fd), steady_clock::now() + limits_.connection_time);
     } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
       // No descriptor or memory left: the connection stays in the queue, and would wake us at once.
@@ -191,6 +203,7 @@ class PollingServer final : public Server {
   mutable std::mutex mutex_;          // of listener_, where another thread looks
   std::optional<UniqueFd> listener_;  // absent: the address is in use
   UniqueFd stop_;
+  std::atomic<bool> stopping_ = false;
   std::vector<Connection> connections_;
   std::optional<steady_clock::time_point> accept_again_;
   std::thread thread_;  // the last: it uses the others

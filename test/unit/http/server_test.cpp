@@ -158,11 +158,32 @@ TEST_CASE("A long answer reaches a peer that reads slowly, and others are served
   CHECK(read_all(slow).size() > (4u << 20));
 }
 
-TEST_CASE("A peer that says nothing loses its connection, and its place goes to the next") {
-  const Fixture fixture({.connections = 1, .connection_time = 200ms});
-  const auto silent = connect_to(fixture.address);
+TEST_CASE("A peer that says nothing loses its connection") {
+  const Fixture fixture({.connection_time = 200ms});
+  CHECK(read_all(connect_to(fixture.address)).empty());
+}
+
+TEST_CASE("At the limit the peer that has said nothing for longest gives its place to the next") {
+  const Fixture fixture({.connections = 2, .connection_time = 1h});
+  const auto first = connect_to(fixture.address);
+  const auto second = connect_to(fixture.address);
   CHECK(status_of(ask(fixture.address, "GET /hello HTTP/1.1\r\n\r\n")) == "HTTP/1.1 200 OK");
-  CHECK(read_all(silent).empty());
+  CHECK(read_all(first).empty());
+  send_text(second, "GET /hello HTTP/1.1\r\n\r\n");
+  CHECK(status_of(read_all(second)) == "HTTP/1.1 200 OK");
+}
+
+TEST_CASE("At the limit the next waits for those that are being answered") {
+  const Fixture fixture({.connections = 1, .connection_time = 1h});
+  const auto slow = connect_to(fixture.address);
+  send_text(slow, "GET /long HTTP/1.1\r\n\r\n");
+  char byte = 0;
+  REQUIRE(recv(slow.get(), &byte, 1, 0) == 1);
+  const auto next = connect_to(fixture.address);
+  send_text(next, "GET /hello HTTP/1.1\r\n\r\n");
+  CHECK(read_all(slow).size() > (4u << 20) - 1);
+  ::shutdown(slow.get(), SHUT_WR);
+  CHECK(status_of(read_all(next)) == "HTTP/1.1 200 OK");
 }
 
 TEST_CASE("A peer that goes away in the middle harms nobody") {
