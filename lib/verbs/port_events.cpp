@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include <fcntl.h>
 #include <infiniband/verbs.h>
@@ -15,6 +16,10 @@ bool add_to_epoll(int epoll, int fd) {
   readable.events = EPOLLIN;
   return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &readable) == 0;
 }
+
+struct FreeList {
+  void operator()(ibv_device** list) const { ibv_free_device_list(list); }
+};
 
 }  // namespace
 
@@ -41,7 +46,9 @@ bool PortEvents::drain(const std::string& device, ibv_context& context, host::Ev
         fmt::format("rdma port of {}: {}", device, ibv_event_type_str(event.event_type)));
     if (event.event_type == IBV_EVENT_DEVICE_FATAL) return false;
   }
-  return errno == EAGAIN || errno == EINTR;
+  if (errno == EAGAIN || errno == EINTR) return true;
+  batch.causes.push_back(fmt::format("rdma port of {}: errno {}", device, errno));
+  return false;
 }
 
 std::vector<std::string> PortEvents::follow_ports(const std::vector<std::string>& devices) {
@@ -49,26 +56,22 @@ std::vector<std::string> PortEvents::follow_ports(const std::vector<std::string>
     return std::ranges::find(devices, entry.first) == devices.end();
   });
   std::vector<std::string> unheard;
-  for (const auto& device : devices) {
-    if (devices_.contains(device)) continue;
-    if (auto context = open(device)) {
-      devices_[device] = std::move(context);
-    } else {
-      unheard.push_back(device);
-    }
-  }
+  std::ranges::copy_if(devices, std::back_inserter(unheard),
+                       [&](const auto& device) { return !devices_.contains(device); });
+  if (unheard.empty()) return unheard;
+  const std::unique_ptr<ibv_device*, FreeList> present(ibv_get_device_list(nullptr));
+  if (!present) return unheard;
+  std::erase_if(unheard, [&](const auto& device) {
+    auto context = open(device, present.get());
+    return context && devices_.emplace(device, std::move(context)).second;
+  });
   return unheard;
 }
 
-PortEvents::Context PortEvents::open(const std::string& device) const {
-  int count = 0;
-  ibv_device** const list = ibv_get_device_list(&count);
-  if (!list) return nullptr;
-  Context context;
-  for (int i = 0; i < count; ++i) {
-    if (device == ibv_get_device_name(list[i])) context.reset(ibv_open_device(list[i]));
-  }
-  ibv_free_device_list(list);
+PortEvents::Context PortEvents::open(const std::string& device, ibv_device** present) const {
+  while (*present && device != ibv_get_device_name(*present)) ++present;
+  if (!*present) return nullptr;
+  Context context(ibv_open_device(*present));
   if (!context) return nullptr;
   const int flags = fcntl(context->async_fd, F_GETFL);
   const bool ready = flags >= 0 && fcntl(context->async_fd, F_SETFL, flags | O_NONBLOCK) == 0 &&

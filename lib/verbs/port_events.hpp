@@ -8,6 +8,7 @@
 #include "host/events.hpp"
 
 struct ibv_context;
+struct ibv_device;
 
 namespace railhead::verbs {
 
@@ -33,8 +34,9 @@ class PortEvents final : public host::Events {
 
   PortEvents(std::unique_ptr<host::Events> others, UniqueFd epoll)
       : others_(std::move(others)), epoll_(std::move(epoll)) {}
-  [[nodiscard]] Context open(const std::string& device) const;
-  // False: the device has gone.
+  // `present` ends with a null. Null: it is not among them, or cannot be followed.
+  [[nodiscard]] Context open(const std::string& device, ibv_device** present) const;
+  // False: the device has gone, and a cause says so.
   [[nodiscard]] static bool drain(const std::string& device, ibv_context& context,
                                   host::EventBatch& batch);
 
