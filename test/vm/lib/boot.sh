@@ -105,7 +105,7 @@ boot_and_run() {
     [ -n "$share" ] || : >"$control/share"
     write_start "$@"
     machine_options
-    say "booting the VM (5 to 15 s)"
+    [ ! -t 2 ] || say "booting the VM (5 to 15 s)"           # for who waits; a program that reads us wants the reason of a failure
     for ((try = 1; ; try++)); do
         rm -f "$control"/{up,exit-code}
         timeout -k 5 "$timeout_s" qemu-system-x86_64 "${qemu[@]}" </dev/null 2>"$control/qemu.log" &
