@@ -17,6 +17,8 @@
 namespace railhead::app {
 namespace {
 
+constexpr auto kLockUnknown = "cannot tell whether another agent serves this node";
+
 // Until one of the files has something to read, or the time has come.
 void wait(const std::array<int, 3>& files, std::optional<Daemon::TimePoint> due,
           const Clock& clock) {
@@ -73,13 +75,15 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
   metrics::Metrics metrics(RAILHEAD_VERSION);
   auto lock = InstanceLock::open(host.roots.run, options.handover, host.clock);
   if (!lock) {
-    log.error("cannot tell whether another agent serves this node",
-              {{"error", lock.error().message}});
+    log.error(kLockUnknown, {{"error", lock.error().message}});
     return 1;
   }
   if (const auto other = lock->take(); is(other, ErrorCode::busy)) {
     log.warning("waiting for the agent before this one to end",
                 {{"other", other.error().message}, {"seconds", options.handover.count()}});
+  } else if (!other) {
+    log.error(kLockUnknown, {{"error", other.error().message}});
+    return 1;
   }
   const auto daemon = Daemon::start(options, host, **events, metrics, log);
   if (!daemon) {
@@ -105,7 +109,9 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
     (*calls)->run();
     (*daemon)->turn();
     if (auto taken = lock->take_if_due(); !taken) {
-      log.error("two agents on one node; this one ends", {{"error", taken.error().message}});
+      const bool two = is(taken, ErrorCode::busy);
+      log.error(two ? "two agents on one node; this one ends" : kLockUnknown,
+                {{"error", taken.error().message}});
       return 1;
     }
   }

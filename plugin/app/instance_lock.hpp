@@ -20,7 +20,7 @@ class InstanceLock {
   [[nodiscard]] static Result<InstanceLock> open(const std::string& run_dir,
                                                  std::chrono::seconds patience, Clock& clock);
 
-  // Without waiting. busy: another agent holds it; the message names its pid.
+  // Without waiting. busy: another agent holds it; the message names its pid. io: nobody can tell.
   [[nodiscard]] Result<void> take();
 
   // Empty once it is taken; until then it is to be tried again.

@@ -1,6 +1,9 @@
 #include "plugin/app/instance_lock.hpp"
 
+#include <csignal>
+
 #include <catch2/catch_test_macros.hpp>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "test/support/fake_clock.hpp"
@@ -41,4 +44,26 @@ TEST_CASE("When the first agent ends, the second takes its place") {
   first.reset();
   must(second.take_if_due());
   CHECK_FALSE(second.due());
+}
+
+TEST_CASE("A lock whose pid cannot be written is held all the same") {
+  const TemporaryFolder folder;
+  FakeClock clock;
+  auto first = must(InstanceLock::open(folder.path(), 10s, clock));
+  auto second = must(InstanceLock::open(folder.path(), 10s, clock));
+
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit nothing{0, before.rlim_max};
+  const auto handler = signal(SIGXFSZ, SIG_IGN);
+  setrlimit(RLIMIT_FSIZE, &nothing);
+  const auto taken = first.take();
+  setrlimit(RLIMIT_FSIZE, &before);
+  signal(SIGXFSZ, handler);
+
+  must(taken);
+  CHECK_FALSE(first.due());
+  const auto refused = second.take();
+  REQUIRE(is(refused, ErrorCode::busy));
+  CHECK(refused.error().message.find("pid unknown ") != std::string::npos);
 }
