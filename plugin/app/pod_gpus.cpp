@@ -75,9 +75,6 @@ PodGpus::Answer PodGpus::judge(const std::vector<kubelet::PodDevices>& pods,
   if (candidates.size() == 1) {
     answer.pod = candidates.front()->pod;
     answer.of_pod = candidates.front()->gpus;
-    // It is about to get the resource. Should it be asked for again, its first try had failed.
-    std::erase_if(without,
-                  [&](const auto& name) { return &containers.at(name) == candidates.front(); });
   }
   without_[resource] = std::move(without);
   for (const auto& function : inventory.functions()) {

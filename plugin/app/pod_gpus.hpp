@@ -15,9 +15,11 @@ namespace railhead::app {
 // Kubelet does not say for whom it asks. It admits one pod after the other and one container of it
 // after the other, and takes a container's resources in random order; so, if the container's GPUs
 // were taken first, it is the one container that holds GPUs, does not hold the resource yet, and
-// did not stand so at an earlier question about this resource (that one never asked for it). Init
-// containers' devices are used again: must_include then names the pod. If that does not tell one
-// container alone, the GPUs of the pod are unknown.
+// did not stand so at the question before about this resource. One that did never asked for it, or
+// asked then and was not admitted; the latter is not known when it asks again, since otherwise a
+// container with GPUs only would be taken for whoever asks after it. Init containers' devices are
+// used again: must_include then names the pod. If that does not tell one container alone, the GPUs
+// of the pod are unknown.
 class PodGpus {
  public:
   struct Answer {

@@ -70,10 +70,19 @@ TEST_CASE("A pod that uses GPUs only is in nobody's way from the second question
             .pod == "ns/b");
 }
 
-TEST_CASE("A pod that is admitted again after a failure is found again") {
+TEST_CASE("A pod that uses GPUs only is taken for whoever asks once at most") {
+  GpuNode node;
+  const auto inference = with_gpus("inference", {uuid(0)});
+  CHECK(node.judge({inference}).pod == "ns/inference");       // of a pod whose GPUs come later
+  const auto answer = node.judge({inference, with_vf("a")});  // and of the next such one
+  CHECK(answer.pod.empty());
+  CHECK(answer.of_pod.empty());
+}
+
+TEST_CASE("A pod that was asked for and still has no device is not known when asked for again") {
   GpuNode node;
   CHECK(node.judge({with_gpus("a", {uuid(1)})}).pod == "ns/a");
-  CHECK(node.judge({with_gpus("a", {uuid(1)})}).pod == "ns/a");
+  CHECK(node.judge({with_gpus("a", {uuid(1)})}).pod.empty());
 }
 
 TEST_CASE("Devices of an init container that are used again name the pod") {
