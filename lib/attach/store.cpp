@@ -113,12 +113,11 @@ Result<void> Store::claim(const Record& record) const {
 }
 
 Result<std::optional<Record>> Store::owner(const PciAddress& device) const {
-  // Through the link: a claim whose record is gone holds nothing, and claim() may take its place.
-  const std::string path = claim_path(device);
-  auto record = load_file(path);
-  if (!record || *record) return record;
-  if (auto gone = host::remove_file(path); !gone) return pass(gone);
-  return std::nullopt;
+  return load_file(claim_path(device));  // through the link
+}
+
+Result<void> Store::remove_empty_claim(const PciAddress& device) const {
+  return host::remove_file(claim_path(device));
 }
 
 }  // namespace railhead::attach

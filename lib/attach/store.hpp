@@ -47,8 +47,11 @@ class Store {
 
   // already_exists when another attachment holds the device.
   [[nodiscard]] Result<void> claim(const Record& record) const;
-  // The record of the attachment that holds the device; nothing when it is free.
+  // The record of the attachment that holds the device; nothing when it is free. Reads only.
   [[nodiscard]] Result<std::optional<Record>> owner(const PciAddress& device) const;
+  // Makes place for claim() where a claim's record is gone: such a claim holds nothing. The caller
+  // holds the device's lock, and owner() has just said that nobody holds the device.
+  [[nodiscard]] Result<void> remove_empty_claim(const PciAddress& device) const;
 
   [[nodiscard]] std::string folder() const { return root_ + "/attachments"; }  // of the records
   [[nodiscard]] std::string device_lock(const PciAddress& device) const;

@@ -57,7 +57,7 @@ class Attachment {
   Result<void> undo_of_the_gone() {
     auto holder = store_.owner(request_.device);
     if (!holder) return pass(holder);
-    if (!*holder) return {};
+    if (!*holder) return store_.remove_empty_claim(request_.device);
     auto holds = still_holds(**holder);
     if (!holds) return pass(holds);
     if (*holds) return held_by(**holder);

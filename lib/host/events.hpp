@@ -7,10 +7,11 @@
 
 namespace railhead::host {
 
-// A step of the kernel's recovery of a PCI function after a bus error (pci_uevent_ers).
+// A step of the kernel's recovery of a PCI function after a bus error (pci_uevent_ers), or, without
+// a step, that the function was made, removed or bound to a driver: older errors are of the past.
 struct PciRecovery {
   std::string function;  // "0000:3b:00.0"
-  std::string step;      // ERROR_EVENT: "BEGIN_RECOVERY", "SUCCESSFUL_RECOVERY", "FAILED_RECOVERY"
+  std::string step;  // ERROR_EVENT: "BEGIN_RECOVERY", "SUCCESSFUL_RECOVERY", "FAILED_RECOVERY"; ""
   friend bool operator==(const PciRecovery&, const PciRecovery&) = default;
 };
 

@@ -31,7 +31,10 @@ void note(std::string cause, host::EventBatch& batch) {
 void take_uevent(Bytes datagram, host::EventBatch& batch) {
   auto uevent = decode_uevent(datagram);
   if (!uevent) return;
-  if (!uevent->error_event.empty() && !uevent->pci_slot.empty()) {
+  const bool is_new_start =
+      uevent->action == "add" || uevent->action == "remove" || uevent->action == "bind";
+  if (uevent->subsystem == "pci" && !uevent->pci_slot.empty() &&
+      (is_new_start || !uevent->error_event.empty())) {
     batch.recoveries.push_back({uevent->pci_slot, uevent->error_event});
   }
   note(cause_of(*uevent), batch);

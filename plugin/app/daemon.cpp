@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "base/text.hpp"
+#include "device/allocation.hpp"
 #include "plugin/app/inputs.hpp"
 #include "plugin/health/held.hpp"
 #include "plugin/health/ports.hpp"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::chrono::seconds kRetry{10};  // after a look that failed
 constexpr std::chrono::seconds kModeCheck{30};
+constexpr std::string_view kBegun = "BEGIN_RECOVERY";
 constexpr std::chrono::seconds kPortCheck{10};
 constexpr std::chrono::seconds kMoving{1};  // while an ADD or DEL is at work on a device in sight
 
@@ -99,6 +101,7 @@ Result<void> Daemon::begin() {
   }
   config_ = std::move(parsed.config);
   metrics_.config_read(true);
+  remember_allocations();
   if (auto looked = look("start"); !looked) return looked;
 
   std::vector<kubelet::PoolService*> services;
@@ -111,13 +114,29 @@ Result<void> Daemon::begin() {
   return {};
 }
 
+// Which resource had a device that is in a pod since before this agent's start. A record that
+// cannot be read is of use to nobody here: its device is found by what is seen of it, if at all.
+void Daemon::remember_allocations() {
+  const auto devices = device::list_allocations(host_.roots.run);
+  for (const auto& device : devices.value_or(std::vector<PciAddress>{})) {
+    const auto allocation = device::read_allocation(host_.roots.run, device);
+    if (!allocation || !*allocation) continue;
+    knowledge_.members.emplace((*allocation)->resource, device.to_string());
+  }
+}
+
 std::optional<Daemon::TimePoint> Daemon::due() const {
   std::optional<TimePoint> first;
   for (const auto& one : {events_seen_.due(), config_seen_.due(), rescan_, mode_check_, port_check_,
-                          hysteresis_.due()}) {
+                          judgement_due()}) {
     if (one && (!first || *one < *first)) first = one;
   }
   return first;
+}
+
+// Only a look that succeeds judges; after one that failed the next has its own time.
+std::optional<Daemon::TimePoint> Daemon::judgement_due() const {
+  return look_failed_ ? std::nullopt : hysteresis_.due();
 }
 
 void Daemon::turn() {
@@ -129,6 +148,8 @@ void Daemon::turn() {
     events_lost_ = events_lost_ || batch.lost;
     if (log_.enabled(LogLevel::debug)) log_.debug("events", {{"causes", join(batch.causes, "; ")}});
   }
+  // What is lost may be the end of a recovery.
+  if (batch.lost) std::erase_if(recovering_, [](auto& one) { return one.second == kBegun; });
   for (const auto& recovery : batch.recoveries) note_recovery(recovery);
   if (!records_watch_.read_names().empty()) events_seen_.event(now);
   if (config_touched()) config_seen_.event(now);
@@ -139,7 +160,7 @@ void Daemon::turn() {
     read_config_file();
   }
   const bool by_events = is_due(events_seen_.due());
-  if (config_is_new_ || by_events || is_due(rescan_) || is_due(hysteresis_.due())) {
+  if (config_is_new_ || by_events || is_due(rescan_) || is_due(judgement_due())) {
     const auto first = events_seen_.first();
     const bool lost = std::exchange(events_lost_, false);
     events_seen_.looking(now);
@@ -185,10 +206,22 @@ void Daemon::read_config_file() {
     return;
   }
   if (parsed.config == config_) return;
+  forget_changed_resources(parsed.config);
   config_ = std::move(parsed.config);
   config_is_new_ = true;
   log_.info("new configuration",
             {{"file", options_.config_file}, {"resources", config_.resources.size()}});
+}
+
+// Rail numbers, and devices that were taken before they went to a pod, are those of a resource as
+// it was configured.
+void Daemon::forget_changed_resources(const config::Config& next) {
+  for (const auto& resource : config_.resources) {
+    if (std::ranges::find(next.resources, resource) != next.resources.end()) continue;
+    const auto name = resource.full_name();
+    knowledge_.rails.erase(name);
+    std::erase_if(knowledge_.members, [&](const auto& member) { return member.first == name; });
+  }
 }
 
 // RDMA devices belong to namespaces or are seen by all: the kernel tells nobody when that is
@@ -241,6 +274,7 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
   metrics_.rescanned(reason);
   rescan_.reset();
   auto inventory = device::scan(host_, pool::scan_options(config_, options_.scan));
+  look_failed_ = !inventory;
   if (!inventory) {
     log_.error("cannot look at the node's devices", {{"error", inventory.error().message}});
     rescan_ = host_.clock.now() + kRetry;
@@ -255,6 +289,7 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
   gather_sickness();
   auto selection = pool::select(config_, *inventory_, knowledge_);
   knowledge_.rails = selection.rails;
+  knowledge_.members = selection.members;
   judge(selection);
   show(std::move(selection), event);
   if (auto removed = pool::remove_stale_devinfo(*inventory_, places()); !removed) {
@@ -304,6 +339,10 @@ void Daemon::show(pool::Pool pool, std::optional<TimePoint> event) {
   const auto name = pool.resource.full_name();
   const auto count = pool.members.size();
   auto& served = pools_[name];
+  if (served && served->has_preference() != ServedPool::prefers(pool.resource)) {
+    session_->remove(*served);
+    served.reset();
+  }
   log_health(served ? served->view()->pool : pool::Pool{}, pool);
   if (!served) {
     log_.info("pool", {{"resource", name}, {"devices", count}});
@@ -320,6 +359,10 @@ void Daemon::show(pool::Pool pool, std::optional<TimePoint> event) {
 void Daemon::note_recovery(const host::PciRecovery& recovery) {
   const auto function = PciAddress::parse(recovery.function);
   if (!function) return;
+  if (recovery.step.empty()) {
+    recovering_.erase(*function);
+    return;
+  }
   log_.warning("PCI error", {{"device", recovery.function}, {"step", recovery.step}});
   if (recovery.step == "SUCCESSFUL_RECOVERY") {
     recovering_.erase(*function);

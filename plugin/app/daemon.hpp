@@ -61,6 +61,7 @@ class Daemon {
          metrics::Metrics& metrics, Logger& log, host::FolderWatch config_watch,
          host::FolderWatch records_watch, UniqueFd epoll);
   [[nodiscard]] Result<void> begin();
+  void remember_allocations();
   [[nodiscard]] bool config_touched();
   void read_config_file();
   // `reason`: as Metrics::rescanned(); `event`: the first of those that led to it.
@@ -74,6 +75,8 @@ class Daemon {
   void judge(pool::Selection& selection);
   void log_health(const pool::Pool& before, const pool::Pool& now);
   void remove_stale_cdi_specs();
+  void forget_changed_resources(const config::Config& next);
+  [[nodiscard]] std::optional<TimePoint> judgement_due() const;
   void log_news(const pool::Selection& selection);
   void log_once(const std::vector<std::string>& warnings);
   void check_rdma_mode();
@@ -93,6 +96,7 @@ class Daemon {
   bool config_is_new_ = true;  // since the last look
   bool config_current_ = true;
   bool events_lost_ = false;  // since the last look
+  bool look_failed_ = false;  // the last one
   pool::Knowledge knowledge_;
   std::map<PciAddress, std::string> recovering_;  // functions with a PCI error, and the step
   std::vector<Error> unreadable_;                 // records, each logged when it was new

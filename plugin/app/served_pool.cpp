@@ -18,11 +18,11 @@ std::vector<kubelet::Device> devices_of(const pool::Pool& pool) {
   return devices;
 }
 
-bool prefers(const config::Resource& resource) {
+}  // namespace
+
+bool ServedPool::prefers(const config::Resource& resource) {
   return !resource.sharing || resource.sharing->unit != config::Sharing::Unit::pool;
 }
-
-}  // namespace
 
 ServedPool::ServedPool(PoolView view, pool::Places places, std::optional<pool::CdiOptions> cdi,
                        PodGpus& gpus, metrics::Metrics& metrics, Logger& log)
@@ -52,9 +52,11 @@ bool ServedPool::show(PoolView view, std::optional<TimePoint> event) {
 // Allocate writes what is missing, and fails when it cannot.
 void ServedPool::write_cdi_spec(const PoolView& view) {
   if (!cdi_spec_) return;
-  auto written = cdi_spec_->set(pool::cdi_nodes(view.pool, *view.inventory, places_));
+  auto nodes = pool::cdi_nodes(view.pool, *view.inventory, places_);
+  const auto written = nodes ? cdi_spec_->set(std::move(*nodes)) : pass(nodes);
   if (!written) {
-    log_.error("no CDI spec", {{"resource", resource_name_}, {"error", written.error().message}});
+    log_.error("the CDI spec stays as it is",
+               {{"resource", resource_name_}, {"error", written.error().message}});
   }
 }
 
@@ -96,19 +98,25 @@ std::vector<kubelet::Device> ServedPool::devices() const { return devices_of(vie
 Result<kubelet::ContainerAllocation> ServedPool::allocate(
     const std::vector<std::string>& device_ids) {
   const auto start = std::chrono::steady_clock::now();
-  auto allocated = pool::allocate(view()->pool, device_ids, places_);
+  auto answer = give(device_ids);
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-  metrics_.allocated(resource_name_, allocated.has_value(), took);
-  if (!allocated) return pass(allocated);
+  metrics_.allocated(resource_name_, answer.has_value(), took);
+  if (!answer) return answer;
   log_.info("allocated", {{"resource", resource_name_},
                           {"devices", join(device_ids, ",")},
                           {"milliseconds", fmt::format("{:.2f}", took.count())}});
+  return answer;
+}
+
+Result<kubelet::ContainerAllocation> ServedPool::give(const std::vector<std::string>& device_ids) {
+  auto allocated = pool::allocate(view()->pool, device_ids, places_);
+  if (!allocated) return pass(allocated);
   kubelet::ContainerAllocation answer;
+  answer.envs = std::move(allocated->envs);
   if (cdi_spec_) {
     if (auto named = name_cdi_devices(*allocated, answer); !named) return pass(named);
+    return answer;
   }
-  answer.envs = std::move(allocated->envs);
-  if (cdi_spec_) return answer;
   for (auto& node : allocated->device_nodes) {
     answer.devices.push_back({std::move(node.host_path), std::move(node.container_path), "rw"});
   }

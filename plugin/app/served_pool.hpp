@@ -39,7 +39,9 @@ class ServedPool final : public kubelet::PoolService {
   [[nodiscard]] std::vector<kubelet::Device> devices() const override;
   [[nodiscard]] Result<kubelet::ContainerAllocation> allocate(
       const std::vector<std::string>& device_ids) override;
-  // Shares of a whole pool are all the same.
+  // Shares of a whole pool are all the same. Kubelet asks once, when the pool is registered: a
+  // resource that changes in this needs a pool made anew.
+  [[nodiscard]] static bool prefers(const config::Resource& resource);
   [[nodiscard]] bool has_preference() const override { return has_preference_; }
   [[nodiscard]] Result<std::vector<std::string>> preferred(
       const kubelet::PreferenceRequest& request) override;
@@ -47,6 +49,8 @@ class ServedPool final : public kubelet::PoolService {
   void devices_sent(std::chrono::nanoseconds took) override;
 
  private:
+  [[nodiscard]] Result<kubelet::ContainerAllocation> give(
+      const std::vector<std::string>& device_ids);
   void write_cdi_spec(const PoolView& view);
   [[nodiscard]] Result<void> name_cdi_devices(const pool::Allocation& allocation,
                                               kubelet::ContainerAllocation& answer);

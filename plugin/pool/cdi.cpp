@@ -26,8 +26,9 @@ std::string with_letter_in_front(const std::string& text) {
   return begins_with_letter(text) ? text : "railhead-" + text;
 }
 
+// A prefix has no '_': no two resources share a file.
 std::string file_name(const config::Resource& resource) {
-  return fmt::format("{}{}-{}{}", kFilePrefix, resource.prefix, resource.name, kFileSuffix);
+  return fmt::format("{}{}_{}{}", kFilePrefix, resource.prefix, resource.name, kFileSuffix);
 }
 
 Json spec_of(const std::string& kind, const NodesByDevice& devices) {
@@ -64,11 +65,11 @@ std::string cdi_annotation_key(const config::Resource& resource) {
   return "cdi.k8s.io/" + name;
 }
 
-NodesByDevice cdi_nodes(const Pool& pool, const device::Inventory& inventory,
-                        const Places& places) {
+Result<NodesByDevice> cdi_nodes(const Pool& pool, const device::Inventory& inventory,
+                                const Places& places) {
   NodesByDevice devices;
   const auto reader = NodeReader::open(places);
-  if (!reader) return devices;
+  if (!reader) return pass(reader);
   for (const auto& member : pool.members) {
     std::vector<DeviceNode> nodes;
     bool rdma = false;
@@ -79,7 +80,10 @@ NodesByDevice cdi_nodes(const Pool& pool, const device::Inventory& inventory,
         for (const auto& node : one.char_devices) nodes.push_back(same_path(node.path()));
       }
       rdma = !nodes.empty();
-    } else if (auto read = reader->read(member)) {
+    } else {
+      auto read = reader->read(member);
+      if (is(read, ErrorCode::not_found) || is(read, ErrorCode::unavailable)) continue;
+      if (!read) return pass(read);
       nodes = std::move(read->nodes);
       rdma = !read->rdma.empty();
     }
@@ -99,7 +103,7 @@ Result<void> CdiSpec::set(NodesByDevice devices) {
 
 Result<void> CdiSpec::update(const NodesByDevice& devices) {
   const std::lock_guard lock(mutex_);
-  auto all = written_.value_or(NodesByDevice{});
+  auto all = devices_;
   for (const auto& [name, nodes] : devices) all[name] = nodes;
   return write(std::move(all));
 }
@@ -107,17 +111,18 @@ Result<void> CdiSpec::update(const NodesByDevice& devices) {
 Result<void> CdiSpec::write(NodesByDevice devices) {
   // The runtime refuses a device that changes nothing.
   std::erase_if(devices, [](const auto& device) { return device.second.empty(); });
-  if (written_ == devices) return {};
-  written_.reset();
-  if (devices.empty()) {
+  if (is_written_ && devices_ == devices) return {};
+  is_written_ = false;
+  devices_ = std::move(devices);
+  if (devices_.empty()) {
     if (auto removed = host::remove_file(path_); !removed) return pass(removed, "CDI");
   } else {
     const auto folder = path_.substr(0, path_.rfind('/'));
     if (auto made = host::make_directories(folder, 0755); !made) return pass(made, "CDI");
-    auto written = host::write_file_atomically(path_, spec_of(kind_, devices).dump(), 0644);
+    auto written = host::write_file_atomically(path_, spec_of(kind_, devices_).dump(), 0644);
     if (!written) return pass(written, "CDI");
   }
-  written_ = std::move(devices);
+  is_written_ = true;
   return {};
 }
 

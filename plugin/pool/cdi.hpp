@@ -2,7 +2,6 @@
 // A pool's devices for the container runtime, by the Container Device Interface (CDI specification
 // 0.5.0): kubelet is told a device's name, the runtime finds its nodes in the pool's spec file.
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,11 +24,12 @@ struct CdiOptions {
 [[nodiscard]] std::string cdi_annotation_key(const config::Resource& resource);
 
 // The nodes of each member that has some, as the inventory shows them; what it does not show
-// (VFIO, UIO, vDPA) is read from sysfs. A member that cannot be read is left out.
-[[nodiscard]] NodesByDevice cdi_nodes(const Pool& pool, const device::Inventory& inventory,
-                                      const Places& places);
+// (VFIO, UIO, vDPA) is read from sysfs. A member that is gone, or lacks what its pool promises, is
+// left out. Errors: io.
+[[nodiscard]] Result<NodesByDevice> cdi_nodes(const Pool& pool, const device::Inventory& inventory,
+                                              const Places& places);
 
-// The spec file of one pool, `folder`/railhead-<prefix>-<name>.json. It stays when the agent ends:
+// The spec file of one pool, `folder`/railhead-<prefix>_<name>.json. It stays when the agent ends:
 // kubelet starts a failed container again without asking for its devices anew. From any thread.
 class CdiSpec {
  public:
@@ -46,7 +46,8 @@ class CdiSpec {
   const std::string path_;
   const std::string kind_;
   std::mutex mutex_;
-  std::optional<NodesByDevice> written_;  // empty: what the file says is not known
+  NodesByDevice devices_;    // what the file is to say
+  bool is_written_ = false;  // and whether it does
 };
 
 // Removes the spec files that this program left of other resources than these; nobody else's.

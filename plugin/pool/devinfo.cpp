@@ -42,6 +42,21 @@ Json describe(const Member& member, const DeviceNodes& nodes, bool has_vhost_net
 
 }  // namespace
 
+bool stands_in_sysfs(const PciAddress& address, const Places& places) {
+  const auto folder =
+      host::Directory::open(places.sysfs + "/bus/pci/devices/" + address.to_string());
+  return !is(folder, ErrorCode::not_found);
+}
+
+// The devinfo file and the record that names it.
+Result<void> remove_devinfo(const PciAddress& address, const Places& places) {
+  const auto allocation = device::read_allocation(places.run, address);
+  if (!allocation) return pass(allocation);
+  if (!*allocation) return {};
+  auto done = host::remove_file(file_of((*allocation)->resource, address.to_string(), places));
+  return done ? device::remove_allocation(places.run, address) : done;
+}
+
 Result<void> write_devinfo(const Pool& pool, const Member& member, const DeviceNodes& nodes,
                            bool has_vhost_net, const std::string& before, const Places& places) {
   const std::string resource = pool.resource.full_name();
@@ -57,18 +72,20 @@ Result<void> write_devinfo(const Pool& pool, const Member& member, const DeviceN
 Result<std::vector<PciAddress>> remove_stale_devinfo(const device::Inventory& inventory,
                                                      const Places& places) {
   std::vector<PciAddress> removed;
+  std::optional<Error> first_error;
   const auto allocated = device::list_allocations(places.run);
   if (!allocated) return pass(allocated);
   for (const auto& address : *allocated) {
-    if (inventory.find(address)) continue;
-    const auto allocation = device::read_allocation(places.run, address);
-    if (!allocation) return pass(allocation);
-    if (!*allocation) continue;
-    auto done = host::remove_file(file_of((*allocation)->resource, address.to_string(), places));
-    if (done) done = device::remove_allocation(places.run, address);
-    if (!done) return pass(done);
-    removed.push_back(address);
+    // What the scan could not read is not in the inventory, but is not gone.
+    if (inventory.find(address) || stands_in_sysfs(address, places)) continue;
+    auto done = remove_devinfo(address, places);
+    if (done) {
+      removed.push_back(address);
+    } else if (!first_error) {
+      first_error = done.error();
+    }
   }
+  if (first_error) return Failure(*first_error);
   return removed;
 }
 

@@ -71,6 +71,15 @@ void measure_gpus(const Inventory& inventory, Pool& pool) {
   }
 }
 
+// Whether what refused the device is only that its netdev, or in exclusive mode its RDMA device, is
+// in a pod's namespace.
+bool is_hidden_by_pod(const Refusal& refusal, const Candidate& candidate) {
+  if (refusal.key == "ifNames") return candidate.netdevs().empty();
+  return refusal.key == "pKeys" && std::ranges::any_of(candidate.rdma(), [](const auto& rdma) {
+           return !rdma.in_host_namespace;
+         });
+}
+
 // The nodes' candidates while resources take them one after the other.
 class Selecting {
  public:
@@ -91,15 +100,18 @@ class Selecting {
       if (candidate.type() != resource.type || (given_[i] && !shared)) continue;
       const auto selector =
           std::find_if(resource.selectors.begin(), resource.selectors.end(),
-                       [&](const Selector& one) { return !refusal(one, candidate); });
+                       [&](const Selector& one) { return takes(one, resource, candidate); });
       if (selector == resource.selectors.end() || reason_against(candidate, shared)) continue;
       pool.members.push_back(member_of(candidate, resource, *selector, knowledge_));
+      members_.emplace(resource.full_name(), candidate.id());
       has_owner_[i] = true;
       if (!shared) given_[i] = true;
     }
     if (resource.nccl_env) measure_gpus(inventory_, pool);
     return pool;
   }
+
+  [[nodiscard]] std::set<Membership> members() { return std::move(members_); }
 
   [[nodiscard]] std::vector<LeftOut> left_out() const {
     std::vector<LeftOut> left_out;
@@ -113,11 +125,18 @@ class Selecting {
   }
 
  private:
+  bool takes(const Selector& selector, const Resource& resource, const Candidate& candidate) {
+    const auto refused = refusal(selector, candidate);
+    return !refused || (is_hidden_by_pod(*refused, candidate) &&
+                        knowledge_.members.contains({resource.full_name(), candidate.id()}));
+  }
+
   const Inventory& inventory_;
   const Knowledge& knowledge_;
   std::vector<Candidate> candidates_;
   std::vector<bool> given_;      // to a resource that does not share it
   std::vector<bool> has_owner_;  // of any kind
+  std::set<Membership> members_;
 };
 
 // By the configuration alone, so that a container finds the same names on every node.
@@ -151,6 +170,7 @@ Selection select(const config::Config& config, const Inventory& inventory,
     selection.rails[resource.full_name()] = std::move(rails);
   }
   selection.left_out = selecting.left_out();
+  selection.members = selecting.members();
 
   const bool several = several_have_nccl_env(config);
   for (auto& pool : selection.pools) {

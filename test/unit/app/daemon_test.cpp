@@ -125,7 +125,7 @@ TEST_CASE("with CDI a container gets the names of devices that the spec has, and
   node.options.use_cdi = true;
   node.options.cdi = {.folder = node.folder.path() + "/cdi", .annotations = true};
   fs::create_directories(node.options.cdi.folder);
-  std::ofstream(node.options.cdi.folder + "/railhead-rdma-old.json") << "{}";
+  std::ofstream(node.options.cdi.folder + "/railhead-rdma_old.json") << "{}";
   node.start();
   REQUIRE(node.run_until_healthy("rdma/vf", 4));
   const auto vf = mlx5_vf(1, 0).to_string();
@@ -134,10 +134,10 @@ TEST_CASE("with CDI a container gets the names of devices that the spec has, and
   REQUIRE(got.response.cdi_devices_size() == 1);
   CHECK(got.response.cdi_devices(0).name() == "rdma/vf=" + vf);
   CHECK(got.response.annotations().at("cdi.k8s.io/railhead_rdma_vf") == "rdma/vf=" + vf);
-  const auto spec = must(host::read_file(node.options.cdi.folder + "/railhead-rdma-vf.json"));
+  const auto spec = must(host::read_file(node.options.cdi.folder + "/railhead-rdma_vf.json"));
   CHECK(spec.find(fmt::format(R"("name":"{}")", vf)) != std::string::npos);
   CHECK(spec.find("/dev/infiniband/uverbs6") != std::string::npos);
-  CHECK_FALSE(fs::exists(node.options.cdi.folder + "/railhead-rdma-old.json"));
+  CHECK_FALSE(fs::exists(node.options.cdi.folder + "/railhead-rdma_old.json"));
 }
 
 TEST_CASE("nothing is due while nothing happens") {

@@ -66,8 +66,8 @@ TEST_CASE("a spec names each device with its nodes, and none without") {
       {"name": "0000:3b:00.2", "containerEdits": {"deviceNodes": [
         {"path": "/dev/infiniband/uverbs0", "permissions": "rw"},
         {"path": "/dev/vfio/7", "hostPath": "/dev/vfio/noiommu-7", "permissions": "rw"}]}}]})");
-  CHECK(folder.spec("railhead-rdma-vf.json") == expected);
-  CHECK(folder.names() == Names{"railhead-rdma-vf.json"});
+  CHECK(folder.spec("railhead-rdma_vf.json") == expected);
+  CHECK(folder.names() == Names{"railhead-rdma_vf.json"});
 }
 
 TEST_CASE("nodes that changed are in the spec afterwards, beside the other devices") {
@@ -76,7 +76,7 @@ TEST_CASE("nodes that changed are in the spec afterwards, beside the other devic
   must(spec.set(
       {{"a", {node("/dev/infiniband/uverbs0")}}, {"b", {node("/dev/infiniband/uverbs1")}}}));
   must(spec.update({{"a", {node("/dev/infiniband/uverbs9")}}}));
-  const auto devices = folder.spec("railhead-rdma-vf.json")["devices"];
+  const auto devices = folder.spec("railhead-rdma_vf.json")["devices"];
   REQUIRE(devices.size() == 2);
   CHECK(devices[0]["containerEdits"]["deviceNodes"][0]["path"] == "/dev/infiniband/uverbs9");
   CHECK(devices[1]["containerEdits"]["deviceNodes"][0]["path"] == "/dev/infiniband/uverbs1");
@@ -99,19 +99,19 @@ TEST_CASE("a spec that cannot be written is an error, and is tried again") {
   CHECK(failed.error().message.find(folder.path) != std::string::npos);
   std::filesystem::remove(folder.path);
   must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}));
-  CHECK(folder.names() == Names{"railhead-rdma-vf.json"});
+  CHECK(folder.names() == Names{"railhead-rdma_vf.json"});
 }
 
 TEST_CASE("stale specs of this program go, and nobody else's") {
   Folder folder;
   must(host::make_directories(folder.path, 0755));
-  for (const auto* name : {"railhead-rdma-vf.json", "railhead-rdma-old.json", "nvidia.yaml",
+  for (const auto* name : {"railhead-rdma_vf.json", "railhead-rdma_old.json", "nvidia.yaml",
                            "nvidia.com-gpu.json", "railhead-notes.txt"}) {
     must(host::write_file_atomically(folder.path + '/' + name, "{}", 0644));
   }
   must(pool::remove_stale_cdi_specs(folder.path, {resource("rdma", "vf")}));
   CHECK(folder.names() ==
-        Names{"railhead-rdma-vf.json", "nvidia.yaml", "nvidia.com-gpu.json", "railhead-notes.txt"});
+        Names{"railhead-rdma_vf.json", "nvidia.yaml", "nvidia.com-gpu.json", "railhead-notes.txt"});
   must(pool::remove_stale_cdi_specs(folder.path + "/missing", {}));
 }
 
@@ -130,7 +130,7 @@ TEST_CASE("the spec has the nodes that Allocate names") {
   const auto selection = pool::select(parsed.config, inventory);
   const pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/dp",
                             folder.path() + "/dev"};
-  const auto nodes = pool::cdi_nodes(selection.pools.at(0), inventory, places);
+  const auto nodes = must(pool::cdi_nodes(selection.pools.at(0), inventory, places));
   const auto allocation = must(pool::allocate(
       selection.pools.at(0), {"0000:5e:00.0", "0000:5e:00.1", "0000:5e:00.2"}, places));
   REQUIRE(nodes.size() == 2);

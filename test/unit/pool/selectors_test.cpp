@@ -1,4 +1,6 @@
 // Every selector, device type and kind of resource, each with what it takes and what it refuses.
+#include <filesystem>
+
 #include "plugin/pool/explain.hpp"
 #include "test/unit/pool/node.hpp"
 
@@ -276,6 +278,20 @@ TEST_CASE("the representor of a switchdev VF is known by its port's name") {
   REQUIRE(members.size() == 4);
   CHECK_FALSE(members[1].representor);
   CHECK(members[2].representor == "p0_2");
+}
+
+TEST_CASE("a device taken by ifNames stays its resource's while its netdev is in a pod") {
+  Node node;
+  const std::string text =
+      "pools: [{resourceName: vf, resourcePrefix: rdma, selectors: {ifNames: [p0v1]}}]";
+  auto before = node.select_json(text);
+  REQUIRE(ids(before.pools.at(0)) == Ids{Node::vf(1)});
+  for (unsigned i : {1U, 2U}) {
+    std::filesystem::remove_all(node.tree.folder(Node::vf(i)) + "/net");
+  }
+  CHECK(ids(node.select_json(text).pools.at(0)).empty());  // nobody knows whose they were
+  node.knowledge.members = before.members;
+  CHECK(ids(node.select_json(text).pools.at(0)) == Ids{Node::vf(1)});
 }
 
 }  // namespace railhead::test
