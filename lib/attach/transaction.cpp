@@ -99,7 +99,7 @@ class Attachment {
     record_.settings = request_.settings;
     auto vf = host_.links.vf(pf_index_, place->index);
     if (!vf) return pass(vf, fmt::format("VF {} of {}", place->index, pf->name));
-    record_.vf = *vf;
+    record_.vf = vf_ = *vf;
     if (auto link = look_at_link(*place); !link) return link;
     if (!pf->is_up() || pf->carrier == false) {
       attached_.warnings.push_back(fmt::format("PF {} ({}) is {}: {} is attached without a link",
@@ -179,16 +179,28 @@ class Attachment {
     if (record_.link) {
       if (auto done = move_netdev(); !done) return done;
     }
-    const auto change = difference(record_.vf, record_.settings.vf);
+    const auto change = difference(vf_, record_.settings.vf);
     if (auto done = apply(host_.links, pf_index_, record_.vf_index, change); !done) {
       return pass(done, fmt::format("VF {}", bdf_));
     }
     return record_.moves_rdma ? move_rdma() : Result<void>();
   }
 
+  // With an admin MAC in force drivers refuse the VF's own change of address (EADDRNOTAVAIL): the
+  // old one is taken off here, the effective MAC is set with the move, the new admin MAC after it.
+  Result<void> take_off_admin_mac() {
+    if (!vf_.mac || vf_.mac->is_zero()) return {};
+    host::VfAttributes off;
+    off.mac = HwAddress::parse("00:00:00:00:00:00");
+    if (auto done = apply(host_.links, pf_index_, record_.vf_index, off); !done) {
+      return pass(done, fmt::format("VF {}", bdf_));
+    }
+    vf_.mac = off.mac;
+    return {};
+  }
+
   // The device down, then ONE message that moves and names it and sets address and MTU: each
-  // further message would be another wait for RTNL. The effective MAC comes before the admin MAC,
-  // after which drivers refuse it (EADDRNOTAVAIL).
+  // further message would be another wait for RTNL.
   Result<void> move_netdev() {
     const LinkState& link = *record_.link;
     const std::string& ifname = request_.key.ifname;
@@ -202,7 +214,10 @@ class Attachment {
     move.netns_fd = pod_.netns.fd();
     if (link.name != ifname) move.name = ifname;
     const auto& mac = record_.settings.vf.mac;
-    if (mac && *mac != link.address) move.address = mac;
+    if (mac && *mac != link.address) {
+      if (auto done = take_off_admin_mac(); !done) return done;
+      move.address = mac;
+    }
     if (record_.settings.mtu && *record_.settings.mtu != link.mtu) move.mtu = record_.settings.mtu;
     auto done = host_.links.change(link_index_, move);
     return done ? done
@@ -260,6 +275,7 @@ class Attachment {
   Attached attached_;
   uint32_t pf_index_ = 0;
   uint32_t link_index_ = 0;
+  host::VfAttributes vf_;  // as they stand now; record_.vf is as they stood before
 };
 
 }  // namespace

@@ -56,14 +56,20 @@ pfs_up() {
 }
 
 # make_vfs PF COUNT: COUNT VFs in place of those there are. Their netdevs are named PFvINDEX (pf0v0), down, with the driver igbvf.
+# Each has a MAC that its PF has set before the driver came: of a VF without one, igb tells zeros or the VF's own, as the last reset
+# left it, and no dump of the node would be like the next.
 make_vfs() {
-    local pf=$1 count=$2 numvfs i vf
-    numvfs=$pci_dir/$(pf_pci "$pf")/sriov_numvfs
-    echo 0 >"$numvfs" || die "cannot take the VFs of $pf away"     # from N to another number of VFs the kernel says EBUSY
+    local pf=$1 count=$2 path i vf
+    path=$pci_dir/$(pf_pci "$pf")
+    echo 0 >"$path/sriov_numvfs" || die "cannot take the VFs of $pf away"     # from N to another number of VFs the kernel says EBUSY
     if [ "$count" != 0 ]; then
-        echo "$count" >"$numvfs" || die "cannot make $count VFs on $pf"
+        echo 0 >"$path/sriov_drivers_autoprobe"
+        echo "$count" >"$path/sriov_numvfs" || die "cannot make $count VFs on $pf"
+        echo 1 >"$path/sriov_drivers_autoprobe"
         for ((i = 0; i < count; i++)); do
             vf=$(vf_pci "$pf" $i)
+            must ip link set dev "$pf" vf $i mac "$(printf '52:54:00:00:0%d:%02x' "${pf#pf}" $((0x20 + i)))"
+            echo "$vf" >/sys/bus/pci/drivers_probe
             wait_for 10 pci_netdev "$vf" || die "VF $i of $pf ($vf) got no netdev within 10 s"
             must ip link set dev "$(pci_netdev "$vf")" name "${pf}v$i"
         done

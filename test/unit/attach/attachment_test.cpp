@@ -36,6 +36,13 @@ struct Node {
     fake.operations.clear();
   }
 
+  // As an operator sets it: from then on drivers refuse the VF another address.
+  void set_admin_mac(const std::string& text) {
+    auto pf = must(fake.host.links.by_name("p0"));
+    must(fake.host.links.change_vf(pf.index, 0, {.mac = HwAddress::parse(text)}));
+    fake.operations.clear();
+  }
+
   [[nodiscard]] AttachRequest request(const std::string& container = "c0") const {
     AttachRequest request;
     request.key = {"rail0", container, "net1"};
@@ -106,13 +113,26 @@ TEST_CASE("ADD and DEL leave everything as it stood") {
   CHECK(node.standing() == before);
 }
 
+TEST_CASE("A VF whose admin MAC is in force takes the MAC asked for, and gets both its own back") {
+  Node node;
+  node.set_admin_mac(GENERATE("02:00:00:00:00:bb", "02:00:00:00:00:aa"));  // another; that one
+  const auto before = node.standing();
+  const auto attached = must(node.attacher.attach(node.request()));
+  CHECK(attached.mac == node.request().settings.vf.mac);
+  CHECK(node.fake.vf(node.request().device).mac == node.request().settings.vf.mac);
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.standing() == before);
+}
+
 TEST_CASE("Whatever step of ADD fails, with or without effect, everything stands as before") {
+  const auto admin_mac = GENERATE("", "02:00:00:00:00:bb");
   const auto effect = GENERATE(FakeHost::Effect::none, FakeHost::Effect::done);
   for (const char* function :
        {"change", "change_vf", "remove_alt_name", "move", "by_name", "vf", "open", "netns_mode"}) {
     unsigned failures = 0;
     for (unsigned skip = 0;; ++skip) {
       Node node;
+      if (*admin_mac) node.set_admin_mac(admin_mac);
       const auto before = node.standing();
       node.fake.fail_next(function, EIO, effect, skip);
       auto attached = node.attacher.attach(node.request());

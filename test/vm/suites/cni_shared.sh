@@ -77,6 +77,21 @@ t_match "the alternative name is back" "altname net1" "$(ip link show dev pf0v0)
 must ip link property del dev pf0v0 altname net1
 must ip netns delete pod0
 
+section a VF whose MAC its PF has not set
+# What igb tells of it, zeros or the VF's own, changes with each reset: that is left out, the VF's own MAC is not
+without_vf0_mac() { dump_node | sed -E "s|(vf 0 +link/ether) [0-9a-f:]+|\\1|"; }
+must ip link set dev pf0 vf 0 mac 00:00:00:00:00:00
+unset_mac=$(without_vf0_mac)
+make_netns pod0
+check "ADD sets one" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+t_match "it is set" "52:54:00:aa:bb:01" "$(vf_line 0)"
+check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+must ip netns delete pod0
+t_eq "all is back, the VF's own MAC too" "$unset_mac" "$(without_vf0_mac)"
+check_fails "the pod's MAC is gone from the PF" "" grep 52:54:00:aa:bb:01 <<<"$(vf_line 0)"
+must ip link set dev pf0 vf 0 mac 52:54:00:00:00:20
+check_node_is "with the MAC set again the node is what it was" "$before"
+
 section a namespace that vanished
 make_netns pod0
 check "ADD" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
