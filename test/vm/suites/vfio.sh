@@ -1,0 +1,106 @@
+#!/bin/bash
+# VFs handed to user-space drivers by vfio-pci: who may have them, what a pod gets, that it can be opened, and what CNI sets of them.
+# pf1 hangs below a root port, so that each of its VFs is an IOMMU group; pf0's VFs share one with their PF behind the switch.
+# vm-options: --timeout 400
+here=$(dirname "$(realpath "$0")")
+. "$here/../fixture.sh"
+. "$here/../cni.sh"
+. "$here/../kubelet.sh"
+
+must modprobe -a vfio-pci vhost_net tun
+pfs_up
+make_vfs pf0 1
+make_vfs pf1 2
+vf=$(vf_pci pf1 0) other=$(vf_pci pf1 1) behind_switch=$(vf_pci pf0 0)
+
+# bind PCI [DRIVER]: the driver in place of the one there is; without, the one that its kind of device has
+bind() {
+    echo "${2:-}" >"$pci_dir/$1/driver_override"
+    [ ! -e "$pci_dir/$1/driver" ] || echo "$1" >"$pci_dir/$1/driver/unbind"
+    echo "$1" >/sys/bus/pci/drivers_probe
+    wait_for 10 test -e "$pci_dir/$1/driver"
+}
+group_of() { basename "$(readlink "$pci_dir/$1/iommu_group")"; }
+# healthy RESOURCE: the ids of its healthy devices
+healthy() { kubelet resources | jq -r --arg r "$1" '.[$r][] | select(.healthy) | .id'; }
+
+mkdir -p /run/test
+cat >/run/test/config.json <<'J'
+{"resourceList": [{"resourcePrefix": "net", "resourceName": "dpdk",
+                   "selectors": {"drivers": ["vfio-pci"], "needVhostNet": true}}]}
+J
+log=/run/test/agent.log
+kubelet_start /run/test/kubelet
+agent_start /run/test/config.json /run/test/kubelet /run/test/devinfo $log
+check "a VF with its network driver is not offered" kubelet wait net/dpdk 0 20
+
+section a group of its own
+must bind "$vf" vfio-pci
+check "a VF below a root port is offered when vfio-pci is bound" kubelet wait net/dpdk 1 10
+group=$(group_of "$vf")
+answer=$(kubelet allocate ns/a main net/dpdk 1) || not_ok "Allocate" "$answer"
+t_eq "Allocate gives the container's node, the group's, and those of vhost-net" \
+    "/dev/vfio/vfio /dev/vfio/$group /dev/vhost-net /dev/net/tun" \
+    "$(jq -r '[.devices[] | select(.host_path == .container_path and .permissions == "rw").host_path] | join(" ")' <<<"$answer")"
+t_eq "and says which device it is" "$vf" "$(jq -r .envs.PCIDEVICE_NET_DPDK <<<"$answer")"
+t_eq "and by which nodes" "/dev/vfio/vfio /dev/vfio/$group" \
+    "$(jq -r '.envs.PCIDEVICE_NET_DPDK_INFO | fromjson | .[].vfio | "\(.mount) \(."dev-mount")"' <<<"$answer")"
+# the two nodes as they were given
+mapfile -t nodes < <(jq -r '.devices[:2][].container_path' <<<"$answer")
+t_eq "a program opens the group and the device through them" $'the group is viable\nthe device is 8086:10ca' \
+    "$("$RAILHEAD_BIN/vm_vfio" "${nodes[@]}" "$vf" 2>&1)"
+kubelet remove ns/a >/dev/null
+
+section a group that the host has a part of
+must bind "$behind_switch" vfio-pci
+check "the agent says why a VF behind the switch is unhealthy" wait_for 10 \
+    grep -q "device is unhealthy.*$behind_switch.*IOMMU group $(group_of "$behind_switch") is not viable: $PF0 in it is bound to a host driver" $log
+t_eq "it is known to kubelet" 2 "$(kubelet resources | jq '.["net/dpdk"] | length')"
+t_eq "and only the other one is healthy" "$vf" "$(healthy net/dpdk)"
+kubelet_ask allocate ns/b main net/dpdk 2
+t_match "a pod that asks for both does not start" '"error"' "$REPLY"
+check_fails "and indeed no program could open it" "the group is not viable.*VFIO_GROUP_SET_CONTAINER.*EPERM" \
+    eval '"$RAILHEAD_BIN/vm_vfio" /dev/vfio/vfio /dev/vfio/$(group_of "$behind_switch") "$behind_switch" | tr "\n" " "; test ${PIPESTATUS[0]} = 0'
+t_match "the inventory says so too" '"viable": *false' \
+    "$("$RAILHEAD_BIN/railhead-agent" inventory --json | jq -c --arg a "$behind_switch" '.. | objects | select(.address? == $a)')"
+
+section CNI
+before=$(dump_node)
+settings='"vlan":100,"vlanQoS":3,"mac":"52:54:00:aa:bb:01","spoofchk":"off","trust":"on","max_tx_rate":500'
+vf_line() { ip -d link show dev pf1 | grep -E '^ *vf 0 '; }
+kubelet allocate ns/a main net/dpdk "$vf" >/dev/null
+make_netns pod0
+result=$(cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")") || not_ok "ADD" "$result"
+t_eq "ADD of a VF without netdev answers with its name, MAC and PCI address" "net1 52:54:00:aa:bb:01 /run/netns/pod0" \
+    "$(jq -r '.interfaces[0] | "\(.name) \(.mac) \(.sandbox)"' <<<"$result")"
+t_match "the PF has its MAC, VLAN and limits" \
+    "52:54:00:aa:bb:01.*vlan 100, qos 3.*500.*spoof checking off.*trust on" "$(vf_line)"
+check "the device is still healthy" kubelet wait net/dpdk 1 5
+t_match "and usable with them" "the device is 8086:10ca" "$("$RAILHEAD_BIN/vm_vfio" "${nodes[@]}" "$vf" 2>&1)"
+check "CHECK finds all as it was asked" cni CHECK c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+check_fails "a second pod is refused it" "held by net1 of container c0" cni ADD c1 pod0 net2 "$(cni_conf rail "$vf")"
+check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+must ip netns delete pod0
+check_node_is "after DEL the node is what it was" "$before"
+make_netns pod0
+check "ADD for a pod whose namespace goes without DEL" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+must ip netns delete pod0
+check "DEL then" cni DEL c0 '' net1 "$(cni_conf rail "$vf" "$settings")"
+check_node_is "and after that DEL too" "$before"
+kubelet remove ns/a >/dev/null
+
+section back to the network driver
+must bind "$other" vfio-pci
+check "a second VF of the root port has a group of its own" kubelet wait net/dpdk 2 10
+must bind "$vf"
+check "a VF that has its network driver again is withdrawn" kubelet wait net/dpdk 1 10
+t_eq "that one and no other" "$other" "$(healthy net/dpdk)"
+check "it has its netdev again" wait_for 10 pci_netdev "$vf"
+must bind "$vf" vfio-pci
+check "and is offered again" kubelet wait net/dpdk 2 10
+echo 0 >$pci_dir/$PF1/sriov_numvfs
+check "VFs that are removed under vfio-pci are withdrawn" kubelet wait net/dpdk 0 10
+kill $agent
+wait $agent
+t_eq "SIGTERM ends the agent with code 0" 0 $?
+suite_done
