@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "plugin/pool/candidate.hpp"
+#include "plugin/pool/health.hpp"
 
 namespace railhead::pool {
 namespace {
@@ -21,33 +22,45 @@ std::string_view to_string(DeviceType type) {
   return "unknown";
 }
 
+std::string why_not_given(const config::Resource& resource, const config::Selector& selector,
+                          const Candidate& candidate, const device::Inventory& inventory) {
+  auto of_all = sickness_of(resource, inventory);
+  if (!of_all.empty()) return of_all;
+  Member member;
+  member.rdma = selector.is_rdma;
+  judge(candidate, resource.health, {}, member);
+  return std::move(member.sickness);
+}
+
 // `owner`: the resource that has the device to itself already, or "".
 Verdict judge(const config::Resource& resource, const Candidate& candidate,
-              const std::string& owner) {
-  Verdict verdict{resource.full_name() + (resource.rails_auto ? "*" : ""), false, {}};
+              const std::string& owner, const device::Inventory& inventory) {
+  Verdict verdict{resource.full_name() + (resource.rails_auto ? "*" : ""), false, {}, ""};
   if (candidate.type() != resource.type) {
     verdict.reasons.push_back(fmt::format("deviceType: it is a device for {}, not for {}",
                                           to_string(candidate.type()), to_string(resource.type)));
     return verdict;
   }
+  const config::Selector* fitting = nullptr;
   for (size_t i = 0; i < resource.selectors.size(); ++i) {
     auto refused = refusal(resource.selectors[i], candidate);
     if (!refused) {
-      verdict.reasons.clear();
-      verdict.takes = true;
+      fitting = &resource.selectors[i];
       break;
     }
     const auto place = resource.selectors.size() == 1 ? "" : fmt::format("selectors[{}].", i);
     verdict.reasons.push_back(fmt::format("{}{}: {}", place, refused->key, refused->fact));
   }
-  if (!verdict.takes) return verdict;
+  if (!fitting) return verdict;
+  verdict.reasons.clear();
   if (auto reason = reason_against(candidate, resource.sharing.has_value())) {
-    verdict.takes = false;
     verdict.reasons.push_back(std::move(*reason));
   } else if (!owner.empty() && !resource.sharing) {
-    verdict.takes = false;
     verdict.reasons.push_back(
         fmt::format("it would fit, but belongs to {}, which stands before", owner));
+  } else {
+    verdict.takes = true;
+    verdict.sickness = why_not_given(resource, *fitting, candidate, inventory);
   }
   return verdict;
 }
@@ -60,7 +73,7 @@ std::vector<Explanation> explain(const config::Config& config, const device::Inv
     Explanation explanation{candidate.id(), candidate.description(), {}};
     std::string owner;
     for (const auto& resource : config.resources) {
-      auto verdict = judge(resource, candidate, owner);
+      auto verdict = judge(resource, candidate, owner, inventory);
       if (verdict.takes && !resource.sharing) owner = verdict.resource;
       explanation.verdicts.push_back(std::move(verdict));
     }
@@ -75,7 +88,8 @@ std::string format_explanations(const std::vector<Explanation>& explanations) {
     text += fmt::format("{}  {}\n", one.device, one.description);
     for (const auto& verdict : one.verdicts) {
       if (verdict.takes) {
-        text += fmt::format("  {}: taken\n", verdict.resource);
+        text += fmt::format("  {}: taken{}{}\n", verdict.resource,
+                            verdict.sickness.empty() ? "" : "; unhealthy: ", verdict.sickness);
       } else {
         text += fmt::format("  {}: not taken: {}\n", verdict.resource, join(verdict.reasons, "; "));
       }

@@ -11,6 +11,7 @@ struct Verdict {
   std::string resource;  // "rdma/vf"
   bool takes = false;
   std::vector<std::string> reasons;  // why not; one per selector, or one for all
+  std::string sickness;  // of a device that it takes: why it is not given out now; "": it is
   friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
@@ -22,7 +23,7 @@ struct Explanation {
 };
 
 // Of every network function, and of accelerators and sub-functions where the inventory has them.
-// It decides as select() does.
+// It decides as select() does; of sickness it knows what the inventory shows.
 [[nodiscard]] std::vector<Explanation> explain(const config::Config& config,
                                                const device::Inventory& inventory);
 

@@ -105,4 +105,16 @@ void judge(const Candidate& candidate, const config::Health& health, const Knowl
   if (member.rdma) weigh(health.rdma, rdma_trouble(candidate), member);
 }
 
+// RDMA devices of another network namespace cannot be opened in exclusive mode, whatever nodes a
+// container has (ib_uverbs checks it).
+std::string sickness_of(const config::Resource& resource, const device::Inventory& inventory) {
+  if (!resource.sharing || resource.sharing->host_network_only ||
+      inventory.rdma_netns_mode() != host::RdmaNetnsMode::exclusive) {
+    return "";
+  }
+  return "the node's RDMA devices are in exclusive mode (rdma system show), so that a pod with a "
+         "network of its own cannot open those of the host; use shared mode, or hostNetworkOnly: "
+         "true for pods with hostNetwork";
+}
+
 }  // namespace railhead::pool

@@ -9,4 +9,8 @@ namespace railhead::pool {
 void judge(const Candidate& candidate, const config::Health& health, const Knowledge& knowledge,
            Member& member);
 
+// Why nothing of the resource can be given out on this node; "": no such reason.
+[[nodiscard]] std::string sickness_of(const config::Resource& resource,
+                                      const device::Inventory& inventory);
+
 }  // namespace railhead::pool

@@ -46,18 +46,6 @@ Member member_of(const Candidate& candidate, const Resource& resource, const Sel
   return member;
 }
 
-// RDMA devices of another network namespace cannot be opened in exclusive mode, whatever nodes a
-// container has (ib_uverbs checks it).
-std::string sickness_of(const Resource& resource, const Inventory& inventory) {
-  if (!resource.sharing || resource.sharing->host_network_only ||
-      inventory.rdma_netns_mode() != host::RdmaNetnsMode::exclusive) {
-    return "";
-  }
-  return "the node's RDMA devices are in exclusive mode (rdma system show), so that a pod with a "
-         "network of its own cannot open those of the host; use shared mode, or hostNetworkOnly: "
-         "true for pods with hostNetwork";
-}
-
 void measure_gpus(const Inventory& inventory, Pool& pool) {
   std::vector<const device::PciFunction*> gpus;
   for (const auto& function : inventory.functions()) {

@@ -259,6 +259,38 @@ TEST_CASE("explain agrees with select, and says what stands before") {
   }
 }
 
+TEST_CASE("explain says why a device that is taken is not given out") {
+  Node node;
+  node.still.rdma.mode = host::RdmaNetnsMode::exclusive;
+  const auto config = Node::parse(
+      pools("  - {resourceName: a, kind: shared, perDevice: 2, selectors: {pfNames: ['p0#1']}}\n"
+            "  - {resourceName: b, selectors: {pfNames: ['p0#1']}, health: {link: require}}\n"));
+  const auto verdict = [&](size_t resource) {
+    for (auto& one : pool::explain(config, node.scan(config))) {
+      if (one.device == Node::vf(1)) return one.verdicts.at(resource);
+    }
+    return pool::Verdict{};
+  };
+  host::Link link;
+  link.index = 5;
+  link.name = "p0";
+  link.type = 1;
+  link.parent_device = "0000:3b:00.0";
+  link.flags = 1;  // IFF_UP
+  link.carrier = true;
+  node.still.links.all = {link};
+  CHECK(verdict(0).takes);
+  CHECK(verdict(0).sickness.find("exclusive mode") != std::string::npos);
+  CHECK(verdict(1).takes);
+  CHECK(verdict(1).sickness.empty());
+
+  node.still.links.all.at(0).carrier = false;
+  CHECK(verdict(1).sickness == "its PF p0 has no carrier");
+  CHECK(pool::format_explanations(pool::explain(config, node.scan(config)))
+            .find("example.com/b: taken; unhealthy: its PF p0 has no carrier\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("the representor of a switchdev VF is known by its port's name") {
   Node node;
   node.still.devlink.modes = {{"0000:3b:00.0", "switchdev"}};

@@ -61,6 +61,8 @@ kubelet_ask allocate ns/b main net/dpdk 2
 t_match "a pod that asks for both does not start" '"error"' "$REPLY"
 check_fails "and indeed no program could open it" "the group is not viable.*VFIO_GROUP_SET_CONTAINER.*EPERM" \
     eval '"$RAILHEAD_BIN/vm_vfio" /dev/vfio/vfio /dev/vfio/$(group_of "$behind_switch") "$behind_switch" | tr "\n" " "; test ${PIPESTATUS[0]} = 0'
+t_match "so does explain" "$behind_switch .*net/dpdk: taken; unhealthy: its IOMMU group $(group_of "$behind_switch") is not viable" \
+    "$("$RAILHEAD_BIN/railhead-agent" explain --config-file /run/test/config.json | tr '\n' ' ')"
 t_match "the inventory says so too" '"viable": *false' \
     "$("$RAILHEAD_BIN/railhead-agent" inventory --json | jq -c --arg a "$behind_switch" '.. | objects | select(.address? == $a)')"
 
