@@ -45,13 +45,15 @@ class Node {
   }
   [[nodiscard]] std::unique_ptr<Child> start_agent() const {
     const auto& root = folder_.path();
-    return std::make_unique<Child>(
-        std::vector<std::string>{
-            run_.programs + "/railhead-agent", "--log-level=error",
-            "--config-file=" + root + "/config.json", "--sysfs-root=" + root + "/sys",
-            fmt::format("--kubelet-dir={}/kubelet{}", root, kubelets_),
-            "--devinfo-dir=" + root + "/devinfo", "--run-dir=" + root + "/run"},
-        std::vector<std::string>{});
+    std::vector<std::string> command{run_.programs + "/railhead-agent",
+                                     "--log-level=error",
+                                     "--config-file=" + root + "/config.json",
+                                     "--sysfs-root=" + root + "/sys",
+                                     fmt::format("--kubelet-dir={}/kubelet{}", root, kubelets_),
+                                     "--devinfo-dir=" + root + "/devinfo",
+                                     "--run-dir=" + root + "/run"};
+    if (run_.cdi) command.insert(command.end(), {"--use-cdi", "--cdi-dir=" + root + "/cdi"});
+    return std::make_unique<Child>(command, std::vector<std::string>{});
   }
   void wait_for_all(const test::FakeKubelet& kubelet) const {
     const size_t devices = kPfs * run_.vfs / run_.pools;
@@ -80,46 +82,78 @@ double resident_mb(pid_t pid) {
   throw std::runtime_error("the agent has no VmRSS");
 }
 
+// Milliseconds from the agent's exec until kubelet has all devices.
+double start_once(Node& node) {
+  const auto kubelet = node.start_kubelet();
+  const auto start = Clock::now();
+  const auto agent = node.start_agent();
+  node.wait_for_all(*kubelet);
+  const double took = Milliseconds(Clock::now() - start).count();
+  if (agent->terminate() != 0) throw std::runtime_error("the agent did not end well");
+  return took;
+}
+
+Figure scan_figure(const AgentRun& run) {
+  Figure figure;
+  figure.name = fmt::format("scan_{}x{}_{}pool{}{}_ms", kPfs, run.vfs, run.pools,
+                            run.pools == 1 ? "" : "s", run.cdi ? "_cdi" : "");
+  figure.unit = "ms";
+  figure.in_json = run.pools != 1;
+  return figure;
+}
+
+double allocate_once(test::FakeKubelet& kubelet, unsigned number) {
+  constexpr size_t kDevices = 8;
+  const auto pod = fmt::format("pod{}", number);
+  const auto start = Clock::now();
+  const auto got = kubelet.allocate(pod, "main", "rdma/vf0", kDevices);
+  const double took = Milliseconds(Clock::now() - start).count();
+  if (!got) throw std::runtime_error(got.error().message);
+  kubelet.remove_pod(pod);
+  return took;
+}
+
 }  // namespace
 
 Figure measure_scan(const AgentRun& run, std::optional<double> goal) {
   Node node(run);
-  Figure figure{
-      fmt::format("scan_{}x{}_{}pool{}_ms", kPfs, run.vfs, run.pools, run.pools == 1 ? "" : "s"),
-      "ms",
-      {},
-      goal,
-      std::nullopt,
-      run.pools != 1};
-  for (unsigned i = 0; i < run.rounds; ++i) {
-    const auto kubelet = node.start_kubelet();
-    const auto start = Clock::now();
-    const auto agent = node.start_agent();
-    node.wait_for_all(*kubelet);
-    figure.samples.push_back(Milliseconds(Clock::now() - start).count());
-    if (agent->terminate() != 0) throw std::runtime_error("the agent did not end well");
-  }
+  Figure figure = scan_figure(run);
+  figure.goal = goal;
+  for (unsigned i = 0; i < run.rounds; ++i) figure.samples.push_back(start_once(node));
   return figure;
 }
 
+Figure measure_scan_with_cdi(const AgentRun& run) {
+  AgentRun cdi_run = run;
+  cdi_run.cdi = true;
+  Node plain_node(run);
+  Node cdi_node(cdi_run);
+  Figure plain = scan_figure(run);
+  Figure cdi = scan_figure(cdi_run);
+  for (unsigned i = 0; i < run.rounds; ++i) {
+    plain.samples.push_back(start_once(plain_node));
+    cdi.samples.push_back(start_once(cdi_node));
+  }
+  cdi.floor = plain.median();
+  cdi.goal = 1.2 * plain.median();
+  return cdi;
+}
+
 std::vector<Figure> measure_allocate(const AgentRun& run) {
-  constexpr size_t kDevices = 8;
-  constexpr unsigned kAllocations = 100;
+  constexpr unsigned kMeasured = 100;
+  constexpr unsigned kAll = 10'000;
   Node node(run);
   const auto kubelet = node.start_kubelet();
   const auto agent = node.start_agent();
   node.wait_for_all(*kubelet);
-  Figure allocate{"allocate_8_ms", "ms", {}, 2.0, std::nullopt};
-  for (unsigned i = 0; i < kAllocations; ++i) {
-    const auto pod = fmt::format("pod{}", i);
-    const auto start = Clock::now();
-    const auto got = kubelet->allocate(pod, "main", "rdma/vf0", kDevices);
-    allocate.samples.push_back(Milliseconds(Clock::now() - start).count());
-    if (!got) throw std::runtime_error(got.error().message);
-    kubelet->remove_pod(pod);
-  }
+  Figure allocate{run.cdi ? "allocate_8_cdi_ms" : "allocate_8_ms", "ms", {}, 2.0, std::nullopt};
+  unsigned number = 0;
+  while (number < kMeasured) allocate.samples.push_back(allocate_once(*kubelet, number++));
+  if (run.cdi) return {allocate};
   Figure memory{"agent_rss_mb", "MB", {resident_mb(agent->pid())}, 25.0, std::nullopt};
-  return {allocate, memory};
+  while (number < kAll) allocate_once(*kubelet, number++);
+  Figure later{"rss_after_10000_mb", "MB", {resident_mb(agent->pid())}, 25.0, std::nullopt};
+  return {allocate, memory, later};
 }
 
 }  // namespace railhead::bench

@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
       add({middle});
       add({measure_scan({programs, 255, pools, rounds}, 2.2 * middle.median())});
     }
-    add(measure_allocate({programs, 127, 8, 1}));
+    add({measure_scan_with_cdi({programs, 127, 8, rounds})});
+    for (const bool cdi : {false, true}) add(measure_allocate({programs, 127, 8, 1, cdi}));
   } catch (const std::exception& error) {
     std::cerr << "railhead-bench: " << error.what() << '\n';
     return 1;

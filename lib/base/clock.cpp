@@ -1,5 +1,8 @@
 #include "base/clock.hpp"
 
+#include <algorithm>
+#include <limits>
+
 #include <time.h>
 
 namespace railhead {
@@ -24,6 +27,13 @@ bool wait_until(Clock& clock, std::chrono::nanoseconds limit, std::chrono::nanos
     clock.sleep(every);
   }
   return true;
+}
+
+int poll_timeout_ms(std::optional<std::chrono::steady_clock::time_point> due,
+                    std::chrono::steady_clock::time_point now) {
+  if (!due) return -1;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - now).count();
+  return static_cast<int>(std::clamp<int64_t>(left, 0, std::numeric_limits<int>::max()));
 }
 
 }  // namespace railhead

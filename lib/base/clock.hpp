@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <functional>
+#include <optional>
 
 #include "base/error.hpp"
 
@@ -24,5 +25,10 @@ class SystemClock final : public Clock {
 // (false). It is asked at least once, and once more at the end.
 bool wait_until(Clock& clock, std::chrono::nanoseconds limit, std::chrono::nanoseconds every,
                 const std::function<bool()>& done);
+
+// poll(2)'s timeout until `due`, in ms, rounded up so that nobody wakes too early; -1, for ever,
+// without one.
+[[nodiscard]] int poll_timeout_ms(std::optional<std::chrono::steady_clock::time_point> due,
+                                  std::chrono::steady_clock::time_point now);
 
 }  // namespace railhead

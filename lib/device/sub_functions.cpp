@@ -39,6 +39,10 @@ bool is_sub_function(std::string_view auxiliary_name) {
   return parts.size() == 3 && parts[1] == "sf" && parse_int<uint32_t>(parts[2]);
 }
 
+std::string sysfs_folder(const std::string& device) {
+  return (is_sub_function(device) ? "bus/auxiliary/devices/" : "bus/pci/devices/") + device;
+}
+
 Result<SubFunctionsByParent> read_sub_functions(const std::string& sysfs_root,
                                                 const Subsystems& subsystems, Warnings& warnings) {
   SubFunctionsByParent all;

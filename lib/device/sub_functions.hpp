@@ -17,4 +17,7 @@ using SubFunctionsByParent = std::map<PciAddress, std::vector<SubFunction>>;
 // Whether an auxiliary device's name, "mlx5_core.sf.4", is a sub-function's.
 [[nodiscard]] bool is_sub_function(std::string_view auxiliary_name);
 
+// The folder below /sys of a device that is named by its PCI address or as a sub-function.
+[[nodiscard]] std::string sysfs_folder(const std::string& device);
+
 }  // namespace railhead::device

@@ -22,14 +22,9 @@ constexpr auto kLockUnknown = "cannot tell whether another agent serves this nod
 // Until one of the files has something to read, or the time has come.
 void wait(const std::array<int, 3>& files, std::optional<Daemon::TimePoint> due,
           const Clock& clock) {
-  int timeout_ms = -1;
-  if (due) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - clock.now());
-    timeout_ms = static_cast<int>(std::max<int64_t>(0, left.count()));
-  }
   std::array<pollfd, 3> fds{};
   std::ranges::transform(files, fds.begin(), [](int fd) { return pollfd{fd, POLLIN, 0}; });
-  poll(fds.data(), fds.size(), timeout_ms);
+  poll(fds.data(), fds.size(), poll_timeout_ms(due, clock.now()));
 }
 
 // A container gets the runtime's limit, and this one's is what the node's pods get.

@@ -42,24 +42,17 @@ Result<UniqueFd> epoll_of(std::initializer_list<int> fds) {
   return epoll;
 }
 
-// The folder to watch for changes of a configuration that is a file or a folder.
-std::string folder_of(const std::string& file) {
-  if (host::Directory::open(file)) return file;
-  const auto slash = file.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : file.substr(0, slash);
-}
-
 }  // namespace
 
 Daemon::Daemon(const Options& options, const host::Host& host, host::Events& events,
-               metrics::Metrics& metrics, Logger& log, host::FolderWatch config_watch,
+               metrics::Metrics& metrics, Logger& log, ConfigWatch config_watch,
                host::FolderWatch records_watch, UniqueFd epoll)
     : options_(options),
       host_(host),
       events_(events),
       metrics_(metrics),
       log_(log),
+      news_(log),
       config_watch_(std::move(config_watch)),
       records_watch_(std::move(records_watch)),
       epoll_(std::move(epoll)),
@@ -68,8 +61,8 @@ Daemon::Daemon(const Options& options, const host::Host& host, host::Events& eve
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options, const host::Host& host,
                                               host::Events& events, metrics::Metrics& metrics,
                                               Logger& log) {
-  auto watch = host::FolderWatch::open();
-  if (!watch) return pass(watch);
+  auto watch = ConfigWatch::open(options.config_file);  // before it is read, so that no change
+  if (!watch) return pass(watch);                       // falls between
   auto records = host::FolderWatch::open();
   if (!records) return pass(records);
   auto epoll = epoll_of({events.fd(), watch->fd(), records->fd()});
@@ -81,21 +74,12 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options, const host
 }
 
 Result<void> Daemon::begin() {
-  // Watched before it is read, so that no change falls between.
-  auto watching = config_watch_.add(folder_of(options_.config_file),
-                                    host::FolderWatch::What::names_and_contents);
-  if (!watching) return pass(watching, "the configuration");
   const attach::Store records(host_.roots.run);
   if (auto made = records.prepare(); !made) return pass(made, "records of attachments");
-  watching = records_watch_.add(records.folder());
+  const auto watching = records_watch_.add(records.folder());
   if (!watching) return pass(watching, "records of attachments");
   auto parsed = read_config(options_);
-  for (const auto& warning : parsed.warnings) {
-    log_.warning(warning, {{"file", options_.config_file}});
-  }
-  for (const auto& error : parsed.errors) {
-    log_.error(error.message, {{"file", options_.config_file}});
-  }
+  news_.tell(parsed, options_.config_file);
   if (!parsed.errors.empty()) {
     return fail(ErrorCode::invalid_argument, "the configuration {} is wrong", options_.config_file);
   }
@@ -152,7 +136,7 @@ void Daemon::turn() {
   if (batch.lost) std::erase_if(recovering_, [](auto& one) { return one.second == kBegun; });
   for (const auto& recovery : batch.recoveries) note_recovery(recovery);
   if (!records_watch_.read_names().empty()) events_seen_.event(now);
-  if (config_touched()) config_seen_.event(now);
+  if (config_watch_.touched()) config_seen_.event(now);
 
   const auto is_due = [now](const std::optional<TimePoint>& due) { return due && *due <= now; };
   if (is_due(config_seen_.due())) {
@@ -175,16 +159,6 @@ void Daemon::turn() {
   if (is_due(port_check_)) check_ports();
 }
 
-// A ConfigMap's files are links through "..data", which kubelet replaces.
-bool Daemon::config_touched() {
-  const auto name = options_.config_file.substr(options_.config_file.rfind('/') + 1);
-  const auto names = config_watch_.read_names();
-  const bool any_counts = folder_of(options_.config_file) == options_.config_file;
-  return std::ranges::any_of(names, [&](const auto& touched) {
-    return any_counts || touched.empty() || touched == "..data" || touched == name;
-  });
-}
-
 void Daemon::reload() {
   read_config_file();
   (void)look("signal");
@@ -192,15 +166,10 @@ void Daemon::reload() {
 
 void Daemon::read_config_file() {
   auto parsed = read_config(options_);
-  for (const auto& warning : parsed.warnings) {
-    log_.warning(warning, {{"file", options_.config_file}});
-  }
+  news_.tell(parsed, options_.config_file);
   config_current_ = parsed.errors.empty();
   metrics_.config_read(config_current_);
   if (!config_current_) {
-    for (const auto& error : parsed.errors) {
-      log_.error(error.message, {{"file", options_.config_file}});
-    }
     log_.error("the new configuration is wrong; the old one stays in force",
                {{"file", options_.config_file}});
     return;
@@ -213,12 +182,16 @@ void Daemon::read_config_file() {
             {{"file", options_.config_file}, {"resources", config_.resources.size()}});
 }
 
-// Rail numbers, and devices that were taken before they went to a pod, are those of a resource as
-// it was configured.
+// Rail numbers, and devices that were taken before they went to a pod, are those of a resource that
+// selected as it does now.
 void Daemon::forget_changed_resources(const config::Config& next) {
   for (const auto& resource : config_.resources) {
-    if (std::ranges::find(next.resources, resource) != next.resources.end()) continue;
     const auto name = resource.full_name();
+    const auto selects_alike = [&](const config::Resource& other) {
+      return other.full_name() == name && other.type == resource.type &&
+             other.selectors == resource.selectors && other.rails_auto == resource.rails_auto;
+    };
+    if (std::ranges::any_of(next.resources, selects_alike)) continue;
     knowledge_.rails.erase(name);
     std::erase_if(knowledge_.members, [&](const auto& member) { return member.first == name; });
   }
@@ -283,7 +256,7 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
   if (config_.rescan) rescan_ = host_.clock.now() + std::max(*config_.rescan, kRetry);
   mode_check_.reset();
   if (needs_shared_mode(config_)) mode_check_ = host_.clock.now() + kModeCheck;
-  log_once(inventory->warnings());
+  news_.tell_scan_warnings(inventory->warnings());
   inventory_ = std::make_shared<const device::Inventory>(std::move(*inventory));
   follow_ports();
   gather_sickness();
@@ -305,7 +278,8 @@ pool::Places Daemon::places() const {
 
 // A pool stays with kubelet for as long as the configuration does, with no devices if need be.
 void Daemon::show(pool::Selection selection, std::optional<TimePoint> event) {
-  log_news(selection);
+  news_.tell_left_out(selection.left_out);
+  tell_of_empty_pools(selection);
   std::set<std::string> shown;
   for (auto& pool : selection.pools) {
     shown.insert(pool.resource.full_name());
@@ -343,7 +317,7 @@ void Daemon::show(pool::Pool pool, std::optional<TimePoint> event) {
     session_->remove(*served);
     served.reset();
   }
-  log_health(served ? served->view()->pool : pool::Pool{}, pool);
+  news_.tell_health(served ? served->view()->pool : pool::Pool{}, pool);
   if (!served) {
     log_.info("pool", {{"resource", name}, {"devices", count}});
     const auto cdi = options_.use_cdi ? std::optional(options_.cdi) : std::nullopt;
@@ -374,11 +348,7 @@ void Daemon::note_recovery(const host::PciRecovery& recovery) {
 // What the inventory does not tell: PCI errors, and pods that ended without giving back.
 void Daemon::gather_sickness() {
   auto held = health::look_at_records(attach::Store(host_.roots.run), host_.locks, *inventory_);
-  for (const auto& error : held.unreadable) {
-    if (std::ranges::find(unreadable_, error) != unreadable_.end()) continue;
-    log_.error("cannot read a record", {{"error", error.message}});
-  }
-  unreadable_ = std::move(held.unreadable);
+  news_.tell_unreadable_records(held.unreadable);
   if (held.is_moving) {
     const auto again = host_.clock.now() + kMoving;
     rescan_ = rescan_ ? std::min(*rescan_, again) : again;
@@ -405,39 +375,7 @@ void Daemon::judge(pool::Selection& selection) {
   hysteresis_.forget_others();
 }
 
-void Daemon::log_health(const pool::Pool& before, const pool::Pool& now) {
-  std::map<std::string_view, const pool::Member*> known;
-  for (const auto& member : before.members) known[member.id] = &member;
-  static const pool::Member kUnknown;
-  const auto resource = now.resource.full_name();
-  if (!now.sickness.empty() && now.sickness != before.sickness) {
-    log_.warning("pool is unhealthy", {{"resource", resource}, {"reason", now.sickness}});
-  } else if (now.sickness.empty() && !before.sickness.empty()) {
-    log_.info("pool is healthy again", {{"resource", resource}});
-  }
-  for (const auto& member : now.members) {
-    const auto found = known.find(member.id);
-    const auto& was = found == known.end() ? kUnknown : *found->second;
-    if (!member.sickness.empty() && member.sickness != was.sickness) {
-      log_.warning("device is unhealthy",
-                   {{"resource", resource}, {"device", member.id}, {"reason", member.sickness}});
-    } else if (member.sickness.empty() && !was.sickness.empty()) {
-      log_.info("device is healthy again", {{"resource", resource}, {"device", member.id}});
-    }
-    for (const auto& concern : member.concerns) {
-      if (std::ranges::find(was.concerns, concern) != was.concerns.end()) continue;
-      log_.warning("device is doubtful, and offered all the same",
-                   {{"resource", resource}, {"device", member.id}, {"reason", concern}});
-    }
-  }
-}
-
-void Daemon::log_news(const pool::Selection& selection) {
-  for (const auto& one : selection.left_out) {
-    if (std::ranges::find(left_out_, one) != left_out_.end()) continue;
-    log_.info("device left out", {{"device", one.device}, {"reason", one.reason}});
-  }
-  left_out_ = selection.left_out;
+void Daemon::tell_of_empty_pools(const pool::Selection& selection) {
   for (const auto& pool : selection.pools) {
     const auto served = pools_.find(pool.resource.full_name());
     const bool had_none = served != pools_.end() && served->second->view()->pool.members.empty();
@@ -445,14 +383,6 @@ void Daemon::log_news(const pool::Selection& selection) {
     log_.warning("no device of this node fits the resource; it is offered with none",
                  {{"resource", pool.resource.full_name()}});
   }
-}
-
-void Daemon::log_once(const std::vector<std::string>& warnings) {
-  for (const auto& warning : warnings) {
-    if (std::ranges::find(warnings_, warning) != warnings_.end()) continue;
-    log_.warning("cannot read all of the node's devices", {{"error", warning}});
-  }
-  warnings_ = warnings;
 }
 
 }  // namespace railhead::app

@@ -9,7 +9,9 @@
 
 #include "host/events.hpp"
 #include "host/folder_watch.hpp"
+#include "plugin/app/config_watch.hpp"
 #include "plugin/app/debounce.hpp"
+#include "plugin/app/news.hpp"
 #include "plugin/app/options.hpp"
 #include "plugin/app/served_pool.hpp"
 #include "plugin/config/config.hpp"
@@ -58,11 +60,10 @@ class Daemon {
 
  private:
   Daemon(const Options& options, const host::Host& host, host::Events& events,
-         metrics::Metrics& metrics, Logger& log, host::FolderWatch config_watch,
+         metrics::Metrics& metrics, Logger& log, ConfigWatch config_watch,
          host::FolderWatch records_watch, UniqueFd epoll);
   [[nodiscard]] Result<void> begin();
   void remember_allocations();
-  [[nodiscard]] bool config_touched();
   void read_config_file();
   // `reason`: as Metrics::rescanned(); `event`: the first of those that led to it.
   [[nodiscard]] Result<void> look(const std::string& reason,
@@ -73,12 +74,10 @@ class Daemon {
   void gather_sickness();
   [[nodiscard]] pool::Places places() const;
   void judge(pool::Selection& selection);
-  void log_health(const pool::Pool& before, const pool::Pool& now);
   void remove_stale_cdi_specs();
   void forget_changed_resources(const config::Config& next);
   [[nodiscard]] std::optional<TimePoint> judgement_due() const;
-  void log_news(const pool::Selection& selection);
-  void log_once(const std::vector<std::string>& warnings);
+  void tell_of_empty_pools(const pool::Selection& selection);
   void check_rdma_mode();
   void follow_ports();
   void check_ports();
@@ -88,7 +87,8 @@ class Daemon {
   host::Events& events_;
   metrics::Metrics& metrics_;
   Logger& log_;
-  host::FolderWatch config_watch_;
+  News news_;
+  ConfigWatch config_watch_;
   host::FolderWatch records_watch_;
   UniqueFd epoll_;
 
@@ -99,11 +99,8 @@ class Daemon {
   bool look_failed_ = false;  // the last one
   pool::Knowledge knowledge_;
   std::map<PciAddress, std::string> recovering_;  // functions with a PCI error, and the step
-  std::vector<Error> unreadable_;                 // records, each logged when it was new
   health::Hysteresis hysteresis_;
   std::shared_ptr<const device::Inventory> inventory_;
-  std::vector<std::string> warnings_;      // of the last look, each logged when it was new
-  std::vector<pool::LeftOut> left_out_;    // likewise
   Debounce events_seen_;                   // to the next look
   Debounce config_seen_;                   // to the next reading of the configuration
   std::optional<TimePoint> rescan_;        // after a look that failed, or as configured

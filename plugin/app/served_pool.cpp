@@ -117,7 +117,7 @@ Result<kubelet::ContainerAllocation> ServedPool::give(const std::vector<std::str
     if (auto named = name_cdi_devices(*allocated, answer); !named) return pass(named);
     return answer;
   }
-  for (auto& node : allocated->device_nodes) {
+  for (auto& node : allocated->device_nodes()) {
     answer.devices.push_back({std::move(node.host_path), std::move(node.container_path), "rw"});
   }
   return answer;

@@ -24,6 +24,16 @@ Held look_at_records(const attach::Store& store, host::FileLocks& locks,
     return held;
   }
   held.unreadable = std::move(listing->unreadable);
+  if (!held.unreadable.empty()) {
+    // Whose devices they are is told by the claims, which name their records.
+    for (const auto& function : inventory.functions()) {
+      const auto owner = store.owner(function.address);
+      if (owner) continue;
+      held.sick[function.address] =
+          fmt::format("whether a pod holds it is not known: {}; remove the file once none does",
+                      owner.error().message);
+    }
+  }
   for (const auto& record : listing->records) {
     const auto* function = inventory.find(record.device);
     if (!function || !is_in_host(record, *function)) continue;

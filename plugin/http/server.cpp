@@ -13,6 +13,8 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include "base/clock.hpp"
+
 namespace railhead::http {
 namespace {
 
@@ -191,9 +193,7 @@ class PollingServer final : public Server {
       if (!next || connection.deadline() < *next) next = connection.deadline();
     }
     if (!listener_) next = steady_clock::now() + limits_.retry;
-    if (!next) return -1;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - steady_clock::now());
-    return static_cast<int>(std::max<int64_t>(0, left.count()));
+    return poll_timeout_ms(next, steady_clock::now());
   }
 
   const Address address_;

@@ -3,24 +3,12 @@
 #include <algorithm>
 #include <map>
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
+#include "plugin/kubelet/channel.hpp"
 #include "plugin/kubelet/status.hpp"
 #include "proto/podresources.grpc.pb.h"
 
 namespace railhead::kubelet {
 namespace {
-
-constexpr int kMaxAnswerBytes = 16 << 20;
-
-std::shared_ptr<grpc::Channel> dial(const std::string& socket) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
-  arguments.SetMaxReceiveMessageSize(kMaxAnswerBytes);
-  return grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
-}
 
 // Kubelet makes an entry of its own for each NUMA node, and for each device without one.
 std::map<std::string, std::vector<std::string>> by_resource(const v1::ContainerResources& from) {

@@ -1,17 +1,17 @@
 #include "plugin/kubelet/pool_server.hpp"
 
 #include <atomic>
-#include <exception>
 #include <mutex>
 #include <optional>
 #include <set>
-#include <type_traits>
 
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <sys/un.h>
 
+#include "plugin/kubelet/channel.hpp"
+#include "plugin/kubelet/guarded.hpp"
 #include "plugin/kubelet/messages.hpp"
 #include "plugin/kubelet/socket_file.hpp"
 #include "plugin/kubelet/status.hpp"
@@ -24,22 +24,11 @@ namespace {
 
 // Bounds a call that is still running when the server stops.
 constexpr std::chrono::milliseconds kStopLimit{500};
-constexpr int kMaxRequestBytes = 16 << 20;  // far above a list of all device ids of a node
 
 grpc::ServerUnaryReactor* answer(grpc::CallbackServerContext* context, const grpc::Status& status) {
   auto* reactor = context->DefaultReactor();
   reactor->Finish(status);
   return reactor;
-}
-
-// An exception is a bug of the pool; it must not end gRPC's thread.
-template <class Work>
-std::invoke_result_t<Work> guarded(const PoolService& pool, const char* what, Work work) {
-  try {
-    return work();
-  } catch (const std::exception& bug) {
-    return fail(ErrorCode::internal, "{} {}: {}", what, pool.resource_name(), bug.what());
-  }
 }
 
 class DevicePluginService final : public v1beta1::DevicePlugin::CallbackService {
@@ -188,7 +177,7 @@ class Server final : public PoolServer {
     builder.AddListeningPort("unix:" + hidden, grpc::InsecureServerCredentials());
     builder.RegisterService(&device_plugin_);
     builder.RegisterService(&greeting_);
-    builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
+    builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
     server_ = builder.BuildAndStart();
     if (!server_) return fail(ErrorCode::io, "cannot listen on {}", hidden);
     auto file = SocketFile::publish(hidden, path);

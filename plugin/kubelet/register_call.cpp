@@ -4,9 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
+#include "plugin/kubelet/channel.hpp"
 #include "plugin/kubelet/messages.hpp"
 #include "plugin/kubelet/status.hpp"
 #include "proto/deviceplugin.grpc.pb.h"
@@ -17,15 +15,6 @@ namespace {
 // Kubelet takes up to 10 s to give up on an endpoint that it cannot dial; its message is worth
 // waiting for.
 constexpr std::chrono::seconds kDeadline{15};
-
-// A channel for each call: the pause that gRPC makes after a failed connect must not delay the
-// next attempt, which knows of a new kubelet.
-std::shared_ptr<grpc::Channel> dial(const std::string& socket) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
-  return grpc::CreateCustomChannel("unix:" + socket, grpc::InsecureChannelCredentials(), arguments);
-}
 
 class Call final : public RegisterCall {
  public:

@@ -12,6 +12,7 @@
 
 #include <poll.h>
 
+#include "base/clock.hpp"
 #include "host/folder_watch.hpp"
 #include "plugin/kubelet/pool_registration.hpp"
 #include "plugin/kubelet/socket_file.hpp"
@@ -163,13 +164,8 @@ void KubeletSession::Impl::wait() {
   for (const auto& pool : pools_) {
     if (pool.due() && (!due || *pool.due() < *due)) due = pool.due();
   }
-  int timeout_ms = -1;
-  if (due) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - steady_clock::now());
-    timeout_ms = static_cast<int>(std::max<int64_t>(0, left.count()));
-  }
   std::array<pollfd, 2> fds{pollfd{tasks_->fd(), POLLIN, 0}, pollfd{watch_.fd(), POLLIN, 0}};
-  poll(fds.data(), fds.size(), timeout_ms);
+  poll(fds.data(), fds.size(), poll_timeout_ms(due, steady_clock::now()));
 }
 
 // Kubelet writes a checkpoint file into device-plugins at each allocation: only the names that

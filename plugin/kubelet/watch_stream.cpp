@@ -1,23 +1,10 @@
 #include "plugin/kubelet/watch_stream.hpp"
 
-#include <exception>
-
+#include "plugin/kubelet/guarded.hpp"
 #include "plugin/kubelet/messages.hpp"
 #include "plugin/kubelet/status.hpp"
 
 namespace railhead::kubelet {
-namespace {
-
-// An exception is a bug of the pool; it must not end gRPC's thread.
-Result<v1beta1::ListAndWatchResponse> devices_of(const PoolService& pool) {
-  try {
-    return message_of(pool.devices());
-  } catch (const std::exception& bug) {
-    return fail(ErrorCode::internal, "the devices of {}: {}", pool.resource_name(), bug.what());
-  }
-}
-
-}  // namespace
 
 WatchStream::WatchStream(grpc::CallbackServerContext& context, PoolService& pool, Logger& logger,
                          std::function<void(WatchStream*)> closed)
@@ -42,7 +29,9 @@ void WatchStream::send_if_changed() {
     changed_ = false;
   }
   started_ = std::chrono::steady_clock::now();
-  auto devices = devices_of(pool_);
+  auto devices = guarded(pool_, "list the devices of", [this] {
+    return Result<v1beta1::ListAndWatchResponse>(message_of(pool_.devices()));
+  });
   const std::lock_guard lock(mutex_);
   if (!devices) {
     logger_.error("cannot list devices", {{"error", devices.error().message}});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "attach/store.hpp"
+#include "device/sub_functions.hpp"
 #include "host/netns_sysfs.hpp"
 
 namespace railhead::metrics {
@@ -10,15 +11,10 @@ namespace {
 
 using host::Directory;
 
-std::string folder_of(const CountedDevice& device) {
-  const bool is_pci = device.id == device.address.to_string();
-  return (is_pci ? "bus/pci/devices/" : "bus/auxiliary/devices/") + device.id;
-}
-
 // What one sysfs shows of the device; nothing where the RDMA device is not in its namespace.
 std::vector<DeviceCounters> read_in(const Directory& sysfs, const CountedDevice& device) {
   std::vector<DeviceCounters> found;
-  const auto folder = sysfs.sub(folder_of(device) + "/infiniband");
+  const auto folder = sysfs.sub(device::sysfs_folder(device.id) + "/infiniband");
   if (!folder) return found;
   auto names = folder->list(".");
   if (!names) return found;
@@ -34,7 +30,7 @@ std::vector<DeviceCounters> read_in(const Directory& sysfs, const CountedDevice&
 
 // Whether the device has RDMA devices in some namespace: their verbs folder is seen in all of them.
 bool has_rdma(const Directory& sysfs, const CountedDevice& device) {
-  return sysfs.list(folder_of(device) + "/infiniband_verbs").has_value();
+  return sysfs.list(device::sysfs_folder(device.id) + "/infiniband_verbs").has_value();
 }
 
 Result<std::vector<DeviceCounters>> read_in_pod(const host::Host& host,

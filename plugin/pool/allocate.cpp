@@ -119,6 +119,16 @@ void add_nccl(const Pool& pool, const std::vector<Given>& given, const NodeReade
 
 }  // namespace
 
+std::vector<DeviceNode> Allocation::device_nodes() const {
+  std::vector<DeviceNode> all;
+  for (const auto& [device, nodes] : by_device) {
+    for (const auto& node : nodes) {
+      if (std::find(all.begin(), all.end(), node) == all.end()) all.push_back(node);
+    }
+  }
+  return all;
+}
+
 Result<Allocation> allocate(const Pool& pool, const std::vector<std::string>& ids,
                             const Places& places) {
   Allocation allocation;
@@ -133,26 +143,18 @@ Result<Allocation> allocate(const Pool& pool, const std::vector<std::string>& id
   if (!given) return pass(given);
   if (auto made = host::make_directories(places.devinfo, 0755); !made) return pass(made);
 
-  const auto add_node = [&](const DeviceNode& node) {
-    auto& nodes = allocation.device_nodes;
-    if (std::find(nodes.begin(), nodes.end(), node) == nodes.end()) nodes.push_back(node);
-  };
   std::vector<std::string> sorted_ids;
   Json info = Json::object();
-  bool any_rdma = false;
   for (const auto& one : *given) {
     auto& of_device = allocation.by_device[one.member->id] = one.nodes.nodes;
-    for (const auto& node : of_device) add_node(node);
     if (!one.nodes.rdma.empty() && reader->has_connection_manager()) {
       of_device.push_back(same_path(kConnectionManager));
-      any_rdma = true;
     }
     sorted_ids.push_back(one.member->id);
     info[one.member->id] = info_of(pool, one);
     auto left = leave_records(pool, one, reader->has_vhost_net(), places);
     if (!left) return pass(left);
   }
-  if (any_rdma) add_node(same_path(kConnectionManager));
   const std::string variable = variable_of(pool.resource);
   allocation.envs[variable] = join(sorted_ids, ",");
   allocation.envs[variable + "_INFO"] = info.dump(-1, ' ', false, Json::error_handler_t::replace);

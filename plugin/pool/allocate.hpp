@@ -26,8 +26,9 @@ using NodesByDevice = std::map<std::string, std::vector<DeviceNode>>;  // by Mem
 struct Allocation {
   // PCIDEVICE_<RESOURCE>, PCIDEVICE_<RESOURCE>_INFO, and those of nccl.hpp.
   std::map<std::string, std::string> envs;
-  std::vector<DeviceNode> device_nodes;  // each host path once; to be read and written
-  NodesByDevice by_device;               // the same, of each device whole
+  NodesByDevice by_device;  // to be read and written; several devices may have the same one
+
+  [[nodiscard]] std::vector<DeviceNode> device_nodes() const;  // each once
   friend bool operator==(const Allocation&, const Allocation&) = default;
 };
 

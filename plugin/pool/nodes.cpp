@@ -54,9 +54,7 @@ Result<NodeReader> NodeReader::open(const Places& places) {
 }
 
 Result<Directory> NodeReader::folder_of(const Member& member) const {
-  return sysfs_.sub(
-      (device::is_sub_function(member.id) ? "bus/auxiliary/devices/" : "bus/pci/devices/") +
-      member.id);
+  return sysfs_.sub(device::sysfs_folder(member.id));
 }
 
 std::vector<uint32_t> NodeReader::ports_of(const Member& member,

@@ -81,7 +81,18 @@ TEST_CASE("A device of a userspace driver, which never leaves the host, is not j
 TEST_CASE("A record that cannot be read is reported") {
   HeldNode node;
   must(host::write_file_atomically(node.store.folder() + "/broken.json", "{", 0600));
-  CHECK(node.look(false).unreadable.size() == 1);
+  const auto held = node.look(false);
+  CHECK(held.unreadable.size() == 1);
+  CHECK(held.sick.empty());  // whose device it was is not known
+}
+
+TEST_CASE("A device that is claimed by a record that cannot be read is sick") {
+  HeldNode node;
+  const auto name = attach::record_name(node.record.key);
+  must(host::write_file_atomically(node.store.folder() + '/' + name, "{", 0600));
+  const auto held = node.look(false);
+  REQUIRE(held.sick.contains(kVf));
+  CHECK(held.sick.at(kVf).find(name) != std::string::npos);
 }
 
 }  // namespace railhead::test

@@ -57,28 +57,28 @@ unsigned mode_of(const std::string& path) {
 
 std::vector<std::string> host_paths(const pool::Allocation& allocation) {
   std::vector<std::string> paths;
-  for (const auto& node : allocation.device_nodes) paths.push_back(node.host_path);
+  for (const auto& node : allocation.device_nodes()) paths.push_back(node.host_path);
   return paths;
 }
 
 }  // namespace
 
-TEST_CASE("a container gets each device's nodes, and rdma_cm once at the end") {
+TEST_CASE("a container gets each device's nodes, and rdma_cm once") {
   Allocating node;
   const auto allocation =
       must(pool::allocate(node.pool, {"0000:3b:00.3", "0000:3b:00.2"}, node.places));
   CHECK(host_paths(allocation) ==
         std::vector<std::string>{"/dev/infiniband/uverbs4", "/dev/infiniband/umad4",
-                                 "/dev/infiniband/issm4", "/dev/infiniband/uverbs5",
-                                 "/dev/infiniband/umad5", "/dev/infiniband/issm5",
-                                 "/dev/infiniband/rdma_cm"});
+                                 "/dev/infiniband/issm4", "/dev/infiniband/rdma_cm",
+                                 "/dev/infiniband/uverbs5", "/dev/infiniband/umad5",
+                                 "/dev/infiniband/issm5"});
 }
 
 TEST_CASE("rdma_cm is not named where the kernel has none") {
   Allocating node;
   std::filesystem::remove_all(node.places.sysfs + "/class/misc/rdma_cm");
   const auto allocation = must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
-  CHECK(allocation.device_nodes.back().host_path == "/dev/infiniband/issm4");
+  CHECK(allocation.device_nodes().back().host_path == "/dev/infiniband/issm4");
 }
 
 TEST_CASE("the ids stand in PCI order, whatever order kubelet gave") {
@@ -106,7 +106,7 @@ TEST_CASE("nodes are those of now, not of the scan") {
   const auto folder = node.tree.folder("0000:3b:00.2") + "/infiniband_verbs";
   std::filesystem::rename(folder + "/uverbs4", folder + "/uverbs11");
   const auto allocation = must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
-  CHECK(allocation.device_nodes.front().host_path == "/dev/infiniband/uverbs11");
+  CHECK(allocation.device_nodes().front().host_path == "/dev/infiniband/uverbs11");
 }
 
 TEST_CASE("each device has a devinfo file that all may read") {
@@ -199,9 +199,9 @@ TEST_CASE("vhost-net is given where sysfs or /dev shows it and tun, not with one
   Allocating node;
   node.tree.write(node.places.dev + "/vhost-net", "");
   node.pool.members.at(2).vhost_net = true;
-  CHECK(must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places)).device_nodes.empty());
+  CHECK(must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places)).device_nodes().empty());
   node.tree.write("class/misc/tun/dev", "10:200");
-  CHECK(must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places)).device_nodes.size() == 2);
+  CHECK(must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places)).device_nodes().size() == 2);
 }
 
 TEST_CASE("a pool that is no network device's leaves no devinfo") {

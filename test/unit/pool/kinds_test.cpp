@@ -35,7 +35,7 @@ std::string resource(const std::string& selectors, const std::string& more = "")
 
 Paths paths(const pool::Allocation& allocation) {
   Paths paths;
-  for (const auto& node : allocation.device_nodes) {
+  for (const auto& node : allocation.device_nodes()) {
     paths.emplace_back(node.host_path, node.container_path);
   }
   return paths;
@@ -116,7 +116,7 @@ TEST_CASE("a vhost vDPA device gives its node, and devinfo of its own type") {
 TEST_CASE("a virtio vDPA device gives no node") {
   KindNode node;
   node.tree.add_vdpa(Node::vf(0), "vdpa0", "virtio_vdpa");
-  CHECK(node.allocate(resource(R"({"vdpaType":"virtio"})"), {Node::vf(0)}).device_nodes.empty());
+  CHECK(node.allocate(resource(R"({"vdpaType":"virtio"})"), {Node::vf(0)}).device_nodes().empty());
   const auto path = node.places.devinfo + "/example.com-x-0000:3b:01.0-device.json";
   const auto devinfo = Json::parse(must(host::read_file(path)));
   CHECK(devinfo["vdpa"]["driver"] == "virtio");
@@ -126,9 +126,10 @@ TEST_CASE("a virtio vDPA device gives no node") {
 TEST_CASE("a plain function and an accelerator of a host driver give no node") {
   KindNode node;
   node.tree.add({.address = kDevice, .pci_class = "120000", .driver = "qat"});
-  CHECK(node.allocate(resource("{}"), {Node::vf(0)}).device_nodes.empty());
+  CHECK(node.allocate(resource("{}"), {Node::vf(0)}).device_nodes().empty());
   CHECK(node.allocate(resource("{}", R"(,"deviceType":"accelerator")"), {kDevice})
-            .device_nodes.empty());
+            .device_nodes()
+            .empty());
 }
 
 TEST_CASE("a sub-function gives its RDMA devices' nodes, and leaves no record of its PF") {
@@ -178,7 +179,7 @@ TEST_CASE("two shares of one device give it once") {
       "pools: [{resourceName: x, kind: shared, perDevice: 3, selectors: {pfNames: [p0]}}]",
       {"0000:3b:01.1::2", "0000:3b:01.1::0"});
   CHECK(allocation.envs.at("PCIDEVICE_EXAMPLE_COM_X") == Node::vf(1));
-  CHECK(allocation.device_nodes.size() == 4);
+  CHECK(allocation.device_nodes().size() == 4);
 }
 
 TEST_CASE("env: nccl names exactly the devices that are given, by port, and their GPUs") {

@@ -13,7 +13,7 @@ boot_tries=3
 machine_options() {
     local half=$((memory_mb / 2))
     qemu=(
-        -accel tcg,thread=multi -cpu max -smp 2,sockets=2,cores=1 -m "$memory_mb"
+        -accel tcg,thread=$threads -cpu max -smp 2,sockets=2,cores=1 -m "$memory_mb"
         -nodefaults -no-user-config -display none -no-reboot
         -machine q35,usb=off,smbus=off,sata=off,graphics=off -device intel-iommu,intremap=on
         -object "memory-backend-ram,id=m0,size=${half}M" -numa node,nodeid=0,cpus=0,memdev=m0
@@ -92,7 +92,7 @@ vm_failed() {
     fail "$@" "the logs are in $control"
 }
 
-# boot_and_run CMD...: needs timeout_s, memory_mb, share and append
+# boot_and_run CMD...: needs timeout_s, memory_mb, share, append and threads
 boot_and_run() {
     local rc try i
     qemu-system-x86_64 -device igb,help >/dev/null 2>&1 ||

@@ -1,5 +1,6 @@
 # Agent and CNI binary with RDMA in exclusive mode: the RDMA device moves with its VF, and no pod
 # ever opens another pod's device.
+# alone: what races in it shall race on two processors
 # vm-options: --timeout 1200
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"

@@ -1,5 +1,6 @@
 # The agent follows the node: devices that come and go, a changed configuration, a restart.
 # vm-options: --timeout 600
+# alone: it measures the time from an event to the update
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../cni.sh"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # What `vm run` and `run-suites` promise to those who call them.
 # runs-on: host
+# alone: it has two VMs run at once itself
 vm_dir=$(cd "$(dirname "$0")/.." && pwd)
 . "$vm_dir/results.sh"
 folder=$(mktemp -d "${TMPDIR:-/tmp}/railhead-vm-suite.XXXXXX")

@@ -1,0 +1,72 @@
+#include "plugin/app/news.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace railhead::app {
+
+void News::tell(const config::Parsed& parsed, const std::string& file) {
+  for (const auto& warning : parsed.warnings) log_.warning(warning, {{"file", file}});
+  for (const auto& error : parsed.errors) log_.error(error.message, {{"file", file}});
+}
+
+void News::tell_scan_warnings(const std::vector<std::string>& warnings) {
+  for (const auto& warning : warnings) {
+    if (scan_warnings_.contains(warning)) continue;
+    log_.warning("cannot read all of the node's devices", {{"error", warning}});
+  }
+  scan_warnings_ = {warnings.begin(), warnings.end()};
+}
+
+void News::tell_unreadable_records(const std::vector<Error>& errors) {
+  std::set<std::string> now;
+  for (const auto& error : errors) {
+    now.insert(error.message);
+    if (unreadable_records_.contains(error.message)) continue;
+    log_.error("cannot read a record", {{"error", error.message}});
+  }
+  unreadable_records_ = std::move(now);
+}
+
+void News::tell_left_out(const std::vector<pool::LeftOut>& left_out) {
+  std::set<std::string> now;
+  for (const auto& one : left_out) {
+    const auto [text, is_first] = now.insert(one.device + ' ' + one.reason);
+    if (!is_first || left_out_.contains(*text)) continue;
+    log_.info("device left out", {{"device", one.device}, {"reason", one.reason}});
+  }
+  left_out_ = std::move(now);
+}
+
+void News::tell_health(const pool::Pool& before, const pool::Pool& now) {
+  const auto resource = now.resource.full_name();
+  if (!now.sickness.empty() && now.sickness != before.sickness) {
+    log_.warning("pool is unhealthy", {{"resource", resource}, {"reason", now.sickness}});
+  } else if (now.sickness.empty() && !before.sickness.empty()) {
+    log_.info("pool is healthy again", {{"resource", resource}});
+  }
+  std::map<std::string_view, const pool::Member*> known;
+  for (const auto& member : before.members) known[member.id] = &member;
+  for (const auto& member : now.members) {
+    const auto found = known.find(member.id);
+    tell_health(resource, found == known.end() ? pool::Member{} : *found->second, member);
+  }
+}
+
+void News::tell_health(const std::string& resource, const pool::Member& before,
+                       const pool::Member& now) {
+  if (!now.sickness.empty() && now.sickness != before.sickness) {
+    log_.warning("device is unhealthy",
+                 {{"resource", resource}, {"device", now.id}, {"reason", now.sickness}});
+  } else if (now.sickness.empty() && !before.sickness.empty()) {
+    log_.info("device is healthy again", {{"resource", resource}, {"device", now.id}});
+  }
+  for (const auto& concern : now.concerns) {
+    if (std::ranges::find(before.concerns, concern) != before.concerns.end()) continue;
+    log_.warning("device is doubtful, and offered all the same",
+                 {{"resource", resource}, {"device", now.id}, {"reason", concern}});
+  }
+}
+
+}  // namespace railhead::app
