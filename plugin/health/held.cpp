@@ -29,9 +29,10 @@ Held look_at_records(const attach::Store& store, host::FileLocks& locks,
     for (const auto& function : inventory.functions()) {
       const auto owner = store.owner(function.address);
       if (owner) continue;
-      held.sick[function.address] =
-          fmt::format("whether a pod holds it is not known: {}; remove the file once none does",
-                      owner.error().message);
+      held.sick[function.address] = fmt::format(
+          "whether a pod holds it is not known: {}; once none does, remove that link and the "
+          "record that it names",
+          owner.error().message);
     }
   }
   for (const auto& record : listing->records) {

@@ -92,7 +92,7 @@ TEST_CASE("A device that is claimed by a record that cannot be read is sick") {
   must(host::write_file_atomically(node.store.folder() + '/' + name, "{", 0600));
   const auto held = node.look(false);
   REQUIRE(held.sick.contains(kVf));
-  CHECK(held.sick.at(kVf).find(name) != std::string::npos);
+  CHECK(held.sick.at(kVf).find("devices/" + kVf.to_string()) != std::string::npos);
 }
 
 }  // namespace railhead::test
