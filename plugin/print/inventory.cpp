@@ -96,6 +96,11 @@ Node function_node(const PciFunction& function, const Details& details) {
   if (function.eswitch_mode) node.label += "  eswitch " + *function.eswitch_mode;
   if (function.iommu_group) node.label += "  " + iommu_text(function, details);
   for (const auto& device : function.rdma) node.children.push_back(rdma_node(device, details));
+  if (const auto& vdpa = function.vdpa) {
+    node.children.push_back(
+        {fmt::format("vDPA {}  {}", vdpa->name, vdpa->driver.empty() ? "no driver" : vdpa->driver),
+         {}});
+  }
   return node;
 }
 

@@ -93,6 +93,9 @@ Json function_json(const PciFunction& function, const Details& details) {
   for (const auto& netdev : function.netdevs) json["netdevs"].push_back(netdev_json(netdev));
   json["rdma"] = Json::array();
   for (const auto& device : function.rdma) json["rdma"].push_back(rdma_json(device, details));
+  if (function.vdpa) {
+    json["vdpa"] = {{"name", function.vdpa->name}, {"driver", function.vdpa->driver}};
+  }
   return json;
 }
 

@@ -168,6 +168,12 @@ netdevsim_add() {
 
 netdevsim_del() { echo "$1" >/sys/bus/netdevsim/del_device; }
 
+# ---- vDPA ----------------------------------------------------------------------------------------------------------------------
+
+# load_vdpa_sim PCI: from then on the function offers vDPA devices, by `vdpa dev add name NAME mgmtdev pci/PCI`; `vdpa dev del NAME`
+# before its driver is unbound or it goes, for unlike a NIC's they do not go with it
+load_vdpa_sim() { must modprobe vdpa_sim_net parent="$1"; }
+
 # ---- QEMU's own monitor --------------------------------------------------------------------------------------------------------
 
 # qmp COMMAND [JSON-ARGUMENTS]: prints the answer; fails on an error. device_add, device_del, set_link, ...

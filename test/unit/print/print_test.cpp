@@ -45,6 +45,7 @@ struct PrintedNode {
   [[nodiscard]] device::Inventory inventory() const {
     auto functions = builder.inventory().functions();
     for (auto& function : functions) {
+      if (function.vf_index == 0U) function.vdpa = device::VdpaDevice{"vdpa0", "vhost_vdpa"};
       if (function.vf_index != 1) continue;
       function.rdma.push_back(rdma("mlx5_2", 2));
       function.rdma.back().in_host_namespace = false;
@@ -108,7 +109,7 @@ void check_places(const print::Box& box) {
 
 }  // namespace
 
-TEST_CASE("an inventory is printed as a tree with GIDs, IOMMU groups and what is in pods") {
+TEST_CASE("an inventory is printed as a tree with GIDs, IOMMU groups, vDPA and what is in pods") {
   const PrintedNode node;
   CHECK(print::inventory_text(node.inventory(), node.details) == golden("print/inventory.txt"));
 }

@@ -66,11 +66,12 @@ unpack() {
 
 # build_modules KERNEL: each folder of modules/ becomes root/usr/lib/modules/KERNEL/extra/*.ko
 #   modules/X/Kbuild, *.c      a module of our own, or
-#   modules/X/linux-source     one line: the folder of Debian's kernel source that has X, and the option (=m) that Debian leaves off
+#   modules/X/linux-source     the folder of Debian's kernel source that has X, and the options (=m) that Debian leaves off; on further
+#                              lines other files that it needs
 #   modules/X/*.patch          applied to it (-p1, from the top of the kernel source)
 build_modules() {
     local kernel=$1 headers=$work/headers source=$work/source extra=$work/root/usr/lib/modules/$1/extra
-    local tree=$headers/usr/src/linux-headers-$kernel m f name folder folders option log
+    local tree=$headers/usr/src/linux-headers-$kernel m f name folder folders options log
 
     mkdir -p "$headers" "$source" "$extra"
     while read -r m; do dpkg-deb -x "$cache_base/downloads/$m" "$headers"; done <"$work/headers.list"
@@ -84,17 +85,17 @@ build_modules() {
     for m in "$vm_dir"/modules/*/; do
         m=${m%/} name=${m%/} name=${name##*/} log=$work/$name.log
         if [ -e "$m/linux-source" ]; then
-            read -r folder option <"$m/linux-source"
+            read -r folder options <"$m/linux-source"
             folder=$source/$folder
             for f in "$m"/*.patch; do
                 [ ! -e "$f" ] || patch -s -p1 -d "$source" <"$f" >&2 ||
                     fail "$f does not fit the source of kernel $kernel" "bring the patch up to date with that kernel"
             done
         else
-            folder=$source/$name option=
+            folder=$source/$name options=
             cp -r "$m" "$folder"
         fi
-        make -C "$tree" M="$folder" $option -j"$(nproc)" modules >"$log" 2>&1 || {
+        make -C "$tree" M="$folder" $options -j"$(nproc)" modules >"$log" 2>&1 || {
             tail -40 "$log" >&2
             fail "building the kernel module $name for $kernel failed (above)"
         }
