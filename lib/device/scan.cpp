@@ -24,20 +24,24 @@ std::vector<std::string> ancestors(std::string_view link) {
   return path;
 }
 
-// The VFs that a PF has now, by index. sriov_numvfs says when to stop looking for virtfnN.
+// The VFs that a PF has now, by index. Not told by sriov_numvfs: kernels 5.6 to 6.8 let its readers
+// wait for as long as the PF's driver makes or removes VFs, which may be seconds.
 Result<void> read_sriov(const Directory& folder, PciFunction& function) {
+  constexpr std::string_view kLink = "virtfn";
   const auto total = read_number<uint32_t>(folder, "sriov_totalvfs");
   if (!total) return pass(total);
   function.total_vfs = *total;
   if (!function.total_vfs) return {};
-  const auto number = read_number<uint32_t>(folder, "sriov_numvfs");
-  if (!number) return pass(number);
-  uint32_t found = 0;
-  for (uint32_t i = 0; i < *function.total_vfs && found < number->value_or(0); ++i) {
-    const auto name = optional(folder.link_name(fmt::format("virtfn{}", i)));
+  const auto entries = folder.list(".");
+  if (!entries) return pass(entries);
+  for (const auto& entry : *entries) {
+    if (!entry.starts_with(kLink)) continue;
+    const auto index = parse_int<uint32_t>(std::string_view(entry).substr(kLink.size()));
+    if (!index || *index >= *function.total_vfs) continue;
+    const auto name = optional(folder.link_name(entry));
     if (!name) return pass(name);
-    function.vfs.push_back(*name ? PciAddress::parse(**name) : std::nullopt);
-    if (function.vfs.back()) ++found;
+    if (function.vfs.size() <= *index) function.vfs.resize(*index + 1);
+    if (*name) function.vfs[*index] = PciAddress::parse(**name);
   }
   return {};
 }

@@ -246,6 +246,7 @@ void Daemon::check_ports() {
 Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> event) {
   metrics_.rescanned(reason);
   rescan_.reset();
+  look_began_ = host_.clock.now();
   auto inventory = device::scan(host_, pool::scan_options(config_, options_.scan));
   look_failed_ = !inventory;
   if (!inventory) {
@@ -321,10 +322,10 @@ void Daemon::show(pool::Pool pool, std::optional<TimePoint> event) {
   if (!served) {
     log_.info("pool", {{"resource", name}, {"devices", count}});
     const auto cdi = options_.use_cdi ? std::optional(options_.cdi) : std::nullopt;
-    served = std::make_unique<ServedPool>(PoolView{std::move(pool), inventory_}, places(), cdi,
-                                          gpus_, metrics_, log_);
+    served = std::make_unique<ServedPool>(PoolView{std::move(pool), inventory_, look_began_},
+                                          places(), cdi, gpus_, metrics_, log_);
     if (session_) session_->add(*served);
-  } else if (served->show({std::move(pool), inventory_}, event)) {
+  } else if (served->show({std::move(pool), inventory_, look_began_}, event)) {
     log_.info("pool changed", {{"resource", name}, {"devices", count}});
     session_->devices_changed(*served);
   }

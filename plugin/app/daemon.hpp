@@ -97,6 +97,7 @@ class Daemon {
   bool config_current_ = true;
   bool events_lost_ = false;  // since the last look
   bool look_failed_ = false;  // the last one
+  TimePoint look_began_;      // the last one
   pool::Knowledge knowledge_;
   std::map<PciAddress, std::string> recovering_;  // functions with a PCI error, and the step
   health::Hysteresis hysteresis_;

@@ -53,7 +53,7 @@ bool ServedPool::show(PoolView view, std::optional<TimePoint> event) {
 void ServedPool::write_cdi_spec(const PoolView& view) {
   if (!cdi_spec_) return;
   auto nodes = pool::cdi_nodes(view.pool, *view.inventory, places_);
-  const auto written = nodes ? cdi_spec_->set(std::move(*nodes)) : pass(nodes);
+  const auto written = nodes ? cdi_spec_->set(std::move(*nodes), view.began) : pass(nodes);
   if (!written) {
     log_.error("the CDI spec stays as it is",
                {{"resource", resource_name_}, {"error", written.error().message}});
@@ -61,9 +61,9 @@ void ServedPool::write_cdi_spec(const PoolView& view) {
 }
 
 // The spec must be right before kubelet has its answer: the runtime reads it next.
-Result<void> ServedPool::name_cdi_devices(const pool::Allocation& allocation,
+Result<void> ServedPool::name_cdi_devices(const pool::Allocation& allocation, TimePoint began,
                                           kubelet::ContainerAllocation& answer) {
-  if (auto written = cdi_spec_->update(allocation.by_device); !written) return written;
+  if (auto written = cdi_spec_->update(allocation.by_device, began); !written) return written;
   const auto resource = view()->pool.resource;
   for (const auto& [id, nodes] : allocation.by_device) {
     if (!nodes.empty()) answer.cdi_devices.push_back(pool::cdi_kind(resource) + '=' + id);
@@ -109,12 +109,13 @@ Result<kubelet::ContainerAllocation> ServedPool::allocate(
 }
 
 Result<kubelet::ContainerAllocation> ServedPool::give(const std::vector<std::string>& device_ids) {
+  const auto began = std::chrono::steady_clock::now();
   auto allocated = pool::allocate(view()->pool, device_ids, places_);
   if (!allocated) return pass(allocated);
   kubelet::ContainerAllocation answer;
   answer.envs = std::move(allocated->envs);
   if (cdi_spec_) {
-    if (auto named = name_cdi_devices(*allocated, answer); !named) return pass(named);
+    if (auto named = name_cdi_devices(*allocated, began, answer); !named) return pass(named);
     return answer;
   }
   for (auto& node : allocated->device_nodes()) {

@@ -18,6 +18,7 @@ namespace railhead::app {
 struct PoolView {
   pool::Pool pool;
   std::shared_ptr<const device::Inventory> inventory;
+  std::chrono::steady_clock::time_point began;  // the look
 };
 
 // A pool as kubelet sees it, for as long as its resource is configured.
@@ -52,7 +53,7 @@ class ServedPool final : public kubelet::PoolService {
   [[nodiscard]] Result<kubelet::ContainerAllocation> give(
       const std::vector<std::string>& device_ids);
   void write_cdi_spec(const PoolView& view);
-  [[nodiscard]] Result<void> name_cdi_devices(const pool::Allocation& allocation,
+  [[nodiscard]] Result<void> name_cdi_devices(const pool::Allocation& allocation, TimePoint began,
                                               kubelet::ContainerAllocation& answer);
 
   const std::string resource_name_;

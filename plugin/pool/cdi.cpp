@@ -96,15 +96,24 @@ Result<NodesByDevice> cdi_nodes(const Pool& pool, const device::Inventory& inven
 CdiSpec::CdiSpec(std::string folder, const config::Resource& resource)
     : path_(std::move(folder) + '/' + file_name(resource)), kind_(cdi_kind(resource)) {}
 
-Result<void> CdiSpec::set(NodesByDevice devices) {
+Result<void> CdiSpec::set(NodesByDevice devices, TimePoint began) {
   const std::lock_guard lock(mutex_);
+  std::erase_if(updated_, [&](const auto& device) {
+    return device.second < began || !devices.contains(device.first);
+  });
+  for (const auto& [name, when] : updated_) devices[name] = devices_[name];
   return write(std::move(devices));
 }
 
-Result<void> CdiSpec::update(const NodesByDevice& devices) {
+Result<void> CdiSpec::update(const NodesByDevice& devices, TimePoint began) {
   const std::lock_guard lock(mutex_);
   auto all = devices_;
-  for (const auto& [name, nodes] : devices) all[name] = nodes;
+  for (const auto& [name, nodes] : devices) {
+    const auto [last, is_first] = updated_.emplace(name, began);
+    if (!is_first && last->second > began) continue;
+    last->second = began;
+    all[name] = nodes;
+  }
   return write(std::move(all));
 }
 

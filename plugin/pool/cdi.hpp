@@ -1,6 +1,8 @@
 #pragma once
 // A pool's devices for the container runtime, by the Container Device Interface (CDI specification
 // 0.5.0): kubelet is told a device's name, the runtime finds its nodes in the pool's spec file.
+#include <chrono>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -35,10 +37,13 @@ class CdiSpec {
  public:
   CdiSpec(std::string folder, const config::Resource& resource);
 
+  // When what is given was begun to be read: of two readings of a device the later one counts.
+  using TimePoint = std::chrono::steady_clock::time_point;
+
   // The pool has these devices, and no others. No devices: no file. Written only when it differs.
-  [[nodiscard]] Result<void> set(NodesByDevice devices);
+  [[nodiscard]] Result<void> set(NodesByDevice devices, TimePoint began);
   // These devices have these nodes now.
-  [[nodiscard]] Result<void> update(const NodesByDevice& devices);
+  [[nodiscard]] Result<void> update(const NodesByDevice& devices, TimePoint began);
 
  private:
   Result<void> write(NodesByDevice devices);
@@ -46,8 +51,9 @@ class CdiSpec {
   const std::string path_;
   const std::string kind_;
   std::mutex mutex_;
-  NodesByDevice devices_;    // what the file is to say
-  bool is_written_ = false;  // and whether it does
+  NodesByDevice devices_;                     // what the file is to say
+  bool is_written_ = false;                   // and whether it does
+  std::map<std::string, TimePoint> updated_;  // devices of an update() since the last set()
 };
 
 // Removes the spec files that this program left of other resources than these; nobody else's.

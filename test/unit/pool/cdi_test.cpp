@@ -44,6 +44,10 @@ struct Folder {
   }
 };
 
+pool::CdiSpec::TimePoint at(int seconds) {
+  return pool::CdiSpec::TimePoint(std::chrono::seconds(seconds));
+}
+
 }  // namespace
 
 TEST_CASE("each resource has a CDI kind and an annotation of its own") {
@@ -60,7 +64,8 @@ TEST_CASE("a spec names each device with its nodes, and none without") {
   pool::CdiSpec spec(folder.path, resource("rdma", "vf"));
   must(spec.set(
       {{"0000:3b:00.2", {node("/dev/infiniband/uverbs0"), {"/dev/vfio/noiommu-7", "/dev/vfio/7"}}},
-       {"0000:3b:00.3", {}}}));
+       {"0000:3b:00.3", {}}},
+      at(1)));
   const Json expected = Json::parse(R"({
     "cdiVersion": "0.5.0", "kind": "rdma/vf", "devices": [
       {"name": "0000:3b:00.2", "containerEdits": {"deviceNodes": [
@@ -74,19 +79,38 @@ TEST_CASE("nodes that changed are in the spec afterwards, beside the other devic
   Folder folder;
   pool::CdiSpec spec(folder.path, resource("rdma", "vf"));
   must(spec.set(
-      {{"a", {node("/dev/infiniband/uverbs0")}}, {"b", {node("/dev/infiniband/uverbs1")}}}));
-  must(spec.update({{"a", {node("/dev/infiniband/uverbs9")}}}));
+      {{"a", {node("/dev/infiniband/uverbs0")}}, {"b", {node("/dev/infiniband/uverbs1")}}}, at(1)));
+  must(spec.update({{"a", {node("/dev/infiniband/uverbs9")}}}, at(2)));
   const auto devices = folder.spec("railhead-rdma_vf.json")["devices"];
   REQUIRE(devices.size() == 2);
   CHECK(devices[0]["containerEdits"]["deviceNodes"][0]["path"] == "/dev/infiniband/uverbs9");
   CHECK(devices[1]["containerEdits"]["deviceNodes"][0]["path"] == "/dev/infiniband/uverbs1");
 }
 
+TEST_CASE("of two readings of a device the later counts, whichever is written first") {
+  Folder folder;
+  pool::CdiSpec spec(folder.path, resource("rdma", "vf"));
+  const auto path = [&] {
+    return folder
+        .spec("railhead-rdma_vf.json")["devices"][0]["containerEdits"]["deviceNodes"][0]["path"]
+        .get<std::string>();
+  };
+  must(spec.update({{"a", {node("/dev/infiniband/uverbs9")}}}, at(2)));
+  must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1)));
+  CHECK(path() == "/dev/infiniband/uverbs9");
+  must(spec.update({{"a", {node("/dev/infiniband/uverbs1")}}}, at(1)));
+  CHECK(path() == "/dev/infiniband/uverbs9");
+  must(spec.set({{"a", {node("/dev/infiniband/uverbs2")}}}, at(3)));
+  CHECK(path() == "/dev/infiniband/uverbs2");
+  must(spec.set({}, at(4)));
+  CHECK(folder.names().empty());
+}
+
 TEST_CASE("a pool without devices that have nodes has no spec") {
   Folder folder;
   pool::CdiSpec spec(folder.path, resource("rdma", "vf"));
-  must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}));
-  must(spec.set({}));
+  must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1)));
+  must(spec.set({}, at(2)));
   CHECK(folder.names().empty());
 }
 
@@ -94,11 +118,11 @@ TEST_CASE("a spec that cannot be written is an error, and is tried again") {
   Folder folder;
   must(host::write_file_atomically(folder.path, "in the way", 0644));
   pool::CdiSpec spec(folder.path, resource("rdma", "vf"));
-  const auto failed = spec.set({{"a", {node("/dev/infiniband/uverbs0")}}});
+  const auto failed = spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1));
   REQUIRE_FALSE(failed);
   CHECK(failed.error().message.find(folder.path) != std::string::npos);
   std::filesystem::remove(folder.path);
-  must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}));
+  must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1)));
   CHECK(folder.names() == Names{"railhead-rdma_vf.json"});
 }
 
