@@ -5,7 +5,6 @@
 namespace railhead::pool {
 namespace {
 
-using device::PciFunction;
 using device::RdmaDevice;
 using Trouble = std::optional<std::string>;
 

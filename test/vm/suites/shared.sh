@@ -95,7 +95,8 @@ kill $agent
 wait $agent
 agent_start /run/test/etc /run/test/kubelet /run/test/devinfo $log.2
 check "a new agent offers what it may" kubelet wait rdma/host 2 20
-wait_for 10 test "$(kubelet lists rdma/each | jq .registrations)" = 2
+registrations() { kubelet lists rdma/each | jq .registrations; }
+wait_for 10 eval '[ "$(registrations)" = 2 ]' || die "the new agent does not register rdma/each"
 t_eq "and of the others no healthy share" "5 false" "$(kubelet resources | jq -r '."rdma/hca" | "\(length) \(map(.healthy) | any)"')"
 t_eq "it says so once of each pool" 3 "$(grep -c 'pool is unhealthy' $log.2)"
 

@@ -45,6 +45,8 @@ t_eq "Allocate gives the container's node, the group's, and those of vhost-net" 
 t_eq "and says which device it is" "$vf" "$(jq -r .envs.PCIDEVICE_NET_DPDK <<<"$answer")"
 t_eq "and by which nodes" "/dev/vfio/vfio /dev/vfio/$group" \
     "$(jq -r '.envs.PCIDEVICE_NET_DPDK_INFO | fromjson | .[].vfio | "\(.mount) \(."dev-mount")"' <<<"$answer")"
+t_eq "the device-info file has it too" "pci $vf $PF1 /dev/vhost-net" \
+    "$(jq -r '"\(.type) \(.pci | "\(."pci-address") \(."pf-pci-address") \(."vhost-net")")"' /run/test/devinfo/net-dpdk-"$vf"-device.json)"
 # the two nodes as they were given
 mapfile -t nodes < <(jq -r '.devices[:2][].container_path' <<<"$answer")
 t_eq "a program opens the group and the device through them" $'the group is viable\nthe device is 8086:10ca' \
@@ -84,11 +86,16 @@ check_fails "a second pod is refused it" "held by net1 of container c0" cni ADD 
 check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
 must ip netns delete pod0
 check_node_is "after DEL the node is what it was" "$before"
-make_netns pod0
+make_netns pod0 pod1
 check "ADD for a pod whose namespace goes without DEL" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
 must ip netns delete pod0
-check "DEL then" cni DEL c0 '' net1 "$(cni_conf rail "$vf" "$settings")"
-check_node_is "and after that DEL too" "$before"
+check "the next pod's ADD takes the undo up" cni ADD c1 pod1 net1 "$(cni_conf rail "$vf" '"vlan":55')"
+t_match "and finds nothing of the old pod's" "link/ether 52:54:00:00:01:20.*vlan 55,.*trust off" "$(vf_line)"
+check "the late DEL of the old pod succeeds" cni DEL c0 '' net1 "$(cni_conf rail "$vf" "$settings")"
+t_match "and leaves the new pod its VLAN" "vlan 55," "$(vf_line)"
+check "DEL of the new pod" cni DEL c1 pod1 net1 "$(cni_conf rail "$vf" '"vlan":55')"
+must ip netns delete pod1
+check_node_is "after both the node is what it was" "$before"
 kubelet remove ns/a >/dev/null
 
 section back to the network driver
