@@ -34,9 +34,9 @@ std::map<std::string, Container> containers_of(const std::vector<kubelet::PodDev
     container.pod = std::move(pod);
   }
   for (auto& [name, container] : containers) {
-    std::ranges::sort(container.gpus);
-    const auto doubled = std::ranges::unique(container.gpus);  // a GPU shared by time
-    container.gpus.erase(doubled.begin(), doubled.end());
+    auto& gpus_of = container.gpus;
+    std::ranges::sort(gpus_of);
+    gpus_of.erase(std::unique(gpus_of.begin(), gpus_of.end()), gpus_of.end());  // shared by time
     container.has_must_include = reused_by.contains(container.pod);
   }
   return containers;

@@ -43,13 +43,8 @@ if [ "${RAILHEAD_VM:-}" = 1 ]; then
     set -e
     gpus=(--gpu-class 00ff --gpu-class 0380 --gpu-vendor 1234)    # what QEMU has in place of GPUs
     rdma_mode exclusive
-    load_tbrdma
+    four_rdma_vfs
     modprobe siw
-    pfs_up
-    make_vfs pf0 2
-    make_vfs pf1 2
-    i=0
-    for vf in pf0v0 pf0v1 pf1v0 pf1v1; do tbrdma_add mlx5_$i $vf; i=$((i + 1)); done
 fi
 config=${RAILHEAD_DEMO_CONFIG:-}
 if [ -z "$config" ]; then

@@ -132,6 +132,19 @@ tbrdma_add() {
     wait_for 5 grep -q '^fe80:' "/sys/class/infiniband/$1/ports/1/gids/0"
 }
 
+# four_rdma_vfs: two VFs on each PF, with the RDMA devices mlx5_0 to mlx5_3; after rdma_mode
+four_rdma_vfs() {
+    local vf n=0
+    load_tbrdma
+    pfs_up
+    make_vfs pf0 2
+    make_vfs pf1 2
+    for vf in pf0v0 pf0v1 pf1v0 pf1v1; do
+        must tbrdma_add mlx5_$n $vf
+        n=$((n + 1))
+    done
+}
+
 # siw_add NAME NETNS NETDEV: an RDMA device with a data path on NETDEV of NETNS. The kernel makes it in the host's namespace; in the
 # exclusive mode it is then moved. It does not survive a move of its netdev: siw_del before that.
 siw_add() {

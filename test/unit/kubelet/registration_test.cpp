@@ -107,36 +107,41 @@ TEST_CASE("A folder that is not kubelet's is an error that names it") {
   CHECK(session.error().message.find("/nonexistent") != std::string::npos);
 }
 
+namespace {
+
+// Two agents on one node, as during a rolling update; kubelet has the newer one's devices.
+struct Overlap {
+  explicit Overlap(bool plugin_watcher) : node({.plugin_watcher = plugin_watcher}) {
+    old_session = node.serve({&old_pool}, "old");
+    REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
+    new_session = node.serve({&new_pool}, "new");
+    REQUIRE(node.kubelet.wait_for_healthy(kVf, 3));
+  }
+  Node node;
+  TestPool old_pool{kVf};
+  TestPool new_pool{kVf, 3};
+  std::unique_ptr<KubeletSession> old_session;
+  std::unique_ptr<KubeletSession> new_session;
+};
+
+}  // namespace
+
 TEST_CASE("When one of two overlapping instances ends, the resource is available again") {
-  const bool plugin_watcher = GENERATE(true, false);
-  Node node({.plugin_watcher = plugin_watcher});
-  TestPool old_pool(kVf);
-  TestPool new_pool(kVf, 3);
-  auto old_session = node.serve({&old_pool}, "old");
-  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
-  auto new_session = node.serve({&new_pool}, "new");
-  REQUIRE(node.kubelet.wait_for_healthy(kVf, 3));
-  old_session.reset();
+  Overlap both(GENERATE(true, false));
+  both.old_session.reset();
   // Registered anew: the resource went away with the old instance.
-  CHECK(node.wait_for_registrations(kVf, 3, 1s));
-  CHECK(node.kubelet.wait_for_healthy(kVf, 3, 1s));
+  CHECK(both.node.wait_for_registrations(kVf, 3, 1s));
+  CHECK(both.node.kubelet.wait_for_healthy(kVf, 3, 1s));
 }
 
 TEST_CASE("When the newer of two instances ends, the older one has the resource again") {
-  const bool plugin_watcher = GENERATE(true, false);
-  Node node({.plugin_watcher = plugin_watcher});
-  TestPool old_pool(kVf);
-  TestPool new_pool(kVf, 3);
-  auto old_session = node.serve({&old_pool}, "old");
-  REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
-  auto new_session = node.serve({&new_pool}, "new");
-  REQUIRE(node.kubelet.wait_for_healthy(kVf, 3));
-  new_session.reset();
-  CHECK(node.kubelet.wait_for_healthy(kVf, 2, 5s));
+  Overlap both(GENERATE(true, false));
+  both.new_session.reset();
+  CHECK(both.node.kubelet.wait_for_healthy(kVf, 2, 5s));
   // And it is watched: what changes from now on is heard.
-  old_pool.set_devices(TestPool(kVf, 5).devices());
-  old_session->devices_changed(old_pool);
-  CHECK(node.kubelet.wait_for_healthy(kVf, 5));
+  both.old_pool.set_devices(TestPool(kVf, 5).devices());
+  both.old_session->devices_changed(both.old_pool);
+  CHECK(both.node.kubelet.wait_for_healthy(kVf, 5));
 }
 
 TEST_CASE("A pool that kubelet accepted and then never watched is registered again") {

@@ -8,12 +8,7 @@ here=$(dirname "$(realpath "$0")")
 . "$here/../kubelet.sh"
 
 rdma_mode exclusive
-load_tbrdma
-pfs_up
-make_vfs pf0 2
-make_vfs pf1 2
-n=0
-for vf in pf0v0 pf0v1 pf1v0 pf1v1; do must tbrdma_add mlx5_$n $vf; n=$((n + 1)); done
+four_rdma_vfs
 before=$(dump_node)
 vfs=("$(vf_pci pf0 0)" "$(vf_pci pf0 1)" "$(vf_pci pf1 0)" "$(vf_pci pf1 1)")
 
