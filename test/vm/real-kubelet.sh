@@ -7,16 +7,20 @@ runtime=$RAILHEAD_E2E/runtime
 containerd_socket=/run/containerd/containerd.sock
 export PATH=$runtime/usr/bin:$runtime/usr/sbin:$PATH
 
-# image NAME PROGRAM PATH-IN-IMAGE: an image of one static program, made on the spot: there is no registry
+# image NAME PROGRAM PATH-IN-IMAGE: an image of one program with its libraries, made on the spot: there is no registry
 image() {
-    local name=$1 program=$2 path=$3 folder=$e2e/image layer applet
+    local name=$1 program=$2 path=$3 folder=$e2e/image layer applet library
     rm -rf "$folder"
     mkdir -p "$folder/root/$(dirname "$path")"
     cp "$program" "$folder/root/$path"
     [ "$path" != bin/busybox ] || for applet in sh sleep; do ln -s busybox "$folder/root/bin/$applet"; done
+    for library in $(ldd "$program" 2>/dev/null | grep -o '/[^ ]*'); do
+        mkdir -p "$folder/root/${library%/*}"
+        cp -L "$library" "$folder/root/$library"
+    done
     tar -cf "$folder/layer.tar" -C "$folder/root" .
     layer=$(sha256sum "$folder/layer.tar")
-    printf '{"architecture":"amd64","os":"linux","config":{"Cmd":["/%s"],"Env":["PATH=/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
+    printf '{"architecture":"amd64","os":"linux","config":{"Cmd":["/%s"],"Env":["PATH=/bin:/usr/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
         "$path" "${layer%% *}" >"$folder/config.json"
     printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' "$name" >"$folder/manifest.json"
     tar -cf "$folder/image.tar" -C "$folder" manifest.json config.json layer.tar
@@ -98,6 +102,16 @@ pod() {
         --args -- "$@" >$e2e/.pod
     mv $e2e/.pod "$e2e/pods/$name.json"
 }
+# daemonset_pod NAME FILE IMAGE CONFIG-FOLDER: the pod of a DaemonSet of manifests/ as a static one. What only an API server has, an
+# account and a ConfigMap, is left out and a folder of the host's.
+daemonset_pod() {
+    {
+        printf 'apiVersion: v1\nkind: Pod\nmetadata: {name: %s, namespace: default}\nspec:\n' "$1"
+        sed -e '1,/^    spec:$/d' -e '/serviceAccountName:/d' -e "s|image: railhead$|image: $3|" \
+            -e "s|configMap: {name: railhead-config}|hostPath: {path: $4}|" -e 's/^    //' "$2"
+    } >$e2e/.pod
+    mv $e2e/.pod "$e2e/pods/$1.json"
+}
 remove_pod() { rm -f "$e2e/pods/$1.json"; }
 
 # pod_status NAME: "PHASE REASON MESSAGE", '' while kubelet does not know it
@@ -106,5 +120,9 @@ pod_status() {
         '.items[] | select(.metadata.name == $name) | .status | [.phase, .reason // "", .message // ""] | join(" ")'
 }
 pod_is() { [[ $(pod_status "$1") == $2* ]]; }
+pod_is_ready() {
+    http 10255 /pods | jq -e --arg name "$1-testbed" \
+        '.items[] | select(.metadata.name == $name) | .status.conditions[] | select(.type == "Ready") | .status == "True"'
+}
 pod_is_gone() { [ -z "$(pod_status "$1")" ]; }
 pod_log() { sed -E 's/^[^ ]+ (stdout|stderr) [FP] //' /var/log/pods/default_"$1"-testbed_*/main/*.log; }

@@ -86,6 +86,28 @@ for name in a e; do check "pod $name ends" wait_for 180 pod_is_gone $name; done
 kill $agent
 wait $agent
 t_eq "the agent ends well" 0 $?
+
+section the agent as the manifests have it
+image localhost/railhead-agent:1 "$RAILHEAD_BIN/railhead-agent" usr/bin/railhead-agent
+mkdir -p $e2e/etc
+cp $e2e/config.json $e2e/etc/config.yaml
+daemonset_pod agent "$here/../../../manifests/base/daemonset.yaml" localhost/railhead-agent:1 $e2e/etc
+check "it runs" wait_for 180 pod_is agent Running
+agent_log() { sed -E 's/^[^ ]+ (stdout|stderr) [FP] //' /var/log/pods/default_agent-testbed_*/agent/*.log; }
+registered_from_pod() { agent_log | grep -q "pool registered with kubelet"; }
+check "and registers itself through its mounts" wait_for 60 registered_from_pod
+check "kubelet finds it ready" wait_for 60 pod_is_ready agent
+pid=$(pgrep -f '^railhead-agent .*--log-json')
+t_eq "with one capability, NET_ADMIN" 0000000000001000 "$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/$pid/status)"
+t_eq "and nothing to complain of but the memory that pods may lock here" "" \
+    "$(agent_log | grep -E '"level":"(warning|error)"' | grep -v memlock_limit_bytes)"
+pod f '{"rdma/vf": "2"}' sh -c "$show"
+check "a pod gets its devices from it" wait_for 180 pod_is f Running
+wait_for 20 given f env
+t_match "two of them" "^[^,]+,[^,]+$" "$(given f env)"
+t_eq "with their nodes" 2 "$(given f node | grep -c uverbs)"
+for name in f agent; do remove_pod $name; done
+for name in f agent; do check "pod $name ends" wait_for 180 pod_is_gone $name; done
 real_kubelet_stop
 [ -z "${RAILHEAD_SHARE:-}" ] || cp $e2e/*.log "$RAILHEAD_SHARE"
 suite_done
