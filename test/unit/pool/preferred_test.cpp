@@ -141,7 +141,7 @@ TEST_CASE("equal inputs in any order give the same choice") {
   auto ids = node.all();
   auto free = node.gpus(kAll);
   const auto choice = node.prefer({ids, {ids[3], ids[40]}, 5}, {}, free);
-  for (size_t by : {1, 37, 90}) {
+  for (size_t by : {1U, 37U, 90U}) {
     std::rotate(ids.begin(), ids.begin() + static_cast<ptrdiff_t>(by), ids.end());
     std::rotate(free.begin(), free.begin() + 3, free.end());
     const auto all = node.all();
