@@ -37,7 +37,13 @@ class Restorer {
     if (!pf) return pass(pf);
     // RDMA before the netdev: on the way back the other order loses the device's port.
     if (auto done = bring_rdma_back(); !done) return done;
-    if (auto done = record_.link ? restore_netdev(pf->index) : restore_vf(pf->index); !done) {
+    has_netdev_ =
+        record_.link && !place->driver.empty() && !device::is_userspace_driver(place->driver);
+    if (record_.link && !has_netdev_) {
+      log_.warning("its driver was changed, so it has no netdev to give back",
+                   {{"device", bdf_}, {"driver", place->driver}});
+    }
+    if (auto done = has_netdev_ ? restore_netdev(pf->index) : restore_vf(pf->index); !done) {
       return done;
     }
     return verify(pf->index);
@@ -133,6 +139,7 @@ class Restorer {
     auto link = (*pod)->by_parent(bdf_);
     if (is(link, ErrorCode::not_found)) return {};
     if (!link) return pass(link);
+    if (auto done = remove_new_alt_names(**pod, *link); !done) return done;
     if (link->is_up()) {  // moving a link that is up costs another RTNL hold of tens of ms
       if (auto done = (*pod)->change(link->index, {.up = false}); !done) return done;
     }
@@ -146,6 +153,16 @@ class Restorer {
     auto moved = (*pod)->change(link->index, move);
     if (!moved && !host_.links.by_parent(bdf_)) {
       return pass(moved, fmt::format("moving {} back to the host", link->name));
+    }
+    return {};
+  }
+
+  // Those that the pod gave it: they may be taken here, or be a name that the next pod wants.
+  Result<void> remove_new_alt_names(host::Links& links, const Link& link) {
+    const auto& own = record_.link->alt_names;
+    for (const auto& name : link.alt_names) {
+      if (std::find(own.begin(), own.end(), name) != own.end()) continue;
+      if (auto done = links.remove_alt_name(link.index, name); !done) return done;
     }
     return {};
   }
@@ -178,12 +195,12 @@ class Restorer {
     if (link.address != before.address) {
       auto now = host_.links.vf(pf_index, record_.vf_index);
       if (!now) return pass(now);
-      if (now->mac && !now->mac->is_zero()) {
-        VfAttributes off;
-        off.mac = HwAddress::parse("00:00:00:00:00:00");
-        if (now->trust == true) off.trust = false;
-        if (auto done = apply(host_.links, pf_index, record_.vf_index, off); !done) return done;
+      const bool forced = now->mac && !now->mac->is_zero();
+      auto done = take_off_admin_mac(host_.links, pf_index, record_.vf_index, *now);
+      if (done && forced && now->trust == true) {
+        done = apply(host_.links, pf_index, record_.vf_index, {.trust = false});
       }
+      if (!done) return done;
     }
     if (auto done = restore_vf(pf_index, /*but_mac=*/link.address != before.address); !done) {
       return done;
@@ -210,11 +227,13 @@ class Restorer {
 
   Result<void> restore_names(const Link& link) {
     const LinkState& before = *record_.link;
-    LinkChange change;
+    if (auto done = remove_new_alt_names(host_.links, link); !done) return done;
     if (link.name != before.name) {
+      LinkChange change;
       change.name = before.name;
       if (auto done = host_.links.change(link.index, change); !done) {
-        return pass(done, fmt::format("giving {} its name {} back", link.name, before.name));
+        return pass(done, fmt::format("giving {} its name {} back{}", link.name, before.name,
+                                      who_has(before.name)));
       }
     }
     for (const auto& name : before.alt_names) {
@@ -232,6 +251,13 @@ class Restorer {
     return {};
   }
 
+  std::string who_has(const std::string& name) {
+    const auto link = host_.links.by_name(name);
+    if (!link) return {};
+    return fmt::format(" (which {} has, {}; rename that)", link->name,
+                       link->parent_device.value_or("no PCI device"));
+  }
+
   // What another program took meanwhile, or the kernel no longer lets be set, does not keep the
   // device from being given back.
   void warn_of(const Result<void>& done, const std::string& what) {
@@ -246,7 +272,7 @@ class Restorer {
     if (!vf) return pass(vf);
     std::vector<std::string> wrong;
     if (auto text = describe_difference(*vf, record_.vf); !text.empty()) wrong.push_back(text);
-    if (record_.link) {
+    if (has_netdev_) {
       auto link = host_.links.by_parent(bdf_);
       if (!link) return pass(link);
       const LinkState& before = *record_.link;
@@ -267,6 +293,7 @@ class Restorer {
   const host::Netns* netns_;
   Logger& log_;
   std::string bdf_;
+  bool has_netdev_ = false;  // to be given back
 };
 
 }  // namespace

@@ -186,21 +186,9 @@ class Attachment {
     return record_.moves_rdma ? move_rdma() : Result<void>();
   }
 
-  // With an admin MAC in force drivers refuse the VF's own change of address (EADDRNOTAVAIL): the
-  // old one is taken off here, the effective MAC is set with the move, the new admin MAC after it.
-  Result<void> take_off_admin_mac() {
-    if (!vf_.mac || vf_.mac->is_zero()) return {};
-    host::VfAttributes off;
-    off.mac = HwAddress::parse("00:00:00:00:00:00");
-    if (auto done = apply(host_.links, pf_index_, record_.vf_index, off); !done) {
-      return pass(done, fmt::format("VF {}", bdf_));
-    }
-    vf_.mac = off.mac;
-    return {};
-  }
-
   // The device down, then ONE message that moves and names it and sets address and MTU: each
-  // further message would be another wait for RTNL.
+  // further message would be another wait for RTNL. The old admin MAC goes before it, the new one
+  // comes after.
   Result<void> move_netdev() {
     const LinkState& link = *record_.link;
     const std::string& ifname = request_.key.ifname;
@@ -215,14 +203,25 @@ class Attachment {
     if (link.name != ifname) move.name = ifname;
     const auto& mac = record_.settings.vf.mac;
     if (mac && *mac != link.address) {
-      if (auto done = take_off_admin_mac(); !done) return done;
+      auto done = take_off_admin_mac(host_.links, pf_index_, record_.vf_index, vf_);
+      if (!done) return pass(done, fmt::format("VF {}", bdf_));
       move.address = mac;
     }
     if (record_.settings.mtu && *record_.settings.mtu != link.mtu) move.mtu = record_.settings.mtu;
     auto done = host_.links.change(link_index_, move);
-    return done ? done
-                : pass(done, fmt::format("moving {} ({}) into {} as {}", link.name, bdf_,
-                                         request_.netns_path, ifname));
+    if (done) return done;
+    return pass(done, fmt::format("moving {} ({}) into {} as {}{}", link.name, bdf_,
+                                  request_.netns_path, ifname, taken_alt_name()));
+  }
+
+  // What the kernel's EEXIST does not say. Only asked then: each name is a message of its own.
+  std::string taken_alt_name() {
+    for (const auto& name : record_.link->alt_names) {
+      if (name != request_.key.ifname && pod_.links->by_name(name)) {
+        return fmt::format(" (its alternative name {} is taken there)", name);
+      }
+    }
+    return {};
   }
 
   // One move at a time on the node: concurrent ones permute the minors of the character devices.

@@ -78,6 +78,16 @@ Result<void> apply(host::Links& links, uint32_t pf_index, uint32_t vf, const VfA
   return {};
 }
 
+Result<void> take_off_admin_mac(host::Links& links, uint32_t pf_index, uint32_t vf,
+                                VfAttributes& now) {
+  if (!now.mac || now.mac->is_zero()) return {};
+  VfAttributes off;
+  off.mac = HwAddress::parse("00:00:00:00:00:00");
+  if (auto done = apply(links, pf_index, vf, off); !done) return done;
+  now.mac = off.mac;
+  return {};
+}
+
 std::string describe_difference(const VfAttributes& now, const VfAttributes& wanted) {
   std::string text;
   for (const auto& attribute : kAttributes) {

@@ -15,6 +15,11 @@ namespace railhead::attach {
 [[nodiscard]] Result<void> apply(host::Links& links, uint32_t pf_index, uint32_t vf,
                                  const host::VfAttributes& change);
 
+// With an admin MAC in force drivers refuse the VF's own change of address (EADDRNOTAVAIL): takes
+// it off, where `now` has one; then `now` is without.
+[[nodiscard]] Result<void> take_off_admin_mac(host::Links& links, uint32_t pf_index, uint32_t vf,
+                                              host::VfAttributes& now);
+
 // "trust is off, not on": what `wanted` has and `now` does not; empty when nothing differs.
 [[nodiscard]] std::string describe_difference(const host::VfAttributes& now,
                                               const host::VfAttributes& wanted);

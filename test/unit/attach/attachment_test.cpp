@@ -223,10 +223,42 @@ TEST_CASE("The name was taken in the host meanwhile: told, and undone once it is
   must(node.fake.host.links.change(index, {.name = "p0v0"}));
   auto detached = node.attacher.detach(node.request().key);
   REQUIRE_FALSE(detached);
-  CHECK(detached.error().message.find("its name p0v0 back") != std::string::npos);
+  CHECK(detached.error().message.find("its name p0v0 back (which p0v0 has, 0000:11:00.1") !=
+        std::string::npos);
   must(node.fake.host.links.change(index, {.name = "p0v1"}));
   must(node.attacher.detach(node.request().key));
   CHECK(node.standing() == before);
+}
+
+TEST_CASE("Whatever alternative name a pod gives its VF, the VF comes back without it") {
+  Node node;
+  const auto before = node.standing();
+  must(node.attacher.attach(node.request()));
+  const auto netns = must(node.fake.host.netns.open(node.pod));
+  const auto pod = must(node.fake.host.netns.links(netns));
+  // its own name in the host; another netdev's there; the next pod's
+  for (const char* name : {"p0v0", "p0v1", "eth0"}) {
+    must(pod->add_alt_name(must(pod->by_name("net1")).index, name));
+  }
+  const bool vanished = GENERATE(false, true);
+  if (vanished) node.fake.end_netns("pod0");
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("A VF that lost its driver in the pod, or got a userspace one: its PF's side is undone") {
+  const std::string driver = GENERATE("", "vfio-pci");
+  Node node;
+  const auto before = node.fake.vf(node.request().device);
+  must(node.attacher.attach(node.request()));
+  const std::string link = node.fake.host.roots.sysfs + "/bus/pci/devices/0000:11:00.0/driver";
+  std::filesystem::remove(link);
+  if (!driver.empty()) {
+    std::filesystem::create_symlink("../../../../bus/pci/drivers/" + driver, link);
+  }
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.fake.vf(node.request().device) == before);
+  CHECK(node.records() == 0);
 }
 
 TEST_CASE("Character devices other than those of Allocate: ADD is undone and names both") {

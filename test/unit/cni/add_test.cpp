@@ -52,7 +52,7 @@ TEST_CASE("ADD gives the VF and prints what stands in the pod") {
   CHECK(link->mtu == 1400);
   CHECK(node.fake.vf(kVf).vlan == host::VfVlan{100, 0, 0x8100});
   CHECK(node.ipam_calls() == std::vector<std::string>{"ADD c1"});
-  CHECK(node.ipam_input() == node.conf);
+  CHECK(node.ipam_input() == nlohmann::json(node.conf));
 }
 
 TEST_CASE("A route without gateway goes by the gateway of the address' family") {

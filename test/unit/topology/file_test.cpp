@@ -127,7 +127,7 @@ TEST_CASE("a file's places replace those of sysfs, and what it names for nothing
       "hostBridges: [{numaNode: 3, switches: [{devices: [12:00.0, 0000:99:00.0]}]}]"));
   CHECK(file.topology.apply(functions) == std::vector<PciAddress>{at("0000:99:00.0")});
   CHECK(functions[0] == before.functions()[0]);
-  for (size_t i : {1, 2}) {  // the PF and its VF
+  for (size_t i : {1U, 2U}) {  // the PF and its VF
     CHECK(functions[i].numa_node == 3);
     CHECK(functions[i].path.front() == "bridge0");
   }
