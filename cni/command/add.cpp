@@ -57,12 +57,11 @@ Outcome<PluginResult> address(const Call& call, attach::Attacher& attacher,
 }
 
 // The interface in front, every address on it.
-void put_interface(PluginResult& result, const Call& call, const attach::AttachRequest& request,
-                   const attach::Attached& attached, const cnispec::Dns& dns) {
+void put_interface(PluginResult& result, const Call& call, const attach::Attached& attached,
+                   const cnispec::Dns& dns) {
   cnispec::Interface interface;
   interface.name = attached.ifname;
-  const auto& mac = attached.mac ? attached.mac : request.settings.vf.mac;
-  if (mac) interface.mac = mac->to_string();
+  if (attached.mac) interface.mac = attached.mac->to_string();
   if (attached.mtu != 0) interface.mtu = attached.mtu;
   interface.sandbox = call.request.netns;
   interface.pci_id = attached.device.to_string();
@@ -125,7 +124,7 @@ Outcome<std::string> add(const Call& call) {
     }
     return cnispec::refuse(std::move(error));
   }
-  put_interface(*result, call, request, *attached, *dns);
+  put_interface(*result, call, *attached, *dns);
   log_done(call, request, *attached, steps, watch.total_ms());
   return cnispec::to_json(*result, call.conf.cni_version);
 }

@@ -50,7 +50,7 @@ struct Record {
   friend bool operator==(const Record&, const Record&) = default;
 };
 
-// "attachment net1 of container 1f3c… (pod ns/a)", for messages.
+// "net1 of container 1f3c… (pod ns/a) on network "rail"", for messages.
 std::string describe(const AttachmentKey& key, std::string_view pod);
 
 std::string to_json(const Record& record);

@@ -42,7 +42,6 @@ Result<VfPlace> locate_vf(const host::Host& host, const PciAddress& address) {
   auto function = host::Directory::open(function_path(host, address));
   if (!function) return pass(function, fmt::format("PCI function {}", address.to_string()));
   VfPlace place;
-  place.address = address;
   auto pf_name = function->link_name("physfn");
   if (!pf_name) {
     return fail(ErrorCode::invalid_argument, "{} is not an SR-IOV VF (it has no physfn link)",

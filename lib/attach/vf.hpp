@@ -10,7 +10,6 @@
 namespace railhead::attach {
 
 struct VfPlace {
-  PciAddress address;
   PciAddress pf;
   uint32_t index = 0;                // N of the PF's virtfnN
   std::string driver;                // "" when none is bound

@@ -134,10 +134,4 @@ void Request::set_sequence(uint32_t sequence) {
   write_at(offsetof(nlmsghdr, nlmsg_seq), bytes_of(sequence));
 }
 
-bool Request::is_dump() const {
-  nlmsghdr header;
-  std::memcpy(&header, bytes_.data(), sizeof(header));
-  return (header.nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
-}
-
 }  // namespace railhead::netlink

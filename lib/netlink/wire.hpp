@@ -105,14 +105,12 @@ class Request {
   Request(uint16_t type, uint16_t flags);
 
   void put(uint16_t type, Bytes data);
-  void put_u8(uint16_t type, uint8_t value) { put(type, bytes_of(value)); }
   void put_u32(uint16_t type, uint32_t value) { put(type, bytes_of(value)); }
   void put_string(uint16_t type, std::string_view text);  // with a NUL behind it
   // What `fill` puts stands inside the attribute `type`.
   void nest(uint16_t type, const std::function<void()>& fill);
 
   void set_sequence(uint32_t sequence);
-  [[nodiscard]] bool is_dump() const;
   // The whole message, its length filled in.
   [[nodiscard]] Bytes bytes() const { return bytes_; }
 

@@ -259,7 +259,7 @@ TEST_CASE("RDMA device names are one set over all namespaces") {
   CHECK(c.host.rdma.rename("absent", "rail0").error().os_errno == ENODEV);
 }
 
-TEST_CASE("Moves hand the character device numbers out anew, the lowest free first") {
+TEST_CASE("Moved one after the other, RDMA devices keep their character device numbers") {
   Contract c;
   auto first = c.rdma_name(0);
   auto second = c.rdma_name(1);

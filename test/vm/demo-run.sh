@@ -66,9 +66,10 @@ title "The agent, its configuration, and the pools that kubelet sees"
 sed 's/^/   /' "$config"
 kubelet_start "$work/kubelet"
 agent_start "$config" "$work/kubelet" "$work/devinfo" "$work/agent.log"
-resource=$(jq -r '.resourceList[0] | "\(.resourcePrefix // "intel.com")/\(.resourceName)"' "$config")
-two_devices() { kubelet resources | jq -e --arg r "$resource" '.[$r] | length >= 2'; }
-wait_for 20 two_devices || die "kubelet does not see two devices of $resource: $(tail -3 "$work/agent.log")"
+# The first resource that has two devices, in whatever grammar the configuration is.
+resource_with_two() { kubelet resources | jq -er '[to_entries[] | select(.value | length >= 2) | .key][0] // empty'; }
+wait_for 20 resource_with_two || die "kubelet sees no resource with two devices: $(tail -3 "$work/agent.log")"
+resource=$(resource_with_two)
 pools=$(kubelet resources)
 jq -r 'to_entries[] | "   \(.key): \(.value | length) devices",
        (.value[] | "      \(.id)  \(if .healthy then "Healthy" else "Unhealthy" end)  NUMA \(if .numa == [] then "-" else (.numa | map(tostring) | join(",")) end)")' <<<"$pools"
@@ -145,6 +146,14 @@ for pod in 0 1; do
     say "in pod$pod:"
     show ip netns exec railhead-pod$pod rdma link
 done
+if rdma system show | grep -q "netns exclusive"; then
+    for pod in 0 1; do
+        device=$(ip netns exec railhead-pod$pod rdma dev show | sed -n 's/^[0-9]*: \([^:]*\):.*/\1/p')
+        [ -n "$device" ] || die "pod$pod has no RDMA device"
+        ! rdma dev show "$device" >/dev/null 2>&1 || die "$device of pod$pod is seen on the host too"
+    done
+    good "each pod has its RDMA device, and the host has them no more"
+fi
 
 title "CNI DEL: everything is given back"
 for pod in 0 1; do

@@ -30,6 +30,7 @@ interface indexes: the kernel hands out a new one at each move between namespace
 counters and statistics
 the permanent MAC of an igbvf VF: it shows the last MAC that the driver accepted, not the factory's
 the queueing discipline: the kernel attaches it at the first up and keeps it
+what a pod itself set on its netdev besides name, address and MTU: promiscuous mode, offloads, rings, coalescing, queue length
 minor numbers and indexes of RDMA devices and of their character devices (uverbsN, umadN, issmN): handed out anew at each move
 END
 }

@@ -117,7 +117,7 @@ TEST_CASE("An error carries the kernel's errno and text; zero is the acknowledge
 
 TEST_CASE("An attribute that is too short for what is read from it is refused") {
   Request request(1, 0);
-  request.put_u8(IFLA_MTU, 1);
+  request.put(IFLA_MTU, bytes_of(uint8_t{1}));
   auto attributes = must(Attributes::parse(must(parse_messages(request.bytes())).at(0).payload));
   CHECK_FALSE(attributes.u32(IFLA_MTU));
   CHECK(is(attributes.verify(), ErrorCode::decode));

@@ -55,13 +55,15 @@ must ip link property add dev pf0v0 altname rail0-custom
 echo 2 >/proc/sys/net/ipv4/conf/pf0v0/rp_filter
 echo 0 >/proc/sys/net/ipv6/conf/pf0v0/accept_ra
 wait_for 5 netdev_has_carrier pf0v0
-custom=$(dump_node | grep -v 'LOWER_UP\|inet6')
+# the VF is up: its carrier and its own addresses come when they come
+dump_of_vf_up() { dump_node | sed -E 's/,LOWER_UP//; s/<NO-CARRIER,/</; s/ state (UP|DOWN|UNKNOWN) / /; /inet6/d'; }
+custom=$(dump_of_vf_up)
 make_netns pod0
 check "ADD of it" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" '"mtu":1500')"
 check "DEL of it" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" '"mtu":1500')"
 must ip netns delete pod0
 wait_for 5 netdev_has_carrier pf0v0
-t_eq "MTU, name, sysctls and up are back" "$custom" "$(dump_node | grep -v 'LOWER_UP\|inet6')"
+t_eq "MTU, name, sysctls and up are back" "$custom" "$(dump_of_vf_up)"
 must ip link property del dev pf0v0 altname rail0-custom
 must ip link set dev pf0v0 down mtu 1500
 echo 0 >/proc/sys/net/ipv4/conf/pf0v0/rp_filter
@@ -76,6 +78,20 @@ check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf")"
 t_match "the alternative name is back" "altname net1" "$(ip link show dev pf0v0)"
 must ip link property del dev pf0v0 altname net1
 must ip netns delete pod0
+
+section a pod that changed its VF
+for gone in no yes; do
+    make_netns pod0
+    check "ADD" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf")"
+    must ip -n pod0 link set dev net1 down
+    must ip -n pod0 link set dev net1 name eth7 mtu 1280
+    # its own name in the host, another netdev's there, and one that the next pod may want
+    for name in pf0v0 pf0v1 eth0; do must ip -n pod0 link property add dev eth7 altname $name; done
+    [ $gone = no ] || must ip netns delete pod0
+    check "DEL (its namespace gone: $gone)" cni DEL c0 "$([ $gone = yes ] || echo pod0)" net1 "$(cni_conf rail "$vf")"
+    [ $gone = yes ] || must ip netns delete pod0
+    check_node_is "the VF is what it was" "$before"
+done
 
 section a VF whose MAC its PF has not set
 # What igb tells of it, zeros or the VF's own, changes with each reset: that is left out, the VF's own MAC is not

@@ -8,6 +8,9 @@ output=$(bash "$here/../demo-run.sh" 2>&1) || code=$?
 printf '%s\n' "$output"
 t_eq "the demo ends well" 0 $code
 t_match "the pools are on both NUMA nodes" "Healthy  NUMA 0.*Healthy  NUMA 1" "$output"
+t_match "the distances of GPUs and NICs are shown" "GPU0 .*GPU1 " "$output"
+t_match "and what Allocate answered" "PCIDEVICE_RDMA_VF=0000:.*device /dev/infiniband/uverbs" "$output"
+t_match "the RDMA devices are in the pods only" "each pod has its RDMA device, and the host has them no more" "$output"
 t_match "the pods reached each other" "3 packets transmitted, 3 received" "$output"
 t_match "RDMA passed between the pods" "ping data: rdma-ping" "$output"
 t_match "nothing differs afterwards" "no difference in [0-9]+ lines" "$output"

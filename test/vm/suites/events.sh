@@ -24,12 +24,12 @@ registrations() { kubelet lists "$1" | jq .registrations; }
 
 section drivers
 vf=$(vf_pci pf0 1)
-start=$(now_us)
 echo "$vf" >/sys/bus/pci/drivers/igbvf/unbind
+start=$(now_us)
 check "a VF whose driver is unbound is withdrawn" kubelet wait net/vf 1 5
 took=$((($(now_us) - start) / 1000))
-echo "(unbound and withdrawn: $took ms)"
-check "within 200 ms of the event (and the time the kernel takes for it)" test $took -lt 1000
+echo "(withdrawn $took ms after it was unbound; './dev bench' holds it against its goal)"
+check "within half a second" test $took -lt 500
 echo "$vf" >/sys/bus/pci/drivers/igbvf/bind
 check "and offered again when it is bound" kubelet wait net/vf 2 5
 

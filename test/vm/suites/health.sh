@@ -31,7 +31,8 @@ check "two VFs are offered" kubelet wait rdma/vf 2 20
 section the ports of RDMA devices
 # open_nodes: the RDMA devices that the agent holds open
 open_nodes() { ls -l /proc/$agent/fd 2>/dev/null | grep -c infinibandevent; }
-check "the PF's RDMA device is followed" wait_for 5 test "$(open_nodes)" = 1
+followed() { [ "$(open_nodes)" = 1 ]; }
+check "the PF's RDMA device is followed" wait_for 5 followed
 ip link set dev pf0 down
 check "a port that goes down is heard" wait_for 5 grep -q 'rdma port of mlx5_0: port error' $log
 ip link set dev pf0 up
