@@ -7,6 +7,7 @@ target_compile_options(railhead_warnings INTERFACE -Wall -Wextra -Wconversion -W
                                                    -Wno-missing-field-initializers)
 
 if(RAILHEAD_SANITIZE)
+  add_compile_definitions(RAILHEAD_SANITIZED)
   add_compile_options(-fsanitize=${RAILHEAD_SANITIZE} -fno-omit-frame-pointer
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${RAILHEAD_SANITIZE})

@@ -71,7 +71,7 @@ TEST_CASE("The program prints each error as JSON on standard output and ends wit
 }
 
 // A sanitizer takes more address space than there would be.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef RAILHEAD_SANITIZED
 TEST_CASE("The program without memory tells so as an internal error") {
   const TemporaryFolder folder;
   const auto script = folder.path() + "/program";

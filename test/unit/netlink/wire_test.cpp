@@ -19,9 +19,11 @@ namespace {
 
 // What a request says, as the kernel would read it: its attributes behind a header of that size.
 struct Read {
-  Read(const Request& request, size_t header)
-      : message(must(parse_messages(request.bytes())).at(0)),
+  Read(Request what, size_t header)
+      : request(std::move(what)),
+        message(must(parse_messages(request.bytes())).at(0)),
         attributes(must(Attributes::parse(message.payload, header))) {}
+  Request request;  // into whose bytes the others look
   Message message;
   Attributes attributes;
 };
