@@ -64,7 +64,7 @@ Outcome<attach::IpConfig> read_ip_config(const cnispec::PluginResult& result) {
   for (const auto& route : result.routes) {
     auto read = read_route(result, route);
     if (!read) return cnispec::refuse(read.error());
-    config.routes.push_back(std::move(*read));
+    config.routes.push_back(*read);
   }
   return config;
 }

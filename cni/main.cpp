@@ -49,7 +49,7 @@ cni::Answer answer(const std::vector<std::string>& arguments,
 
 int main(int argc, char** argv, char** envp) {
   // An arena of its own for the one thread beside this one would cost more than sharing.
-  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_ARENA_MAX, 1);  // NOLINT(concurrency-mt-unsafe): there is no other thread yet
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   cnispec::Environment environment;
   for (; *envp; ++envp) environment.emplace_back(*envp);

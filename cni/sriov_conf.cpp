@@ -41,7 +41,11 @@ Outcome<PciAddress> read_device(Object& config, Object* runtime) {
   auto id = config.string("deviceID").value_or("");
   if (id.empty() && runtime) id = runtime->string("deviceID").value_or("");
   if (id.empty()) id = config.string("pciBusID").value_or("");
-  if (id.empty()) return refuse("VF pci addr is required");
+  if (id.empty()) {
+    return refuse(
+        "VF pci addr is required (deviceID: Multus fills it in where the "
+        "NetworkAttachmentDefinition has the annotation k8s.v1.cni.cncf.io/resourceName)");
+  }
   const auto address = PciAddress::parse(id);
   if (address) return *address;
   return refuse("failed to get VF information: {}",

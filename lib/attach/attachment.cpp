@@ -140,7 +140,7 @@ Result<void> Attacher::collect_garbage(const std::string& network,
   return first;
 }
 
-Result<void> Attacher::status() {
+Result<void> Attacher::status() const {
   const Store store(host_.roots.run);
   if (auto ready = store.prepare(); !ready) return ready;
   return store.probe();

@@ -93,7 +93,7 @@ class Attacher {
                                              const std::vector<AttachmentKey>& valid);
 
   // Whether records can be written at all; the reason when not.
-  [[nodiscard]] Result<void> status();
+  [[nodiscard]] Result<void> status() const;
 
  private:
   host::Host& host_;

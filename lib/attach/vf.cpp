@@ -109,6 +109,7 @@ Result<void> write_sysctl(const host::Host& host, const std::string& key, const 
 
 std::string node_list(const std::vector<device::CharDevice>& devices) {
   std::vector<std::string> names;
+  names.reserve(devices.size());
   for (const auto& device : devices) {
     names.push_back(device.dev.empty() ? device.name
                                        : fmt::format("{} ({})", device.name, device.dev));

@@ -191,7 +191,11 @@ Result<Inventory> scan(const host::Host& host, const ScanOptions& options) {
   const auto subsystems = read_subsystems(host, warnings);
   if (!subsystems) return pass(subsystems);
   const auto devices = Directory::open(host.roots.sysfs + "/bus/pci/devices");
-  if (absent(devices)) return Inventory({}, subsystems->rdma_netns_mode, std::move(warnings));
+  if (absent(devices)) {
+    // A kernel without PCI is no error; a path that is no sysfs would look like one.
+    if (const auto bus = Directory::open(host.roots.sysfs + "/bus"); !bus) return pass(bus);
+    return Inventory({}, subsystems->rdma_netns_mode, std::move(warnings));
+  }
   if (!devices) return pass(devices);
   const auto names = devices->list(".");
   if (!names) return pass(names, "PCI devices");

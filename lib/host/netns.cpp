@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <sched.h>
+#include <sys/stat.h>
 
 namespace railhead::host {
 
@@ -59,7 +60,19 @@ Result<void> Netns::run(const std::function<Result<void>()>& work) const {
   return inside_->run(work);
 }
 
+namespace {
+
+bool is_here(int netns_fd) {
+  struct stat here {};
+  struct stat there {};
+  return stat("/proc/thread-self/ns/net", &here) == 0 && fstat(netns_fd, &there) == 0 &&
+         here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+}
+
+}  // namespace
+
 Result<void> run_in_netns(int netns_fd, const std::function<Result<void>()>& work) {
+  if (is_here(netns_fd)) return work();
   try {
     return NetnsThread(netns_fd).run(work);
   } catch (const std::system_error& error) {

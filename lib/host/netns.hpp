@@ -42,7 +42,8 @@ class Netns {
   mutable std::shared_ptr<class NetnsThread> inside_;  // shared only to be of an unknown type here
 };
 
-// Runs `work` on a thread of its own inside the namespace of that open file.
+// Runs `work` inside the namespace of that open file: on this thread where it is in it, as entering
+// even one's own needs CAP_SYS_ADMIN, else on a thread of its own.
 [[nodiscard]] Result<void> run_in_netns(int netns_fd, const std::function<Result<void>()>& work);
 
 class NetNamespaces {

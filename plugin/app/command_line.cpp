@@ -117,6 +117,11 @@ std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv
   auto* check = app.add_subcommand("check-config", "Say all that is wrong with a configuration");
   check->add_option("file", options.checked_files, "Files or folders, taken together")->required();
   check->callback([&] { options.command = Command::check_config; });
+  for (auto* command : app.get_subcommands({})) {
+    command->footer(
+        "The options of railhead-agent hold here too, above all --config-file, --topology-file,\n"
+        "--gpu-class, --resource-prefix and --sysfs-root: see railhead-agent --help.");
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -114,7 +114,7 @@ struct Parsed {
   std::vector<std::string> warnings;
 };
 
-constexpr size_t kMaxSize = 1024 * 1024;         // bytes of one file
+constexpr size_t kMaxSize = 1 << 20;             // bytes of one file
 constexpr uint32_t kMaxShares = 100'000;         // of a pool: kubelet takes messages of 4 MiB
 constexpr uint32_t kMaxSharesPerDevice = 1'000;  // of each device of a pool
 

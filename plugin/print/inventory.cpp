@@ -63,7 +63,7 @@ Node rdma_node(const RdmaDevice& device, const Details& details) {
 
 // "IOMMU group 12 (viable)"; a function's own driver is not worth a word, others' are.
 std::string iommu_text(const PciFunction& function, const Details& details) {
-  const auto text = fmt::format("IOMMU group {}", *function.iommu_group);
+  auto text = fmt::format("IOMMU group {}", *function.iommu_group);
   const auto group = details.iommu_groups.find(*function.iommu_group);
   if (group == details.iommu_groups.end()) return text;
   if (group->second.viable()) return text + " (viable)";

@@ -66,9 +66,13 @@ title "The agent, its configuration, and the pools that kubelet sees"
 sed 's/^/   /' "$config"
 kubelet_start "$work/kubelet"
 agent_start "$config" "$work/kubelet" "$work/devinfo" "$work/agent.log"
-# The first resource that has two devices, in whatever grammar the configuration is.
-resource_with_two() { kubelet resources | jq -er '[to_entries[] | select(.value | length >= 2) | .key][0] // empty'; }
-wait_for 20 resource_with_two || die "kubelet sees no resource with two devices: $(tail -3 "$work/agent.log")"
+# Devices for one container each: a share of a device ("0000:3b:00.2::0") is no VF to attach.
+usable='map_values(map(select(.healthy and (.id | contains("::") | not))))'
+resource_with_two() { kubelet resources | jq -er "$usable"' | [to_entries[] | select(.value | length >= 2) | .key][0] // empty'; }
+wait_for 20 resource_with_two || {
+    "$RAILHEAD_BIN/railhead-agent" explain --config-file "$config" || true
+    die "kubelet sees no resource with two healthy VFs; above, what the configuration makes of each device"
+}
 resource=$(resource_with_two)
 pools=$(kubelet resources)
 jq -r 'to_entries[] | "   \(.key): \(.value | length) devices",
