@@ -248,7 +248,16 @@ TEST_CASE("where RDMA netlink fails, sysfs tells of the RDMA devices") {
 TEST_CASE("a node without PCI has an empty inventory") {
   const TemporaryFolder folder;
   StillHost still(folder.path());
+  std::filesystem::create_directories(still.host.roots.sysfs + "/bus");
   CHECK(must(device::scan(still.host)).functions().empty());
+}
+
+TEST_CASE("a folder that is no sysfs is an error that names it, not an empty node") {
+  const TemporaryFolder folder;
+  StillHost still(folder.path());
+  const auto inventory = device::scan(still.host);
+  REQUIRE(is(inventory, ErrorCode::not_found));
+  CHECK(inventory.error().message.find(still.host.roots.sysfs) != std::string::npos);
 }
 
 TEST_CASE("the mlx5-like node of 8 PFs with 127 VFs is read whole") {
