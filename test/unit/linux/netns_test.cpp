@@ -1,6 +1,7 @@
 #include "linux/netns.hpp"
 
 #include <cstdlib>
+#include <thread>
 
 #include <catch2/catch_test_macros.hpp>
 #include <sys/mount.h>
@@ -109,4 +110,21 @@ TEST_CASE("A namespace's own sysfs shows what is in that namespace, from outside
   CHECK(
       is(must(host::open_sysfs(*n.netns, must(n.netns->current()))).read("class/net/only-here/mtu"),
          ErrorCode::not_found));
+}
+
+TEST_CASE("One's own namespace is not entered: that would need a capability that the agent lacks") {
+  Namespaces namespaces;
+  const auto here = must(namespaces.netns->current());
+  const auto there = must(namespaces.netns->open(namespaces.path));
+  const auto this_thread = std::this_thread::get_id();
+  const auto runs_here = [&](const host::Netns& netns) {
+    std::thread::id ran_on;
+    must(host::run_in_netns(netns.fd(), [&]() -> Result<void> {
+      ran_on = std::this_thread::get_id();
+      return {};
+    }));
+    return ran_on == this_thread;
+  };
+  CHECK(runs_here(here));
+  CHECK_FALSE(runs_here(there));
 }
