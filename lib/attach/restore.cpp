@@ -232,8 +232,9 @@ class Restorer {
       LinkChange change;
       change.name = before.name;
       if (auto done = host_.links.change(link.index, change); !done) {
-        return pass(done, fmt::format("giving {} its name {} back{}", link.name, before.name,
-                                      who_has(before.name)));
+        return pass(done,
+                    fmt::format("giving {} its name {} back{}", link.name, before.name,
+                                is(done, ErrorCode::already_exists) ? who_has(before.name) : ""));
       }
     }
     for (const auto& name : before.alt_names) {

@@ -210,8 +210,9 @@ class Attachment {
     if (record_.settings.mtu && *record_.settings.mtu != link.mtu) move.mtu = record_.settings.mtu;
     auto done = host_.links.change(link_index_, move);
     if (done) return done;
-    return pass(done, fmt::format("moving {} ({}) into {} as {}{}", link.name, bdf_,
-                                  request_.netns_path, ifname, taken_alt_name()));
+    return pass(done,
+                fmt::format("moving {} ({}) into {} as {}{}", link.name, bdf_, request_.netns_path,
+                            ifname, is(done, ErrorCode::already_exists) ? taken_alt_name() : ""));
   }
 
   // What the kernel's EEXIST does not say. Only asked then: each name is a message of its own.

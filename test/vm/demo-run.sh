@@ -79,7 +79,7 @@ jq -r 'to_entries[] | "   \(.key): \(.value | length) devices",
        (.value[] | "      \(.id)  \(if .healthy then "Healthy" else "Unhealthy" end)  NUMA \(if .numa == [] then "-" else (.numa | map(tostring) | join(",")) end)")' <<<"$pools"
 
 # One VF of each PF where there are two PFs.
-mapfile -t ids < <(jq -r --arg r "$resource" '.[$r][].id' <<<"$pools" | sort)
+mapfile -t ids < <(jq -r --arg r "$resource" "$usable"' | .[$r][].id' <<<"$pools" | sort)
 vf0=${ids[0]} vf1=
 for id in "${ids[@]:1}"; do
     vf1=${vf1:-$id}
