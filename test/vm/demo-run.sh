@@ -69,7 +69,7 @@ agent_start "$config" "$work/kubelet" "$work/devinfo" "$work/agent.log"
 # Devices for one container each: a share of a device ("0000:3b:00.2::0") is no VF to attach.
 usable='map_values(map(select(.healthy and (.id | contains("::") | not))))'
 resource_with_two() { kubelet resources | jq -er "$usable"' | [to_entries[] | select(.value | length >= 2) | .key][0] // empty'; }
-wait_for 20 resource_with_two || {
+wait_for 60 resource_with_two || {
     "$RAILHEAD_BIN/railhead-agent" explain --config-file "$config" || true
     die "kubelet sees no resource with two healthy VFs; above, what the configuration makes of each device"
 }
@@ -127,6 +127,7 @@ title "The pods reach each other"
 for pod in 0 1; do
     if [ "${RAILHEAD_VM:-}" = 1 ]; then up_with_carrier net1 railhead-pod$pod; fi
 done
+wait_for 60 ip netns exec railhead-pod1 ping -c 1 -W 5 "$address0" || true
 show ip netns exec railhead-pod1 ping -c 3 -i 0.2 -W 5 "$address0"
 
 title "RDMA between the pods, over their VFs"
@@ -134,10 +135,10 @@ if [ "${RAILHEAD_VM:-}" = 1 ]; then
     say "(the VM's RDMA devices have no data path, so siw, software RDMA, is put on each VF inside its pod)"
     for pod in 0 1; do siw_add siw$pod railhead-pod$pod net1; done
 fi
-timeout 60 ip netns exec railhead-pod0 rping -s -a "$address0" -C 10 >"$work/rping" 2>&1 &
+timeout 180 ip netns exec railhead-pod0 rping -s -a "$address0" -C 10 >"$work/rping" 2>&1 &
 server=$!
-wait_for 10 ip netns exec railhead-pod0 grep -qi ':1c06 ' /proc/net/tcp || true
-show timeout 60 ip netns exec railhead-pod1 rping -c -v -a "$address0" -C 3 2>"$work/rping-client"
+wait_for 60 ip netns exec railhead-pod0 grep -qi ':1c06 ' /proc/net/tcp || true
+show timeout 180 ip netns exec railhead-pod1 rping -c -v -a "$address0" -C 3 2>"$work/rping-client"
 wait $server 2>/dev/null || true
 if [ "${RAILHEAD_VM:-}" = 1 ]; then
     for pod in 0 1; do siw_del siw$pod railhead-pod$pod; done
@@ -171,7 +172,12 @@ for pod in 0 1; do
 done
 
 title "Before and after, by iproute2, rdma, ethtool and sysfs"
-after=$(dump_node)
+# GIDs and port states follow their netdevs a moment later
+for try in {1..30}; do
+    after=$(dump_node)
+    [ "$before" != "$after" ] || break
+    sleep 1
+done
 say "left out of the comparison:"
 node_exclusions | sed 's/^/      - /'
 if [ "$before" != "$after" ]; then

@@ -36,7 +36,8 @@ pci_netdev() {
 # vf_pci PF INDEX
 vf_pci() { basename "$(readlink "$pci_dir/$(pf_pci "$1")/virtfn$2")"; }
 
-netdev_has_carrier() { in_netns "${2:-}" ip -o link show dev "$1" 2>/dev/null | grep -q LOWER_UP; }
+# "state UP" comes a moment after the carrier, and with it the queueing discipline: before, packets are dropped and a dump differs
+netdev_has_carrier() { in_netns "${2:-}" ip -o link show dev "$1" 2>/dev/null | grep -q 'LOWER_UP.* state UP '; }
 
 # pfs_up: both PFs' netdevs, named pf0 (node 0) and pf1 (node 1) whatever order the kernel found them in, up, with carrier
 pfs_up() {
@@ -44,7 +45,7 @@ pfs_up() {
     must modprobe -a igb igbvf
     for pf in pf0 pf1; do
         pci=$(pf_pci $pf)
-        wait_for 10 pci_netdev "$pci" || die "no netdev on $pci"
+        wait_for 60 pci_netdev "$pci" || die "no netdev on $pci"
         now=$(pci_netdev "$pci")
         if [ "$now" != $pf ]; then
             must ip link set dev "$now" down
@@ -52,7 +53,7 @@ pfs_up() {
         fi
         must ip link set dev $pf up
     done
-    for pf in pf0 pf1; do wait_for 15 netdev_has_carrier $pf || die "$pf got no carrier within 15 s"; done
+    for pf in pf0 pf1; do wait_for 60 netdev_has_carrier $pf || die "$pf got no carrier within a minute"; done
 }
 
 # make_vfs PF COUNT: COUNT VFs in place of those there are. Their netdevs are named PFvINDEX (pf0v0), down, with the driver igbvf.
@@ -70,13 +71,13 @@ make_vfs() {
             vf=$(vf_pci "$pf" $i)
             must ip link set dev "$pf" vf $i mac "$(printf '52:54:00:00:0%d:%02x' "${pf#pf}" $((0x20 + i)))"
             echo "$vf" >/sys/bus/pci/drivers_probe
-            wait_for 10 pci_netdev "$vf" || die "VF $i of $pf ($vf) got no netdev within 10 s"
+            wait_for 60 pci_netdev "$vf" || die "VF $i of $pf ($vf) got no netdev within a minute"
             must ip link set dev "$(pci_netdev "$vf")" name "${pf}v$i"
         done
     fi
     # A new number of VFs resets the PF's port: its carrier is away for about a second, and a VF brought up meanwhile has none.
     sleep .2
-    wait_for 15 netdev_has_carrier "$pf" || die "$pf did not get its carrier back within 15 s after $count VFs were made"
+    wait_for 60 netdev_has_carrier "$pf" || die "$pf did not get its carrier back within a minute after $count VFs were made"
 }
 
 # up_with_carrier NETDEV [NETNS]: igbvf's first `up` after boot leaves one VF in six without carrier for good; down and up cures it
@@ -84,7 +85,7 @@ up_with_carrier() {
     local netdev=$1 netns=${2:-} try
     for try in 1 2 3 4 5; do
         in_netns "$netns" ip link set dev "$netdev" up || return
-        wait_for $((try + 1)) netdev_has_carrier "$netdev" "$netns" && return
+        wait_for $((3 * try + 2)) netdev_has_carrier "$netdev" "$netns" && return
         echo "($netdev has no carrier: down and up again)"
         in_netns "$netns" ip link set dev "$netdev" down
     done
@@ -105,20 +106,21 @@ make_netns() {
 start_udev() {
     must /lib/systemd/systemd-udevd --daemon
     must udevadm trigger --action=add --subsystem-match={net,pci,infiniband,infiniband_verbs,infiniband_mad}
-    must udevadm settle --timeout=30
+    must udevadm settle --timeout=120
 }
 
 # ---- RDMA ----------------------------------------------------------------------------------------------------------------------
 
 rdma_mode_is() { rdma system show | grep -q "netns $1 "; }
 
-# rdma_mode shared|exclusive: loads the RDMA subsystem. Before the first namespace is made: with one there, the kernel says EBUSY.
+# rdma_mode shared|exclusive: loads the RDMA subsystem. Before the first namespace is made: with one there, the kernel says EBUSY, and
+# goes on to for a while after it was deleted.
 rdma_mode() {
     local value
     case $1 in shared) value=1 ;; exclusive) value=0 ;; *) die "rdma_mode: shared or exclusive, not '$1'" ;; esac
     must modprobe ib_core netns_mode=$value
     must modprobe -a ib_uverbs ib_umad rdma_ucm
-    rdma_mode_is "$1" || rdma system set netns "$1" || die "cannot set RDMA to $1 mode: are there namespaces left ($(ip netns list))?"
+    rdma_mode_is "$1" || wait_for 60 rdma system set netns "$1" || die "cannot set RDMA to $1 mode: are there namespaces left ($(ip netns list))?"
 }
 
 # load_tbrdma [openable]: as it comes, no user-space driver knows its devices, so that siw can stand beside it;
@@ -129,7 +131,7 @@ load_tbrdma() { if [ "${1:-}" = openable ]; then must modprobe tbrdma driver_id=
 tbrdma_add() {
     rdma link add "$1" type "tb${3:-roce}" netdev "$2" || return
     # its first GID is the last thing to come, from a worker of the kernel
-    wait_for 5 grep -q '^fe80:' "/sys/class/infiniband/$1/ports/1/gids/0"
+    wait_for 60 grep -q '^fe80:' "/sys/class/infiniband/$1/ports/1/gids/0"
 }
 
 # four_rdma_vfs: two VFs on each PF, with the RDMA devices mlx5_0 to mlx5_3; after rdma_mode
@@ -174,7 +176,7 @@ netdevsim_add() {
     local device=/sys/bus/netdevsim/devices/netdevsim$1 path
     must modprobe netdevsim
     echo "$1 1" >/sys/bus/netdevsim/new_device || die "cannot make netdevsim$1"
-    wait_for 5 test -e "$device/sriov_numvfs" || die "netdevsim$1 did not appear"
+    wait_for 60 test -e "$device/sriov_numvfs" || die "netdevsim$1 did not appear"
     echo "$2" >"$device/sriov_numvfs" || die "cannot make $2 VFs on netdevsim$1"
     for path in "$device"/net/*; do must ip link set dev "${path##*/}" name "nsim$1"; done
 }
@@ -197,17 +199,17 @@ qmp() {
     exec {fd}<>"$port" || return
     if [ ! -e /run/qmp-greeted ]; then                   # once per boot: the monitor takes commands only after this one
         printf '{"execute":"qmp_capabilities"}\n' >&$fd
-        while read -r -t 10 -u $fd line; do [[ $line == *'"return"'* ]] && { : >/run/qmp-greeted; break; }; done
+        while read -r -t 60 -u $fd line; do [[ $line == *'"return"'* ]] && { : >/run/qmp-greeted; break; }; done
     fi
     printf '{"execute":"%s","arguments":%s}\n' "$1" "${2:-{\}}" >&$fd
-    while read -r -t 10 -u $fd line; do                  # events may come before the answer
+    while read -r -t 60 -u $fd line; do                  # events may come before the answer
         case $line in
             *'"return"'*) exec {fd}>&-; printf '%s\n' "$line"; return 0 ;;
             *'"error"'*) exec {fd}>&-; printf '%s\n' "$line"; return 1 ;;
         esac
     done
     exec {fd}>&-
-    echo "QEMU's monitor did not answer '$1' within 10 s"
+    echo "QEMU's monitor did not answer '$1' within a minute"
     return 1
 }
 
@@ -220,17 +222,17 @@ pf_cable() {
 
 # ---- what stands there ---------------------------------------------------------------------------------------------------------
 
-# check_node_is NAME DUMP: ok if dump_node says what it said then. RDMA port states and GIDs follow their netdevs a little later, by
-# a worker of the kernel: so it is looked at three times.
-check_node_is() {
-    local now try
-    for try in 1 2 3; do
-        now=$(dump_node)
-        [ "$now" != "$2" ] && [ $try != 3 ] || break
-        sleep 1
-    done
-    t_eq "$1" "$2" "$now"
+# check_becomes NAME TEXT CMD...: ok when CMD prints TEXT, within a minute
+check_becomes() {
+    local name=$1 text=$2 now end=$((SECONDS + 60))
+    shift 2
+    while now=$("$@"); [ "$now" != "$text" ] && [ $SECONDS -lt $end ]; do sleep 1; done
+    t_eq "$name" "$text" "$now"
 }
+
+# check_node_is NAME DUMP: ok if dump_node says what it said then. RDMA port states and GIDs follow their netdevs a little later, by
+# a worker of the kernel.
+check_node_is() { check_becomes "$1" "$2" dump_node; }
 
 # clean_node: namespaces, RDMA devices, netdevsims and VFs gone; for a suite that has several parts
 clean_node() {

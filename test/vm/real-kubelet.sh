@@ -43,7 +43,7 @@ state = "/run/containerd"
     conf_dir = "$e2e/net.d"
 T
     containerd -c $e2e/containerd.toml >$e2e/containerd.log 2>&1 &
-    wait_for 60 ctr -a $containerd_socket version || die "containerd does not answer: $(tail -5 $e2e/containerd.log)"
+    wait_for 180 ctr -a $containerd_socket version || die "containerd does not answer: $(tail -5 $e2e/containerd.log)"
     printf 'int pause(void);\nint main(void) { for (;;) pause(); }\n' | must gcc -static -Os -x c - -o $e2e/pause
     image localhost/pause:1 $e2e/pause pause
     image localhost/busybox:1 "$runtime/bin/busybox" bin/busybox
@@ -70,7 +70,7 @@ Y
     "$RAILHEAD_E2E/kubelet" --config $e2e/kubelet.yaml --container-runtime=remote \
         --container-runtime-endpoint=unix://$containerd_socket --hostname-override=testbed --v=2 >>$e2e/kubelet.log 2>&1 &
     kubelet=$!
-    wait_for 90 http 10248 /healthz || die "kubelet does not become healthy: $(tail -20 $e2e/kubelet.log)"
+    wait_for 300 http 10248 /healthz || die "kubelet does not become healthy: $(tail -20 $e2e/kubelet.log)"
 }
 
 real_kubelet_stop() {
@@ -124,5 +124,8 @@ pod_is_ready() {
     http 10255 /pods | jq -e --arg name "$1-testbed" \
         '.items[] | select(.metadata.name == $name) | .status.conditions[] | select(.type == "Ready") | .status == "True"'
 }
-pod_is_gone() { [ -z "$(pod_status "$1")" ]; }
+pod_is_gone() {
+    local pods
+    pods=$(http 10255 /pods) && jq -e --arg name "$1-testbed" '[.items[]? | select(.metadata.name == $name)] == []' <<<"$pods"
+}
 pod_log() { sed -E 's/^[^ ]+ (stdout|stderr) [FP] //' /var/log/pods/default_"$1"-testbed_*/main/*.log; }

@@ -71,9 +71,11 @@ json wait(const FakeKubelet& kubelet, std::istream& words) {
   }
   const auto state = kubelet.state();
   const auto found = state.resources.find(resource);
+  if (found == state.resources.end() || found->second.lists == 0) {
+    return error(fmt::format("{} is not listed after {} s", resource, seconds));
+  }
   return error(fmt::format("{} has {} healthy devices after {} s, not {}", resource,
-                           found == state.resources.end() ? 0 : found->second.healthy(), seconds,
-                           count));
+                           found->second.healthy(), seconds, count));
 }
 
 json allocate(FakeKubelet& kubelet, std::istream& words) {

@@ -165,7 +165,8 @@ bool FakeKubelet::wait_for_healthy(const std::string& resource, size_t count,
                                    std::chrono::milliseconds limit) const {
   return wait(limit, [&](const FakeKubeletState& state) {
     const auto found = state.resources.find(resource);
-    return (found == state.resources.end() ? 0 : found->second.healthy()) == count;
+    return found != state.resources.end() && found->second.lists != 0 &&
+           found->second.healthy() == count;
   });
 }
 

@@ -53,7 +53,8 @@ class FakeKubelet {
   [[nodiscard]] FakeKubeletState state() const;
   bool wait(std::chrono::milliseconds limit,
             const std::function<bool(const FakeKubeletState&)>& condition) const;
-  // Until exactly so many devices of the resource are healthy.
+  // Until the resource was listed and exactly so many of its devices are healthy: zero is not what an
+  // unknown resource has.
   bool wait_for_healthy(const std::string& resource, size_t count,
                         std::chrono::milliseconds limit = std::chrono::seconds(10)) const;
 

@@ -1,7 +1,7 @@
 // fake-kubelet --dir DIR [--mode registry|legacy] [--version 1.36|1.20]: a kubelet stand-in as a
 // program, for nodes without Kubernetes. DIR stands for /var/lib/kubelet. Commands come on stdin,
 // one a line; each is answered by one line of JSON on stdout.
-//   wait RESOURCE N [SECONDS]               until just N devices are healthy; {"healthy": N}
+//   wait RESOURCE N [SECONDS]               until it is listed with just N healthy devices
 //   resources                               {"RESOURCE": [{"id", "healthy", "numa"}...]}
 //   lists RESOURCE                          how often it was listed and registered, ever
 //   allocate POD CONTAINER RESOURCE N       what the plugin answered, and "ids"

@@ -1,6 +1,6 @@
 # `vm run`: boots the guest and runs one command in it.  Sourced by vm.
 
-boot_seconds=40                                      # a boot takes 3-10 s; about one in two hundred hangs early without a word
+boot_seconds=90                                      # a boot takes 3-10 s; about one in two hundred hangs early without a word
 boot_tries=3
 
 # The machine.  Plain emulation (TCG): no KVM is needed, and where nested virtualisation pretends to be there it is not used.

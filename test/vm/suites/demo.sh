@@ -1,5 +1,4 @@
 # The demo is a test: the same code path, and what it must have shown.
-# vm-options: --timeout 900
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 

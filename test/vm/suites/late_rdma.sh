@@ -1,6 +1,5 @@
 #!/bin/bash
 # An agent that starts before the RDMA subsystem is loaded, with the one capability that the manifests give it, follows it all the same.
-# vm-options: --timeout 300
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../kubelet.sh"
@@ -17,7 +16,7 @@ kubelet_start /run/test/kubelet
 setpriv --inh-caps=-all --bounding-set=-all,+net_admin "$RAILHEAD_BIN/railhead-agent" --config-file /run/test/config.json \
     --kubelet-dir /run/test/kubelet --devinfo-dir /run/test/devinfo >$log 2>&1 &
 agent=$!
-check "the agent is registered" wait_for 20 grep -q 'pool registered with kubelet' $log
+check "the agent is registered" wait_for 60 listed_since rdma/hca 0
 check_fails "the RDMA subsystem is not loaded" "" grep '^ib_core ' /proc/modules
 t_eq "the agent has NET_ADMIN alone" 0000000000001000 "$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/$agent/status)"
 
@@ -26,9 +25,9 @@ rm /etc/modprobe.d/late.conf
 rdma_mode exclusive
 load_tbrdma
 must tbrdma_add mlx5_0 pf0v0
-check "the pool has its device, and is unhealthy for the mode" wait_for 20 grep -q 'pool is unhealthy.*exclusive mode' $log
+check "the pool has its device, and is unhealthy for the mode" wait_for 60 grep -q 'pool is unhealthy.*exclusive mode' $log
 none_healthy() { kubelet resources | jq -e '.["rdma/hca"] | length == 4 and all(.healthy | not)'; }
-check "its shares are offered, none of them healthy" wait_for 5 none_healthy
+check "its shares are offered, none of them healthy" wait_for 60 none_healthy
 
 kill $agent
 wait $agent

@@ -1,7 +1,6 @@
 #!/bin/bash
 # The netlink adapters on a real kernel (the same contract that the fakes keep in the unit tests),
 # and lib/attach over them.
-# vm-options: --timeout 600
 . "$(dirname "$0")/../fixture.sh"
 
 rdma_mode exclusive

@@ -1,7 +1,6 @@
 #!/bin/bash
 # VFs handed to user-space drivers by vfio-pci: who may have them, what a pod gets, that it can be opened, and what CNI sets of them.
 # pf1 hangs below a root port, so that each of its VFs is an IOMMU group; pf0's VFs share one with their PF behind the switch.
-# vm-options: --timeout 400
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../cni.sh"
@@ -18,7 +17,7 @@ bind() {
     echo "${2:-}" >"$pci_dir/$1/driver_override"
     [ ! -e "$pci_dir/$1/driver" ] || echo "$1" >"$pci_dir/$1/driver/unbind"
     echo "$1" >/sys/bus/pci/drivers_probe
-    wait_for 10 test -e "$pci_dir/$1/driver"
+    wait_for 60 test -e "$pci_dir/$1/driver"
 }
 group_of() { basename "$(readlink "$pci_dir/$1/iommu_group")"; }
 # healthy RESOURCE: the ids of its healthy devices
@@ -32,11 +31,11 @@ J
 log=/run/test/agent.log
 kubelet_start /run/test/kubelet
 agent_start /run/test/config.json /run/test/kubelet /run/test/devinfo $log
-check "a VF with its network driver is not offered" kubelet wait net/dpdk 0 20
+check "a VF with its network driver is not offered" kubelet wait net/dpdk 0 90
 
 section a group of its own
 must bind "$vf" vfio-pci
-check "a VF below a root port is offered when vfio-pci is bound" kubelet wait net/dpdk 1 10
+check "a VF below a root port is offered when vfio-pci is bound" kubelet wait net/dpdk 1 90
 group=$(group_of "$vf")
 answer=$(kubelet allocate ns/a main net/dpdk 1) || not_ok "Allocate" "$answer"
 t_eq "Allocate gives the container's node, the group's, and those of vhost-net" \
@@ -55,9 +54,9 @@ kubelet remove ns/a >/dev/null
 
 section a group that the host has a part of
 must bind "$behind_switch" vfio-pci
-check "the agent says why a VF behind the switch is unhealthy" wait_for 10 \
+check "the agent says why a VF behind the switch is unhealthy" wait_for 60 \
     grep -q "device is unhealthy.*$behind_switch.*IOMMU group $(group_of "$behind_switch") is not viable: $PF0 in it is bound to a host driver" $log
-t_eq "it is known to kubelet" 2 "$(kubelet resources | jq '.["net/dpdk"] | length')"
+check "it is known to kubelet" wait_for 60 knows net/dpdk 2
 t_eq "and only the other one is healthy" "$vf" "$(healthy net/dpdk)"
 kubelet_ask allocate ns/b main net/dpdk 2
 t_match "a pod that asks for both does not start" '"error"' "$REPLY"
@@ -79,7 +78,8 @@ t_eq "ADD of a VF without netdev answers with its name, MAC and PCI address" "ne
     "$(jq -r '.interfaces[0] | "\(.name) \(.mac) \(.sandbox)"' <<<"$result")"
 t_match "the PF has its MAC, VLAN and limits" \
     "52:54:00:aa:bb:01.*vlan 100, qos 3.*500.*spoof checking off.*trust on" "$(vf_line)"
-check "the device is still healthy" kubelet wait net/dpdk 1 5
+let_agent_look
+check "the device is still healthy" kubelet wait net/dpdk 1 90
 t_match "and usable with them" "the device is 8086:10ca" "$("$RAILHEAD_BIN/vm_vfio" "${nodes[@]}" "$vf" 2>&1)"
 check "CHECK finds all as it was asked" cni CHECK c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
 check_fails "a second pod is refused it" "held by net1 of container c0" cni ADD c1 pod0 net2 "$(cni_conf rail "$vf")"
@@ -100,15 +100,15 @@ kubelet remove ns/a >/dev/null
 
 section back to the network driver
 must bind "$other" vfio-pci
-check "a second VF of the root port has a group of its own" kubelet wait net/dpdk 2 10
+check "a second VF of the root port has a group of its own" kubelet wait net/dpdk 2 90
 must bind "$vf"
-check "a VF that has its network driver again is withdrawn" kubelet wait net/dpdk 1 10
+check "a VF that has its network driver again is withdrawn" kubelet wait net/dpdk 1 90
 t_eq "that one and no other" "$other" "$(healthy net/dpdk)"
-check "it has its netdev again" wait_for 10 pci_netdev "$vf"
+check "it has its netdev again" wait_for 60 pci_netdev "$vf"
 must bind "$vf" vfio-pci
-check "and is offered again" kubelet wait net/dpdk 2 10
+check "and is offered again" kubelet wait net/dpdk 2 90
 echo 0 >$pci_dir/$PF1/sriov_numvfs
-check "VFs that are removed under vfio-pci are withdrawn" kubelet wait net/dpdk 0 10
+check "VFs that are removed under vfio-pci are withdrawn" kubelet wait net/dpdk 0 90
 kill $agent
 wait $agent
 t_eq "SIGTERM ends the agent with code 0" 0 $?

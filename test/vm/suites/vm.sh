@@ -36,7 +36,7 @@ vm_run -- bash -c 'echo c >/proc/sysrq-trigger; sleep 10'
 t_eq "a guest that panics ends with 125" 125 "$code"
 t_match "and the kernel's last words are shown" "sysrq triggered crash" "$err"
 
-"$vm_dir/vm" run -- sleep 60 & first=$!
+"$vm_dir/vm" run -- sleep 250 & first=$!
 "$vm_dir/vm" run -- bash -c 'exit 5' & second=$!
 code=0
 wait $second || code=$?
