@@ -177,7 +177,7 @@ Outcome<SriovConf> read_sriov_conf(const Json& config, const cnispec::CniArgs& a
   conf.settings.vf.link_state = *link_state;
   conf.settings.mtu = *mtu;
   for (auto key : kOtherKeys) object.value(key);
-  conf.unknown_keys = object.unknown_keys();
+  for (auto& unknown : object.unknown_keys()) conf.unknown_keys.push_back(std::move(unknown.path));
   return conf;
 }
 

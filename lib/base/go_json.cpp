@@ -75,7 +75,7 @@ void Object::error(std::string_view key, std::string_view message) {
 }
 
 const Json* Object::find(std::string_view key) {
-  asked_.push_back(to_lower(key));
+  asked_.emplace_back(key);
   const Json* found = nullptr;
   if (!object_.is_object()) return found;
   for (auto it = object_.begin(); it != object_.end(); ++it) {
@@ -152,13 +152,14 @@ std::optional<Object> Object::object(std::string_view key) {
   return std::nullopt;
 }
 
-std::vector<Path> Object::unknown_keys() const {
-  std::vector<Path> unknown;
+std::vector<UnknownKey> Object::unknown_keys() const {
+  std::vector<UnknownKey> unknown;
   if (!object_.is_object()) return unknown;
   for (auto it = object_.begin(); it != object_.end(); ++it) {
-    if (std::find(asked_.begin(), asked_.end(), to_lower(it.key())) == asked_.end()) {
-      unknown.push_back(path_of(it.key()));
-    }
+    const bool known = std::any_of(asked_.begin(), asked_.end(), [&](const std::string& asked) {
+      return equal_ignoring_case(asked, it.key());
+    });
+    if (!known) unknown.push_back({path_of(it.key()), nearest(it.key(), asked_)});
   }
   return unknown;
 }

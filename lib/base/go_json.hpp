@@ -22,6 +22,12 @@ using Path = std::string;
 // Parses text strictly (trailing text is an error); decode errors name line and column.
 Result<nlohmann::ordered_json> parse(std::string_view text);
 
+struct UnknownKey {
+  Path path;
+  std::string meant;  // the key asked for that differs from it by a slip or two; empty: none does
+  friend bool operator==(const UnknownKey&, const UnknownKey&) = default;
+};
+
 // One JSON object seen as a struct. Getters return nothing when the key is missing or null; a
 // wrong type is put into `errors` (with its path and what was expected) and reads as missing.
 // The JSON value must outlive it.
@@ -41,8 +47,8 @@ class Object {
 
   [[nodiscard]] Path path_of(std::string_view key) const;
   void error(std::string_view key, std::string_view message);
-  // The keys nothing asked for, with their paths.
-  [[nodiscard]] std::vector<Path> unknown_keys() const;
+  // The keys nothing asked for.
+  [[nodiscard]] std::vector<UnknownKey> unknown_keys() const;
 
  private:
   const nlohmann::ordered_json* find(std::string_view key);

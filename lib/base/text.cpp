@@ -1,10 +1,26 @@
 #include "base/text.hpp"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 namespace railhead {
 namespace {
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+// How many letters must be added, left out or changed to make one of the other (Levenshtein).
+size_t edits_between(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);  // of a's first i letters, to b's first j
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t changed = diagonal + (lower(a[i]) == lower(b[j]) ? 0 : 1);
+      diagonal = std::exchange(row[j + 1], std::min({changed, row[j] + 1, row[j + 1] + 1}));
+    }
+  }
+  return row.back();
+}
 }  // namespace
 
 std::string_view trim(std::string_view text) {
@@ -42,6 +58,22 @@ std::string join(const std::vector<std::string>& parts, std::string_view between
     result += part;
   }
   return result;
+}
+
+std::string nearest(std::string_view text, const std::vector<std::string>& words) {
+  const size_t most = std::min<size_t>(2, text.size() / 3);
+  std::string_view best;
+  size_t fewest = most + 1;
+  for (const auto& word : words) {
+    // Looked at only where it can be near: `text` may be of any length.
+    if (word.size() > text.size() + most || text.size() > word.size() + most) continue;
+    const size_t edits = edits_between(text, word);
+    if (edits < fewest) {
+      fewest = edits;
+      best = word;
+    }
+  }
+  return std::string(best);
 }
 
 std::string go_quoted(std::string_view text) {

@@ -13,6 +13,9 @@ std::vector<std::string_view> split(std::string_view text, char at);  // "" -> {
 std::string to_lower(std::string_view text);                          // ASCII only
 bool equal_ignoring_case(std::string_view a, std::string_view b);     // ASCII only
 std::string join(const std::vector<std::string>& parts, std::string_view between);
+// The one of `words` that differs least from `text`, ASCII case aside: what a typing error was
+// meant to be. Empty when each differs by more than two letters, or by more than a third of them.
+std::string nearest(std::string_view text, const std::vector<std::string>& words);
 
 // As Go's %q prints it, for messages that existing programs' users know: in quotes, with '"' and
 // '\' escaped.

@@ -51,6 +51,9 @@ std::optional<Daemon::TimePoint> earliest(std::optional<Daemon::TimePoint> a,
 
 int serve(const Options& options, const host::Host& host, const OpenEvents& open_events,
           Logger& log) {
+  if (!options.log_dir.empty()) {
+    log.warning("--log-dir is not used: logs go to the standard error", {{"dir", options.log_dir}});
+  }
   auto signals = Signals::open();
   if (!signals) {
     log.error("cannot hear signals", {{"error", signals.error().message}});

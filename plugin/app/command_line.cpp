@@ -52,6 +52,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option_function<std::string>(
       "--log-level", [&](const std::string& text) { options.log_level = log_level_of(text); },
       "debug, info, warning or error");
+  app.add_option("--log-dir", options.log_dir,
+                 "Taken and not used, for arguments written for sriov-network-device-plugin");
   app.add_flag_callback(
       "--log-json", [&] { options.log_format = Logger::Format::json; }, "Log lines as JSON");
   app.add_option_function<std::string>(

@@ -33,7 +33,7 @@ int check_config(const Options& options) {
 }
 
 int explain(const Options& options, const host::Host& host, Logger& log) {
-  const auto parsed = read_config({options.config_file}, options.resource_prefix);
+  const auto parsed = read_config(options);
   if (!parsed.errors.empty()) {
     write(findings(parsed));
     return 1;

@@ -22,7 +22,11 @@ config::Parsed read_config(const std::vector<std::string>& paths, std::string_vi
 }
 
 config::Parsed read_config(const Options& options) {
-  return read_config({options.config_file}, options.resource_prefix);
+  auto parsed = read_config({options.config_file}, options.resource_prefix);
+  for (auto& error : parsed.errors) {
+    if (error.code == ErrorCode::not_found) error.message += "; --config-file says where to look";
+  }
+  return parsed;
 }
 
 std::optional<Options> with_topology(Options options, Logger& log) {

@@ -34,6 +34,8 @@ struct Options {
   std::string svg_file;       // topology: where the drawing goes, "-" for the standard output
   std::optional<http::Address> listen;  // for HTTP; absent: nowhere
   bool all_counters = false;            // of RDMA devices that no pod holds, too
+  // As sriov-network-device-plugin's DaemonSet gives it; not used, logs go to the standard error.
+  std::string log_dir;
   LogLevel log_level = LogLevel::info;
   Logger::Format log_format = Logger::Format::text;
 };

@@ -26,11 +26,20 @@ void read_top(const Json& json, Draft& draft) {
     return draft.error("the configuration",
                        fmt::format("expected {}, got {}", kExpected, json.type_name()));
   }
+  if (json.contains("apiVersion") && json.contains("kind")) {
+    return draft.error(
+        "the configuration",
+        fmt::format("is a Kubernetes manifest; expected what stands under its data: {}",
+                    kExpected));
+  }
   Object top(json, "", draft.parsed.errors);
   bool any = false;
   for (const auto& list : kLists) {
     any |= top.value(list.key) != nullptr;
     const auto items = draft.items(top, list.key, "resources");
+    if (const Json* value = top.value(list.key); value && value->is_array() && items.empty()) {
+      draft.warning(fmt::format("{}: is empty; it offers no resource", list.key));
+    }
     for (size_t i = 0; i < items.size(); ++i) {
       list.read_item(*items[i], fmt::format("{}[{}]", list.key, i), draft);
     }

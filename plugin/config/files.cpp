@@ -29,9 +29,10 @@ Result<std::vector<Source>> read_sources(const std::string& path) {
   std::vector<Source> sources;
   for (const auto& name : *names) {
     if (!counts(name)) continue;
-    auto text = host::read_file(path + '/' + name);
+    auto file = fmt::format("{}/{}", path, name);
+    auto text = host::read_file(file);
     if (!text) return pass(text);
-    sources.push_back({path + '/' + name, std::move(*text)});
+    sources.push_back({std::move(file), std::move(*text)});
   }
   if (sources.empty()) {
     return fail(ErrorCode::not_found, "{}: no *.json, *.yaml or *.yml in this folder", path);

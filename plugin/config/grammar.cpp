@@ -27,7 +27,7 @@ std::vector<const Json*> Draft::items(Object& object, const char* key, std::stri
 }
 
 std::optional<uint32_t> Draft::number(Object& object, const char* key, uint32_t least,
-                                      uint32_t most) {
+                                      uint32_t most) const {
   const Json* value = object.value(key);
   if (!value) return std::nullopt;
   std::optional<uint32_t> number;
@@ -42,7 +42,7 @@ std::optional<uint32_t> Draft::number(Object& object, const char* key, uint32_t 
   return std::nullopt;
 }
 
-void Draft::read_name(Object& object, std::string_view prefix_of_others, Resource& resource) {
+void Draft::read_name(Object& object, std::string_view prefix_of_others, Resource& resource) const {
   const size_t errors_before = parsed.errors.size();
   const auto name = object.string("resourceName");
   const auto prefix = object.string("resourcePrefix");
@@ -64,11 +64,14 @@ void Draft::add(Resource resource, std::string path) {
 }
 
 void report_unknown_keys(const Object& object, Grammar grammar, Draft& draft) {
-  for (const auto& path : object.unknown_keys()) {
+  for (const auto& [path, meant] : object.unknown_keys()) {
+    const auto hint = meant.empty() ? "" : fmt::format("; is {} meant?", meant);
     if (grammar == Grammar::pools) {
-      draft.error(path, "unknown key; docs/configuration.md names those of pools");
+      draft.error(
+          path, fmt::format("unknown key{}",
+                            meant.empty() ? "; docs/configuration.md names those of pools" : hint));
     } else {
-      draft.warning(fmt::format("{}: unknown key, ignored", path));
+      draft.warning(fmt::format("{}: unknown key, ignored{}", path, hint));
     }
   }
 }

@@ -29,9 +29,9 @@ struct Draft {
                                                std::string_view of_what);
   // Nothing when it is missing, or out of these bounds, which is an error.
   [[nodiscard]] std::optional<uint32_t> number(Object& object, const char* key, uint32_t least,
-                                               uint32_t most);
+                                               uint32_t most) const;
   // resourceName and resourcePrefix.
-  void read_name(Object& object, std::string_view default_prefix, Resource& resource);
+  void read_name(Object& object, std::string_view default_prefix, Resource& resource) const;
   void add(Resource resource, std::string path);
 };
 

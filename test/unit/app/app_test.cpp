@@ -1,4 +1,5 @@
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "host/files.hpp"
 #include "plugin/app/command_line.hpp"
@@ -8,6 +9,8 @@
 
 namespace railhead::test {
 namespace {
+
+using Catch::Matchers::ContainsSubstring;
 
 std::variant<app::Options, app::Exit> parse(std::vector<const char*> arguments) {
   arguments.insert(arguments.begin(), "railhead-agent");
@@ -39,6 +42,22 @@ TEST_CASE("log levels are names, or a verbosity") {
   CHECK(options({"--log-level=warning"}).log_level == LogLevel::warning);
   CHECK(options({"--log-level=10"}).log_level == LogLevel::debug);
   CHECK(exit_code({"--log-level=loud"}) == 1);
+}
+
+TEST_CASE("the arguments of sriov-network-device-plugin's DaemonSet are taken") {
+  const auto parsed = options({"--log-dir=sriovdp", "--log-level=10", "--resource-prefix=p.io",
+                               "--config-file=/etc/pcidp/config.json", "--use-cdi"});
+  CHECK(parsed.command == app::Command::serve);
+  CHECK(parsed.log_dir == "sriovdp");
+}
+
+TEST_CASE("where no configuration is, the flag that names another place is told") {
+  app::Options options;
+  options.config_file = "/nowhere/config.json";
+  const auto parsed = app::read_config(options);
+  REQUIRE(parsed.errors.size() == 1);
+  CHECK_THAT(parsed.errors[0].message,
+             ContainsSubstring("/nowhere/config.json") && ContainsSubstring("--config-file"));
 }
 
 TEST_CASE("the GPU predicate is settable, and options may follow a subcommand") {

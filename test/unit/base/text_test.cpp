@@ -61,7 +61,28 @@ TEST_CASE("JSON keys match as Go matches them: any case, last duplicate, null is
   CHECK_FALSE(object.integer("mtu"));
   REQUIRE(errors.size() == 1);
   CHECK(errors[0].message == "conf.mtu: expected a whole number, got string");
-  CHECK(object.unknown_keys() == std::vector<std::string>{"conf.odd"});
+  CHECK(object.unknown_keys() == std::vector<go_json::UnknownKey>{{"conf.odd", ""}});
+}
+
+TEST_CASE("an unknown key that looks like a typing error comes with the key that was meant") {
+  std::vector<Error> errors;
+  auto json = *go_json::parse(R"({"pfName":1,"ROOTDevice":1,"mac":1})");
+  go_json::Object object(json, "", errors);
+  for (auto key : {"pfNames", "rootDevices", "mtu"}) object.value(key);
+  CHECK(object.unknown_keys() == std::vector<go_json::UnknownKey>{{"pfName", "pfNames"},
+                                                                  {"ROOTDevice", "rootDevices"},
+                                                                  {"mac", ""}});
+}
+
+TEST_CASE("the word that was meant differs by few letters, in any case") {
+  const std::vector<std::string> words = {"vlan", "vlanQoS", "linkTypes", "drivers"};
+  CHECK(nearest("vlann", words) == "vlan");
+  CHECK(nearest("VLAN_QOS", words) == "vlanQoS");
+  CHECK(nearest("linktype", words) == "linkTypes");
+  CHECK(nearest("dirvers", words) == "drivers");
+  CHECK(nearest("driver_name", words).empty());
+  CHECK(nearest("", words).empty());
+  CHECK(nearest(std::string(1 << 20, 'x'), words).empty());
 }
 
 TEST_CASE("A JSON error names line and column") {

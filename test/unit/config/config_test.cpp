@@ -192,12 +192,26 @@ TEST_CASE("names that kubelet would refuse are errors") {
                       "resourceName"));
 }
 
+TEST_CASE("a list without a resource is warned of") {
+  const auto parsed = parse(R"({"resourceList": []})", "p.io");
+  CHECK(parsed.errors.empty());
+  CHECK(contains_text(parsed.warnings, "resourceList: is empty"));
+}
+
+TEST_CASE("a Kubernetes manifest in place of its data is told so") {
+  const auto parsed =
+      parse("apiVersion: v1\nkind: ConfigMap\ndata:\n  config.yaml: |\n    pools: []\n", "p.io");
+  REQUIRE(parsed.errors.size() == 1);
+  CHECK(parsed.errors[0].message.find("is a Kubernetes manifest") != std::string::npos);
+}
+
 TEST_CASE("unknown keys are ignored with a warning that names them") {
   const auto parsed = parse(
       R"({"resourceList":[{"resourceName":"x","selectors":{"vendor":["15b3"]},"extra":1}],"v":2})",
       "example.com");
   CHECK(parsed.errors.empty());
-  CHECK(contains_text(parsed.warnings, "resourceList[0].selectors.vendor: unknown key"));
+  CHECK(contains_text(parsed.warnings,
+                      "resourceList[0].selectors.vendor: unknown key, ignored; is vendors meant?"));
   CHECK(contains_text(parsed.warnings, "resourceList[0].extra: unknown key"));
   CHECK(contains_text(parsed.warnings, "v: unknown key"));
 }
