@@ -120,7 +120,7 @@ Result<host::VfAttributes> LinuxLinks::vf(uint32_t pf_index, uint32_t vf) {
   auto done = socket_.exchange(get_link_with_vfs(pf_index), [&](const Message& m) -> Result<void> {
     auto decoded = decode_vf(m, vf);
     if (!decoded) return pass(decoded);
-    found = std::move(*decoded);
+    found = *decoded;
     return {};
   });
   if (!done) return pass(done, who);

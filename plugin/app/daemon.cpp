@@ -92,7 +92,7 @@ Result<void> Daemon::begin() {
   for (const auto& [name, pool] : pools_) services.push_back(pool.get());
   kubelet::KubeletSession::Options session;
   session.kubelet_dir = options_.kubelet_dir;
-  auto started = kubelet::KubeletSession::start(session, std::move(services), log_);
+  auto started = kubelet::KubeletSession::start(session, services, log_);
   if (!started) return pass(started, "cannot serve kubelet");
   session_ = std::move(*started);
   return {};

@@ -244,9 +244,8 @@ bool KubeletSession::takes_turns(std::chrono::milliseconds limit) {
 }
 void KubeletSession::stop() { impl_->stop(); }
 
-Result<std::unique_ptr<KubeletSession>> KubeletSession::start(Options options,
-                                                              std::vector<PoolService*> pools,
-                                                              Logger& logger) {
+Result<std::unique_ptr<KubeletSession>> KubeletSession::start(
+    Options options, const std::vector<PoolService*>& pools, Logger& logger) {
   if (options.instance.empty()) options.instance = fmt::format("{:08x}", std::random_device()());
   if (!is_valid_instance(options.instance)) {
     return fail(ErrorCode::invalid_argument,

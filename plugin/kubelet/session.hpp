@@ -33,7 +33,7 @@ class KubeletSession {
   // that are not removed before) and the logger outlive the session. Errors: not_found (no
   // kubelet_dir), invalid_argument (instance), io (no inotify, a socket that cannot be made).
   [[nodiscard]] static Result<std::unique_ptr<KubeletSession>> start(
-      Options options, std::vector<PoolService*> pools, Logger& logger);
+      Options options, const std::vector<PoolService*>& pools, Logger& logger);
 
   ~KubeletSession();  // stops
   KubeletSession(const KubeletSession&) = delete;

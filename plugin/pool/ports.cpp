@@ -43,6 +43,7 @@ Ports::Ports(const std::vector<Offer>& offers, const std::vector<bool>& availabl
     }
   }
   std::vector<const device::PciFunction*> functions;
+  functions.reserve(by_function.size());
   for (const auto& [function, port] : by_function) functions.push_back(function);
   std::map<const device::PciFunction*, size_t> place;
   for (const size_t i : device::rail_order(functions, gpus_of(inventory))) {

@@ -44,6 +44,7 @@ std::vector<Group> group(const Inventory& inventory) {
     place->functions.push_back(&function);
   }
   std::vector<Group> groups;
+  groups.reserve(nodes.size());
   for (auto& [key, node] : nodes) groups.push_back(std::move(node));
   return groups;
 }
