@@ -56,7 +56,7 @@ Daemon::Daemon(const Options& options, const host::Host& host, host::Events& eve
       config_watch_(std::move(config_watch)),
       records_watch_(std::move(records_watch)),
       epoll_(std::move(epoll)),
-      gpus_(options.kubelet_dir + "/pod-resources/kubelet.sock", host.roots.proc) {}
+      gpus_(options.kubelet_dir, host.roots.proc) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Options& options, const host::Host& host,
                                               host::Events& events, metrics::Metrics& metrics,

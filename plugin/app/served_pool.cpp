@@ -25,7 +25,7 @@ bool ServedPool::prefers(const config::Resource& resource) {
 }
 
 ServedPool::ServedPool(PoolView view, pool::Places places, std::optional<pool::CdiOptions> cdi,
-                       PodGpus& gpus, metrics::Metrics& metrics, Logger& log)
+                       const PodGpus& gpus, metrics::Metrics& metrics, Logger& log)
     : resource_name_(view.pool.resource.full_name()),
       has_preference_(prefers(view.pool.resource)),
       places_(std::move(places)),
@@ -126,7 +126,7 @@ Result<kubelet::ContainerAllocation> ServedPool::give(const std::vector<std::str
 
 Result<std::vector<std::string>> ServedPool::preferred(const kubelet::PreferenceRequest& request) {
   const auto view = this->view();
-  const auto gpus = gpus_.look(resource_name_, request.must_include, *view->inventory);
+  const auto gpus = gpus_.look(*view->inventory);
   auto choice =
       pool::prefer(view->pool, *view->inventory,
                    {request.available, request.must_include, request.size}, gpus.of_pod, gpus.free);

@@ -27,8 +27,8 @@ class ServedPool final : public kubelet::PoolService {
   using TimePoint = std::chrono::steady_clock::time_point;
 
   // `gpus`, `metrics` and `log` outlive it. Without `cdi` containers get device nodes.
-  ServedPool(PoolView view, pool::Places places, std::optional<pool::CdiOptions> cdi, PodGpus& gpus,
-             metrics::Metrics& metrics, Logger& log);
+  ServedPool(PoolView view, pool::Places places, std::optional<pool::CdiOptions> cdi,
+             const PodGpus& gpus, metrics::Metrics& metrics, Logger& log);
 
   // Whether kubelet is to be told anew. `event`: what led to the look, if it was one.
   [[nodiscard]] bool show(PoolView view, std::optional<TimePoint> event);
@@ -61,7 +61,7 @@ class ServedPool final : public kubelet::PoolService {
   const pool::Places places_;
   const std::optional<pool::CdiOptions> cdi_;
   std::unique_ptr<pool::CdiSpec> cdi_spec_;  // with cdi_
-  PodGpus& gpus_;
+  const PodGpus& gpus_;
   metrics::Metrics& metrics_;
   Logger& log_;
   std::atomic<bool> watched_ = false;

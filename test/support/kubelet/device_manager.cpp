@@ -7,6 +7,7 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
+#include <nlohmann/json.hpp>
 
 #include "proto/deviceplugin.grpc.pb.h"
 #include "test/support/kubelet/plugin_channel.hpp"
@@ -216,25 +217,62 @@ Result<std::vector<std::string>> DeviceManager::free_devices(const std::string& 
 
 Result<FakeAllocation> DeviceManager::allocate(const std::string& pod, const std::string& container,
                                                const std::string& resource, size_t count) {
+  auto taken = allocate(pod, container, {{resource, count}});
+  if (!taken) return pass(taken);
+  return std::move(taken->front());
+}
+
+Result<FakeAllocation> DeviceManager::allocate(const std::string& pod, const std::string& container,
+                                               const std::string& resource,
+                                               const std::vector<std::string>& ids) {
+  auto taken = take(pod, container, resource, ids);
+  if (taken) finish_container();
+  return taken;
+}
+
+Result<std::vector<FakeAllocation>> DeviceManager::allocate(
+    const std::string& pod, const std::string& container,
+    const std::vector<FakeRequest>& requests) {
+  std::vector<FakeAllocation> all;
+  for (const auto& request : requests) {
+    auto taken = take(pod, container, request);
+    if (!taken) {
+      if (!all.empty()) remove_pod(pod);
+      return pass(taken);
+    }
+    all.push_back(std::move(*taken));
+  }
+  finish_container();
+  return all;
+}
+
+// Only now is what the container has in the checkpoint.
+void DeviceManager::finish_container() {
+  const std::lock_guard lock(mutex_);
+  write_checkpoint();
+}
+
+Result<FakeAllocation> DeviceManager::take(const std::string& pod, const std::string& container,
+                                           const FakeRequest& request) {
   const auto [pod_namespace, name] = split_pod(pod);
   {
     const std::lock_guard lock(mutex_);
     for (const auto& allocation : state_.allocations) {
       // A container that starts again keeps its devices, and the plugin is not asked.
       if (allocation.pod_namespace == pod_namespace && allocation.pod == name &&
-          allocation.container == container && allocation.resource == resource) {
+          allocation.container == container && allocation.resource == request.resource) {
         return allocation;
       }
     }
   }
-  auto ids = choose(resource, count);
+  auto ids = choose(request.resource, request.count);
   if (!ids) return pass(ids);
-  return allocate(pod, container, resource, *ids);
+  return take(pod, container, request.resource, *ids);
 }
 
-Result<FakeAllocation> DeviceManager::allocate(const std::string& pod, const std::string& container,
-                                               const std::string& resource,
-                                               const std::vector<std::string>& ids) {
+Result<FakeAllocation> DeviceManager::take(const std::string& pod, const std::string& container,
+                                           const std::string& resource,
+                                           const std::vector<std::string>& ids) {
   FakeAllocation allocation;
   std::tie(allocation.pod_namespace, allocation.pod) = split_pod(pod);
   allocation.container = container;
@@ -261,7 +299,6 @@ Result<FakeAllocation> DeviceManager::allocate(const std::string& pod, const std
   allocation.response = std::move(*response);
   const std::lock_guard lock(mutex_);
   state_.allocations.push_back(allocation);
-  write_checkpoint();
   changed_.notify_all();
   return allocation;
 }
@@ -310,9 +347,34 @@ bool DeviceManager::wait(std::chrono::milliseconds limit,
 
 // Written as kubelet does, beside and then renamed: whoever watches the folder sees it.
 void DeviceManager::write_checkpoint() {
+  auto entries = nlohmann::json::array();
+  for (const auto& allocation : state_.allocations) {
+    std::map<std::string, std::vector<std::string>> by_numa_node;
+    for (const auto& device : allocation.devices) {
+      for (const auto node : device.numa_nodes) {
+        by_numa_node[std::to_string(node)].push_back(device.id);
+      }
+      if (device.numa_nodes.empty()) by_numa_node["-1"].push_back(device.id);
+    }
+    entries.push_back({{"PodUID", allocation.pod_namespace + '.' + allocation.pod},
+                       {"ContainerName", allocation.container},
+                       {"ResourceName", allocation.resource},
+                       {"DeviceIDs", by_numa_node},
+                       {"AllocResp", ""}});
+  }
+  auto registered = nlohmann::json::object();
+  for (const auto& [name, resource] : state_.resources) {
+    registered[name] = nlohmann::json::array();
+    for (const auto& [id, device] : resource.devices) {
+      if (device.healthy) registered[name].push_back(id);
+    }
+  }
+  const nlohmann::json checkpoint = {
+      {"Data", {{"PodDeviceEntries", entries}, {"RegisteredDevices", registered}}},
+      {"Checksum", 0}};
   const std::filesystem::path folder = options_.checkpoint_dir;
   const auto beside = folder / fmt::format(".{}", 100'000'000 + ++checkpoints_);
-  std::ofstream(beside) << state_.allocations.size() << '\n';
+  std::ofstream(beside) << checkpoint.dump();
   std::error_code failed;  // of no consequence to anybody
   std::filesystem::rename(beside, folder / "kubelet_internal_checkpoint", failed);
 }

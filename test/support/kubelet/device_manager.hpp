@@ -41,6 +41,11 @@ struct FakeAllocation {
   v1beta1::ContainerAllocateResponse response;
 };
 
+struct FakeRequest {
+  std::string resource;
+  size_t count = 1;
+};
+
 struct FakeKubeletState {
   std::map<std::string, FakeResource> resources;
   std::vector<std::string> refusals;  // what refused plugins were told
@@ -81,6 +86,11 @@ class DeviceManager {
                                                 const std::string& container,
                                                 const std::string& resource,
                                                 const std::vector<std::string>& ids);
+  // A container with several resources, which are taken in this order; the checkpoint is written
+  // after the last. A pod that is refused at a later one than the first keeps nothing.
+  [[nodiscard]] Result<std::vector<FakeAllocation>> allocate(
+      const std::string& pod, const std::string& container,
+      const std::vector<FakeRequest>& requests);
   void remove_pod(const std::string& pod);
 
   void note_refusal(const std::string& message);
@@ -95,6 +105,11 @@ class DeviceManager {
   void mark_unhealthy(const std::string& resource);
   Result<std::vector<std::string>> free_devices(const std::string& resource, size_t count);
   Result<std::vector<std::string>> choose(const std::string& resource, size_t count);
+  Result<FakeAllocation> take(const std::string& pod, const std::string& container,
+                              const FakeRequest& request);
+  Result<FakeAllocation> take(const std::string& pod, const std::string& container,
+                              const std::string& resource, const std::vector<std::string>& ids);
+  void finish_container();
   Result<v1beta1::ContainerAllocateResponse> call_allocate(Endpoint& endpoint,
                                                            const std::vector<std::string>& ids);
   void write_checkpoint();

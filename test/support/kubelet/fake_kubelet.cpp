@@ -153,6 +153,12 @@ Result<FakeAllocation> FakeKubelet::allocate(const std::string& pod, const std::
   return devices_.allocate(pod, container, resource, ids);
 }
 
+Result<std::vector<FakeAllocation>> FakeKubelet::allocate(
+    const std::string& pod, const std::string& container,
+    const std::vector<FakeRequest>& requests) {
+  return devices_.allocate(pod, container, requests);
+}
+
 void FakeKubelet::remove_pod(const std::string& pod) { devices_.remove_pod(pod); }
 FakeKubeletState FakeKubelet::state() const { return devices_.state(); }
 

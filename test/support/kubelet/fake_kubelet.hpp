@@ -48,13 +48,16 @@ class FakeKubelet {
                                                 const std::string& container,
                                                 const std::string& resource,
                                                 const std::vector<std::string>& ids);
+  [[nodiscard]] Result<std::vector<FakeAllocation>> allocate(
+      const std::string& pod, const std::string& container,
+      const std::vector<FakeRequest>& requests);
   void remove_pod(const std::string& pod);
 
   [[nodiscard]] FakeKubeletState state() const;
   bool wait(std::chrono::milliseconds limit,
             const std::function<bool(const FakeKubeletState&)>& condition) const;
-  // Until the resource was listed and exactly so many of its devices are healthy: zero is not what an
-  // unknown resource has.
+  // Until the resource was listed and exactly so many of its devices are healthy: zero is not what
+  // an unknown resource has.
   bool wait_for_healthy(const std::string& resource, size_t count,
                         std::chrono::milliseconds limit = std::chrono::seconds(10)) const;
 

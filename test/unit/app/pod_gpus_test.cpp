@@ -10,6 +10,9 @@
 namespace railhead::test {
 namespace {
 
+using kubelet::SavedContainer;
+using Saved = std::optional<std::vector<SavedContainer>>;
+
 PciAddress gpu(unsigned n) { return *PciAddress::parse(fmt::format("0000:{:02x}:00.0", 0x60 + n)); }
 std::string uuid(unsigned n) { return fmt::format("GPU-0000000{}-aaaa", n); }
 
@@ -27,76 +30,87 @@ struct GpuNode {
     }
     inventory.emplace(std::move(functions), std::nullopt, std::vector<std::string>{});
   }
-  app::PodGpus::Answer judge(const std::vector<kubelet::PodDevices>& pods,
-                             const std::vector<std::string>& must_include = {}) {
-    return gpus.judge(pods, "rdma/vf", must_include, *inventory);
+  app::PodGpus::Answer judge(const std::vector<kubelet::PodDevices>& listed,
+                             const Saved& saved) const {
+    return app::PodGpus::judge(listed, saved, device::GpuIds(*inventory, folder.path()),
+                               *inventory);
   }
   TemporaryFolder folder;
   std::optional<device::Inventory> inventory;
-  app::PodGpus gpus{"/nonexistent", folder.path()};
 };
 
-kubelet::PodDevices with_gpus(const std::string& pod, std::vector<std::string> ids) {
-  return {"ns", pod, "main", "nvidia.com/gpu", std::move(ids)};
+kubelet::PodDevices with_gpus(const std::string& pod, std::vector<std::string> ids,
+                              const std::string& container = "main") {
+  return {"ns", pod, container, "nvidia.com/gpu", std::move(ids)};
 }
-kubelet::PodDevices with_vf(const std::string& pod) {
-  return {"ns", pod, "main", "rdma/vf", {"0000:11:00.0"}};
+kubelet::PodDevices with_vf(const std::string& pod, const std::string& id) {
+  return {"ns", pod, "main", "rdma/vf", {id}};
+}
+SavedContainer saved_gpus(std::set<std::string> ids, const std::string& container = "main") {
+  return {container, {{"nvidia.com/gpu", std::move(ids)}}};
+}
+SavedContainer saved_both(std::set<std::string> ids, const std::string& vf) {
+  return {"main", {{"nvidia.com/gpu", std::move(ids)}, {"rdma/vf", {vf}}}};
 }
 
 }  // namespace
 
-TEST_CASE("The container that holds GPUs and not yet the resource is the one that is asked for") {
-  GpuNode node;
-  const auto answer = node.judge(
-      {with_gpus("old", {uuid(0)}), with_vf("old"), with_gpus("new", {uuid(2), uuid(3)})});
-  CHECK(answer.pod == "ns/new");
-  CHECK(answer.of_pod == std::vector{gpu(2), gpu(3)});
-  CHECK(answer.free == std::vector{gpu(1)});
+TEST_CASE("The container that is listed and not yet saved is the one that is asked for") {
+  const GpuNode node;
+  const auto answer = node.judge({with_gpus("old", {uuid(0)}), with_vf("old", "0000:11:00.0"),
+                                  with_gpus("new", {uuid(2), uuid(3)})},
+                                 Saved{{saved_both({uuid(0)}, "0000:11:00.0")}});
+  CHECK(answer == app::PodGpus::Answer{"ns/new", {gpu(2), gpu(3)}, {gpu(1)}});
 }
 
-TEST_CASE("A pod without GPUs, or whose GPUs come later, is not known") {
-  GpuNode node;
-  const auto answer = node.judge({with_gpus("old", {uuid(0)}), with_vf("old")});
-  CHECK(answer.pod.empty());
-  CHECK(answer.of_pod.empty());
-  CHECK(answer.free.size() == 3);
-}
-
-TEST_CASE("A pod that uses GPUs only is in nobody's way from the second question on") {
-  GpuNode node;
+TEST_CASE("A pod that uses GPUs only is never taken for whoever asks") {
+  const GpuNode node;
   const auto inference = with_gpus("inference", {uuid(0)});
-  CHECK(node.judge({inference, with_gpus("a", {uuid(1)})}).pod.empty());  // which of the two?
-  CHECK(node.judge({inference, with_gpus("a", {uuid(1)}), with_vf("a"), with_gpus("b", {uuid(2)})})
-            .pod == "ns/b");
+  const Saved saved{{saved_gpus({uuid(0)})}};
+  CHECK(node.judge({inference}, saved) == app::PodGpus::Answer{"", {}, {gpu(1), gpu(2), gpu(3)}});
+  CHECK(node.judge({inference, with_gpus("a", {uuid(1)})}, saved).pod == "ns/a");
 }
 
-TEST_CASE("A pod that uses GPUs only is taken for whoever asks once at most") {
-  GpuNode node;
-  const auto inference = with_gpus("inference", {uuid(0)});
-  CHECK(node.judge({inference}).pod == "ns/inference");       // of a pod whose GPUs come later
-  const auto answer = node.judge({inference, with_vf("a")});  // and of the next such one
+TEST_CASE("Of several containers of a pod only the unfinished one's GPUs count") {
+  const GpuNode node;
+  const auto answer = node.judge({with_gpus("a", {uuid(0)}, "c1"), with_gpus("a", {uuid(1)}, "c2")},
+                                 Saved{{saved_gpus({uuid(0)}, "c1")}});
+  CHECK(answer == app::PodGpus::Answer{"ns/a", {gpu(1)}, {gpu(2), gpu(3)}});
+}
+
+TEST_CASE("A pod is known though one before it had the same names and GPUs and is still saved") {
+  const GpuNode node;
+  CHECK(
+      node.judge({with_gpus("a", {uuid(0)})}, Saved{{saved_both({uuid(0)}, "0000:11:00.0")}}).pod ==
+      "ns/a");
+}
+
+TEST_CASE("Unfinished containers of two pods leave the pod unknown, those of one pod do not") {
+  const GpuNode node;
+  const Saved nothing{std::in_place};
+  const auto two = node.judge({with_gpus("a", {uuid(0)}), with_gpus("b", {uuid(1)})}, nothing);
+  CHECK(two == app::PodGpus::Answer{"", {}, {gpu(2), gpu(3)}});
+  const auto one =
+      node.judge({with_gpus("a", {uuid(0)}, "c1"), with_gpus("a", {uuid(1)}, "c2")}, nothing);
+  CHECK(one == app::PodGpus::Answer{"ns/a", {gpu(0), gpu(1)}, {gpu(2), gpu(3)}});
+}
+
+TEST_CASE("Without kubelet's checkpoint no pod is known, and held GPUs are still not free") {
+  const GpuNode node;
+  CHECK(node.judge({with_gpus("a", {uuid(0)})}, std::nullopt) ==
+        app::PodGpus::Answer{"", {}, {gpu(1), gpu(2), gpu(3)}});
+}
+
+TEST_CASE(
+    "A container whose GPUs are not known by their ids is not known, and they count as free") {
+  const GpuNode node;
+  const auto answer = node.judge({with_gpus("a", {"MIG-1234", "0"})}, Saved{std::in_place});
   CHECK(answer.pod.empty());
-  CHECK(answer.of_pod.empty());
-}
-
-TEST_CASE("A pod that was asked for and still has no device is not known when asked for again") {
-  GpuNode node;
-  CHECK(node.judge({with_gpus("a", {uuid(1)})}).pod == "ns/a");
-  CHECK(node.judge({with_gpus("a", {uuid(1)})}).pod.empty());
-}
-
-TEST_CASE("Devices of an init container that are used again name the pod") {
-  GpuNode node;
-  auto init = with_vf("a");
-  init.container = "init";
-  const auto answer = node.judge(
-      {with_gpus("inference", {uuid(0)}), init, with_gpus("a", {uuid(1)})}, {"0000:11:00.0"});
-  CHECK(answer.pod == "ns/a");
-  CHECK(answer.of_pod == std::vector{gpu(1)});
+  CHECK(answer.free.size() == 4);
 }
 
 TEST_CASE("GPUs are known by UUID, by a share of one, and by PCI address; a VF's address is none") {
-  GpuNode node;
+  const GpuNode node;
   const device::GpuIds ids(*node.inventory, node.folder.path());
   CHECK(ids.find(uuid(1)) == gpu(1));
   CHECK(ids.find(uuid(1) + "::7") == gpu(1));
@@ -106,8 +120,8 @@ TEST_CASE("GPUs are known by UUID, by a share of one, and by PCI address; a VF's
 }
 
 TEST_CASE("Without podresources all GPUs count as free") {
-  GpuNode node;
-  const auto answer = node.gpus.look("rdma/vf", {}, *node.inventory);
+  const GpuNode node;
+  const auto answer = app::PodGpus("/nonexistent", node.folder.path()).look(*node.inventory);
   CHECK(answer.pod.empty());
   CHECK(answer.free.size() == 4);
 }
