@@ -33,8 +33,9 @@ Result<void> Attacher::activate(const IpConfig& config) {
   }
   host::Links& links = *pod_->links;
   const host::Link& link = pod_->link;
-  // Neighbours learn of the address from the kernel when the link comes up; where IPv6 was
-  // switched off for new interfaces an address needs it on. Without the sysctl: nothing lost.
+  // Neighbours are told of the address by the kernel when the link is taken up, if it has carrier by
+  // then; where IPv6 was switched off for new interfaces an address needs it on. Without the
+  // sysctl: nothing lost.
   const bool v6 = std::any_of(config.addresses.begin(), config.addresses.end(),
                               [](const auto& address) { return address.v6; });
   auto prepared = host_.netns.run(pod_->netns, [&]() -> Result<void> {
@@ -42,7 +43,7 @@ Result<void> Attacher::activate(const IpConfig& config) {
     std::ignore = write_sysctl(host_, "ipv6/conf/*/ndisc_notify", link.name, "1");
     if (v6) {
       std::ignore = write_sysctl(host_, "ipv6/conf/*/disable_ipv6", link.name, "0");
-      // The address can be used while it is still looked for duplicates.
+      // Permits what add_address() asks for.
       std::ignore = write_sysctl(host_, "ipv6/conf/*/optimistic_dad", link.name, "1");
     }
     return {};

@@ -133,6 +133,7 @@ class Links {
                                                const VfAttributes& change) = 0;
 
   [[nodiscard]] virtual Result<std::vector<IpPrefix>> addresses(uint32_t index) = 0;
+  // An IPv6 one is asked to be optimistic, which the sysctl optimistic_dad must permit.
   [[nodiscard]] virtual Result<void> add_address(uint32_t index, const IpPrefix& address) = 0;
   [[nodiscard]] virtual Result<void> add_route(const Route& route) = 0;
   [[nodiscard]] virtual Result<std::vector<Route>> routes(uint32_t index) = 0;

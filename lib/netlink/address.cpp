@@ -57,6 +57,9 @@ Request add_address(uint32_t index, const host::IpPrefix& address) {
   if (!address.v6 && address.length < 31) {
     request.put(IFA_BROADCAST, bytes_of(broadcast_of(address)));
   }
+  // Usable while it is looked for duplicates (RFC 4429). The kernel takes the flag only from the
+  // request, and drops it where the link's sysctl optimistic_dad does not permit it.
+  if (address.v6) request.put_u32(IFA_FLAGS, IFA_F_OPTIMISTIC);
   return request;
 }
 

@@ -5,9 +5,11 @@
 #include <cerrno>
 
 #include <catch2/catch_test_macros.hpp>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
+#include "netlink/address.hpp"
 #include "netlink/link.hpp"
 #include "test/support/must.hpp"
 
@@ -55,6 +57,13 @@ TEST_CASE("A move with a new name is one message: namespace, name, address, MTU,
   CHECK(read.attributes.string(IFLA_IFNAME) == "net1");
   CHECK(read.attributes.bytes(IFLA_ADDRESS)->size() == 6);
   CHECK(read.attributes.u32(IFLA_MTU) == 9000);
+}
+
+TEST_CASE("An IPv6 address is asked to be usable at once, an IPv4 one is so anyway") {
+  Read v6(add_address(7, *host::IpPrefix::parse("fd00::5/64")), sizeof(ifaddrmsg));
+  CHECK(v6.attributes.u32(IFA_FLAGS) == IFA_F_OPTIMISTIC);
+  Read v4(add_address(7, *host::IpPrefix::parse("10.1.2.3/24")), sizeof(ifaddrmsg));
+  CHECK_FALSE(v4.attributes.bytes(IFA_FLAGS));
 }
 
 TEST_CASE("VF attributes are put in the kernel's order, with zeros for padding") {

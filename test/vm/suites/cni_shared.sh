@@ -236,7 +236,13 @@ check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$ipam")"
 t_eq "the address is given back" "" "$(ls /run/ipam/rail | grep -E '^10')"
 static='"ipam":{"type":"static","addresses":[{"address":"10.9.1.5/24"},{"address":"fd00:9::5/64"}]}'
 result=$(cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$static")")
-t_match "IPv4 and IPv6 of static" "fd00:9::5/64" "$(ip -n pod0 -6 -o addr show dev net1)"
+# The VF has no carrier yet: it has not even been looked for duplicates.
+check "a program can bind to the IPv6 address of static at once" \
+    ip netns exec pod0 ping -6 -c 1 -W 60 -I fd00:9::5 fd00:9::5
+addresses=$(ip -n pod0 -o addr show dev net1)
+t_match "IPv4 of static" "10.9.1.5/24" "$addresses"
+t_match "IPv6 of static" "fd00:9::5/64" "$addresses"
+check_fails "which is optimistic while it is tentative" "" grep -E "fd00:9::5/64 .*tentative" <<<"${addresses//optimistic tentative/optimistic}"
 check "DEL of static" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$static")"
 missing='"ipam":{"type":"no-such-plugin"}'
 check_fails "an IPAM plugin that is missing is named" 'no-such-plugin' \
