@@ -31,7 +31,7 @@ struct Call {
 cnispec::Outcome<std::string> add(const Call& call);
 // Gives the VF and the addresses back; both are tried whatever the other says.
 cnispec::Outcome<std::string> del(const Call& call);
-// Compares what stands in the pod with the record and with prevResult's addresses.
+// Compares what stands in the pod with the record and with prevResult's addresses and routes.
 cnispec::Outcome<std::string> check(const Call& call);
 // Gives back what the runtime does not list as valid.
 cnispec::Outcome<std::string> gc(const Call& call);

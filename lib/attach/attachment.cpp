@@ -104,9 +104,12 @@ Result<void> Attacher::check(const AttachmentKey& key) {
     if (!links) return pass(links);
     auto link = (*links)->by_name(key.ifname);
     if (!link) return pass(link);
-    if (link->parent_device && *link->parent_device != (*record)->device.to_string()) {
-      wrong.push_back(fmt::format("{} is {}", key.ifname, *link->parent_device));
+    if (link->parent_device != (*record)->device.to_string()) {
+      wrong.push_back(fmt::format("{} is {}, not the VF {}", key.ifname,
+                                  link->parent_device.value_or("no PCI device"),
+                                  (*record)->device.to_string()));
     }
+    if (!link->is_up()) wrong.push_back(fmt::format("{} is down", key.ifname));
   }
   if ((*record)->moves_rdma) {
     auto rdma = host_.netns.rdma(**netns);

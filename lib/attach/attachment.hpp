@@ -83,8 +83,9 @@ class Attacher {
   // namespace is the one on record, and may be gone. The record stays until the undo is verified.
   [[nodiscard]] Result<void> detach(const AttachmentKey& key);
 
-  // Compares what stands with the record: the PF's attributes of the VF, the interface and the
-  // RDMA devices in the pod. Not its MAC and MTU: plugins behind in a chain may have changed them.
+  // Compares what stands with the record: the PF's attributes of the VF, the interface (up, and
+  // that VF's) and the RDMA devices in the pod. Not its MAC and MTU: plugins behind in a chain may
+  // have changed them.
   [[nodiscard]] Result<void> check(const AttachmentKey& key);
 
   // Undoes all attachments of `network` that are not in `valid`; goes on after an error and

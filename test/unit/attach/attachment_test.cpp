@@ -106,6 +106,7 @@ TEST_CASE("ADD and DEL leave everything as it stood") {
   CHECK(attached.mac == HwAddress::parse("02:00:00:00:00:aa"));
   CHECK(attached.mtu == 9000);
   CHECK(node.fake.netns_of_rdma("mlx5_1") == "pod0");
+  must(node.attacher.activate({}));
   must(node.attacher.check(node.request().key));
   must(node.attacher.detach(node.request().key));
   CHECK(node.standing() == before);
@@ -344,6 +345,7 @@ TEST_CASE("A killed ADD's record without a claim does not touch the VF's next ow
   node.pod = node.fake.add_netns("pod1");
   auto second = node.request("c1");
   must(node.attacher.attach(second));
+  must(node.attacher.activate({}));
   const auto held = node.fake.vf(second.device);
   must(node.attacher.detach(node.request("c0").key));
   CHECK(node.fake.vf(second.device) == held);

@@ -1,3 +1,5 @@
+#include <functional>
+
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
@@ -81,6 +83,50 @@ TEST_CASE("CHECK passes after ADD, asks IPAM too, and misses an address that is 
 
   node.net1().addresses = {*host::IpPrefix::parse("10.9.9.9/24")};
   CHECK(error_of(node.run("CHECK")).message == "net1 has lost its address 10.1.2.3/24");
+}
+
+TEST_CASE("CHECK finds a route that is gone or goes another way, in whatever table it is") {
+  const auto checked = [](const std::function<void(FakeLink&)>& change) {
+    Node node;
+    // One route by the address' gateway, one by its own, one whose host bits the kernel zeroes.
+    node.write_ipam(R"(echo '{"cniVersion":"1.0.0",
+        "ips":[{"address":"10.1.2.3/24","gateway":"10.1.2.1"},{"address":"fd00::3/64"}],
+        "routes":[{"dst":"0.0.0.0/0"},{"dst":"10.9.0.0/16","gw":"10.1.2.9"},
+                  {"dst":"fd01::1/64"}]}')");
+    const auto added = node.run("ADD");
+    REQUIRE(added.exit_code == 0);
+    node.conf["prevResult"] = nlohmann::ordered_json::parse(added.output);
+    REQUIRE(node.net1().routes.size() == 3);
+    change(node.net1());
+    const auto answer = node.run("CHECK");
+    return answer.exit_code == 0 ? "" : error_of(answer).message;
+  };
+  CHECK(checked([](FakeLink& net1) {
+          net1.routes[0].table = 100;
+          net1.routes[2].destination = *host::IpPrefix::parse("fd01::/64");
+          net1.routes.push_back({.destination = *host::IpPrefix::parse("10.8.0.0/16")});
+        }) == "");
+  CHECK(checked([](FakeLink& net1) { net1.routes.erase(net1.routes.begin()); }) ==
+        "net1 has lost its route to 0.0.0.0/0 via 10.1.2.1");
+  CHECK(checked([](FakeLink& net1) {
+          net1.routes[1].gateway = host::IpPrefix::parse("10.1.2.8");
+        }) == "net1 has lost its route to 10.9.0.0/16 via 10.1.2.9");
+  CHECK(checked([](FakeLink& net1) {
+          net1.routes[2].destination = *host::IpPrefix::parse("fd01::/65");
+        }) == "net1 has lost its route to fd01::1/64");
+}
+
+TEST_CASE("CHECK leaves the routes alone where a later plugin has an interface of its own") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  const auto added = node.run("ADD");
+  REQUIRE(added.exit_code == 0);
+  auto prev = nlohmann::ordered_json::parse(added.output);
+  prev["interfaces"].push_back({{"name", "tun0"}, {"sandbox", node.pod}});
+  prev["ips"].push_back({{"interface", 1}, {"address", "10.8.0.2/24"}});
+  prev["routes"].push_back({{"dst", "10.8.0.0/16"}});
+  node.conf["prevResult"] = prev;
+  CHECK(node.run("CHECK") == kDone);
 }
 
 TEST_CASE("CHECK of what was never added fails") {

@@ -35,6 +35,15 @@ t_match "the rate is set" "500Mbps|500 \(Mbps\)" "$(vf_line 0)"
 t_match "MAC, MTU and up in the pod" "UP.* mtu 1400 .*52:54:00:aa:bb:01" \
     "$(ip -n pod0 -o link show dev net1)"
 check "CHECK finds all as it was asked" cni CHECK c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+must ip -n pod0 link set dev net1 down
+check_fails "CHECK finds an interface that is down" "net1 is down" \
+    cni CHECK c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+must ip -n pod0 link set dev net1 name eth7
+must ip -n pod0 link add net1 up type dummy
+check_fails "CHECK finds an interface of that name that is not the VF" "net1 is no PCI device" \
+    cni CHECK c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
+must ip -n pod0 link del net1
+must ip -n pod0 link set dev eth7 name net1 up
 must ip link set dev pf0 vf 0 vlan 7
 check_fails "CHECK finds a VLAN that somebody changed" "vlan is 7.*not 100" \
     cni CHECK c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
@@ -232,6 +241,11 @@ result=$(cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$ipam")")
 t_eq "the address of host-local is in the result" "10.9.0.2/24 0" "$(field "$result" '.ips[0] | "\(.address) \(.interface)"')"
 t_match "and on the interface" "10.9.0.2/24" "$(ip -n pod0 -4 -o addr show dev net1)"
 t_match "its route too" "10.99.0.0/16 via 10.9.0.1 dev net1" "$(ip -n pod0 route)"
+checked=$(cni_conf rail "$vf" "$ipam,\"prevResult\":$result")
+check "CHECK finds address and route" cni CHECK c0 pod0 net1 "$checked"
+must ip -n pod0 route del 10.99.0.0/16
+check_fails "CHECK misses a route that is gone" 'lost its route to 10.99.0.0/16 via 10.9.0.1' \
+    cni CHECK c0 pod0 net1 "$checked"
 check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$ipam")"
 t_eq "the address is given back" "" "$(ls /run/ipam/rail | grep -E '^10')"
 static='"ipam":{"type":"static","addresses":[{"address":"10.9.1.5/24"},{"address":"fd00:9::5/64"}]}'
