@@ -10,7 +10,8 @@ Outcome<std::string> del(const Call& call) {
   Stopwatch watch(call.host.clock);
   const auto key = call.key();
   attach::Attacher attacher(call.host, call.log);
-  // The VF first: an address is free for the next pod only when nobody answers to it any more.
+  // The VF first: its link goes down before anything else, so that nobody answers to the address
+  // any more when it becomes free for the next pod.
   const auto detached = to_outcome(attacher.detach(key));
   const auto detach_ms = watch.step_ms();
   const auto released = call.ipam.call(cnispec::Command::del);

@@ -27,6 +27,8 @@ class Restorer {
       : host_(host), record_(record), netns_(netns), log_(log), bdf_(record.device.to_string()) {}
 
   Result<void> run() {
+    // Before anything can fail: from here on nobody answers to the pod's addresses any more.
+    if (auto done = silence(); !done) return done;
     auto place = locate_vf(host_, record_.device);
     if (is(place, ErrorCode::not_found) || is(place, ErrorCode::invalid_argument)) {
       log_.warning("the device no longer exists, nothing to give back", {{"device", bdf_}});
@@ -130,29 +132,34 @@ class Restorer {
            link.mtu != record_.link->mtu || !now || !difference(*now, record_.vf).empty();
   }
 
+  // Down in the pod. Moving a link that is up would cost another RTNL hold of tens of ms, too.
+  Result<void> silence() {
+    if (!netns_ || !record_.link) return {};
+    auto pod = host_.netns.links(*netns_);
+    if (!pod) return pass(pod);
+    pod_ = std::move(*pod);
+    auto link = pod_->by_parent(bdf_);
+    if (is(link, ErrorCode::not_found)) return {};
+    if (!link) return pass(link);
+    in_pod_ = *link;
+    return link->is_up() ? pod_->change(link->index, {.up = false}) : Result<void>();
+  }
+
   // Out of the pod, straight to its own name where that is free; else under a name that cannot
   // be taken, and restore_names() says who has the own one.
   Result<void> leave_pod() {
-    if (!netns_) return {};
-    auto pod = host_.netns.links(*netns_);
-    if (!pod) return pass(pod);
-    auto link = (*pod)->by_parent(bdf_);
-    if (is(link, ErrorCode::not_found)) return {};
-    if (!link) return pass(link);
-    if (auto done = remove_new_alt_names(**pod, *link); !done) return done;
-    if (link->is_up()) {  // moving a link that is up costs another RTNL hold of tens of ms
-      if (auto done = (*pod)->change(link->index, {.up = false}); !done) return done;
-    }
+    if (!in_pod_) return {};
+    if (auto done = remove_new_alt_names(*pod_, *in_pod_); !done) return done;
     auto here = host_.netns.current();
     if (!here) return pass(here);
     LinkChange move;
     move.netns_fd = here->fd();
     const bool free = is(host_.links.by_name(record_.link->name), ErrorCode::not_found);
     const auto& wanted = free ? record_.link->name : temporary_name();
-    if (link->name != wanted) move.name = wanted;
-    auto moved = (*pod)->change(link->index, move);
+    if (in_pod_->name != wanted) move.name = wanted;
+    auto moved = pod_->change(in_pod_->index, move);
     if (!moved && !host_.links.by_parent(bdf_)) {
-      return pass(moved, fmt::format("moving {} back to the host", link->name));
+      return pass(moved, fmt::format("moving {} back to the host", in_pod_->name));
     }
     return {};
   }
@@ -294,7 +301,9 @@ class Restorer {
   const host::Netns* netns_;
   Logger& log_;
   std::string bdf_;
-  bool has_netdev_ = false;  // to be given back
+  std::unique_ptr<host::Links> pod_;
+  std::optional<Link> in_pod_;  // as silence() found it
+  bool has_netdev_ = false;     // to be given back
 };
 
 }  // namespace
