@@ -14,6 +14,20 @@ namespace {
 // As long as the existing plugins wait for a device (sriov-cni): under kubelet's 4-minute limit.
 constexpr std::chrono::seconds kDeviceLockLimit{60};
 
+// The first words of a timeout are sriov-cni's.
+Result<host::FileLock> lock_device(host::Host& host, const Store& store, const PciAddress& device) {
+  const auto path = store.device_lock(device);
+  auto lock = host.locks.lock(path, kDeviceLockLimit);
+  if (is(lock, ErrorCode::timeout)) {
+    return fail(ErrorCode::timeout,
+                "time out while waiting to acquire exclusive lock on [{}]: another ADD or DEL of "
+                "VF {} has been at work for {} s",
+                path, device.to_string(), kDeviceLockLimit.count());
+  }
+  if (!lock) return pass(lock, fmt::format("VF {}", device.to_string()));
+  return lock;
+}
+
 }  // namespace
 
 Result<Attached> Attacher::attach(const AttachRequest& request) {
@@ -21,8 +35,8 @@ Result<Attached> Attacher::attach(const AttachRequest& request) {
   if (auto ready = store.prepare(); !ready) return pass(ready);
   auto netns = host_.netns.open(request.netns_path);
   if (!netns) return pass(netns, "network namespace");
-  auto lock = host_.locks.lock(store.device_lock(request.device), kDeviceLockLimit);
-  if (!lock) return pass(lock, fmt::format("VF {}", request.device.to_string()));
+  auto lock = lock_device(host_, store, request.device);
+  if (!lock) return pass(lock);
   pod_ = Pod{std::move(*netns), nullptr, {}};
   return add(host_, store, request, *pod_, log_);
 }
@@ -71,7 +85,7 @@ Result<void> Attacher::detach(const AttachmentKey& key) {
   auto record = store.load(key);
   if (!record) return pass(record);
   if (!*record) return {};
-  auto lock = host_.locks.lock(store.device_lock((*record)->device), kDeviceLockLimit);
+  auto lock = lock_device(host_, store, (*record)->device);
   if (!lock) return pass(lock);
   record = store.load(key);  // another DEL may have been at it
   if (!record) return pass(record);

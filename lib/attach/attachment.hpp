@@ -70,9 +70,10 @@ class Attacher {
   // Moves the VF into the pod with all its settings, and its RDMA device where the node is in
   // exclusive mode; the link is still down. All or nothing: after an error everything stands as
   // before, or the record says what could not be undone and a later detach() takes it up.
-  // Errors: busy (held by another attachment, which is named; or its lock), already_exists (the
-  // name is taken in the pod), not_found (device, PF or namespace), unsupported and
-  // invalid_argument (the driver refused a setting), io.
+  // Errors: busy (held by another attachment, which is named), already_exists (the
+  // name is taken in the pod), not_found (the namespace), timeout (the device's lock),
+  // invalid_argument (no VF with a PF and a netdev is there; a setting that the driver refused),
+  // unsupported (an InfiniBand VF; a setting that the driver does not know), io.
   [[nodiscard]] Result<Attached> attach(const AttachRequest& request);
 
   // Addresses, link up, routes, in the pod, on the netdev that attach() moved there before. Not

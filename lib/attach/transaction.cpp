@@ -2,9 +2,12 @@
 
 #include <algorithm>
 
+#include <net/if_arp.h>
+
 #include "attach/restore.hpp"
 #include "attach/vf.hpp"
 #include "attach/vf_settings.hpp"
+#include "base/text.hpp"
 #include "device/allocation.hpp"
 
 namespace railhead::attach {
@@ -67,8 +70,11 @@ class Attachment {
   }
 
   static Result<void> held_by(const Record& holder) {
-    return fail(ErrorCode::busy, "VF {} is held by {}; it is released when that is deleted",
-                holder.device.to_string(), describe(holder.key, holder.pod));
+    return fail(
+        ErrorCode::busy,
+        "pci address {} is already allocated: the VF is held by {}; it is released when that "
+        "is deleted",
+        holder.device.to_string(), describe(holder.key, holder.pod));
   }
 
   // Its namespace lives, and the VF is not in the host again. (A namespace made anew can come by
@@ -82,12 +88,27 @@ class Attachment {
     return !back;
   }
 
+  // What the configuration names cannot be attached. Here and in held_by() the first words are
+  // sriov-cni's, which looks for the device while it loads its configuration.
+  static Failure wrong_device(std::string_view why) {
+    return fail(ErrorCode::invalid_argument, "SRIOV-CNI failed to load netconf: LoadConf(): {}",
+                why);
+  }
+  template <class T>
+  static Failure not_located(const Result<T>& failed) {
+    if (!is(failed, ErrorCode::not_found) && !is(failed, ErrorCode::invalid_argument)) {
+      return pass(failed);
+    }
+    return wrong_device(
+        fmt::format("failed to get VF information: {}", go_quoted(failed.error().message)));
+  }
+
   // Everything that stands there, before anything is changed.
   Result<void> look() {
     auto place = locate_vf(host_, request_.device);
-    if (!place) return pass(place);
+    if (!place) return not_located(place);
     auto pf = pf_link(host_, place->pf);
-    if (!pf) return pass(pf);
+    if (!pf) return not_located(pf);
     pf_index_ = pf->index;
     record_.key = request_.key;
     record_.pod = request_.pod;
@@ -112,13 +133,18 @@ class Attachment {
   Result<void> look_at_link(const VfPlace& place) {
     if (device::is_userspace_driver(place.driver)) return {};
     if (place.netdevs.empty()) {
-      return fail(ErrorCode::not_found,
-                  "the VF {} does not have a interface name or a dpdk driver (driver: {}; a VF "
-                  "that is in another namespace must be given back first)",
-                  bdf_, place.driver.empty() ? "none" : place.driver);
+      return wrong_device(
+          fmt::format("the VF {} does not have a interface name or a dpdk driver (driver: {}; a VF "
+                      "that is in another namespace must be given back first)",
+                      bdf_, place.driver.empty() ? "none" : place.driver));
     }
     auto link = host_.links.by_name(place.netdevs.front());
     if (!link) return pass(link);
+    if (link->type == ARPHRD_INFINIBAND) {
+      return fail(ErrorCode::unsupported,
+                  "VF {} ({}) is an InfiniBand one: InfiniBand VFs are not attached yet", bdf_,
+                  link->name);
+    }
     link_index_ = link->index;
     record_.link = LinkState{link->name, link->alt_names, link->address,
                              link->mtu,  link->is_up(),   read_sysctls(host_, link->name)};
@@ -136,19 +162,29 @@ class Attachment {
     return {};
   }
 
-  // A name taken in the pod is found before anything is changed. The VF's own alternative name
-  // would be a conflict with itself: it is taken off, and given back by the undo.
+  // Names taken in the pod are found before anything is changed; the kernel moves the alternative
+  // names along. One that is the new name is taken off, and given back by the undo.
   Result<void> check_names() {
     if (!record_.link) return {};
     auto links = host_.netns.links(pod_.netns);
     if (!links) return pass(links);
     pod_.links = std::move(*links);
-    auto taken = pod_.links->by_name(request_.key.ifname);
-    if (taken) {
-      return fail(ErrorCode::already_exists, "the name {} is already taken in {}",
-                  request_.key.ifname, request_.netns_path);
+    const auto present = pod_.links->list();
+    if (!present) return pass(present);
+    auto names = record_.link->alt_names;
+    names.insert(names.begin(), request_.key.ifname);
+    for (const auto& name : names) {
+      const auto has_it = [&name](const host::Link& link) {
+        const auto& alt = link.alt_names;
+        return link.name == name || std::find(alt.begin(), alt.end(), name) != alt.end();
+      };
+      if (std::none_of(present->begin(), present->end(), has_it)) continue;
+      return fail(ErrorCode::already_exists, "the name {} is already taken in {}{}", name,
+                  request_.netns_path,
+                  name == request_.key.ifname
+                      ? ""
+                      : fmt::format(" (it is an alternative name of {})", record_.link->name));
     }
-    if (!is(taken, ErrorCode::not_found)) return pass(taken);
     return {};
   }
 
@@ -210,19 +246,8 @@ class Attachment {
     if (record_.settings.mtu && *record_.settings.mtu != link.mtu) move.mtu = record_.settings.mtu;
     auto done = host_.links.change(link_index_, move);
     if (done) return done;
-    return pass(done,
-                fmt::format("moving {} ({}) into {} as {}{}", link.name, bdf_, request_.netns_path,
-                            ifname, is(done, ErrorCode::already_exists) ? taken_alt_name() : ""));
-  }
-
-  // What the kernel's EEXIST does not say. Only asked then: each name is a message of its own.
-  std::string taken_alt_name() {
-    for (const auto& name : record_.link->alt_names) {
-      if (name != request_.key.ifname && pod_.links->by_name(name)) {
-        return fmt::format(" (its alternative name {} is taken there)", name);
-      }
-    }
-    return {};
+    return pass(done, fmt::format("moving {} ({}) into {} as {}", link.name, bdf_,
+                                  request_.netns_path, ifname));
   }
 
   // One move at a time on the node: concurrent ones permute the minors of the character devices.

@@ -65,7 +65,8 @@ Result<host::Link> pf_link(host::Host& host, const PciAddress& pf) {
   auto folder = host::Directory::open(function_path(host, pf));
   auto names = folder ? folder->list("net") : pass(folder);
   if (!names || names->empty()) {
-    return fail(ErrorCode::not_found, "the PF {} has no network device in the host's namespace",
+    return fail(ErrorCode::not_found,
+                "PF network device not found: the PF {} has none in the host's namespace",
                 pf.to_string());
   }
   std::sort(names->begin(), names->end());

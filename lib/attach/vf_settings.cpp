@@ -72,6 +72,11 @@ Result<void> apply(host::Links& links, uint32_t pf_index, uint32_t vf, const VfA
     VfAttributes one;
     attribute.copy(change, one);
     if (auto done = links.change_vf(pf_index, vf, one); !done) {
+      if (one.rate) {  // sriov-cni's words
+        return pass(done, fmt::format("failed to set vf {} min_tx_rate to {} Mbps: max_tx_rate to "
+                                      "{} Mbps",
+                                      vf, one.rate->min_tx, one.rate->max_tx));
+      }
       return pass(done, fmt::format("failed to set {} {}", attribute.name, text));
     }
   }

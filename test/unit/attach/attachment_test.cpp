@@ -128,8 +128,8 @@ TEST_CASE("A VF whose admin MAC is in force takes the MAC asked for, and gets bo
 TEST_CASE("Whatever step of ADD fails, with or without effect, everything stands as before") {
   const auto admin_mac = GENERATE("", "02:00:00:00:00:bb");
   const auto effect = GENERATE(FakeHost::Effect::none, FakeHost::Effect::done);
-  for (const char* function :
-       {"change", "change_vf", "remove_alt_name", "move", "by_name", "vf", "open", "netns_mode"}) {
+  for (const char* function : {"change", "change_vf", "remove_alt_name", "move", "list", "by_name",
+                               "vf", "open", "netns_mode"}) {
     unsigned failures = 0;
     for (unsigned skip = 0;; ++skip) {
       Node node;
@@ -190,9 +190,10 @@ TEST_CASE("A held VF is refused and its holder is named") {
   must(node.attacher.attach(node.request("c0")));
   auto second = node.attacher.attach(node.request("c1"));
   REQUIRE(is(second, ErrorCode::busy));
-  CHECK(second.error().message ==
-        "VF 0000:11:00.0 is held by net1 of container c0 (pod ns/c0) on network \"rail0\"; it is "
-        "released when that is deleted");
+  CHECK(
+      second.error().message ==
+      "pci address 0000:11:00.0 is already allocated: the VF is held by net1 of container c0 (pod "
+      "ns/c0) on network \"rail0\"; it is released when that is deleted");
 }
 
 TEST_CASE("A namespace that is gone: DEL finishes the restore in the host") {
@@ -383,8 +384,71 @@ TEST_CASE("An interface that is attached already is refused, also with another d
   other.device = *PciAddress::parse("0000:11:00.1");
   auto second = node.attacher.attach(other);
   REQUIRE(is(second, ErrorCode::busy));
-  CHECK(second.error().message.starts_with("VF 0000:11:00.0 is held by net1 of container c0"));
+  CHECK(second.error().message.starts_with(
+      "pci address 0000:11:00.0 is already allocated: the VF is held by net1 of container c0"));
   CHECK(node.fake.link("host", "p0v1"));
+}
+
+TEST_CASE("CHECK finds an interface that is down, and one of that name that is not the VF") {
+  Node node;
+  must(node.attacher.attach(node.request()));
+  must(node.attacher.activate({}));
+  auto* link = node.fake.link("pod0", "net1");
+  REQUIRE(link);
+  link->flags &= ~1U;
+  const auto down = node.attacher.check(node.request().key);
+  REQUIRE_FALSE(down);
+  CHECK(down.error().message.ends_with(": net1 is down"));
+
+  const auto pod = must(node.fake.host.netns.links(must(node.fake.host.netns.open(node.pod))));
+  must(pod->change(link->index, {.name = "eth7", .up = true}));
+  node.fake.kernel.add_link(must(node.fake.host.netns.open(node.pod)).id().inode,
+                            {.name = "net1", .flags = 1, .kind = "dummy"});
+  const auto other = node.attacher.check(node.request().key);
+  REQUIRE_FALSE(other);
+  CHECK(other.error().message.ends_with(": net1 is no PCI device, not the VF 0000:11:00.0"));
+}
+
+TEST_CASE("An alternative name of the VF that is taken in the pod is found before any change") {
+  Node node;
+  const auto before = node.standing();
+  node.fake.kernel.add_link(must(node.fake.host.netns.open(node.pod)).id().inode,
+                            {.name = "rail0", .kind = "dummy"});
+  const auto attached = node.attacher.attach(node.request());
+  REQUIRE(is(attached, ErrorCode::already_exists));
+  CHECK(attached.error().message ==
+        fmt::format("the name rail0 is already taken in {} (it is an alternative name of p0v0)",
+                    node.pod));
+  CHECK(node.fake.operations.empty());
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("An InfiniBand VF is refused before any change") {
+  FakeHost fake;
+  fake.add_pf({.vfs = 1, .driver = FakeDriver::infiniband(), .infiniband = true});
+  Logger log{2, LogLevel::error};
+  AttachRequest request;
+  request.key = {"rail0", "c0", "net1"};
+  request.netns_path = fake.add_netns("pod0");
+  request.device = *PciAddress::parse("0000:11:00.0");
+  const auto attached = Attacher(fake.host, log).attach(request);
+  REQUIRE(is(attached, ErrorCode::unsupported));
+  CHECK(attached.error().message ==
+        "VF 0000:11:00.0 (p0v0) is an InfiniBand one: InfiniBand VFs are not attached yet");
+  CHECK(fake.operations.empty());
+}
+
+TEST_CASE("A DEL that cannot bring the RDMA device back leaves no interface that answers") {
+  Node node;
+  const auto before = node.standing();
+  must(node.attacher.attach(node.request()));
+  must(node.attacher.activate({}));
+  node.fake.fail_next("move", EBUSY);
+  REQUIRE_FALSE(node.attacher.detach(node.request().key));
+  REQUIRE(node.fake.link("pod0", "net1"));
+  CHECK_FALSE(node.fake.link("pod0", "net1")->is_up());
+  must(node.attacher.detach(node.request().key));
+  CHECK(node.standing() == before);
 }
 
 TEST_CASE("A VF of a userspace driver has no netdev: its PF's attributes are set and restored") {

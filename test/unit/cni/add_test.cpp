@@ -1,12 +1,17 @@
+#include <filesystem>
+#include <functional>
+
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "base/text.hpp"
+#include "test/support/must.hpp"
 #include "test/unit/cni/node.hpp"
 
 using namespace railhead;
 using namespace railhead::test;
 using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::StartsWith;
 using Json = nlohmann::json;
 
 namespace {
@@ -180,6 +185,65 @@ TEST_CASE("ADD of a VF that another pod holds is to be tried again, and names th
   CHECK_THAT(error.message, ContainsSubstring("0000:11:00.0") && ContainsSubstring("c1") &&
                                 ContainsSubstring("ns/trainer-0"));
   CHECK(node.fake.link("pod0", "net1"));
+}
+
+TEST_CASE("What sriov-cni has words for begins with them, then says more") {
+  struct Row {
+    const char* what;
+    std::function<void(Node&)> arrange;
+    uint32_t code;
+    const char* words;
+    const char* more;
+  };
+  const std::string loading = "SRIOV-CNI failed to load netconf: LoadConf(): ";
+  const std::string no_vf = loading + "failed to get VF information: \"";
+  const std::string no_netdev =
+      loading + "the VF 0000:11:00.0 does not have a interface name or a dpdk driver";
+  const auto function = [](const Node& node) {
+    return node.fake.host.roots.sysfs + "/bus/pci/devices/0000:11:00.0/";
+  };
+  std::optional<host::FileLock> lock;
+  const std::initializer_list<Row> rows = {
+      {"no device", [](Node& node) { node.conf["deviceID"] = "0000:99:00.0"; }, 7, no_vf.c_str(),
+       "PCI function 0000:99:00.0"},
+      {"no VF", [](Node& node) { node.conf["deviceID"] = "0000:10:00.0"; }, 7, no_vf.c_str(),
+       "0000:10:00.0 is not an SR-IOV VF"},
+      {"no netdev of the PF",
+       [&](Node& node) { std::filesystem::remove_all(function(node) + "physfn/net"); }, 7,
+       (no_vf + "PF network device not found").c_str(), "the PF 0000:10:00.0"},
+      {"no netdev", [&](Node& node) { std::filesystem::remove_all(function(node) + "net"); }, 7,
+       no_netdev.c_str(), "must be given back first"},
+      {"held",
+       [](Node& node) {
+         REQUIRE(node.run("ADD", {{"CNI_IFNAME", "net2"}}).exit_code == 0);
+       },
+       11, "pci address 0000:11:00.0 is already allocated", "held by net2 of container c1"},
+      {"locked",
+       [&](Node& node) {
+         const auto locks = node.fake.host.roots.run + "/locks";
+         must(host::make_directories(locks, 0700));
+         lock = must(node.fake.host.locks.lock(locks + "/0000:11:00.0.lock", {}));
+       },
+       11, "time out while waiting to acquire exclusive lock on [",
+       "/locks/0000:11:00.0.lock]: another ADD or DEL of VF 0000:11:00.0"},
+      {"rate",
+       [](Node& node) {
+         node.conf["min_tx_rate"] = 100;
+         node.conf["max_tx_rate"] = 500;
+         node.fake.fail_next("change_vf", EINVAL);
+       },
+       7, "VF 0000:11:00.0: failed to set vf 0 min_tx_rate to 100 Mbps: max_tx_rate to 500 Mbps: ",
+       "EINVAL"},
+  };
+  for (const auto& [what, arrange, code, words, more] : rows) {
+    INFO(what);
+    Node node;
+    arrange(node);
+    const auto error = error_of(node.run("ADD"));
+    CHECK(error.code == code);
+    CHECK_THAT(error.message, StartsWith(words) && ContainsSubstring(more));
+    lock.reset();
+  }
 }
 
 TEST_CASE("The MAC of CNI_ARGS is set") {

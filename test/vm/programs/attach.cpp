@@ -39,7 +39,11 @@ class BlindLinks final : public host::Links {
     if (name == hidden_) return fail_errno(ENODEV, "link {}", name);
     return real_->by_name(name);
   }
-  Result<std::vector<host::Link>> list() override { return real_->list(); }
+  Result<std::vector<host::Link>> list() override {
+    auto links = real_->list();
+    if (links) std::erase_if(*links, [&](const auto& link) { return link.name == hidden_; });
+    return links;
+  }
   Result<host::Link> by_index(uint32_t index) override { return real_->by_index(index); }
   Result<host::Link> by_parent(std::string_view pci) override { return real_->by_parent(pci); }
   Result<void> change(uint32_t index, const host::LinkChange& change) override {

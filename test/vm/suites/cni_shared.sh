@@ -135,6 +135,7 @@ make_netns pod0 pod1
 check "ADD whose DEL never comes" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"
 must ip netns delete pod0
 check "the next ADD of the VF takes the undo up" cni ADD c1 pod1 net1 "$(cni_conf rail "$vf")"
+t_match "the PF still lists the VF" "vf 0 " "$(vf_line 0)"
 t_eq "and finds no VLAN of the old pod" "" "$(vf_line 0 | grep vlan)"
 check "the late DEL of the old pod succeeds" cni DEL c0 '' net1 "$(cni_conf rail "$vf" "$settings")"
 check "and leaves the new pod its VF" ip -n pod1 link show dev net1
@@ -226,7 +227,7 @@ section a setting that the driver refuses
 make_netns pod0
 check_fails "link_state on igb is refused, the setting is named" 'failed to set link_state enable' \
     cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings,\"link_state\":\"enable\"")"
-check_fails "min_tx_rate on igb too" 'failed to set tx rate min 100' \
+check_fails "min_tx_rate on igb too" 'failed to set vf 0 min_tx_rate to 100 Mbps: max_tx_rate to 500 Mbps: ' \
     cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings,\"min_tx_rate\":100")"
 check_fails "an MTU that is too large too" 'mtu|MTU|Invalid argument' \
     cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" '"mtu":60000')"
@@ -300,6 +301,20 @@ check_fails "the holder is named with its pod" 'pod ns/a' \
 check "DEL" sriov DEL
 must ip netns delete pod0
 check_node_is "and all is back" "$before"
+
+section an InfiniBand VF
+must tbrdma_add mlx5_9 pf0v1 ib
+must modprobe ib_ipoib
+wait_for 60 pci_netdev "$other" 32 || die "the VF got no IPoIB netdev"
+ib=$(pci_netdev "$other" 32)
+make_netns pod0
+check_fails "is refused, and named with its netdev" "$other \\($ib\\) is an InfiniBand one" \
+    cni ADD c0 pod0 net1 "$(cni_conf rail "$other")"
+check "no record is left of it" nothing_left
+must rdma link delete mlx5_9
+must modprobe -r ib_ipoib
+must ip netns delete pod0
+check_node_is "the node is what it was" "$before"
 
 section PF down
 must ip link set dev pf0 down
