@@ -11,7 +11,6 @@
 #include "device/allocation.hpp"
 #include "plugin/app/inputs.hpp"
 #include "plugin/health/held.hpp"
-#include "plugin/health/ports.hpp"
 
 namespace railhead::app {
 namespace {
@@ -215,16 +214,21 @@ bool Daemon::session_takes_turns(std::chrono::milliseconds limit) const {
   return session_->takes_turns(limit);
 }
 
-// RDMA netlink tells of no port that goes down. Verbs do, where a device can be opened; with an
-// Ethernet port its netdev's carrier goes too; what is left is asked now and then.
+// RDMA netlink tells of no port that goes down. Verbs do, of PFs that can be opened; with a RoCE
+// port its netdev's carrier goes too; what is left is asked now and then. Of VFs only where a pod
+// depends on it: a log line is not worth the asking.
 void Daemon::follow_ports() {
-  const bool matters = std::ranges::any_of(config_.resources, [](const auto& resource) {
-    return resource.health.rdma != config::Concern::ignore;
-  });
-  const auto ports = matters ? health::ports_of(*inventory_) : health::Ports{};
+  const auto some_pool = [&](config::Concern concern) {
+    return std::ranges::any_of(
+        config_.resources, [&](const auto& resource) { return resource.health.rdma == concern; });
+  };
+  const bool required = some_pool(config::Concern::require);
+  auto ports = required || some_pool(config::Concern::warn) ? health::ports_of(*inventory_)
+                                                            : health::Ports{};
   polled_ports_.clear();
-  for (auto& device : events_.follow_ports(ports.devices)) {
-    if (!ports.with_netdev.contains(device)) polled_ports_.push_back(std::move(device));
+  if (required) polled_ports_ = std::move(ports.untold_vfs);
+  for (const auto& device : events_.follow_ports(ports.of_pfs)) {
+    if (auto untold = ports.untold_pfs.extract(device)) polled_ports_.insert(std::move(untold));
   }
   port_check_.reset();
   if (!polled_ports_.empty()) port_check_ = host_.clock.now() + kPortCheck;
@@ -236,9 +240,10 @@ void Daemon::check_ports() {
   if (!links) return;  // the next look says why
   bool changed = false;
   for (const auto& link : *links) {
-    if (std::ranges::find(polled_ports_, link.name) == polled_ports_.end()) continue;
+    const auto polled = polled_ports_.find(link.name);
+    if (polled == polled_ports_.end()) continue;
     metrics_.port_polled();
-    changed = changed || health::ports_changed(*inventory_, link);
+    changed = changed || polled->second != link.ports;
   }
   if (changed) (void)look("timer");
 }

@@ -16,6 +16,7 @@
 #include "plugin/app/served_pool.hpp"
 #include "plugin/config/config.hpp"
 #include "plugin/health/hysteresis.hpp"
+#include "plugin/health/ports.hpp"
 #include "plugin/kubelet/session.hpp"
 #include "plugin/metrics/metrics.hpp"
 
@@ -102,12 +103,12 @@ class Daemon {
   std::map<PciAddress, std::string> recovering_;  // functions with a PCI error, and the step
   health::Hysteresis hysteresis_;
   std::shared_ptr<const device::Inventory> inventory_;
-  Debounce events_seen_;                   // to the next look
-  Debounce config_seen_;                   // to the next reading of the configuration
-  std::optional<TimePoint> rescan_;        // after a look that failed, or as configured
-  std::vector<std::string> polled_ports_;  // RDMA devices of whose ports no event tells
-  std::optional<TimePoint> port_check_;    // of those
-  std::optional<TimePoint> mode_check_;    // where shared pools make the RDMA mode matter
+  Debounce events_seen_;                 // to the next look
+  Debounce config_seen_;                 // to the next reading of the configuration
+  std::optional<TimePoint> rescan_;      // after a look that failed, or as configured
+  health::Ports::States polled_ports_;   // of which no event tells, as the last look saw them
+  std::optional<TimePoint> port_check_;  // of those
+  std::optional<TimePoint> mode_check_;  // where shared pools make the RDMA mode matter
 
   PodGpus gpus_;
   std::map<std::string, std::unique_ptr<ServedPool>> pools_;  // by resource name

@@ -1,7 +1,6 @@
 #pragma once
-// Whose RDMA ports are worth following: those of physical functions. A VF's port is its PF's, and
-// to hold a VF open would only be in the way of what moves it.
-#include <set>
+// The RDMA ports whose states the devices' health depends on, and how a change of them is noticed.
+#include <map>
 #include <string>
 #include <vector>
 
@@ -9,13 +8,16 @@
 
 namespace railhead::health {
 
+// Of RDMA devices in the host's namespace. A RoCE port has the state of its netdev, of which link
+// events tell; an InfiniBand port has one of its own, that is told by verbs to who holds the device
+// open, and by nothing else.
 struct Ports {
-  std::vector<std::string> devices;   // RDMA devices in the host's namespace
-  std::set<std::string> with_netdev;  // those of them whose link events tell the port's state too
+  using States = std::map<std::string, std::vector<host::RdmaPort>>;  // by the device's name
+
+  std::vector<std::string> of_pfs;  // worth being held open; a VF would be kept from moving
+  States untold_pfs;                // those of them of which no link event tells
+  States untold_vfs;
 };
 [[nodiscard]] Ports ports_of(const device::Inventory& inventory);
-
-// Whether the ports of the device are no longer as the inventory has them.
-[[nodiscard]] bool ports_changed(const device::Inventory& inventory, const host::RdmaLink& now);
 
 }  // namespace railhead::health

@@ -6,38 +6,39 @@ using namespace railhead;
 
 namespace {
 
-device::PciFunction function(const char* address, const char* rdma) {
+using device::LinkLayer;
+
+device::PciFunction function(const char* address, const char* rdma, LinkLayer layer) {
   device::PciFunction one;
   one.address = *PciAddress::parse(address);
-  one.pci_class = 0x020700;
-  one.rdma.push_back({.name = rdma, .ports = {{.number = 1, .state = 4}}});
+  one.rdma.push_back({.name = rdma, .link_layer = layer, .ports = {{.number = 1, .state = 4}}});
+  one.netdevs.push_back({.name = "of_" + one.rdma[0].name});
   return one;
 }
 
-device::Inventory node() {
-  auto pf = function("0000:10:00.0", "mlx5_0");
-  auto ethernet = function("0000:20:00.0", "mlx5_1");
-  ethernet.netdevs.push_back({.name = "p1"});
-  auto vf = function("0000:11:00.0", "mlx5_2");
-  vf.pf = pf.address;
-  auto away = function("0000:30:00.0", "mlx5_3");
-  away.rdma[0].in_host_namespace = false;
-  return device::Inventory({pf, ethernet, vf, away}, std::nullopt, {});
+std::vector<std::string> names(const health::Ports::States& states) {
+  std::vector<std::string> names;
+  for (const auto& [name, ports] : states) names.push_back(name);
+  return names;
 }
 
 }  // namespace
 
-TEST_CASE("Ports of physical functions in the host are followed, and no others") {
-  const auto ports = health::ports_of(node());
-  CHECK(ports.devices == std::vector<std::string>{"mlx5_0", "mlx5_1"});
-  CHECK(ports.with_netdev == std::set<std::string>{"mlx5_1"});
-}
-
-TEST_CASE("A port has changed when its state is another, or its device is unknown") {
-  host::RdmaLink link{.name = "mlx5_0", .ports = {{.number = 1, .state = 4}}};
-  CHECK_FALSE(health::ports_changed(node(), link));
-  link.ports[0].state = 1;
-  CHECK(health::ports_changed(node(), link));
-  link.name = "mlx5_9";
-  CHECK(health::ports_changed(node(), link));
+TEST_CASE("no link event tells of InfiniBand ports, nor of ports without netdev") {
+  const auto infiniband = function("0000:10:00.0", "ib_pf", LinkLayer::infiniband);
+  const auto roce = function("0000:20:00.0", "roce_pf", LinkLayer::ethernet);
+  auto bare = function("0000:28:00.0", "bare_pf", LinkLayer::ethernet);
+  bare.netdevs.clear();
+  auto infiniband_vf = function("0000:10:00.1", "ib_vf", LinkLayer::infiniband);
+  infiniband_vf.pf = infiniband.address;
+  auto roce_vf = function("0000:20:00.1", "roce_vf", LinkLayer::ethernet);
+  roce_vf.pf = roce.address;
+  auto away = function("0000:30:00.0", "away", LinkLayer::infiniband);
+  away.rdma[0].in_host_namespace = false;
+  const auto ports = health::ports_of(
+      device::Inventory({infiniband, infiniband_vf, roce, roce_vf, bare, away}, std::nullopt, {}));
+  CHECK(ports.of_pfs == std::vector<std::string>{"ib_pf", "roce_pf", "bare_pf"});
+  CHECK(names(ports.untold_pfs) == std::vector<std::string>{"bare_pf", "ib_pf"});
+  CHECK(names(ports.untold_vfs) == std::vector<std::string>{"ib_vf"});
+  CHECK(ports.untold_vfs.at("ib_vf") == infiniband_vf.rdma[0].ports);
 }

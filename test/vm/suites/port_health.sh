@@ -12,6 +12,11 @@ pfs_up
 make_vfs pf0 6
 must tbrdma_add mlx5_0 pf0
 for n in 3 4 5; do must tbrdma_add mlx5_1$n pf0v$n; done
+make_vfs pf1 1
+must tbrdma_add ib_0 pf1v0 ib
+# The testbed's InfiniBand VF has an Ethernet netdev beside it; while that is up, the VF's own port is what counts.
+must ip link set dev pf1v0 up
+subnet_manager() { echo "$([ $1 = yes ] || echo ib_0)" >/sys/module/tbrdma/parameters/without_sm; }
 mkdir -p /run/test
 cat >/run/test/config.yaml <<Y
 pools:
@@ -19,12 +24,14 @@ pools:
   - {resourceName: default, resourcePrefix: net, selectors: {rootDevices: ['$PF0#2']}}
   - {resourceName: rdma, resourcePrefix: net, selectors: {rootDevices: ['$PF0#3-4'], isRdma: true}, health: {link: ignore, rdma: require}}
   - {resourceName: ignore, resourcePrefix: net, selectors: {rootDevices: ['$PF0#5'], isRdma: true}, health: {link: ignore, rdma: ignore}}
+  - {resourceName: ib, resourcePrefix: net, selectors: {rootDevices: ['$PF1'], isRdma: true}, health: {link: ignore, rdma: require}}
 Y
 log=/run/test/agent.log
 kubelet_start /run/test/kubelet
 agent_start /run/test/config.yaml /run/test/kubelet /run/test/devinfo $log
 check "all are healthy" kubelet wait net/require 2 90
 check "those of RDMA too" kubelet wait net/rdma 2 90
+check "and of InfiniBand" kubelet wait net/ib 1 90
 
 # said TEXT RESOURCE: the reasons that the log gives for that TEXT, each once
 said() { sed -nE "s#.*\"$1\" resource=$2 .*reason=\"([^\"]*)\".*#\1#p" $log | sort -u; }
@@ -37,11 +44,14 @@ for n in 1 4; do
 done
 must up_with_carrier pf0v0
 must pf_cable pf0 off >/dev/null
+subnet_manager no
 check "devices whose link is required become unhealthy, in the host and in a pod" kubelet wait net/require 0 90
 t_eq "because their PF has no carrier" "its PF pf0 has no carrier" "$(said "$unhealthy" net/require)"
 check "though the VF itself has carrier" wait_for 60 netdev_has_carrier pf0v0
 check "devices whose RDMA port is required do too" kubelet wait net/rdma 0 90
 t_eq "because the PF's port is not active" "port 1 of mlx5_0 is not active" "$(said "$unhealthy" net/rdma)"
+check "an InfiniBand VF whose own port is not active does, though no event tells" kubelet wait net/ib 0 90
+t_eq "because of that" "port 1 of ib_0 is not active" "$(said "$unhealthy" net/ib)"
 let_agent_look
 t_eq "without settings a device is healthy" 1 "$(kubelet resources | jq '[.["net/default"][] | select(.healthy)] | length')"
 t_eq "and the log says what is wrong with it" "its PF pf0 has no carrier" "$(said "$doubtful" net/default)"
@@ -51,6 +61,7 @@ kubelet_ask allocate ns/a main net/default 1
 t_match "a pod gets a device that is doubtful" '"envs"' "$REPLY"
 
 section a port that comes back
+subnet_manager yes
 must pf_cable pf0 on >/dev/null
 wait_for 60 netdev_has_carrier pf0 || die "pf0 did not get its carrier back"
 sleep 4
@@ -64,6 +75,7 @@ must pf_cable pf0 on >/dev/null
 check "they are healthy again" kubelet wait net/require 2 90
 check "ten seconds after the port came back for good, not the first time" test $((SECONDS - again)) -ge 9
 check "the RDMA port's too" kubelet wait net/rdma 2 90
+check "and the InfiniBand VF's" kubelet wait net/ib 1 90
 check "and the log says so" grep -q 'device is healthy again.*resource=net/require' $log
 
 section a PF that is down
