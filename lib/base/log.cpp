@@ -17,7 +17,7 @@ bool is_plain(std::string_view value) {
   });
 }
 
-std::string quoted(std::string_view value) {
+std::string json_string(std::string_view value) {
   std::string text = "\"";
   for (char c : value) {
     if (c == '"' || c == '\\') {
@@ -74,16 +74,16 @@ std::string format_log_line(Logger::Format format, LogLevel level, std::string_v
                             std::initializer_list<Field> fields) {
   if (format == Logger::Format::json) {
     std::string line =
-        fmt::format("\"level\":\"{}\",\"msg\":{}", to_string(level), quoted(message));
+        fmt::format("\"level\":\"{}\",\"msg\":{}", to_string(level), json_string(message));
     for (const auto& field : fields) {
-      line += fmt::format(",{}:{}", quoted(field.key), quoted(field.value));
+      line += fmt::format(",{}:{}", json_string(field.key), json_string(field.value));
     }
     return line;
   }
-  std::string line = fmt::format("level={} msg={}", to_string(level), quoted(message));
+  std::string line = fmt::format("level={} msg={}", to_string(level), json_string(message));
   for (const auto& field : fields) {
-    line +=
-        fmt::format(" {}={}", field.key, is_plain(field.value) ? field.value : quoted(field.value));
+    line += fmt::format(" {}={}", field.key,
+                        is_plain(field.value) ? field.value : json_string(field.value));
   }
   return line;
 }
