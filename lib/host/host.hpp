@@ -16,7 +16,6 @@ namespace railhead::host {
 struct Roots {
   std::string sysfs = "/sys";
   std::string proc = "/proc";
-  std::string dev = "/dev";
   std::string run = "/run/railhead";  // records of this boot
 };
 

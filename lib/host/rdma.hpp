@@ -40,6 +40,8 @@ class RdmaDevices {
   // Devices with their ports; an empty list when the kernel has no RDMA subsystem. A device in
   // error state refuses to tell its ports (EIO): it is in the list without them.
   [[nodiscard]] virtual Result<std::vector<RdmaLink>> list() = 0;
+  // One port of a device of list(), as it is now. ENODEV when there is no such device or port here.
+  [[nodiscard]] virtual Result<RdmaPort> port(uint32_t device_index, uint32_t number) = 0;
   // Nothing when the kernel has no RDMA subsystem, or is too old to say.
   [[nodiscard]] virtual Result<std::optional<RdmaNetnsMode>> netns_mode() = 0;
   // Moves a device into the namespace of `netns_fd`, in exclusive mode only: EOPNOTSUPP in shared

@@ -50,26 +50,35 @@ Result<std::vector<host::RdmaLink>> LinuxRdma::list() {
   for (auto& info : *infos) {
     bool gone = false;
     for (uint32_t number = 1; number <= info.port_count && !gone; ++number) {
-      auto done = socket_->exchange(get_rdma_port(info.device.index, number),
-                                    [&](const Message& message) -> Result<void> {
-                                      auto port = decode_rdma_port(message);
-                                      if (!port) return pass(port);
-                                      info.device.ports.push_back(std::move(*port));
-                                      return {};
-                                    });
-      // The kernel's answer for a device that went away since the dump.
-      gone = is(done, ErrorCode::invalid_argument) || is(done, ErrorCode::not_found);
-      if (done || gone) continue;
+      auto one = port(info.device.index, number);
+      if (one) info.device.ports.push_back(std::move(*one));
+      gone = is(one, ErrorCode::not_found);  // since the dump
+      if (one || gone) continue;
       // One device in error state must not hide the others; a kernel that gives no answer would
       // keep us waiting for each of them.
-      if (is(done, ErrorCode::timeout)) return pass(done, info.device.name);
+      if (is(one, ErrorCode::timeout)) return pass(one, info.device.name);
       info.device.ports.clear();
-      info.device.ports_error = done.error().message;
+      info.device.ports_error = one.error().message;
       break;
     }
     if (!gone) devices.push_back(std::move(info.device));
   }
   return devices;
+}
+
+Result<host::RdmaPort> LinuxRdma::port(uint32_t device_index, uint32_t number) {
+  const auto who = [&] { return fmt::format("RDMA device {}, port {}", device_index, number); };
+  if (!socket_) return fail_errno(ENODEV, "{}", who());
+  Result<host::RdmaPort> port;
+  auto done = socket_->exchange(get_rdma_port(device_index, number),
+                                [&](const Message& message) -> Result<void> {
+                                  port = decode_rdma_port(message);
+                                  return port ? Result<void>() : pass(port);
+                                });
+  // EINVAL is the kernel's answer where there is none.
+  if (is(done, ErrorCode::invalid_argument)) return fail_errno(ENODEV, "{}", who());
+  if (!done) return pass(done, who());
+  return port;
 }
 
 Result<std::optional<host::RdmaNetnsMode>> LinuxRdma::netns_mode() {

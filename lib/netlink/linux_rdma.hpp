@@ -14,6 +14,7 @@ class LinuxRdma final : public host::RdmaDevices {
   static Result<std::unique_ptr<host::RdmaDevices>> open();
 
   Result<std::vector<host::RdmaLink>> list() override;
+  Result<host::RdmaPort> port(uint32_t device_index, uint32_t number) override;
   Result<std::optional<host::RdmaNetnsMode>> netns_mode() override;
   Result<void> move(std::string_view name, int netns_fd) override;
   Result<void> rename(std::string_view name, std::string_view new_name) override;

@@ -217,33 +217,38 @@ bool Daemon::session_takes_turns(std::chrono::milliseconds limit) const {
 // RDMA netlink tells of no port that goes down. Verbs do, of PFs that can be opened; with a RoCE
 // port its netdev's carrier goes too; what is left is asked now and then. Of VFs only where a pod
 // depends on it: a log line is not worth the asking.
-void Daemon::follow_ports() {
-  const auto some_pool = [&](config::Concern concern) {
-    return std::ranges::any_of(
-        config_.resources, [&](const auto& resource) { return resource.health.rdma == concern; });
-  };
-  const bool required = some_pool(config::Concern::require);
-  auto ports = required || some_pool(config::Concern::warn) ? health::ports_of(*inventory_)
-                                                            : health::Ports{};
-  polled_ports_.clear();
-  if (required) polled_ports_ = std::move(ports.untold_vfs);
-  for (const auto& device : events_.follow_ports(ports.of_pfs)) {
-    if (auto untold = ports.untold_pfs.extract(device)) polled_ports_.insert(std::move(untold));
+void Daemon::follow_ports(const pool::Selection& selection) {
+  bool matters = false;
+  std::set<std::string> vfs;
+  for (const auto& pool : selection.pools) {
+    matters |= pool.resource.health.rdma != config::Concern::ignore;
+    if (pool.resource.health.rdma != config::Concern::require) continue;
+    for (const auto& member : pool.members) vfs.insert(member.id);
+  }
+  const auto ports = matters ? health::ports_of(*inventory_, vfs) : health::Ports{};
+  std::vector<std::string> names;
+  for (const auto* device : ports.of_pfs) names.push_back(device->name);
+  const auto unheard = events_.follow_ports(names);
+  polled_ = ports.of_vfs;
+  for (const auto* device : ports.of_pfs) {
+    if (std::ranges::find(unheard, device->name) != unheard.end() &&
+        ports.untold.contains(device->name)) {
+      polled_.push_back(device);
+    }
   }
   port_check_.reset();
-  if (!polled_ports_.empty()) port_check_ = host_.clock.now() + kPortCheck;
+  if (!polled_.empty()) port_check_ = host_.clock.now() + kPortCheck;
 }
 
 void Daemon::check_ports() {
   port_check_ = host_.clock.now() + kPortCheck;
-  const auto links = host_.rdma.list();
-  if (!links) return;  // the next look says why
   bool changed = false;
-  for (const auto& link : *links) {
-    const auto polled = polled_ports_.find(link.name);
-    if (polled == polled_ports_.end()) continue;
-    metrics_.port_polled();
-    changed = changed || polled->second != link.ports;
+  for (const auto* device : polled_) {
+    for (const auto& was : device->ports) {
+      metrics_.port_polled();
+      const auto now = host_.rdma.port(device->index.value_or(0), was.number);
+      changed |= !now || *now != was;
+    }
   }
   if (changed) (void)look("timer");
 }
@@ -264,9 +269,9 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
   if (needs_shared_mode(config_)) mode_check_ = host_.clock.now() + kModeCheck;
   news_.tell_scan_warnings(inventory->warnings());
   inventory_ = std::make_shared<const device::Inventory>(std::move(*inventory));
-  follow_ports();
   gather_sickness();
   auto selection = pool::select(config_, *inventory_, knowledge_);
+  follow_ports(selection);
   knowledge_.rails = selection.rails;
   knowledge_.members = selection.members;
   judge(selection);
@@ -279,7 +284,7 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
 }
 
 pool::Places Daemon::places() const {
-  return {host_.roots.sysfs, host_.roots.run, options_.devinfo_dir, host_.roots.dev};
+  return {host_.roots.sysfs, host_.roots.run, options_.devinfo_dir};
 }
 
 // A pool stays with kubelet for as long as the configuration does, with no devices if need be.

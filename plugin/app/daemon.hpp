@@ -80,7 +80,7 @@ class Daemon {
   [[nodiscard]] std::optional<TimePoint> judgement_due() const;
   void tell_of_empty_pools(const pool::Selection& selection);
   void check_rdma_mode();
-  void follow_ports();
+  void follow_ports(const pool::Selection& selection);
   void check_ports();
 
   const Options& options_;
@@ -103,12 +103,12 @@ class Daemon {
   std::map<PciAddress, std::string> recovering_;  // functions with a PCI error, and the step
   health::Hysteresis hysteresis_;
   std::shared_ptr<const device::Inventory> inventory_;
-  Debounce events_seen_;                 // to the next look
-  Debounce config_seen_;                 // to the next reading of the configuration
-  std::optional<TimePoint> rescan_;      // after a look that failed, or as configured
-  health::Ports::States polled_ports_;   // of which no event tells, as the last look saw them
-  std::optional<TimePoint> port_check_;  // of those
-  std::optional<TimePoint> mode_check_;  // where shared pools make the RDMA mode matter
+  Debounce events_seen_;                           // to the next look
+  Debounce config_seen_;                           // to the next reading of the configuration
+  std::optional<TimePoint> rescan_;                // after a look that failed, or as configured
+  std::vector<const device::RdmaDevice*> polled_;  // of *inventory_, whose ports no event tells of
+  std::optional<TimePoint> port_check_;            // of those
+  std::optional<TimePoint> mode_check_;            // where shared pools make the RDMA mode matter
 
   PodGpus gpus_;
   std::map<std::string, std::unique_ptr<ServedPool>> pools_;  // by resource name

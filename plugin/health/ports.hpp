@@ -1,6 +1,6 @@
 #pragma once
 // The RDMA ports whose states the devices' health depends on, and how a change of them is noticed.
-#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -8,16 +8,15 @@
 
 namespace railhead::health {
 
-// Of RDMA devices in the host's namespace. A RoCE port has the state of its netdev, of which link
-// events tell; an InfiniBand port has one of its own, that is told by verbs to who holds the device
-// open, and by nothing else.
+// RDMA devices in the host's namespace, parts of the inventory. A RoCE port has the state of its
+// netdev, of which link events tell; an InfiniBand port has one of its own, that is told by verbs
+// to who holds the device open, and by nothing else.
 struct Ports {
-  using States = std::map<std::string, std::vector<host::RdmaPort>>;  // by the device's name
-
-  std::vector<std::string> of_pfs;  // worth being held open; a VF would be kept from moving
-  States untold_pfs;                // those of them of which no link event tells
-  States untold_vfs;
+  std::vector<const device::RdmaDevice*> of_pfs;  // worth being held open; a VF could not move then
+  std::set<std::string> untold;                   // the names of those that no link event tells of
+  std::vector<const device::RdmaDevice*> of_vfs;  // that nothing tells of
 };
-[[nodiscard]] Ports ports_of(const device::Inventory& inventory);
+// `vfs`: ids of the VFs whose own ports matter.
+[[nodiscard]] Ports ports_of(const device::Inventory& inventory, const std::set<std::string>& vfs);
 
 }  // namespace railhead::health

@@ -75,8 +75,7 @@ Json info_of(const Pool& pool, const Given& one) {
 
 // For CNI plugins. Only what one container has to itself can be attached by them, and
 // sub-functions have no type in the device-info specification.
-Result<void> leave_records(const Pool& pool, const Given& one, bool has_vhost_net,
-                           const Places& places) {
+Result<void> leave_records(const Pool& pool, const Given& one, const Places& places) {
   const bool is_function = one.member->id == one.member->address.to_string();
   if (pool.resource.sharing || !is_function) return {};
   const auto before = device::read_allocation(places.run, one.member->address);
@@ -87,8 +86,7 @@ Result<void> leave_records(const Pool& pool, const Given& one, bool has_vhost_ne
   // A record that cannot be read is replaced.
   const std::string resource_before = before && *before ? (*before)->resource : "";
   if (pool.resource.type == config::DeviceType::net) {
-    auto written =
-        write_devinfo(pool, *one.member, one.nodes, has_vhost_net, resource_before, places);
+    auto written = write_devinfo(pool, *one.member, one.nodes, resource_before, places);
     if (!written) return written;
   }
   return device::write_allocation(places.run, record);
@@ -152,7 +150,7 @@ Result<Allocation> allocate(const Pool& pool, const std::vector<std::string>& id
     }
     sorted_ids.push_back(one.member->id);
     info[one.member->id] = info_of(pool, one);
-    auto left = leave_records(pool, one, reader->has_vhost_net(), places);
+    auto left = leave_records(pool, one, places);
     if (!left) return pass(left);
   }
   const std::string variable = variable_of(pool.resource);

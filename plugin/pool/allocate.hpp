@@ -12,7 +12,6 @@ struct Places {
   std::string sysfs = "/sys";
   std::string run = "/run/railhead";  // see device/allocation.hpp
   std::string devinfo = "/var/run/k8s.cni.cncf.io/devinfo/dp";
-  std::string dev = "/dev";
 };
 
 struct DeviceNode {

@@ -19,7 +19,7 @@ std::string file_of(const std::string& resource, const std::string& id, const Pl
   return places.devinfo + '/' + name;
 }
 
-Json describe(const Member& member, const DeviceNodes& nodes, bool has_vhost_net) {
+Json describe(const Member& member, const DeviceNodes& nodes) {
   Json details;
   if (member.vdpa) {
     details["parent-device"] = member.vdpa->name;
@@ -29,7 +29,7 @@ Json describe(const Member& member, const DeviceNodes& nodes, bool has_vhost_net
   }
   details["pci-address"] = member.id;
   if (!member.vdpa) {
-    if (member.vhost_net && has_vhost_net) details["vhost-net"] = kVhostNet;
+    if (member.vhost_net) details["vhost-net"] = kVhostNet;
     std::vector<std::string> names;
     for (const auto& [name, of_device] : nodes.rdma) names.push_back(name);
     if (!names.empty()) details["rdma-device"] = join(names, ",");
@@ -58,14 +58,13 @@ Result<void> remove_devinfo(const PciAddress& address, const Places& places) {
 }
 
 Result<void> write_devinfo(const Pool& pool, const Member& member, const DeviceNodes& nodes,
-                           bool has_vhost_net, const std::string& before, const Places& places) {
+                           const std::string& before, const Places& places) {
   const std::string resource = pool.resource.full_name();
   if (!before.empty() && before != resource) {
     auto removed = host::remove_file(file_of(before, member.id, places));
     if (!removed) return removed;
   }
-  const auto text =
-      describe(member, nodes, has_vhost_net).dump(-1, ' ', false, Json::error_handler_t::replace);
+  const auto text = describe(member, nodes).dump(-1, ' ', false, Json::error_handler_t::replace);
   return host::write_file_atomically(file_of(resource, member.id, places), text, 0644);
 }
 

@@ -9,7 +9,7 @@ namespace railhead::pool {
 // Writes the device's file, 0644, so that readers see the old or the new one, never a part; and
 // removes the one that it had under the resource `before`.
 [[nodiscard]] Result<void> write_devinfo(const Pool& pool, const Member& member,
-                                         const DeviceNodes& nodes, bool has_vhost_net,
-                                         const std::string& before, const Places& places);
+                                         const DeviceNodes& nodes, const std::string& before,
+                                         const Places& places);
 
 }  // namespace railhead::pool

@@ -10,16 +10,6 @@ namespace {
 
 using host::Directory;
 
-// By sysfs while its module is loaded; by its node before, which udev makes for modules that the
-// first open loads. An agent in a container may see the host's sysfs only.
-bool has_misc_device(const Directory& sysfs, const Places& places, const std::string& name,
-                     const std::string& below_dev) {
-  if (sysfs.sub("class/misc/" + name)) return true;
-  const auto folder = Directory::open(places.dev + below_dev);
-  const auto names = folder ? folder->list(".") : Result<std::vector<std::string>>();
-  return names && std::find(names->begin(), names->end(), name) != names->end();
-}
-
 // The first by number of a folder's entries that are `prefix` and a number.
 Result<std::optional<std::string>> first_numbered(const Directory& device,
                                                   const std::string& folder,
@@ -40,17 +30,15 @@ void give(DeviceNodes& nodes, const std::string& path) { nodes.nodes.push_back(s
 
 }  // namespace
 
-NodeReader::NodeReader(Directory sysfs, const Places& places)
+NodeReader::NodeReader(Directory sysfs)
     : sysfs_(std::move(sysfs)),
       // There only while rdma_ucm is loaded.
-      has_connection_manager_(sysfs_.sub("class/misc/rdma_cm").has_value()),
-      has_vhost_net_(has_misc_device(sysfs_, places, "vhost-net", "") &&
-                     has_misc_device(sysfs_, places, "tun", "/net")) {}
+      has_connection_manager_(sysfs_.sub("class/misc/rdma_cm").has_value()) {}
 
 Result<NodeReader> NodeReader::open(const Places& places) {
   auto sysfs = Directory::open(places.sysfs);
   if (!sysfs) return pass(sysfs);
-  return NodeReader(std::move(*sysfs), places);
+  return NodeReader(std::move(*sysfs));
 }
 
 Result<Directory> NodeReader::folder_of(const Member& member) const {
@@ -89,7 +77,10 @@ Result<DeviceNodes> NodeReader::read(const Member& member) const {
   if (member.vdpa) {
     if (auto done = read_vdpa(*device, member, nodes); !done) return pass(done);
   }
-  if (member.vhost_net && has_vhost_net_) {
+  // Whether they are there cannot be seen from a container: the nodes come before their modules,
+  // which the first open loads, and the host's /dev is not there. Where one is missing, the runtime
+  // fails the container and names it.
+  if (member.vhost_net) {
     give(nodes, std::string(kVhostNet));
     give(nodes, std::string(kTun));
     nodes.info["vhost"] = {{"net-mount", std::string(kVhostNet)}, {"tun-mount", std::string(kTun)}};

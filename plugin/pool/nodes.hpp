@@ -37,12 +37,11 @@ class NodeReader {
   [[nodiscard]] std::vector<uint32_t> ports_of(const Member& member,
                                                const std::string& rdma_device) const;
 
-  // Whether these nodes can be given at all; to name a missing one fails the container.
+  // Whether its node can be given at all; to name a missing one fails the container.
   [[nodiscard]] bool has_connection_manager() const { return has_connection_manager_; }
-  [[nodiscard]] bool has_vhost_net() const { return has_vhost_net_; }
 
  private:
-  NodeReader(host::Directory sysfs, const Places& places);
+  explicit NodeReader(host::Directory sysfs);
   [[nodiscard]] Result<host::Directory> folder_of(const Member& member) const;
   Result<void> read_rdma(const host::Directory& device, const Member&, DeviceNodes&) const;
   Result<void> read_vfio(const host::Directory& device, const Member&, DeviceNodes&) const;
@@ -51,7 +50,6 @@ class NodeReader {
 
   host::Directory sysfs_;
   bool has_connection_manager_;
-  bool has_vhost_net_;
 };
 
 }  // namespace railhead::pool

@@ -170,6 +170,17 @@ class FakeHost::Rdma final : public host::RdmaDevices {
     if (!done) return pass(done);
     return fake_.kernel.rdma_of(netns_);
   }
+  Result<host::RdmaPort> port(uint32_t device_index, uint32_t number) override {
+    auto done = fake_.run("port", [] { return Result<void>(); });
+    if (!done) return pass(done);
+    for (const auto& device : fake_.kernel.rdma_of(netns_)) {
+      if (device.index != device_index) continue;
+      for (const auto& port : device.ports) {
+        if (port.number == number) return port;
+      }
+    }
+    return fail_errno(ENODEV, "RDMA device {}, port {}", device_index, number);
+  }
   Result<std::optional<host::RdmaNetnsMode>> netns_mode() override {
     auto done = fake_.run("netns_mode", [] { return Result<void>(); });
     if (!done) return pass(done);
@@ -257,7 +268,6 @@ FakeHost::FakeHost()
            clock,
            {.sysfs = folder.path() + "/sys",
             .proc = folder.path() + "/proc",
-            .dev = folder.path() + "/dev",
             .run = folder.path() + "/run"}} {}
 
 FakeHost::~FakeHost() = default;

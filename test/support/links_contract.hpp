@@ -230,6 +230,7 @@ TEST_CASE("In exclusive mode an RDMA device is seen in the namespace it was move
   CHECK_FALSE(has(must(c.host.rdma.list()), name));
   CHECK(c.host.rdma.move(name, pod.fd()).error().os_errno == ENODEV);
   CHECK_FALSE(c.char_devices(name).empty());  // shown in the host all the same
+  CHECK(c.host.rdma.port(1000, 1).error().os_errno == ENODEV);
 
   auto inside = must(c.host.netns.rdma(pod));
   CHECK(has(must(inside->list()), name));

@@ -44,6 +44,16 @@ class StillRdma final : public host::RdmaDevices {
     if (sick) return fail_errno(EIO, "list RDMA devices");
     return all;
   }
+  Result<host::RdmaPort> port(uint32_t device_index, uint32_t number) override {
+    if (sick) return fail_errno(EIO, "RDMA device {}, port {}", device_index, number);
+    for (const auto& device : all) {
+      if (device.index != device_index) continue;
+      for (const auto& port : device.ports) {
+        if (port.number == number) return port;
+      }
+    }
+    return fail_errno(ENODEV, "RDMA device {}, port {}", device_index, number);
+  }
   Result<std::optional<host::RdmaNetnsMode>> netns_mode() override {
     if (sick) return fail_errno(EIO, "RDMA namespace mode");
     return mode;
@@ -100,13 +110,13 @@ class StillLocks final : public host::FileLocks {
   }
 };
 
-// sysfs, proc, dev and run are folders below `root`.
+// sysfs, proc and run are folders below `root`.
 struct StillHost {
   explicit StillHost(const std::string& root)
       : host{links,     rdma,
              devlink,   netns,
              processes, locks,
-             clock,     {root + "/sys", root + "/proc", root + "/dev", root + "/run"}} {}
+             clock,     {root + "/sys", root + "/proc", root + "/run"}} {}
 
   StillLinks links;
   StillRdma rdma;

@@ -16,9 +16,9 @@ device::PciFunction function(const char* address, const char* rdma, LinkLayer la
   return one;
 }
 
-std::vector<std::string> names(const health::Ports::States& states) {
+std::vector<std::string> names(const std::vector<const device::RdmaDevice*>& devices) {
   std::vector<std::string> names;
-  for (const auto& [name, ports] : states) names.push_back(name);
+  for (const auto* device : devices) names.push_back(device->name);
   return names;
 }
 
@@ -35,10 +35,12 @@ TEST_CASE("no link event tells of InfiniBand ports, nor of ports without netdev"
   roce_vf.pf = roce.address;
   auto away = function("0000:30:00.0", "away", LinkLayer::infiniband);
   away.rdma[0].in_host_namespace = false;
-  const auto ports = health::ports_of(
-      device::Inventory({infiniband, infiniband_vf, roce, roce_vf, bare, away}, std::nullopt, {}));
-  CHECK(ports.of_pfs == std::vector<std::string>{"ib_pf", "roce_pf", "bare_pf"});
-  CHECK(names(ports.untold_pfs) == std::vector<std::string>{"bare_pf", "ib_pf"});
-  CHECK(names(ports.untold_vfs) == std::vector<std::string>{"ib_vf"});
-  CHECK(ports.untold_vfs.at("ib_vf") == infiniband_vf.rdma[0].ports);
+  auto other_vf = function("0000:10:00.2", "other_vf", LinkLayer::infiniband);
+  other_vf.pf = infiniband.address;
+  const device::Inventory node({infiniband, infiniband_vf, other_vf, roce, roce_vf, bare, away},
+                               std::nullopt, {});
+  const auto ports = health::ports_of(node, {"0000:10:00.1", "0000:20:00.1"});
+  CHECK(names(ports.of_pfs) == std::vector<std::string>{"ib_pf", "roce_pf", "bare_pf"});
+  CHECK(ports.untold == std::set<std::string>{"ib_pf", "bare_pf"});
+  CHECK(names(ports.of_vfs) == std::vector<std::string>{"ib_vf"});
 }

@@ -21,8 +21,7 @@ using Json = nlohmann::json;
 struct Allocating {
   TemporaryFolder folder;
   SysfsTree tree{folder.path() + "/sys"};
-  pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/a/dp",
-                      folder.path() + "/dev"};
+  pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/a/dp"};
   pool::Pool pool;
 
   Allocating() {
@@ -178,8 +177,6 @@ TEST_CASE("the devinfo file moves with a device that becomes another resource's"
 
 TEST_CASE("devinfo tells a VF's PF, its representor and vhost-net") {
   Allocating node;
-  node.tree.write(node.places.dev + "/vhost-net", "");
-  node.tree.write(node.places.dev + "/net/tun", "");
   auto& member = node.pool.members.at(2);
   member.pf = PciAddress{0, 0x3b, 0, 0};
   member.representor = "p0_2";
@@ -193,15 +190,6 @@ TEST_CASE("devinfo tells a VF's PF, its representor and vhost-net") {
   CHECK(
       Json::parse(allocation.envs.at("PCIDEVICE_EXAMPLE_COM_VF-1_INFO"))["0000:3b:00.4"]["vhost"] ==
       Json::parse(R"({"net-mount":"/dev/vhost-net","tun-mount":"/dev/net/tun"})"));
-}
-
-TEST_CASE("vhost-net is given where sysfs or /dev shows it and tun, not with one of them alone") {
-  Allocating node;
-  node.tree.write(node.places.dev + "/vhost-net", "");
-  node.pool.members.at(2).vhost_net = true;
-  CHECK(must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places)).device_nodes().empty());
-  node.tree.write("class/misc/tun/dev", "10:200");
-  CHECK(must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places)).device_nodes().size() == 2);
 }
 
 TEST_CASE("a pool that is no network device's leaves no devinfo") {

@@ -152,8 +152,7 @@ TEST_CASE("the spec has the nodes that Allocate names") {
   REQUIRE(parsed.errors.empty());
   const auto inventory = must(device::scan(still.host));
   const auto selection = pool::select(parsed.config, inventory);
-  const pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/dp",
-                            folder.path() + "/dev"};
+  const pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/dp"};
   const auto nodes = must(pool::cdi_nodes(selection.pools.at(0), inventory, places));
   const auto allocation = must(pool::allocate(
       selection.pools.at(0), {"0000:5e:00.0", "0000:5e:00.1", "0000:5e:00.2"}, places));

@@ -16,8 +16,7 @@ using Paths = std::vector<std::pair<std::string, std::string>>;  // host, contai
 constexpr auto kDevice = "0000:5e:00.0";
 
 struct KindNode : Node {
-  pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/dp",
-                      folder.path() + "/dev"};
+  pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/dp"};
 
   Result<pool::Allocation> try_allocate(const std::string& config,
                                         const std::vector<std::string>& ids) {

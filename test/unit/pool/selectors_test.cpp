@@ -9,9 +9,10 @@ namespace {
 
 // What a resource with this selector says of a device.
 std::string refusal_of(Node& node, const std::string& device, const std::string& selector,
-                       const std::string& type = "netDevice") {
+                       const std::string& type = "netDevice",
+                       const std::string& list = "resourceList") {
   const auto config = Node::parse(
-      fmt::format(R"({{"resourceList":[{{"resourceName":"x","deviceType":"{}","selectors":{}}}]}})",
+      fmt::format(R"({{"{}":[{{"resourceName":"x","deviceType":"{}","selectors":{}}}]}})", list,
                   type, selector));
   for (const auto& one : pool::explain(config, node.scan(config))) {
     if (one.device == device) return join(one.verdicts.at(0).reasons, "; ");
@@ -48,6 +49,11 @@ TEST_CASE("each refusal names the selector and the fact that stands against it")
   CHECK(refusal_of(node, vf, R"({"pKeys":["0x8001"]})") == "pKeys: it is no InfiniBand device");
   CHECK(refusal_of(node, kSpare, R"({"isRdma":true})") == "isRdma: it has no RDMA device");
   CHECK(refusal_of(node, vf, R"({"vdpaType":"vhost"})") == "vdpaType: it has no vDPA device");
+  const std::string p7 = R"({"ifNames":["p7"]})";
+  CHECK(refusal_of(node, kSpare, p7, "netDevice", "pools") == "ifNames: its netdev is p1");
+  node.tree.add({.address = "0000:5e:00.1"});
+  CHECK(refusal_of(node, "0000:5e:00.1", p7, "netDevice", "pools") ==
+        "ifNames: it has no netdev in the host's namespace");
   CHECK(refusal_of(node, vf, R"([{"vendors":["8086"]},{"devices":["1018"]}])") ==
         "selectors[0].vendors: its vendor is 15b3; selectors[1].devices: its device id is 101e");
   CHECK(refusal_of(node, vf, R"({"auxTypes":["sf"]})", "auxNetDevice") ==

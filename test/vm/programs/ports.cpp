@@ -129,6 +129,8 @@ TEST_CASE("An RDMA device tells its ports, protocol, GUID and its port's netdev"
     REQUIRE(device.ports.size() == 1);
     CHECK(device.ports[0].number == 1);
     CHECK(device.ports[0].netdev == c.vf_link().name);
+    CHECK(must(c.host.rdma.port(device.index, 1)) == device.ports[0]);
+    CHECK(c.host.rdma.port(device.index, 2).error().os_errno == ENODEV);
     return;
   }
   FAIL("the device is not listed");
