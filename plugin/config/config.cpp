@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include <nlohmann/json.hpp>
 
@@ -48,8 +49,8 @@ void read_top(const Json& json, Draft& draft) {
     top.error("resourceList", "missing, and so are configList and pools; expected one of them");
   }
   // 0: no rescan. Changes are noticed as they happen; this bounds how long a lost one goes unseen.
-  constexpr uint32_t kDay = 24 * 60 * 60;
-  const auto interval = draft.number(top, "periodicUpdateInterval", 0, kDay);
+  constexpr uint32_t kMostSeconds = std::numeric_limits<int32_t>::max();
+  const auto interval = draft.number(top, "periodicUpdateInterval", 0, kMostSeconds);
   if (interval && *interval > 0) draft.parsed.config.rescan = std::chrono::seconds(*interval);
   report_unknown_keys(top, Grammar::resource_list, draft);
 }

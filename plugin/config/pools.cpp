@@ -63,10 +63,22 @@ void read_sharing(Object& object, Resource& resource, Draft& draft) {
   }
 }
 
+bool selects_rdma(const Resource& resource) {
+  return std::any_of(resource.selectors.begin(), resource.selectors.end(),
+                     [](const Selector& one) { return one.is_rdma; });
+}
+
 void read_health(Object& object, Resource& resource, Draft& draft) {
   auto health = object.object("health");
   if (!health) return;
+  if (resource.type == DeviceType::accelerator) {
+    object.error("health", "is that of network ports; an accelerator has none");
+  }
   resource.health = {read_concern(*health, "link"), read_concern(*health, "rdma")};
+  if (resource.health.rdma == Concern::require && !selects_rdma(resource)) {
+    health->error("rdma",
+                  "\"require\": is asked of RDMA devices; expected a selector with isRdma: true");
+  }
   report_unknown_keys(*health, Grammar::pools, draft);
 }
 
@@ -85,8 +97,7 @@ void read_pools_item(const Json& json, const std::string& path, Draft& draft) {
       {{"packed", Order::packed}, {"spread", Order::spread}, {"rail", Order::rail}});
   resource.rails_auto = read_switch(object, "rails", "auto");
   resource.nccl_env = read_switch(object, "env", "nccl");
-  if (resource.nccl_env && std::none_of(resource.selectors.begin(), resource.selectors.end(),
-                                        [](const Selector& one) { return one.is_rdma; })) {
+  if (resource.nccl_env && !selects_rdma(resource)) {
     object.error("env", "\"nccl\": names RDMA devices; expected a selector with isRdma: true");
   }
   report_unknown_keys(object, Grammar::pools, draft);

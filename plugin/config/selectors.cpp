@@ -136,7 +136,7 @@ enum : unsigned {
   kNet = 1,          // deviceType netDevice
   kAccelerator = 2,  // deviceType accelerator
   kAuxiliary = 4,    // deviceType auxNetDevice
-  kPools = 8,        // pools, with netDevice or auxNetDevice
+  kPools = 8,        // pools, with netDevice
   kConfigList = 16,
 };
 
@@ -180,8 +180,8 @@ constexpr std::array kKeys = {
 unsigned place(Grammar grammar, DeviceType type) {
   if (grammar == Grammar::config_list) return kConfigList;
   if (type == DeviceType::accelerator) return kAccelerator;
-  const unsigned of_type = type == DeviceType::auxiliary ? kAuxiliary : kNet;
-  return grammar == Grammar::pools ? of_type | kPools : of_type;
+  if (type == DeviceType::auxiliary) return kAuxiliary;
+  return grammar == Grammar::pools ? kNet | kPools : kNet;
 }
 
 // An empty value asks for nothing and is let pass: generated configurations carry them.

@@ -77,7 +77,7 @@ TEST_CASE("what is wrong in configList is told with its path") {
     {"resourceName":"d"},{"resourceName":"e","selectors":{}}, 7,
     {"resourceName":"g","rdmaHcaMax":100001,"devices":["ib0"]}]})");
   for (const auto* expected :
-       {"periodicUpdateInterval: -1: expected a whole number from 0 to 86400",
+       {"periodicUpdateInterval: -1: expected a whole number from 0 to 2147483647",
         "configList[0].rdmaHcaMax: -1: expected a whole number from 0 to 100000",
         "configList[1].rdmaHcaMax: \"5\": expected a whole number",
         "configList[2].devices: and selectors exclude each other",
@@ -147,6 +147,9 @@ pools:
   - {resourceName: f, health: {link: warm, gid: warn}, selectors: {}}
   - {resourceName: g, env: nccl, selectors: {vendors: [15b3]}}
   - {resourceName: h}
+  - {resourceName: i, health: {rdma: require}, selectors: {}}
+  - {resourceName: j, health: {link: warn}, deviceType: accelerator, selectors: {vendors: [15b3]}}
+  - {resourceName: k, deviceType: auxNetDevice, selectors: {auxTypes: [sf], ifNames: [p0]}}
 )");
   for (const auto* expected :
        {"pools[0].kind: \"both\": expected \"exclusive\" or \"shared\"",
@@ -159,11 +162,13 @@ pools:
         "pools[4].kind: \"shared\": RDMA devices are shared",
         "pools[4].selectors.isRdma: is no selector of this deviceType",
         "pools[5].health.link: \"warm\": expected", "pools[5].health.gid: unknown key",
-        "pools[6].env: \"nccl\": names RDMA devices", "pools[7].selectors: missing"}) {
+        "pools[6].env: \"nccl\": names RDMA devices", "pools[7].selectors: missing",
+        "pools[8].health.rdma: \"require\": is asked of RDMA devices",
+        "pools[9].health: is that of network ports", "pools[10].selectors.ifNames: unknown key"}) {
     INFO(expected);
     CHECK(contains_text(messages, expected));
   }
-  CHECK(messages.size() == 16);
+  CHECK(messages.size() == 19);
 }
 
 TEST_CASE("a number that is no text in any encoding is an error like others") {
