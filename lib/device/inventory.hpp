@@ -13,7 +13,9 @@ namespace railhead::device {
 // Which PCI functions count as GPUs: those of one of these classes, and, when vendors are named,
 // of one of these vendors.
 struct GpuPredicate {
-  std::vector<uint16_t> classes = {0x0302};             // base class and sub class, 0x0302: 3D
+  // Base class and sub class (pci.ids): 3D controller, display controller (AMD Instinct up to
+  // MI200), processing accelerator (MI300 and later).
+  std::vector<uint16_t> classes = {0x0302, 0x0380, 0x1200};
   std::vector<std::string> vendors = {"10de", "1002"};  // as PciFunction::vendor; empty: any
   [[nodiscard]] bool takes(const PciFunction& function) const;
   friend bool operator==(const GpuPredicate&, const GpuPredicate&) = default;

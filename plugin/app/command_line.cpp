@@ -81,7 +81,7 @@ void add_options(CLI::App& app, Options& options) {
            options.scan.gpu.classes.clear();
            for (const auto& text : texts) options.scan.gpu.classes.push_back(pci_class_of(text));
          },
-         "PCI classes of GPUs (default 0302)")
+         "PCI classes of GPUs (default 0302,0380,1200)")
       ->delimiter(',');
   app.add_option_function<std::vector<std::string>>(
          "--gpu-vendor",

@@ -88,8 +88,13 @@ TEST_CASE("other PCI functions are left out, GPUs are those the predicate takes"
   node.tree.add({.address = "0000:01:00.0", .pci_class = "010802"});
   node.tree.add({.address = "0000:02:00.0", .pci_class = "030200", .vendor = "10de"});
   node.tree.add({.address = "0000:03:00.0", .pci_class = "00ff00", .vendor = "1234"});
-  CHECK(node.scan().functions().size() == 1);
-  CHECK(at(node.scan(), "0000:02:00.0").is_gpu);
+  node.tree.add({.address = "0000:04:00.0", .pci_class = "120000", .vendor = "1002"});  // MI300X
+  node.tree.add({.address = "0000:05:00.0", .pci_class = "038000", .vendor = "1002"});  // MI210
+  node.tree.add({.address = "0000:06:00.0", .pci_class = "120000", .vendor = "8086"});
+  CHECK(node.scan().functions().size() == 3);
+  for (const auto* gpu : {"0000:02:00.0", "0000:04:00.0", "0000:05:00.0"}) {
+    CHECK(at(node.scan(), gpu).is_gpu);
+  }
 
   const device::ScanOptions options{{.classes = {0x00ff}, .vendors = {}}};
   const auto inventory = must(device::scan(node.still.host, options));
