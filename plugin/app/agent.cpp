@@ -17,14 +17,35 @@
 namespace railhead::app {
 namespace {
 
-constexpr auto kLockUnknown = "cannot tell whether another agent serves this node";
-
 // Until one of the files has something to read, or the time has come.
-void wait(const std::array<int, 3>& files, std::optional<Daemon::TimePoint> due,
+void wait(std::initializer_list<int> files, std::optional<Daemon::TimePoint> due,
           const Clock& clock) {
-  std::array<pollfd, 3> fds{};
-  std::ranges::transform(files, fds.begin(), [](int fd) { return pollfd{fd, POLLIN, 0}; });
+  std::vector<pollfd> fds;
+  for (const int fd : files) fds.push_back({fd, POLLIN, 0});
   poll(fds.data(), fds.size(), poll_timeout_ms(due, clock.now()));
+}
+
+// True when it is this agent's turn to serve the node. Until the one before it has ended this one
+// serves nothing: kubelet forgets a resource when the one of two that registered it ends.
+Result<bool> await_turn(InstanceLock& lock, const Options& options, Signals& signals,
+                        const Clock& clock, Logger& log) {
+  constexpr std::chrono::milliseconds kBetweenTries{100};  // flock(2) tells nobody when it is free
+  const auto end = clock.now() + options.handover;
+  auto taken = lock.take();
+  if (is(taken, ErrorCode::busy)) {
+    log.warning("waiting for the agent before this one to end",
+                {{"other", taken.error().message}, {"seconds", options.handover.count()}});
+  }
+  while (is(taken, ErrorCode::busy) && clock.now() < end) {
+    wait({signals.fd()}, std::min(clock.now() + kBetweenTries, end), clock);
+    while (const auto signal = signals.read()) {
+      if (*signal != SIGHUP) return false;
+    }
+    taken = lock.take();
+  }
+  if (is(taken, ErrorCode::busy)) return pass(taken, "two agents on one node; this one ends");
+  if (!taken) return pass(taken, "cannot tell whether another agent serves this node");
+  return true;
 }
 
 // A container gets the runtime's limit, and this one's is what the node's pods get.
@@ -43,12 +64,6 @@ Result<std::unique_ptr<http::Server>> listen(const Options& options, const Statu
       *options.listen, [&pages](std::string_view path) { return pages.answer(path); }, log);
 }
 
-std::optional<Daemon::TimePoint> earliest(std::optional<Daemon::TimePoint> a,
-                                          std::optional<Daemon::TimePoint> b) {
-  if (!a || !b) return a ? a : b;
-  return std::min(*a, *b);
-}
-
 int serve(const Options& options, const host::Host& host, const OpenEvents& open_events,
           Logger& log) {
   if (!options.log_dir.empty()) {
@@ -59,6 +74,14 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
     log.error("cannot hear signals", {{"error", signals.error().message}});
     return 1;
   }
+  auto lock = InstanceLock::open(host.roots.run);
+  const auto turn =
+      lock ? await_turn(*lock, options, *signals, host.clock, log) : Result<bool>(pass(lock));
+  if (!turn) {
+    log.error("cannot serve", {{"error", turn.error().message}});
+    return 1;
+  }
+  if (!*turn) return 0;
   const auto events = open_events();
   if (!events) {
     log.error("cannot hear the kernel's events", {{"error", events.error().message}});
@@ -71,18 +94,6 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
   }
   warn_of_memlock(log);
   metrics::Metrics metrics(RAILHEAD_VERSION);
-  auto lock = InstanceLock::open(host.roots.run, options.handover, host.clock);
-  if (!lock) {
-    log.error(kLockUnknown, {{"error", lock.error().message}});
-    return 1;
-  }
-  if (const auto other = lock->take(); is(other, ErrorCode::busy)) {
-    log.warning("waiting for the agent before this one to end",
-                {{"other", other.error().message}, {"seconds", options.handover.count()}});
-  } else if (!other) {
-    log.error(kLockUnknown, {{"error", other.error().message}});
-    return 1;
-  }
   const auto daemon = Daemon::start(options, host, **events, metrics, log);
   if (!daemon) {
     log.error("cannot serve", {{"error", daemon.error().message}});
@@ -95,8 +106,7 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
     return 1;
   }
   for (;;) {
-    wait({signals->fd(), (*daemon)->fd(), (*calls)->fd()}, earliest((*daemon)->due(), lock->due()),
-         host.clock);
+    wait({signals->fd(), (*daemon)->fd(), (*calls)->fd()}, (*daemon)->due(), host.clock);
     while (const auto signal = signals->read()) {
       if (*signal != SIGHUP) {
         log.info("ending", {{"signal", *signal}});
@@ -106,12 +116,6 @@ int serve(const Options& options, const host::Host& host, const OpenEvents& open
     }
     (*calls)->run();
     (*daemon)->turn();
-    if (auto taken = lock->take_if_due(); !taken) {
-      const bool two = is(taken, ErrorCode::busy);
-      log.error(two ? "two agents on one node; this one ends" : kLockUnknown,
-                {{"error", taken.error().message}});
-      return 1;
-    }
   }
 }
 

@@ -13,21 +13,12 @@
 
 namespace railhead::app {
 
-InstanceLock::InstanceLock(std::string path, UniqueFd fd, std::chrono::seconds patience,
-                           Clock& clock)
-    : path_(std::move(path)),
-      fd_(std::move(fd)),
-      clock_(&clock),
-      end_(clock.now() + patience),
-      due_(clock.now()) {}
-
-Result<InstanceLock> InstanceLock::open(const std::string& run_dir, std::chrono::seconds patience,
-                                        Clock& clock) {
+Result<InstanceLock> InstanceLock::open(const std::string& run_dir) {
   if (auto made = host::make_directories(run_dir, 0700); !made) return pass(made);
   auto path = run_dir + "/agent.lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) return fail_errno(errno, "open {}", path);
-  return InstanceLock(std::move(path), std::move(fd), patience, clock);
+  return InstanceLock(std::move(path), std::move(fd));
 }
 
 Result<void> InstanceLock::take() {
@@ -39,22 +30,11 @@ Result<void> InstanceLock::take() {
     return fail(ErrorCode::busy, "another agent serves this node: pid {} holds {}",
                 pid.empty() ? "unknown" : pid, path_);
   }
-  due_.reset();
   // The pid only helps whoever reads of a busy lock; without it, on a full disk, the lock is held.
   const auto pid = fmt::format("{}\n", getpid());
   if (ftruncate(fd_.get(), 0) == 0) {
     [[maybe_unused]] const auto written = pwrite(fd_.get(), pid.data(), pid.size(), 0);
   }
-  return {};
-}
-
-Result<void> InstanceLock::take_if_due() {
-  const auto now = clock_->now();
-  if (!due_ || now < *due_) return {};
-  auto taken = take();
-  if (taken || !is(taken, ErrorCode::busy)) return taken;
-  if (now >= end_) return taken;
-  due_ = std::min(now + std::chrono::seconds(1), end_);
   return {};
 }
 

@@ -64,16 +64,17 @@ check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf")"
 check "after DEL, and ten good seconds, it is healthy" kubelet wait rdma/vf 2 90
 
 section two agents for good
+lists=$(kubelet lists rdma/vf)
 start_agent --handover-seconds 3
 second=$!
 check "the second ends" wait_for 60 bash -c "! kill -0 $second"
 wait $second
 t_eq "with an exit code" 1 $?
 check "and a message that names the first" grep -q "two agents on one node.*pid $agent " $log
-# Kubelet forgets the resource when the second one goes, until the first has registered anew.
-allocates() { kubelet allocate ns/b main rdma/vf 1 | grep '"envs"'; }
-check "the first goes on to allocate" wait_for 60 allocates
-check "and to serve" kubelet wait rdma/vf 2 90
+t_eq "the first was not disturbed" "$lists" "$(kubelet lists rdma/vf)"
+check "it goes on to serve" kubelet wait rdma/vf 2 90
+kubelet_ask allocate ns/b main rdma/vf 1
+t_match "and to allocate" '"envs"' "$REPLY"
 
 section the agent ends with a PF driver
 check "the PF's driver lets go at once though its device is followed" timeout 60 bash -c "echo $PF0 >/sys/bus/pci/drivers/igb/unbind"
