@@ -23,9 +23,9 @@ kubelet() {
     [[ $REPLY != '{"error"'* ]]
 }
 
-# agent_start CONFIG KUBELET-DIR DEVINFO-DIR LOG: the agent in the background, its pid in $agent
+# agent_start CONFIG KUBELET-DIR DEVINFO-DIR LOG [OPTION…]: the agent in the background, its pid in $agent
 agent_start() {
-    "$RAILHEAD_BIN/railhead-agent" --config-file "$1" --kubelet-dir "$2" --devinfo-dir "$3" \
+    "$RAILHEAD_BIN/railhead-agent" --config-file "$1" --kubelet-dir "$2" --devinfo-dir "$3" "${@:5}" \
         >"$4" 2>&1 &
     agent=$!
     sleep .2

@@ -109,6 +109,28 @@ kill $agent
 wait $agent
 t_eq "the agent ends well" 0 $?
 
+section whose devices kubelet asks for
+cat >$e2e/two.json <<'J'
+{"resourceList": [{"resourcePrefix": "rdma", "resourceName": "a", "selectors": {"drivers": ["igbvf"], "rootDevices": ["PF0"]}},
+                  {"resourcePrefix": "rdma", "resourceName": "b", "selectors": {"drivers": ["igbvf"], "rootDevices": ["PF1"]}}]}
+J
+sed -i -e "s/PF0/$(pf_pci pf0)/" -e "s/PF1/$(pf_pci pf1)/" $e2e/two.json
+# This machine has no GPU: network functions count as such, so that one resource's VFs are the other's GPUs.
+agent_start $e2e/two.json $kubelet_dir $e2e/devinfo $e2e/agent4.log --gpu-class 0200 --gpu-vendor any
+check "an agent with two resources is registered" wait_for 180 registered $e2e/agent4.log 2
+knows_both() {
+    jq -e '.Data.RegisteredDevices | [.["rdma/a", "rdma/b"] | length] == [2, 2]' $kubelet_dir/device-plugins/kubelet_internal_checkpoint
+}
+check "and kubelet knows the devices of both" wait_for 120 knows_both
+pod g '{"rdma/a": "1", "rdma/b": "1"}' sh -c "$show"
+check "a pod with both runs" wait_for 180 pod_is g Running
+t_eq "the agent knew it by its first device when kubelet asked for the second" 'pod= pod=default/g-testbed' \
+    "$(sed -n 's/.*msg="preferred" .* pod=/pod=/p' $e2e/agent4.log | tr -d '"' | xargs)"
+remove_pod g
+check "it ends" wait_for 180 pod_is_gone g
+kill $agent
+wait $agent
+
 section the agent as the manifests have it
 image localhost/railhead-agent:1 "$RAILHEAD_BIN/railhead-agent" usr/bin/railhead-agent
 mkdir -p $e2e/etc
