@@ -85,8 +85,10 @@ Outcome<std::string> check(const Call& call) {
   const auto prev = cnispec::read_prev_result(call.config);
   if (!prev) return cnispec::refuse(prev.error());
   attach::Attacher attacher(call.host, call.log);
-  auto good = to_outcome(attacher.check(call.key()));
-  if (good && *prev && !(*prev)->ips.empty()) good = check_ip_config(call, **prev);
+  const auto has_netdev = attacher.check(call.key());
+  if (!has_netdev) return cnispec::refuse(cnispec::to_cni_error(has_netdev.error()));
+  Outcome<> good;
+  if (*has_netdev && *prev && !(*prev)->ips.empty()) good = check_ip_config(call, **prev);
   if (good) good = call.ipam.call(cnispec::Command::check);
   if (!good) return cnispec::refuse(good.error());
   return {};

@@ -93,7 +93,7 @@ Result<void> Attacher::detach(const AttachmentKey& key) {
   return undo(host_, store, **record, log_);
 }
 
-Result<void> Attacher::check(const AttachmentKey& key) {
+Result<bool> Attacher::check(const AttachmentKey& key) {
   const Store store(host_.roots.run);
   auto record = store.load(key);
   if (!record) return pass(record);
@@ -136,7 +136,7 @@ Result<void> Attacher::check(const AttachmentKey& key) {
       }
     }
   }
-  if (wrong.empty()) return {};
+  if (wrong.empty()) return (*record)->link.has_value();
   return fail(ErrorCode::io, "{}: {}", describe(key, (*record)->pod), join(wrong, "; "));
 }
 

@@ -86,8 +86,8 @@ class Attacher {
 
   // Compares what stands with the record: the PF's attributes of the VF, the interface (up, and
   // that VF's) and the RDMA devices in the pod. Not its MAC and MTU: plugins behind in a chain may
-  // have changed them.
-  [[nodiscard]] Result<void> check(const AttachmentKey& key);
+  // have changed them. Gives whether the pod has a netdev of it: a userspace driver's VF has none.
+  [[nodiscard]] Result<bool> check(const AttachmentKey& key);
 
   // Undoes all attachments of `network` that are not in `valid`; goes on after an error and
   // returns the first.

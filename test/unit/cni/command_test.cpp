@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <functional>
 
 #include <catch2/catch_test_macros.hpp>
@@ -114,6 +115,20 @@ TEST_CASE("CHECK finds a route that is gone or goes another way, in whatever tab
   CHECK(checked([](FakeLink& net1) {
           net1.routes[2].destination = *host::IpPrefix::parse("fd01::/65");
         }) == "net1 has lost its route to fd01::1/64");
+}
+
+TEST_CASE("CHECK of a userspace driver's VF passes: its addresses are on no interface") {
+  Node node;
+  const std::string function = node.fake.host.roots.sysfs + "/bus/pci/devices/0000:11:00.0/";
+  std::filesystem::remove_all(function + "net");
+  std::filesystem::remove(function + "driver");
+  std::filesystem::create_symlink("../../../../bus/pci/drivers/vfio-pci", function + "driver");
+  node.write_ipam(kOneAddress);
+  const auto added = node.run("ADD");
+  REQUIRE(added.exit_code == 0);
+  node.conf["prevResult"] = nlohmann::ordered_json::parse(added.output);
+  CHECK(node.run("CHECK") == kDone);
+  CHECK(node.ipam_calls().back() == "CHECK c1");
 }
 
 TEST_CASE("CHECK leaves the routes alone where a later plugin has an interface of its own") {
