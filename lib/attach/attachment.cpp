@@ -47,8 +47,8 @@ Result<void> Attacher::activate(const IpConfig& config) {
   }
   host::Links& links = *pod_->links;
   const host::Link& link = pod_->link;
-  // Neighbours are told of the address by the kernel when the link is taken up, if it has carrier by
-  // then; where IPv6 was switched off for new interfaces an address needs it on. Without the
+  // Neighbours are told of the address by the kernel when the link is taken up, if it has carrier
+  // by then; where IPv6 was switched off for new interfaces an address needs it on. Without the
   // sysctl: nothing lost.
   const bool v6 = std::any_of(config.addresses.begin(), config.addresses.end(),
                               [](const auto& address) { return address.v6; });

@@ -251,7 +251,7 @@ check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf" "$ipam")"
 t_eq "the address is given back" "" "$(ls /run/ipam/rail | grep -E '^10')"
 static='"ipam":{"type":"static","addresses":[{"address":"10.9.1.5/24"},{"address":"fd00:9::5/64"}]}'
 result=$(cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$static")")
-# The VF has no carrier yet: it has not even been looked for duplicates.
+# Looking for duplicates takes more than a second: the address is still tentative then.
 check "a program can bind to the IPv6 address of static at once" \
     ip netns exec pod0 ping -6 -c 1 -W 60 -I fd00:9::5 fd00:9::5
 addresses=$(ip -n pod0 -o addr show dev net1)
