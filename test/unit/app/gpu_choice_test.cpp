@@ -26,9 +26,8 @@ class GpuChoice {
         pod_gpus_(node_.folder.path(), node_.folder / "proc"),
         metrics_("test"),
         vfs_({vf_pool(), inventory_, {}},
-             {node_.folder / "sys", node_.folder / "run", node_.folder / "devinfo",
-              node_.folder / "dev"},
-             std::nullopt, pod_gpus_, metrics_, node_.log.logger()) {
+             {node_.folder / "sys", node_.folder / "run", node_.folder / "devinfo"}, std::nullopt,
+             pod_gpus_, metrics_, node_.log.logger()) {
     std::vector<kubelet::Device> gpus;
     for (const auto& function : inventory_->functions()) {
       if (function.is_gpu) gpus.push_back({function.address.to_string()});
