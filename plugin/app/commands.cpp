@@ -3,6 +3,8 @@
 #include <cstdio>
 
 #include "plugin/app/inputs.hpp"
+#include "plugin/app/news.hpp"
+#include "plugin/health/held.hpp"
 #include "plugin/pool/explain.hpp"
 #include "plugin/print/inventory.hpp"
 #include "plugin/print/topology.hpp"
@@ -42,7 +44,11 @@ int explain(const Options& options, const host::Host& host, Logger& log) {
   looking.scan = pool::scan_options(parsed.config, options.scan);
   const auto inventory = look_at_node(looking, host, log);
   if (!inventory) return 1;
-  write(pool::format_explanations(pool::explain(parsed.config, *inventory)));
+  auto knowledge = read_knowledge(parsed.config, host.roots.run, log);
+  auto held = health::look_at_records(attach::Store(host.roots.run), host.locks, *inventory);
+  News(log).tell_unreadable_records(held.unreadable);
+  knowledge.sick = std::move(held.sick);
+  write(pool::format_explanations(pool::explain(parsed.config, *inventory, knowledge)));
   return 0;
 }
 

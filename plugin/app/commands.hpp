@@ -5,6 +5,8 @@
 namespace railhead::app {
 
 [[nodiscard]] int check_config(const Options& options);
+// Of health it knows what the node and the records show; of PCI errors the serving agent is told
+// alone.
 [[nodiscard]] int explain(const Options& options, const host::Host& host, Logger& log);
 [[nodiscard]] int inventory(const Options& options, const host::Host& host, Logger& log);
 [[nodiscard]] int topology(const Options& options, const host::Host& host, Logger& log);

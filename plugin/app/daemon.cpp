@@ -8,9 +8,10 @@
 #include <sys/epoll.h>
 
 #include "base/text.hpp"
-#include "device/allocation.hpp"
 #include "plugin/app/inputs.hpp"
 #include "plugin/health/held.hpp"
+#include "plugin/pool/rails.hpp"
+#include "plugin/pool/remembered.hpp"
 
 namespace railhead::app {
 namespace {
@@ -26,6 +27,10 @@ bool needs_shared_mode(const config::Config& config) {
   return std::ranges::any_of(config.resources, [](const config::Resource& resource) {
     return resource.sharing && !resource.sharing->host_network_only;
   });
+}
+
+bool has_rails(const config::Config& config) {
+  return std::ranges::any_of(config.resources, &config::Resource::rails_auto);
 }
 
 Result<UniqueFd> epoll_of(std::initializer_list<int> fds) {
@@ -84,7 +89,8 @@ Result<void> Daemon::begin() {
   }
   config_ = std::move(parsed.config);
   metrics_.config_read(true);
-  remember_allocations();
+  knowledge_ = read_knowledge(config_, host_.roots.run, log_);
+  rails_on_disk_ = knowledge_.rails;
   if (auto looked = look("start"); !looked) return looked;
 
   std::vector<kubelet::PoolService*> services;
@@ -95,17 +101,6 @@ Result<void> Daemon::begin() {
   if (!started) return pass(started, "cannot serve kubelet");
   session_ = std::move(*started);
   return {};
-}
-
-// Which resource had a device that is in a pod since before this agent's start. A record that
-// cannot be read is of use to nobody here: its device is found by what is seen of it, if at all.
-void Daemon::remember_allocations() {
-  const auto devices = device::list_allocations(host_.roots.run);
-  for (const auto& device : devices.value_or(std::vector<PciAddress>{})) {
-    const auto allocation = device::read_allocation(host_.roots.run, device);
-    if (!allocation || !*allocation) continue;
-    knowledge_.members.emplace((*allocation)->resource, device.to_string());
-  }
 }
 
 std::optional<Daemon::TimePoint> Daemon::due() const {
@@ -181,9 +176,10 @@ void Daemon::read_config_file() {
             {{"file", options_.config_file}, {"resources", config_.resources.size()}});
 }
 
-// Rail numbers, and devices that were taken before they went to a pod, are those of a resource that
-// selected as it does now.
+// Rail numbers that no container has, and devices that were taken before they went to a pod, are
+// those of a resource that selected as it does now.
 void Daemon::forget_changed_resources(const config::Config& next) {
+  const auto allocated = pool::read_allocated(config_, host_.roots.run);
   for (const auto& resource : config_.resources) {
     const auto name = resource.full_name();
     const auto selects_alike = [&](const config::Resource& other) {
@@ -191,7 +187,7 @@ void Daemon::forget_changed_resources(const config::Config& next) {
              other.selectors == resource.selectors && other.rails_auto == resource.rails_auto;
     };
     if (std::ranges::any_of(next.resources, selects_alike)) continue;
-    knowledge_.rails.erase(name);
+    if (!pool::may_have_allocated_rails(resource, allocated)) knowledge_.rails.erase(name);
     std::erase_if(knowledge_.members, [&](const auto& member) { return member.first == name; });
   }
 }
@@ -270,9 +266,12 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
   news_.tell_scan_warnings(inventory->warnings());
   inventory_ = std::make_shared<const device::Inventory>(std::move(*inventory));
   gather_sickness();
+  if (has_rails(config_)) {
+    knowledge_.allocated = pool::read_allocated(config_, host_.roots.run);
+  }
   auto selection = pool::select(config_, *inventory_, knowledge_);
   follow_ports(selection);
-  knowledge_.rails = selection.rails;
+  keep_rails(selection.rails);
   knowledge_.members = selection.members;
   judge(selection);
   show(std::move(selection), event);
@@ -281,6 +280,18 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
                  {{"error", removed.error().message}});
   }
   return {};
+}
+
+// A pod that runs on after this agent has its device by a rail's number.
+void Daemon::keep_rails(pool::Rails rails) {
+  rails.merge(knowledge_.rails);  // of resources that the configuration may name again
+  knowledge_.rails = std::move(rails);
+  if (knowledge_.rails == rails_on_disk_) return;
+  if (auto written = pool::write_rails(host_.roots.run, knowledge_.rails); !written) {
+    log_.error("a restart will number the rails anew", {{"error", written.error().message}});
+    return;
+  }
+  rails_on_disk_ = knowledge_.rails;
 }
 
 pool::Places Daemon::places() const {

@@ -64,7 +64,6 @@ class Daemon {
          metrics::Metrics& metrics, Logger& log, ConfigWatch config_watch,
          host::FolderWatch records_watch, UniqueFd epoll);
   [[nodiscard]] Result<void> begin();
-  void remember_allocations();
   void read_config_file();
   // `reason`: as Metrics::rescanned(); `event`: the first of those that led to it.
   [[nodiscard]] Result<void> look(const std::string& reason,
@@ -73,6 +72,7 @@ class Daemon {
   void show(pool::Pool pool, std::optional<TimePoint> event);
   void note_recovery(const host::PciRecovery& recovery);
   void gather_sickness();
+  void keep_rails(pool::Rails rails);
   [[nodiscard]] pool::Places places() const;
   void judge(pool::Selection& selection);
   void remove_stale_cdi_specs();
@@ -100,6 +100,7 @@ class Daemon {
   bool look_failed_ = false;  // the last one
   TimePoint look_began_;      // the last one
   pool::Knowledge knowledge_;
+  pool::Rails rails_on_disk_;
   std::map<PciAddress, std::string> recovering_;  // functions with a PCI error, and the step
   health::Hysteresis hysteresis_;
   std::shared_ptr<const device::Inventory> inventory_;

@@ -1,6 +1,7 @@
 #include "plugin/app/inputs.hpp"
 
 #include "plugin/config/files.hpp"
+#include "plugin/pool/remembered.hpp"
 #include "plugin/topology/file.hpp"
 
 namespace railhead::app {
@@ -56,6 +57,21 @@ std::optional<device::Inventory> look_at_node(const Options& options, const host
     log.warning("cannot read all of the node's devices", {{"error", warning}});
   }
   return std::move(*inventory);
+}
+
+pool::Knowledge read_knowledge(const config::Config& config, const std::string& run_root,
+                               Logger& log) {
+  pool::Knowledge knowledge;
+  auto rails = pool::read_rails(run_root);
+  if (rails) {
+    knowledge.rails = std::move(*rails);
+  } else {
+    log.error("cannot read the rails' numbers; they are given anew",
+              {{"error", rails.error().message}});
+  }
+  knowledge.allocated = pool::read_allocated(config, run_root);
+  knowledge.members = knowledge.allocated;
+  return knowledge;
 }
 
 }  // namespace railhead::app

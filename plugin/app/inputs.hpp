@@ -7,6 +7,7 @@
 
 #include "plugin/app/options.hpp"
 #include "plugin/config/config.hpp"
+#include "plugin/pool/select.hpp"
 
 namespace railhead::app {
 
@@ -22,5 +23,10 @@ namespace railhead::app {
 // What could not be read is logged as warnings; nothing at all is an error of the log.
 [[nodiscard]] std::optional<device::Inventory> look_at_node(const Options& options,
                                                             const host::Host& host, Logger& log);
+
+// What the agents of this boot left in the run folder, all but the devices' sickness. A file that
+// cannot be read is logged, and treated as absent.
+[[nodiscard]] pool::Knowledge read_knowledge(const config::Config& config,
+                                             const std::string& run_root, Logger& log);
 
 }  // namespace railhead::app

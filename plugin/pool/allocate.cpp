@@ -73,11 +73,9 @@ Json info_of(const Pool& pool, const Given& one) {
   return info;
 }
 
-// For CNI plugins. Only what one container has to itself can be attached by them, and
-// sub-functions have no type in the device-info specification.
+// For CNI plugins.
 Result<void> leave_records(const Pool& pool, const Given& one, const Places& places) {
-  const bool is_function = one.member->id == one.member->address.to_string();
-  if (pool.resource.sharing || !is_function) return {};
+  if (!leaves_records(pool.resource)) return {};
   const auto before = device::read_allocation(places.run, one.member->address);
   device::Allocation record{pool.resource.full_name(), one.member->address, {}};
   for (const auto& [name, nodes] : one.nodes.rdma) {
@@ -125,6 +123,11 @@ std::vector<DeviceNode> Allocation::device_nodes() const {
     }
   }
   return all;
+}
+
+// Sub-functions have no type in the device-info specification.
+bool leaves_records(const config::Resource& resource) {
+  return !resource.sharing && resource.type != config::DeviceType::auxiliary;
 }
 
 Result<Allocation> allocate(const Pool& pool, const std::vector<std::string>& ids,

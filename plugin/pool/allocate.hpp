@@ -31,6 +31,10 @@ struct Allocation {
   friend bool operator==(const Allocation&, const Allocation&) = default;
 };
 
+// Whether allocate() leaves records of the resource's devices: of those that a CNI plugin can
+// attach to one pod, which are neither shared nor sub-functions.
+[[nodiscard]] bool leaves_records(const config::Resource& resource);
+
 // For one container. Reads the nodes of these devices anew: a namespace move since the scan may
 // have changed them. Leaves for each device the devinfo file that CNI plugins read, and the record
 // that the own one compares with. Errors are for the user of the pod: not_found (an id that is not

@@ -1,9 +1,9 @@
 #include "plugin/pool/explain.hpp"
 
 #include <algorithm>
+#include <span>
 
 #include "plugin/pool/candidate.hpp"
-#include "plugin/pool/health.hpp"
 
 namespace railhead::pool {
 namespace {
@@ -22,60 +22,74 @@ std::string_view to_string(DeviceType type) {
   return "unknown";
 }
 
-std::string why_not_given(const config::Resource& resource, const config::Selector& selector,
-                          const Candidate& candidate, const device::Inventory& inventory) {
-  auto of_all = sickness_of(resource, inventory);
-  if (!of_all.empty()) return of_all;
-  Member member;
-  member.rdma = selector.is_rdma;
-  judge(candidate, resource.health, {}, member);
-  return std::move(member.sickness);
+// The pools that each resource of the configuration became: its rails, or one.
+std::vector<std::span<const Pool>> pools_by_resource(const config::Config& config,
+                                                     const Selection& selection) {
+  std::vector<std::span<const Pool>> by_resource;
+  std::span<const Pool> rest = selection.pools;
+  for (const auto& resource : config.resources) {
+    const auto name = resource.full_name();
+    const auto count = resource.rails_auto ? selection.rails.at(name).size() : 1;
+    by_resource.push_back(rest.first(count));
+    rest = rest.subspan(count);
+  }
+  return by_resource;
 }
 
-// `owner`: the resource that has the device to itself already, or "".
-Verdict judge(const config::Resource& resource, const Candidate& candidate,
-              const std::string& owner, const device::Inventory& inventory) {
-  Verdict verdict{resource.full_name() + (resource.rails_auto ? "*" : ""), false, {}, ""};
-  if (candidate.type() != resource.type) {
-    verdict.reasons.push_back(fmt::format("deviceType: it is a device for {}, not for {}",
-                                          to_string(candidate.type()), to_string(resource.type)));
-    return verdict;
+std::optional<Verdict> taken(std::span<const Pool> pools, const Candidate& candidate) {
+  const auto id = candidate.id();
+  for (const auto& pool : pools) {
+    const auto member = std::ranges::find(pool.members, id, &Member::id);
+    if (member == pool.members.end()) continue;
+    return Verdict{pool.resource.full_name(),
+                   true,
+                   {},
+                   pool.sickness.empty() ? member->sickness : pool.sickness};
   }
-  const config::Selector* fitting = nullptr;
+  return std::nullopt;
+}
+
+// `owner`: the pool that has the device to itself already, or "".
+std::vector<std::string> reasons_against(const config::Resource& resource,
+                                         const Candidate& candidate, const std::string& owner) {
+  if (candidate.type() != resource.type) {
+    return {fmt::format("deviceType: it is a device for {}, not for {}",
+                        to_string(candidate.type()), to_string(resource.type))};
+  }
+  std::vector<std::string> refusals;
   for (size_t i = 0; i < resource.selectors.size(); ++i) {
-    auto refused = refusal(resource.selectors[i], candidate);
+    const auto refused = refusal(resource.selectors[i], candidate);
     if (!refused) {
-      fitting = &resource.selectors[i];
-      break;
+      return {reason_against(candidate, resource.sharing.has_value())
+                  .value_or(
+                      fmt::format("it would fit, but belongs to {}, which stands before", owner))};
     }
     const auto place = resource.selectors.size() == 1 ? "" : fmt::format("selectors[{}].", i);
-    verdict.reasons.push_back(fmt::format("{}{}: {}", place, refused->key, refused->fact));
+    refusals.push_back(fmt::format("{}{}: {}", place, refused->key, refused->fact));
   }
-  if (!fitting) return verdict;
-  verdict.reasons.clear();
-  if (auto reason = reason_against(candidate, resource.sharing.has_value())) {
-    verdict.reasons.push_back(std::move(*reason));
-  } else if (!owner.empty() && !resource.sharing) {
-    verdict.reasons.push_back(
-        fmt::format("it would fit, but belongs to {}, which stands before", owner));
-  } else {
-    verdict.takes = true;
-    verdict.sickness = why_not_given(resource, *fitting, candidate, inventory);
-  }
-  return verdict;
+  return refusals;
 }
 
 }  // namespace
 
-std::vector<Explanation> explain(const config::Config& config, const device::Inventory& inventory) {
+std::vector<Explanation> explain(const config::Config& config, const device::Inventory& inventory,
+                                 const Knowledge& knowledge) {
+  const auto selection = select(config, inventory, knowledge);
+  const auto pools = pools_by_resource(config, selection);
   std::vector<Explanation> explanations;
   for (const auto& candidate : candidates(inventory)) {
     Explanation explanation{candidate.id(), candidate.description(), {}};
     std::string owner;
-    for (const auto& resource : config.resources) {
-      auto verdict = judge(resource, candidate, owner, inventory);
-      if (verdict.takes && !resource.sharing) owner = verdict.resource;
-      explanation.verdicts.push_back(std::move(verdict));
+    for (size_t i = 0; i < pools.size(); ++i) {
+      const auto& resource = config.resources[i];
+      auto verdict = taken(pools[i], candidate);
+      if (!verdict) {
+        verdict = Verdict{resource.full_name() + (resource.rails_auto ? "*" : ""), false,
+                          reasons_against(resource, candidate, owner), ""};
+      } else if (!resource.sharing) {
+        owner = verdict->resource;
+      }
+      explanation.verdicts.push_back(std::move(*verdict));
     }
     explanations.push_back(std::move(explanation));
   }

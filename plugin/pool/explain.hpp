@@ -8,7 +8,7 @@
 namespace railhead::pool {
 
 struct Verdict {
-  std::string resource;  // "rdma/vf"
+  std::string resource;  // "rdma/vf"; of one with rails_auto the rail's, or "rdma/rail*" for all
   bool takes = false;
   std::vector<std::string> reasons;  // why not; one per selector, or one for all
   std::string sickness;  // of a device that it takes: why it is not given out now; "": it is
@@ -23,9 +23,10 @@ struct Explanation {
 };
 
 // Of every network function, and of accelerators and sub-functions where the inventory has them.
-// It decides as select() does; of sickness it knows what the inventory shows.
+// What is taken is as select() says.
 [[nodiscard]] std::vector<Explanation> explain(const config::Config& config,
-                                               const device::Inventory& inventory);
+                                               const device::Inventory& inventory,
+                                               const Knowledge& knowledge = {});
 
 // For people.
 [[nodiscard]] std::string format_explanations(const std::vector<Explanation>& explanations);

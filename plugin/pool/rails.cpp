@@ -4,6 +4,7 @@
 #include <set>
 
 #include "device/rails.hpp"
+#include "plugin/pool/allocate.hpp"
 
 namespace railhead::pool {
 namespace {
@@ -12,18 +13,31 @@ PciAddress port_of(const Member& member) { return member.pf.value_or(member.addr
 
 }  // namespace
 
+bool may_have_allocated_rails(const config::Resource& resource,
+                              const std::set<Membership>& allocated) {
+  return !leaves_records(resource) || std::ranges::any_of(allocated, [&](const auto& membership) {
+    return membership.first == resource.full_name();
+  });
+}
+
 std::vector<PciAddress> order_rails(const std::vector<Member>& members,
                                     const device::Inventory& inventory,
-                                    std::vector<PciAddress> known) {
-  std::set<PciAddress> others;
-  for (const auto& member : members) {
-    const auto port = port_of(member);
-    if (std::find(known.begin(), known.end(), port) == known.end()) others.insert(port);
+                                    std::vector<PciAddress> known, bool is_allocated) {
+  std::set<PciAddress> unnumbered;
+  for (const auto& member : members) unnumbered.insert(port_of(member));
+  const auto is_known = [&](const PciAddress& port) {
+    return std::ranges::find(known, port) != known.end();
+  };
+  if (std::ranges::all_of(unnumbered, is_known)) return known;
+  if (is_allocated) {
+    std::erase_if(unnumbered, is_known);
+  } else {
+    known.clear();
   }
   std::vector<const device::PciFunction*> ports;
   std::vector<const device::PciFunction*> gpus;
   for (const auto& function : inventory.functions()) {
-    if (others.contains(function.address)) ports.push_back(&function);
+    if (unnumbered.contains(function.address)) ports.push_back(&function);
     if (function.is_gpu) gpus.push_back(&function);
   }
   for (const auto place : device::rail_order(ports, gpus)) known.push_back(ports[place]->address);

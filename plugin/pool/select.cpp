@@ -151,7 +151,8 @@ Selection select(const config::Config& config, const Inventory& inventory,
     const auto known = knowledge.rails.find(resource.full_name());
     auto rails =
         order_rails(pool.members, inventory,
-                    known == knowledge.rails.end() ? std::vector<PciAddress>{} : known->second);
+                    known == knowledge.rails.end() ? std::vector<PciAddress>{} : known->second,
+                    may_have_allocated_rails(resource, knowledge.allocated));
     for (auto& rail : split_into_rails(std::move(pool), rails)) {
       selection.pools.push_back(std::move(rail));
     }

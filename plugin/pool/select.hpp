@@ -55,21 +55,24 @@ struct LeftOut {
 // A resource, as the configuration names it, and the id of a device that it took.
 using Membership = std::pair<std::string, std::string>;
 
+// The PF of each rail, by resource with rails_auto, as the configuration names it.
+using Rails = std::map<std::string, std::vector<PciAddress>>;
+
 struct Selection {
   std::vector<Pool> pools;        // in the configuration's order; may be empty
   std::vector<LeftOut> left_out;  // devices that no resource may have, and why
-  // By resource with rails_auto: the PF of each rail, which keeps its number while it is gone.
-  std::map<std::string, std::vector<PciAddress>> rails;
+  Rails rails;
   std::set<Membership> members;
 };
 
 // What the inventory does not tell.
 struct Knowledge {
   std::map<PciAddress, std::string> sick;  // why a device must not be given out, of any pool
-  std::map<std::string, std::vector<PciAddress>> rails;  // of the Selection before
+  Rails rails;                             // of the Selection before
   // Of the Selection before, or as Allocate recorded it: what ifNames and pKeys select by is not
   // seen while the device is in a pod, and it stays its resource's.
   std::set<Membership> members;
+  std::set<Membership> allocated;  // as Allocate recorded it in this boot
 };
 
 // A device belongs to the first resource that takes it, in the configuration's order; within a

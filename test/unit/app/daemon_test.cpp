@@ -6,8 +6,10 @@
 #include <fstream>
 
 #include <catch2/catch_test_macros.hpp>
+#include <fcntl.h>
 #include <poll.h>
 
+#include "plugin/pool/remembered.hpp"
 #include "test/support/fake_events.hpp"
 #include "test/support/kubelet/fake_kubelet.hpp"
 #include "test/support/must.hpp"
@@ -30,6 +32,9 @@ constexpr const char* kTwoPools =
 constexpr const char* kOnePool =
     R"({"resourceList":[{"resourceName":"vf","resourcePrefix":"rdma",
                          "selectors":{"pfNames":["p1"],"isRdma":true}}]})";
+
+constexpr const char* kRails = R"({"pools":[{"resourceName":"rail","resourcePrefix":"rdma",
+                                  "rails":"auto","selectors":{"isRdma":true}}]})";
 
 // Two PFs with four VFs each.
 class AgentNode {
@@ -68,6 +73,16 @@ class AgentNode {
     const auto state = kubelet.state();
     const auto found = state.resources.find(resource);
     return found == state.resources.end() ? FakeResource{} : found->second;
+  }
+
+  // The resource that the agent serves the device as; "": none.
+  [[nodiscard]] std::string pool_of(const PciAddress& device) const {
+    for (const auto& served : daemon->state().pools) {
+      for (const auto& member : served.view->pool.members) {
+        if (member.address == device) return served.view->pool.resource.full_name();
+      }
+    }
+    return "";
   }
 
   void write_config(const std::string& text) const {
@@ -162,6 +177,72 @@ TEST_CASE("a device that goes and comes back reaches kubelet, and its pool keeps
   node.events.happen("pci add");
   CHECK(node.run_until_healthy("rdma/vf", 4));
   CHECK(node.seen("rdma/vf").registrations == 1);
+}
+
+TEST_CASE("a pod's device stays its rail's over the agent's restart, whatever came meanwhile") {
+  AgentNode node(kRails);
+  for (unsigned i = 0; i < 4; ++i) node.remove(mlx5_vf(0, i));
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/rail0", 4));
+  const auto held = mlx5_vf(1, 2);
+  must(node.kubelet.allocate("pod", "main", "rdma/rail0", {held.to_string()}));
+
+  node.daemon.reset();
+  for (unsigned i = 0; i < 4; ++i) node.bring_back(mlx5_vf(0, i));
+  node.start();
+  CHECK(node.pool_of(held) == "rdma/rail0");
+  CHECK(node.pool_of(mlx5_vf(0, 0)) == "rdma/rail1");
+  REQUIRE(node.run_until_healthy("rdma/rail0", 4));
+  REQUIRE(node.run_until_healthy("rdma/rail1", 4));
+  CHECK(node.seen("rdma/rail0").devices.contains(held.to_string()));
+  CHECK_FALSE(node.seen("rdma/rail1").devices.contains(held.to_string()));
+
+  // Nor does a configuration that selects otherwise take it to another rail.
+  node.write_config(R"({"pools":[{"resourceName":"rail","resourcePrefix":"rdma","rails":"auto",
+                        "selectors":{"isRdma":true,"vendors":["15b3"]}}]})");
+  node.daemon->reload();
+  CHECK(node.pool_of(held) == "rdma/rail0");
+
+  node.daemon.reset();
+  for (unsigned i = 0; i < 4; ++i) node.remove(mlx5_vf(1, i));
+  node.start();
+  CHECK(node.pool_of(held).empty());
+  CHECK(node.pool_of(mlx5_vf(0, 0)) == "rdma/rail1");
+  for (unsigned i = 0; i < 4; ++i) node.bring_back(mlx5_vf(1, i));
+  node.events.happen("pci add");
+  CHECK(node.run_until([&] { return node.pool_of(held) == "rdma/rail0"; }));
+}
+
+TEST_CASE("rails that no pod has are numbered anew when a port comes, and keep that on a restart") {
+  AgentNode node(kRails);
+  for (unsigned i = 0; i < 4; ++i) node.remove(mlx5_vf(0, i));
+  node.start();
+  CHECK(node.pool_of(mlx5_vf(1, 0)) == "rdma/rail0");
+  for (unsigned i = 0; i < 4; ++i) node.bring_back(mlx5_vf(0, i));
+  node.events.happen("pci add");
+  REQUIRE(node.run_until([&] { return node.pool_of(mlx5_vf(0, 0)) == "rdma/rail0"; }));
+  CHECK(node.pool_of(mlx5_vf(1, 0)) == "rdma/rail1");
+
+  node.daemon.reset();
+  for (unsigned i = 0; i < 4; ++i) node.remove(mlx5_vf(0, i));
+  node.start();
+  CHECK(node.pool_of(mlx5_vf(1, 0)) == "rdma/rail1");
+}
+
+TEST_CASE("an order of rails that cannot be read is told, and made anew") {
+  AgentNode node(kRails);
+  const auto file = node.folder.path() + "/run/rails.json";
+  fs::create_directories(node.folder.path() + "/run");
+  std::ofstream(file) << "{\"schema\":1,";
+  const auto log_file = node.folder.path() + "/log";
+  const UniqueFd log_fd(open(log_file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  Logger log(log_fd.get(), LogLevel::error);
+  node.daemon =
+      must(app::Daemon::start(node.options, node.still.host, node.events, node.metrics, log));
+  CHECK(must(host::read_file(log_file)).find(file) != std::string::npos);
+  CHECK(node.pool_of(mlx5_vf(1, 0)) == "rdma/rail1");
+  CHECK(must(pool::read_rails(node.folder.path() + "/run")).at("rdma/rail") ==
+        std::vector{mlx5_pf(0), mlx5_pf(1)});
 }
 
 TEST_CASE("a pool whose last device goes stays registered, and has it again when it is back") {

@@ -46,7 +46,34 @@ struct RailNode : Node {
         "{vendors: ['8086'], isRdma: true}" +
         more + "}]");
   }
+  // Looks, and remembers it for the next look.
+  pool::Rails look(const std::string& more = "") { return knowledge.rails = rails(more).rails; }
+  // The VFs of a port, as when nobody has made them yet.
+  void take_away(const std::string& pf) const {
+    std::filesystem::create_directories(folder.path() + "/sys/bus/parked/devices");
+    for (const auto& vf : vfs_of(pf))
+      std::filesystem::rename(entry("pci", vf), entry("parked", vf));
+  }
+  void bring(const std::string& pf) const {
+    for (const auto& vf : vfs_of(pf))
+      std::filesystem::rename(entry("parked", vf), entry("pci", vf));
+  }
+
+ private:
+  static std::vector<std::string> vfs_of(const std::string& pf) {
+    const auto device = pf.substr(0, pf.size() - 1);
+    return {device + '1', device + '2'};
+  }
+  [[nodiscard]] std::string entry(const std::string& bus, const std::string& address) const {
+    return folder.path() + "/sys/bus/" + bus + "/devices/" + address;
+  }
 };
+
+const PciAddress kPf40{0, 0x40, 0, 0};
+const PciAddress kPf50{0, 0x50, 0, 0};
+const PciAddress kPf60{0, 0x60, 0, 0};
+
+pool::Rails order(std::vector<PciAddress> ports) { return {{"rdma/rail", std::move(ports)}}; }
 
 }  // namespace
 
@@ -72,6 +99,48 @@ TEST_CASE("a rail keeps its number while its port is away, and an empty pool sta
   CHECK(selection.pools[0].members.empty());
   CHECK(ids(selection.pools[1]) == Ids{"0000:40:00.1", "0000:40:00.2"});
   CHECK(selection.rails == node.knowledge.rails);
+}
+
+TEST_CASE("ports that come one by one are numbered as if they had come at once") {
+  RailNode node;
+  for (const auto* pf : {RailNode::kAtGpu1, RailNode::kAtGpu0, RailNode::kAtNone}) {
+    node.take_away(pf);
+  }
+  node.bring(RailNode::kAtNone);
+  CHECK(node.look() == order({kPf60}));
+  node.bring(RailNode::kAtGpu0);
+  CHECK(node.look() == order({kPf50, kPf60}));
+  node.bring(RailNode::kAtGpu1);
+  CHECK(node.look() == order({kPf50, kPf40, kPf60}));
+}
+
+TEST_CASE("once a container was given a device of a rail, ports that come are numbered behind") {
+  RailNode node;
+  node.take_away(RailNode::kAtGpu0);
+  node.take_away(RailNode::kAtGpu1);
+  node.look();
+  node.knowledge.allocated = {{"rdma/rail", "0000:60:00.1"}};
+  node.bring(RailNode::kAtGpu1);
+  CHECK(node.look() == order({kPf60, kPf40}));
+  node.bring(RailNode::kAtGpu0);
+  CHECK(node.look() == order({kPf60, kPf40, kPf50}));
+}
+
+TEST_CASE("a device of another resource says nothing about a resource's rails") {
+  RailNode node;
+  node.take_away(RailNode::kAtGpu0);
+  node.look();
+  node.knowledge.allocated = {{"rdma/other", "0000:60:00.1"}};
+  node.bring(RailNode::kAtGpu0);
+  CHECK(node.look() == order({kPf50, kPf40, kPf60}));
+}
+
+TEST_CASE(
+    "rails whose devices are shared are never numbered anew, for nobody records who has them") {
+  RailNode node;
+  const auto shared = ", kind: shared, perDevice: 2";
+  node.knowledge.rails = order({kPf60, kPf40});
+  CHECK(node.look(shared) == order({kPf60, kPf40, kPf50}));
 }
 
 TEST_CASE("with one pool per rail the NCCL variables carry the resource's name") {

@@ -265,6 +265,37 @@ TEST_CASE("explain agrees with select, and says what stands before") {
   }
 }
 
+TEST_CASE("explain keeps a device that its resource knows although its netdev is in a pod") {
+  Node node;
+  const auto config = Node::parse(pools("  - {resourceName: a, selectors: {ifNames: [p0v1]}}\n"));
+  std::filesystem::remove_all(node.tree.folder(Node::vf(1)) + "/net");
+  const auto text = [&](const pool::Knowledge& knowledge) {
+    return pool::format_explanations(pool::explain(config, node.scan(config), knowledge));
+  };
+  CHECK(text({}).find("example.com/a: taken") == std::string::npos);
+  pool::Knowledge knowledge;
+  knowledge.members = {{"example.com/a", Node::vf(1)}};
+  CHECK(text(knowledge).find("example.com/a: taken\n") != std::string::npos);
+  knowledge.sick = {{*PciAddress::parse(Node::vf(1)), "pod ns/a is gone"}};
+  CHECK(text(knowledge).find("example.com/a: taken; unhealthy: pod ns/a is gone\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("explain names the rail that has a device, and all rails where none has it") {
+  Node node;
+  const auto config =
+      Node::parse(pools("  - {resourceName: a, rails: auto, selectors: {pfNames: ['p0#1']}}\n"
+                        "  - {resourceName: b, selectors: {}}\n"));
+  pool::Knowledge knowledge;
+  knowledge.rails = {{"example.com/a", {{0, 0x10, 0, 0}, {0, 0x3b, 0, 0}}}};
+  const auto text = pool::format_explanations(pool::explain(config, node.scan(config), knowledge));
+  CHECK(text.find("  example.com/a1: taken\n"
+                  "  example.com/b: not taken: it would fit, but belongs to example.com/a1, which "
+                  "stands before\n") != std::string::npos);
+  CHECK(text.find("  example.com/a*: not taken: pfNames: ") != std::string::npos);
+  CHECK(text.find("  example.com/b: taken\n") != std::string::npos);
+}
+
 TEST_CASE("explain says why a device that is taken is not given out") {
   Node node;
   node.still.rdma.mode = host::RdmaNetnsMode::exclusive;

@@ -1,0 +1,95 @@
+#include "plugin/pool/remembered.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "device/allocation.hpp"
+#include "host/files.hpp"
+
+namespace railhead::pool {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchema = 1;  // the next is read too: unknown fields are ignored
+
+std::string file(const std::string& run_root) { return run_root + "/rails.json"; }
+
+bool is_rail_of(const config::Resource& resource, std::string_view name) {
+  const auto all = resource.full_name();
+  return resource.rails_auto && name.starts_with(all) &&
+         parse_int<uint32_t>(name.substr(all.size()));
+}
+
+Result<std::vector<PciAddress>> decode_ports(const Json& json) {
+  std::vector<PciAddress> ports;
+  if (!json.is_array()) return fail(ErrorCode::decode, "expected a list of PCI addresses");
+  for (const Json& item : json) {
+    const auto text = item.get<std::string>();
+    const auto port = PciAddress::parse(text);
+    if (!port) return fail(ErrorCode::decode, "\"{}\": no PCI address", text);
+    if (std::ranges::find(ports, *port) != ports.end()) {
+      return fail(ErrorCode::decode, "{} has two numbers", text);
+    }
+    ports.push_back(*port);
+  }
+  return ports;
+}
+
+Result<Rails> decode(std::string_view text) {
+  try {
+    const Json json = Json::parse(text);
+    if (const int schema = json.at("schema").get<int>(); schema > kSchema + 1) {
+      return fail(ErrorCode::decode, "schema {}: this program reads schemas up to {}", schema,
+                  kSchema + 1);
+    }
+    Rails rails;
+    for (const auto& [resource, items] : json.at("rails").items()) {
+      auto ports = decode_ports(items);
+      if (!ports) return pass(ports, resource);
+      rails[resource] = std::move(*ports);
+    }
+    return rails;
+  } catch (const Json::exception& error) {
+    return fail(ErrorCode::decode, "{}", error.what());
+  }
+}
+
+}  // namespace
+
+std::set<Membership> read_allocated(const config::Config& config, const std::string& run_root) {
+  std::set<Membership> allocated;
+  const auto devices = device::list_allocations(run_root);
+  for (const auto& device : devices.value_or(std::vector<PciAddress>{})) {
+    const auto allocation = device::read_allocation(run_root, device);
+    if (!allocation || !*allocation) continue;
+    const auto& pool = (*allocation)->resource;
+    const auto rails = std::ranges::find_if(config.resources,
+                                            [&](const auto& one) { return is_rail_of(one, pool); });
+    allocated.emplace(rails == config.resources.end() ? pool : rails->full_name(),
+                      device.to_string());
+  }
+  return allocated;
+}
+
+Result<Rails> read_rails(const std::string& run_root) {
+  const auto text = host::read_file(file(run_root));
+  if (is(text, ErrorCode::not_found)) return Rails{};
+  if (!text) return pass(text);
+  auto rails = decode(*text);
+  if (!rails) return pass(rails, file(run_root));
+  return rails;
+}
+
+Result<void> write_rails(const std::string& run_root, const Rails& rails) {
+  Json by_resource = Json::object();
+  for (const auto& [resource, ports] : rails) {
+    auto& items = by_resource[resource] = Json::array();
+    for (const auto& port : ports) items.push_back(port.to_string());
+  }
+  const Json json = {{"schema", kSchema}, {"rails", std::move(by_resource)}};
+  return host::write_file_atomically(file(run_root), json.dump(), 0600);
+}
+
+}  // namespace railhead::pool
