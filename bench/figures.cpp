@@ -41,8 +41,8 @@ std::string format_json(const std::vector<Figure>& figures) {
     auto& one = json[figure.name];
     one["value"] = figure.median();
     one["unit"] = figure.unit;
-    if (figure.goal) one["goal"] = *figure.goal;
-    if (figure.floor) one["floor"] = *figure.floor;
+    one["goal"] = figure.goal ? nlohmann::ordered_json(*figure.goal) : nullptr;
+    one["floor"] = figure.floor ? nlohmann::ordered_json(*figure.floor) : nullptr;
   }
   return json.dump(2) + '\n';
 }

@@ -31,6 +31,8 @@ cleanup() {
             cni DEL demo-pod$pod railhead-pod$pod net1 "$(cni_conf rail0 "${!id}" "${ipam:-}")" >/dev/null 2>&1 || true
         [ ! -e /run/netns/railhead-pod$pod ] || ip netns delete railhead-pod$pod || true
     done
+    # What Allocate gave to pods that were none: a later ADD without an agent would compare with it.
+    [ -z "$vf0" ] || rm -f /run/railhead/allocations/"$vf0".json /run/railhead/allocations/"$vf1".json
     rm -rf "$work"
 }
 trap cleanup EXIT
@@ -62,6 +64,18 @@ title "The node"
 show "$RAILHEAD_BIN/railhead-agent" inventory "${gpus[@]}"
 show "$RAILHEAD_BIN/railhead-agent" topology "${gpus[@]}"
 
+if [ "${RAILHEAD_VM:-}" != 1 ]; then
+    for program in /usr/lib/cni/host-local /usr/bin/rping /usr/bin/ping /usr/bin/jq; do
+        [ -x $program ] || die "$program is missing: apt-get install containernetworking-plugins rdmacm-utils iputils-ping jq"
+    done
+    [ ! -e /run/railhead/agent.lock ] || flock -n /run/railhead/agent.lock true ||
+        die "an agent serves this node (pid $(cat /run/railhead/agent.lock)): stop it for the time of the demo"
+    printf '\nThis will start an agent with %s, and move two of the VFs it offers, of two PFs where there are two,\n' "$config"
+    printf 'into two new network namespaces and back. Go on? [y/N] '
+    read -r answer
+    [ "$answer" = y ] || [ "$answer" = Y ] || { echo "Nothing was changed."; exit 0; }
+fi
+
 title "The agent, its configuration, and the pools that kubelet sees"
 sed 's/^/   /' "$config"
 kubelet_start "$work/kubelet"
@@ -89,15 +103,6 @@ for id in "${ids[@]:1}"; do
     fi
 done
 [ -n "$vf1" ] || die "the resource $resource has fewer than two devices"
-
-if [ "${RAILHEAD_VM:-}" != 1 ]; then
-    for program in /usr/lib/cni/host-local /usr/bin/rping /usr/bin/ping /usr/bin/jq; do
-        [ -x $program ] || die "$program is missing: apt-get install containernetworking-plugins rdmacm-utils iputils-ping jq"
-    done
-    printf '\nThis will move %s and %s into two new network namespaces and back. Go on? [y/N] ' "$vf0" "$vf1"
-    read -r answer
-    [ "$answer" = y ] || [ "$answer" = Y ] || { echo "Nothing was changed."; exit 0; }
-fi
 before=$(dump_node)
 
 # ---- two pods ------------------------------------------------------------------------------------
