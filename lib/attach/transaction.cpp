@@ -145,6 +145,14 @@ class Attachment {
                   "VF {} ({}) is an InfiniBand one: InfiniBand VFs are not attached yet", bdf_,
                   link->name);
     }
+    // The move takes it out, and nobody would put it back.
+    if (link->master) {
+      return fail(
+          ErrorCode::busy,
+          "VF {} ({}) is part of a bond, bridge or VRF of the host (ip link show dev {}); it "
+          "can be attached when it is taken out of that",
+          bdf_, link->name, link->name);
+    }
     link_index_ = link->index;
     record_.link = LinkState{link->name, link->alt_names, link->address,
                              link->mtu,  link->is_up(),   read_sysctls(host_, link->name)};

@@ -31,6 +31,7 @@ counters and statistics
 the permanent MAC of an igbvf VF: it shows the last MAC that the driver accepted, not the factory's
 the queueing discipline: the kernel attaches it at the first up and keeps it
 what a pod itself set on its netdev besides name, address and MTU: promiscuous mode, offloads, rings, coalescing, queue length
+IP addresses and routes that the host had on a VF's netdev: the kernel takes them away when it moves (the demo's VFs have none)
 minor numbers and indexes of RDMA devices and of their character devices (uverbsN, umadN, issmN): handed out anew at each move
 END
 }

@@ -438,6 +438,15 @@ TEST_CASE("An InfiniBand VF is refused before any change") {
   CHECK(fake.operations.empty());
 }
 
+TEST_CASE("A VF that is part of a bond of the host is refused before any change") {
+  Node node;
+  node.fake.link("host", "p0v0")->master = 7;
+  const auto attached = node.attacher.attach(node.request());
+  REQUIRE(is(attached, ErrorCode::busy));
+  CHECK(attached.error().message.find("(p0v0) is part of a bond") != std::string::npos);
+  CHECK(node.fake.operations.empty());
+}
+
 TEST_CASE("A DEL that cannot bring the RDMA device back leaves no interface that answers") {
   Node node;
   const auto before = node.standing();
