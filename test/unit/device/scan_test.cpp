@@ -19,7 +19,7 @@ struct Node {
   device::Inventory scan() { return must(device::scan(still.host)); }
 };
 
-const device::PciFunction& at(const device::Inventory& inventory, const std::string& address) {
+const device::PciFunction& at(const device::Inventory& inventory, std::string_view address) {
   const auto* function = inventory.find(PciAddress::parse(address).value());
   if (!function) FAIL(address << " is not in the inventory");
   return *function;
