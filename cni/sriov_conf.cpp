@@ -177,7 +177,9 @@ Outcome<SriovConf> read_sriov_conf(const Json& config, const cnispec::CniArgs& a
   conf.settings.vf.link_state = *link_state;
   conf.settings.mtu = *mtu;
   for (auto key : kOtherKeys) object.value(key);
-  for (auto& unknown : object.unknown_keys()) conf.unknown_keys.push_back(std::move(unknown.path));
+  for (const auto& [path, meant] : object.unknown_keys()) {
+    conf.unknown_keys.push_back(meant.empty() ? path : fmt::format("{} ({}?)", path, meant));
+  }
   return conf;
 }
 

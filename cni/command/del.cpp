@@ -10,8 +10,9 @@ Outcome<std::string> del(const Call& call) {
   Stopwatch watch(call.host.clock);
   const auto key = call.key();
   attach::Attacher attacher(call.host, call.log);
-  // The VF first: its link goes down before anything else, so that nobody answers to the address
-  // any more when it becomes free for the next pod.
+  // The VF first: its link goes down before what else can fail of an undo, so that nobody answers
+  // to the address any more when it becomes free. Where not even that can be done the address is
+  // freed all the same: it would leak when nobody tries this DEL again.
   const auto detached = to_outcome(attacher.detach(key));
   const auto detach_ms = watch.step_ms();
   const auto released = call.ipam.call(cnispec::Command::del);

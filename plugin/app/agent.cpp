@@ -1,8 +1,9 @@
 #include "plugin/app/agent.hpp"
 
 #include <algorithm>
-#include <array>
 #include <csignal>
+#include <initializer_list>
+#include <vector>
 
 #include <poll.h>
 
@@ -39,7 +40,10 @@ Result<bool> await_turn(InstanceLock& lock, const Options& options, Signals& sig
   while (is(taken, ErrorCode::busy) && clock.now() < end) {
     wait({signals.fd()}, std::min(clock.now() + kBetweenTries, end), clock);
     while (const auto signal = signals.read()) {
-      if (*signal != SIGHUP) return false;
+      if (*signal != SIGHUP) {
+        log.info("ending", {{"signal", *signal}});
+        return false;
+      }
     }
     taken = lock.take();
   }

@@ -70,7 +70,7 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option_function<unsigned>(
       "--handover-seconds",
       [&](unsigned seconds) { options.handover = std::chrono::seconds(seconds); },
-      "How long the agent before this one may take to end (default 120)");
+      "How long the agent before this one may take to end (default 45)");
   app.add_option("--sysfs-root", options.roots.sysfs, "Where sysfs is")->capture_default_str();
   app.add_option("--proc-root", options.roots.proc, "Where proc is")->capture_default_str();
   app.add_option("--topology-file", options.topology_file,

@@ -91,6 +91,13 @@ Result<void> Daemon::begin() {
   metrics_.config_read(true);
   knowledge_ = read_knowledge(config_, host_.roots.run, log_);
   rails_on_disk_ = knowledge_.rails;
+  // Which selectors they are of is not on disk; where no container has one they are free.
+  std::erase_if(knowledge_.rails, [&](const auto& rails) {
+    return std::ranges::none_of(config_.resources, [&](const auto& resource) {
+      return resource.full_name() == rails.first &&
+             pool::may_have_allocated_rails(resource, knowledge_.allocated);
+    });
+  });
   if (auto looked = look("start"); !looked) return looked;
 
   std::vector<kubelet::PoolService*> services;
@@ -240,9 +247,15 @@ void Daemon::check_ports() {
   port_check_ = host_.clock.now() + kPortCheck;
   bool changed = false;
   for (const auto* device : polled_) {
-    for (const auto& was : device->ports) {
+    if (!device->index) continue;
+    const auto ask = [&](uint32_t number) {
       metrics_.port_polled();
-      const auto now = host_.rdma.port(device->index.value_or(0), was.number);
+      return host_.rdma.port(*device->index, number);
+    };
+    // In error state at the last look, it could not tell its ports then.
+    if (device->ports.empty()) changed |= ask(1).has_value();
+    for (const auto& was : device->ports) {
+      const auto now = ask(was.number);
       changed |= !now || *now != was;
     }
   }

@@ -23,8 +23,9 @@ struct Options {
   std::string resource_prefix = "intel.com";
   std::string kubelet_dir = "/var/lib/kubelet";
   std::string devinfo_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
-  // How long another agent may go on serving this node, as it does in a rolling update.
-  std::chrono::seconds handover{120};
+  // How long the agent before this one may take to end; until then this one serves nothing. Less
+  // than the startupProbe of the manifests gives.
+  std::chrono::seconds handover{45};
   bool use_cdi = false;  // containers get CDI devices, not device nodes
   pool::CdiOptions cdi;
   host::Roots roots;

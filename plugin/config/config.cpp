@@ -83,12 +83,6 @@ std::string in_file(const Source& source, std::string_view path) {
   return source.file.empty() ? std::string(path) : fmt::format("{}: {}", source.file, path);
 }
 
-// Whether `name` is what a rail of `rails` would be called.
-bool is_rail_of(const Resource& rails, const Resource& other) {
-  return rails.rails_auto && other.prefix == rails.prefix && other.name.starts_with(rails.name) &&
-         parse_int<uint32_t>(std::string_view(other.name).substr(rails.name.size()));
-}
-
 // What can be seen only with all resources at hand.
 void check_names(const std::vector<std::string>& places, Parsed& all) {
   const auto& resources = all.config.resources;
@@ -104,7 +98,8 @@ void check_names(const std::vector<std::string>& places, Parsed& all) {
                              places[j]));
         break;
       }
-      if (is_rail_of(resources[i], resources[j]) || is_rail_of(resources[j], resources[i])) {
+      if (is_rail_of(resources[i], resources[j].full_name()) ||
+          is_rail_of(resources[j], resources[i].full_name())) {
         error(i, fmt::format("{} and {} (at {}) can mean the same, since rails: auto adds numbers "
                              "to a name",
                              resources[i].full_name(), resources[j].full_name(), places[j]));
@@ -156,6 +151,12 @@ Parsed parse(const std::vector<Source>& sources, std::string_view default_prefix
 
 Parsed parse(std::string_view text, std::string_view default_prefix) {
   return parse({Source{"", std::string(text)}}, default_prefix);
+}
+
+bool is_rail_of(const Resource& rails, std::string_view full_name) {
+  const auto all = rails.full_name();
+  return rails.rails_auto && full_name.starts_with(all) &&
+         parse_int<uint32_t>(full_name.substr(all.size()));
 }
 
 std::string rail_name(std::string_view name, size_t rail) {

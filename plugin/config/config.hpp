@@ -129,6 +129,8 @@ struct Source {
 [[nodiscard]] Parsed parse(std::string_view text, std::string_view default_prefix);
 
 // The number of a rail behind the name of a resource with rails_auto: "rail" -> "rail3".
+// Whether a resource of that full name would be one of the rails of `rails`.
+[[nodiscard]] bool is_rail_of(const Resource& rails, std::string_view full_name);
 [[nodiscard]] std::string rail_name(std::string_view name, size_t rail);
 
 }  // namespace railhead::config

@@ -16,12 +16,6 @@ constexpr int kSchema = 1;  // the next is read too: unknown fields are ignored
 
 std::string file(const std::string& run_root) { return run_root + "/rails.json"; }
 
-bool is_rail_of(const config::Resource& resource, std::string_view name) {
-  const auto all = resource.full_name();
-  return resource.rails_auto && name.starts_with(all) &&
-         parse_int<uint32_t>(name.substr(all.size()));
-}
-
 Result<std::vector<PciAddress>> decode_ports(const Json& json) {
   std::vector<PciAddress> ports;
   if (!json.is_array()) return fail(ErrorCode::decode, "expected a list of PCI addresses");
@@ -65,8 +59,8 @@ std::set<Membership> read_allocated(const config::Config& config, const std::str
     const auto allocation = device::read_allocation(run_root, device);
     if (!allocation || !*allocation) continue;
     const auto& pool = (*allocation)->resource;
-    const auto rails = std::ranges::find_if(config.resources,
-                                            [&](const auto& one) { return is_rail_of(one, pool); });
+    const auto rails = std::ranges::find_if(
+        config.resources, [&](const auto& one) { return config::is_rail_of(one, pool); });
     allocated.emplace(rails == config.resources.end() ? pool : rails->full_name(),
                       device.to_string());
   }

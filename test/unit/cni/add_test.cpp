@@ -257,7 +257,7 @@ TEST_CASE("ADD writes one line with the time of each step, and warns of unknown 
   Node node;
   node.conf["vlann"] = 5;
   REQUIRE(node.run("ADD").exit_code == 0);
-  CHECK_THAT(node.log(), ContainsSubstring("level=warning") && ContainsSubstring("keys=vlann"));
+  CHECK_THAT(node.log(), ContainsSubstring("level=warning") && ContainsSubstring("vlann (vlan?)"));
   CHECK_THAT(node.log(), ContainsSubstring("msg=\"ADD done\" network=rail0 container=c1 "
                                            "ifname=net1 pod=ns/trainer-0 device=0000:11:00.0") &&
                              ContainsSubstring(" attach_ms=") && ContainsSubstring(" total_ms="));
