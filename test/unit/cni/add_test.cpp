@@ -192,7 +192,7 @@ TEST_CASE("What sriov-cni has words for begins with them, then says more") {
     const char* what;
     std::function<void(Node&)> arrange;
     uint32_t code;
-    const char* words;
+    std::string words;
     const char* more;
   };
   const std::string loading = "SRIOV-CNI failed to load netconf: LoadConf(): ";
@@ -204,15 +204,15 @@ TEST_CASE("What sriov-cni has words for begins with them, then says more") {
   };
   std::optional<host::FileLock> lock;
   const std::initializer_list<Row> rows = {
-      {"no device", [](Node& node) { node.conf["deviceID"] = "0000:99:00.0"; }, 7, no_vf.c_str(),
+      {"no device", [](Node& node) { node.conf["deviceID"] = "0000:99:00.0"; }, 7, no_vf,
        "PCI function 0000:99:00.0"},
-      {"no VF", [](Node& node) { node.conf["deviceID"] = "0000:10:00.0"; }, 7, no_vf.c_str(),
+      {"no VF", [](Node& node) { node.conf["deviceID"] = "0000:10:00.0"; }, 7, no_vf,
        "0000:10:00.0 is not an SR-IOV VF"},
       {"no netdev of the PF",
        [&](Node& node) { std::filesystem::remove_all(function(node) + "physfn/net"); }, 7,
-       (no_vf + "PF network device not found").c_str(), "the PF 0000:10:00.0"},
+       no_vf + "PF network device not found", "the PF 0000:10:00.0"},
       {"no netdev", [&](Node& node) { std::filesystem::remove_all(function(node) + "net"); }, 7,
-       no_netdev.c_str(), "must be given back first"},
+       no_netdev, "must be given back first"},
       {"held",
        [](Node& node) {
          REQUIRE(node.run("ADD", {{"CNI_IFNAME", "net2"}}).exit_code == 0);
