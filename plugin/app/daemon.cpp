@@ -100,8 +100,8 @@ Result<void> Daemon::begin() {
   });
   if (auto looked = look("start"); !looked) return looked;
 
-  std::vector<kubelet::PoolService*> services;
-  for (const auto& [name, pool] : pools_) services.push_back(pool.get());
+  kubelet::KubeletSession::Pools services;
+  for (const auto& [name, pool] : pools_) services.push_back(pool);
   kubelet::KubeletSession::Options session;
   session.kubelet_dir = options_.kubelet_dir;
   auto started = kubelet::KubeletSession::start(session, services, log_);
@@ -327,7 +327,7 @@ void Daemon::show(pool::Selection selection, std::optional<TimePoint> event) {
   for (const auto& name : others) {
     if (config_is_new_) {
       log_.info("pool ends", {{"resource", name}});
-      session_->remove(*pools_.at(name));
+      session_->remove(pools_.at(name));
       pools_.erase(name);
     } else {
       show({pools_.at(name)->view()->pool.resource, {}}, event);
@@ -349,16 +349,16 @@ void Daemon::show(pool::Pool pool, std::optional<TimePoint> event) {
   const auto count = pool.members.size();
   auto& served = pools_[name];
   if (served && served->has_preference() != ServedPool::prefers(pool.resource)) {
-    session_->remove(*served);
+    session_->remove(served);
     served.reset();
   }
   news_.tell_health(served ? served->view()->pool : pool::Pool{}, pool);
   if (!served) {
     log_.info("pool", {{"resource", name}, {"devices", count}});
     const auto cdi = options_.use_cdi ? std::optional(options_.cdi) : std::nullopt;
-    served = std::make_unique<ServedPool>(PoolView{std::move(pool), inventory_, look_began_},
+    served = std::make_shared<ServedPool>(PoolView{std::move(pool), inventory_, look_began_},
                                           places(), cdi, gpus_, metrics_, log_);
-    if (session_) session_->add(*served);
+    if (session_) session_->add(served);
   } else if (served->show({std::move(pool), inventory_, look_began_}, event)) {
     log_.info("pool changed", {{"resource", name}, {"devices", count}});
     session_->devices_changed(*served);

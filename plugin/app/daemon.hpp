@@ -112,7 +112,7 @@ class Daemon {
   std::optional<TimePoint> mode_check_;            // where shared pools make the RDMA mode matter
 
   PodGpus gpus_;
-  std::map<std::string, std::unique_ptr<ServedPool>> pools_;  // by resource name
+  std::map<std::string, std::shared_ptr<ServedPool>> pools_;  // by resource name
   std::unique_ptr<kubelet::KubeletSession> session_;          // empty only while beginning
 };
 

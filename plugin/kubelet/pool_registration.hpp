@@ -4,10 +4,10 @@
 #include <optional>
 #include <string>
 
+#include "base/loop.hpp"
 #include "plugin/kubelet/pool_server.hpp"
 #include "plugin/kubelet/register_call.hpp"
 #include "plugin/kubelet/session.hpp"
-#include "plugin/kubelet/task_queue.hpp"
 
 namespace railhead::kubelet {
 
@@ -23,15 +23,16 @@ struct KubeletPlace {
   std::string kubelet_socket;  // kubelet's own, in device-plugins
 };
 
-// Keeps one pool served and registered. All calls come from the session's thread; what gRPC's
-// threads report is posted to it.
+// Keeps one pool served and registered. All calls come from the session's thread, the one of
+// `loop`; what gRPC's threads report is posted to it.
 class PoolRegistration {
  public:
-  using TimePoint = std::chrono::steady_clock::time_point;
+  using TimePoint = Loop::TimePoint;
 
-  PoolRegistration(PoolService& pool, std::string socket_name,
-                   const KubeletSession::Options& options, std::shared_ptr<TaskQueue> tasks,
-                   Logger& logger);
+  // `place`: where kubelet is, as long as that is known; it and the rest outlive this.
+  PoolRegistration(std::shared_ptr<PoolService> pool, std::string socket_name,
+                   const KubeletSession::Options& options, const std::optional<KubeletPlace>& place,
+                   Loop& loop, Logger& logger);
   ~PoolRegistration();  // stops
 
   // What happened is no failure of the pool's: announce it without delay.
@@ -39,31 +40,34 @@ class PoolRegistration {
   // Another instance that served the resource has gone, and kubelet has dropped the resource with
   // it or is about to, without a word to those it had replaced.
   void announce_after_other();
-  // Serves the pool, where it is not, and makes kubelet aware of it, if that is due.
-  [[nodiscard]] Result<void> announce_if_due(const KubeletPlace& place);
+  // Serves the pool, where it is not, and makes kubelet aware of it. After a failure it tries again
+  // by itself.
+  Result<void> announce();
 
   [[nodiscard]] bool served() const { return server_ && server_->socket_stands(); }
-  [[nodiscard]] const std::optional<TimePoint>& due() const { return due_; }
-  [[nodiscard]] const PoolService& pool() const { return pool_; }
+  [[nodiscard]] bool is_due() const { return next_.due().has_value(); }
+  [[nodiscard]] const PoolService& pool() const { return *pool_; }
   [[nodiscard]] const std::string& socket_name() const { return socket_name_; }
   void send_devices();
 
   void begin_stop();  // returns at once
 
  private:
-  [[nodiscard]] Result<void> announce(const KubeletPlace& place);
+  [[nodiscard]] Result<void> try_to_announce();
   [[nodiscard]] Result<void> serve(const KubeletPlace& place);
   void call_register(const KubeletPlace& place);
   void answered(const Result<>& answer);
   void watch_opened(int number);
   void watch_closed(int number);
+  void nobody_came() const;
   std::chrono::milliseconds retry_later();  // says when
 
-  PoolService& pool_;
+  const std::shared_ptr<PoolService> pool_;
   const std::string resource_;
   const std::string socket_name_;
   const KubeletSession::Options& options_;
-  std::shared_ptr<TaskQueue> tasks_;
+  const std::optional<KubeletPlace>& place_;
+  Loop& loop_;
   Logger& logger_;
 
   // Tells what is reported after this has gone; looked at on the session's thread only.
@@ -76,7 +80,8 @@ class PoolRegistration {
   int latest_watch_ = 0;             // its number
   TimePoint watched_since_;          // when the latest began
   std::chrono::milliseconds delay_;  // before the next attempt after a failure
-  std::optional<TimePoint> due_;     // the next attempt; empty: all is well or kubelet's turn
+  Loop::Timer next_;                 // attempt; not set: all is well or it is kubelet's turn
+  Loop::Timer unwatched_;            // set until kubelet watches what is served
 };
 
 }  // namespace railhead::kubelet

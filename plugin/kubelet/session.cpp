@@ -1,27 +1,20 @@
 #include "plugin/kubelet/session.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <filesystem>
-#include <future>
 #include <list>
 #include <optional>
 #include <random>
 #include <thread>
 
-#include <poll.h>
-
-#include "base/clock.hpp"
+#include "base/loop.hpp"
 #include "host/folder_watch.hpp"
 #include "plugin/kubelet/pool_registration.hpp"
 #include "plugin/kubelet/socket_file.hpp"
-#include "plugin/kubelet/task_queue.hpp"
 
 namespace railhead::kubelet {
 namespace {
-
-using std::chrono::steady_clock;
 
 constexpr const char* kLegacyFolder = "device-plugins";
 constexpr const char* kRegistryFolder = "plugins_registry";
@@ -48,135 +41,114 @@ std::string socket_name(const std::string& instance, std::string resource, size_
 // does what has become due; the state of the files, not the event, says what to do.
 class KubeletSession::Impl {
  public:
-  Impl(Options options, host::FolderWatch watch, std::shared_ptr<TaskQueue> tasks,
-       const std::vector<PoolService*>& pools, Logger& logger);
+  Impl(Options options, host::FolderWatch watch, std::unique_ptr<SystemClock> clock,
+       std::unique_ptr<Loop> loop, const Pools& pools, Logger& logger);
   ~Impl() { stop(); }
 
   Result<void> start();
-  void add(PoolService& pool);
-  void remove(PoolService& pool);
-  void devices_changed(PoolService& pool);
-  bool takes_turns(std::chrono::milliseconds limit);
+  void add(std::shared_ptr<PoolService> pool);
+  void remove(const std::shared_ptr<PoolService>& pool);
+  void devices_changed(const PoolService& pool);
+  [[nodiscard]] bool takes_turns(std::chrono::milliseconds limit) const {
+    return loop_->takes_turns(limit);
+  }
   void stop();
 
  private:
-  void add_registration(PoolService& pool);
-  void run();
-  void wait();
-  bool something_changed();
+  void add_registration(std::shared_ptr<PoolService> pool);
+  void folders_changed();
   void other_instance_may_have_gone(const std::string& name);
   Result<void> look();
   void find_place();
-  Result<void> announce_due();
   std::string in_kubelet_dir(const char* name) const { return options_.kubelet_dir + '/' + name; }
 
   const Options options_;
   host::FolderWatch watch_;
-  std::shared_ptr<TaskQueue> tasks_;
+  std::unique_ptr<SystemClock> clock_;
+  std::unique_ptr<Loop> loop_;
   Logger& logger_;
-  std::list<PoolRegistration> pools_;
-  size_t pools_ever_ = 0;
-
+  Loop::Watch folders_;
   std::optional<KubeletPlace> place_;    // empty: kubelet has not made its folders yet
   std::optional<FileIdentity> kubelet_;  // the kubelet.sock that was last seen
-  bool stopping_ = false;                // of the session's thread
+  std::list<PoolRegistration> pools_;
+  size_t pools_ever_ = 0;
   std::thread thread_;
 };
 
 KubeletSession::Impl::Impl(Options options, host::FolderWatch watch,
-                           std::shared_ptr<TaskQueue> tasks, const std::vector<PoolService*>& pools,
-                           Logger& logger)
+                           std::unique_ptr<SystemClock> clock, std::unique_ptr<Loop> loop,
+                           const Pools& pools, Logger& logger)
     : options_(std::move(options)),
       watch_(std::move(watch)),
-      tasks_(std::move(tasks)),
+      clock_(std::move(clock)),
+      loop_(std::move(loop)),
       logger_(logger) {
-  for (auto* pool : pools) add_registration(*pool);
+  for (const auto& pool : pools) add_registration(pool);
 }
 
-void KubeletSession::Impl::add_registration(PoolService& pool) {
-  pools_.emplace_back(pool, socket_name(options_.instance, pool.resource_name(), pools_ever_++),
-                      options_, tasks_, logger_);
+void KubeletSession::Impl::add_registration(std::shared_ptr<PoolService> pool) {
+  auto name = socket_name(options_.instance, pool->resource_name(), pools_ever_++);
+  pools_.emplace_back(std::move(pool), std::move(name), options_, place_, *loop_, logger_);
 }
 
 Result<void> KubeletSession::Impl::start() {
   if (auto watching = watch_.add(options_.kubelet_dir); !watching) return watching;
   if (auto looked = look(); !looked) return looked;
-  if (auto announced = announce_due(); !announced) return announced;
+  for (auto& pool : pools_) {
+    if (!pool.is_due()) continue;
+    if (auto announced = pool.announce(); !announced) return announced;
+  }
   if (!place_) logger_.info("waiting for kubelet", {{"folder", options_.kubelet_dir}});
-  thread_ = std::thread([this] { run(); });
+  auto folders = loop_->watch(watch_.fd(), [this] { folders_changed(); });
+  if (!folders) return pass(folders);
+  folders_ = std::move(*folders);
+  thread_ = std::thread([this] { loop_->run(); });
   return {};
 }
 
-void KubeletSession::Impl::add(PoolService& pool) {
-  tasks_->post([this, &pool] {
+void KubeletSession::Impl::add(std::shared_ptr<PoolService> pool) {
+  loop_->post([this, pool = std::move(pool)] {
     add_registration(pool);
     if (place_ && (place_->mode == Mode::registry || kubelet_)) pools_.back().announce_soon();
   });
 }
 
-void KubeletSession::Impl::remove(PoolService& pool) {
-  if (!thread_.joinable()) return;
-  std::promise<void> removed;
-  tasks_->post([this, &pool, &removed] {
-    pools_.remove_if([&](const PoolRegistration& one) { return &one.pool() == &pool; });
-    removed.set_value();
+void KubeletSession::Impl::remove(const std::shared_ptr<PoolService>& pool) {
+  loop_->post([this, pool] {
+    pools_.remove_if([&](const PoolRegistration& one) { return &one.pool() == pool.get(); });
   });
-  removed.get_future().wait();
 }
 
-void KubeletSession::Impl::devices_changed(PoolService& pool) {
-  tasks_->post([this, &pool] {
+// The pool is only compared: it may have been removed, and be gone, by then.
+void KubeletSession::Impl::devices_changed(const PoolService& pool) {
+  loop_->post([this, &pool] {
     for (auto& candidate : pools_) {
       if (&candidate.pool() == &pool) candidate.send_devices();
     }
   });
 }
 
-bool KubeletSession::Impl::takes_turns(std::chrono::milliseconds limit) {
-  const auto turned = std::make_shared<std::promise<void>>();  // the task may come late
-  auto turn = turned->get_future();
-  tasks_->post([turned] { turned->set_value(); });
-  return turn.wait_for(limit) == std::future_status::ready;
-}
-
 void KubeletSession::Impl::stop() {
   if (!thread_.joinable()) return;
-  tasks_->post([this] { stopping_ = true; });
+  loop_->stop();
   thread_.join();
   for (auto& pool : pools_) pool.begin_stop();
   pools_.clear();
 }
 
-void KubeletSession::Impl::run() {
-  const auto log = [this](const Result<void>& done) {
-    if (!done) logger_.error("cannot serve pools", {{"error", done.error().message}});
-  };
-  while (!stopping_) {
-    wait();
-    tasks_->run();
-    if (something_changed()) log(look());
-    log(announce_due());
-  }
-}
-
-void KubeletSession::Impl::wait() {
-  std::optional<PoolRegistration::TimePoint> due;
-  for (const auto& pool : pools_) {
-    if (pool.due() && (!due || *pool.due() < *due)) due = pool.due();
-  }
-  std::array<pollfd, 2> fds{pollfd{tasks_->fd(), POLLIN, 0}, pollfd{watch_.fd(), POLLIN, 0}};
-  poll(fds.data(), fds.size(), poll_timeout_ms(due, steady_clock::now()));
-}
-
 // Kubelet writes a checkpoint file into device-plugins at each allocation: only the names that
 // concern us make us look.
-bool KubeletSession::Impl::something_changed() {
+void KubeletSession::Impl::folders_changed() {
   const auto names = watch_.read_names();
   for (const auto& name : names) other_instance_may_have_gone(name);
-  return std::any_of(names.begin(), names.end(), [](const std::string& name) {
+  const bool concerned = std::any_of(names.begin(), names.end(), [](const std::string& name) {
     return name.empty() || name == kKubeletSocket || name == kLegacyFolder ||
            name == kRegistryFolder || name.starts_with(kSocketPrefix);
   });
+  if (!concerned) return;
+  if (auto looked = look(); !looked) {
+    logger_.error("cannot look at kubelet's folders", {{"error", looked.error().message}});
+  }
 }
 
 void KubeletSession::Impl::other_instance_may_have_gone(const std::string& name) {
@@ -224,28 +196,18 @@ void KubeletSession::Impl::find_place() {
   remove_dead_sockets(place_->folder, kSocketPrefix);
 }
 
-Result<void> KubeletSession::Impl::announce_due() {
-  if (!place_) return {};
-  Result<void> first_failure;
-  for (auto& pool : pools_) {
-    auto announced = pool.announce_if_due(*place_);
-    if (!announced && first_failure) first_failure = announced;
-  }
-  return first_failure;
-}
-
 KubeletSession::KubeletSession(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 KubeletSession::~KubeletSession() = default;
-void KubeletSession::add(PoolService& pool) { impl_->add(pool); }
-void KubeletSession::remove(PoolService& pool) { impl_->remove(pool); }
-void KubeletSession::devices_changed(PoolService& pool) { impl_->devices_changed(pool); }
-bool KubeletSession::takes_turns(std::chrono::milliseconds limit) {
+void KubeletSession::add(std::shared_ptr<PoolService> pool) { impl_->add(std::move(pool)); }
+void KubeletSession::remove(const std::shared_ptr<PoolService>& pool) { impl_->remove(pool); }
+void KubeletSession::devices_changed(const PoolService& pool) { impl_->devices_changed(pool); }
+bool KubeletSession::takes_turns(std::chrono::milliseconds limit) const {
   return impl_->takes_turns(limit);
 }
 void KubeletSession::stop() { impl_->stop(); }
 
-Result<std::unique_ptr<KubeletSession>> KubeletSession::start(
-    Options options, const std::vector<PoolService*>& pools, Logger& logger) {
+Result<std::unique_ptr<KubeletSession>> KubeletSession::start(Options options, const Pools& pools,
+                                                              Logger& logger) {
   if (options.instance.empty()) options.instance = fmt::format("{:08x}", std::random_device()());
   if (!is_valid_instance(options.instance)) {
     return fail(ErrorCode::invalid_argument,
@@ -253,10 +215,11 @@ Result<std::unique_ptr<KubeletSession>> KubeletSession::start(
   }
   auto watch = host::FolderWatch::open();
   if (!watch) return pass(watch);
-  auto tasks = TaskQueue::open();
-  if (!tasks) return pass(tasks);
-  auto impl = std::make_unique<Impl>(std::move(options), std::move(*watch), std::move(*tasks),
-                                     pools, logger);
+  auto clock = std::make_unique<SystemClock>();
+  auto loop = Loop::open(*clock);
+  if (!loop) return pass(loop);
+  auto impl = std::make_unique<Impl>(std::move(options), std::move(*watch), std::move(clock),
+                                     std::move(*loop), pools, logger);
   if (auto started = impl->start(); !started) return pass(started, "kubelet");
   return std::unique_ptr<KubeletSession>(new KubeletSession(std::move(impl)));
 }

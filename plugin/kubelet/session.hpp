@@ -27,31 +27,35 @@ class KubeletSession {
     std::chrono::milliseconds last_retry{30'000};
     // Registered, but kubelet did not open ListAndWatch for so long: register again.
     std::chrono::milliseconds watch_timeout{5'000};
+    // Served, but nobody opened ListAndWatch for so long: said in the log.
+    std::chrono::milliseconds greet_timeout{30'000};
   };
 
-  // Serves the pools where kubelet's folders exist, else as soon as they appear. The pools (those
-  // that are not removed before) and the logger outlive the session. Errors: not_found (no
-  // kubelet_dir), invalid_argument (instance), io (no inotify, a socket that cannot be made).
-  [[nodiscard]] static Result<std::unique_ptr<KubeletSession>> start(
-      Options options, const std::vector<PoolService*>& pools, Logger& logger);
+  using Pools = std::vector<std::shared_ptr<PoolService>>;
+
+  // Serves the pools where kubelet's folders exist, else as soon as they appear. The logger
+  // outlives the session. Errors: not_found (no kubelet_dir), invalid_argument (instance), io (no
+  // inotify, a socket that cannot be made).
+  [[nodiscard]] static Result<std::unique_ptr<KubeletSession>> start(Options options,
+                                                                     const Pools& pools,
+                                                                     Logger& logger);
 
   ~KubeletSession();  // stops
   KubeletSession(const KubeletSession&) = delete;
   KubeletSession& operator=(const KubeletSession&) = delete;
 
-  // One more pool, or one less; the other pools' streams stay as they are. When remove() returns
-  // nobody calls the pool any more, which takes up to half a second. Not from within a PoolService
-  // call.
-  void add(PoolService& pool);
-  void remove(PoolService& pool);
+  // One more pool, or one less, soon; the other pools' streams stay as they are. A pool that was
+  // removed may still be called until the session lets go of it.
+  void add(std::shared_ptr<PoolService> pool);
+  void remove(const std::shared_ptr<PoolService>& pool);
 
   // Kubelet gets the pool's devices anew. Cheap, from any thread, also with the pool's own lock
   // held: devices() is called later, on a thread of the session. Changes that come faster than
   // kubelet reads become one update.
-  void devices_changed(PoolService& pool);
+  void devices_changed(const PoolService& pool);
 
   // Whether the session's thread takes its turn within `limit`. From any other thread.
-  [[nodiscard]] bool takes_turns(std::chrono::milliseconds limit);
+  [[nodiscard]] bool takes_turns(std::chrono::milliseconds limit) const;
 
   // Ends all streams, removes this instance's sockets, and returns within a second. Not from
   // within a PoolService call. Twice is not an error.

@@ -116,16 +116,23 @@ class TestLog {
   Logger logger_;
 };
 
+// For a session that ends before the pool does.
+inline std::shared_ptr<kubelet::PoolService> borrow(kubelet::PoolService& pool) {
+  return {std::shared_ptr<void>(), &pool};
+}
+
 struct Node {
   explicit Node(FakeKubelet::Options options = {}) : kubelet(in_folder(std::move(options))) {}
 
   // Short waits where the product's are long, so that a test can see what follows them.
   [[nodiscard]] std::unique_ptr<kubelet::KubeletSession> serve(
-      std::vector<kubelet::PoolService*> pools, const std::string& instance = "one") {
+      const std::vector<kubelet::PoolService*>& pools, const std::string& instance = "one") {
+    kubelet::KubeletSession::Pools borrowed;
+    for (auto* pool : pools) borrowed.push_back(borrow(*pool));
     return must(kubelet::KubeletSession::start({.kubelet_dir = folder.path(),
                                                 .instance = instance,
                                                 .watch_timeout = std::chrono::milliseconds(500)},
-                                               std::move(pools), log.logger()));
+                                               borrowed, log.logger()));
   }
   [[nodiscard]] bool wait_for_registrations(const std::string& resource, int count,
                                             std::chrono::milliseconds limit) const {

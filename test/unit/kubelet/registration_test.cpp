@@ -101,7 +101,8 @@ TEST_CASE("A pool waits for a kubelet that is not there when it starts") {
 TEST_CASE("A folder that is not kubelet's is an error that names it") {
   TestLog log;
   TestPool pool(kVf);
-  auto session = KubeletSession::start({.kubelet_dir = "/nonexistent"}, {&pool}, log.logger());
+  auto session =
+      KubeletSession::start({.kubelet_dir = "/nonexistent"}, {borrow(pool)}, log.logger());
   REQUIRE_FALSE(session);
   CHECK(session.error().code == ErrorCode::not_found);
   CHECK(session.error().message.find("/nonexistent") != std::string::npos);
@@ -246,7 +247,7 @@ TEST_CASE("A pool that is added or removed while others are watched leaves their
   auto session = node.serve({&pool});
   REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
   {
-    TestPool other("example.com/other", 3);
+    const auto other = std::make_shared<TestPool>("example.com/other", 3);
     session->add(other);
     CHECK(node.kubelet.wait_for_healthy("example.com/other", 3));
     session->remove(other);
@@ -266,10 +267,24 @@ TEST_CASE("A pool that is added while kubelet is away is served when it comes") 
   auto session = node.serve({&pool});
   REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
   node.kubelet.stop();
-  TestPool other("example.com/other", 3);
-  session->add(other);
+  session->add(std::make_shared<TestPool>("example.com/other", 3));
   node.kubelet.start();
   CHECK(node.kubelet.wait_for_healthy("example.com/other", 3));
+}
+
+TEST_CASE("A socket that nobody greets is told, with what to do") {
+  Node node({.plugin_watcher = true});
+  node.kubelet.stop();
+  TestPool pool(kVf);
+  TestLog log;
+  const auto session = must(KubeletSession::start(
+      {.kubelet_dir = node.folder.path(), .greet_timeout = 10ms}, {borrow(pool)}, log.logger()));
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (log.text().find("--root-dir") == std::string::npos) {
+    REQUIRE(std::chrono::steady_clock::now() < end);
+    REQUIRE(session->takes_turns(10s));
+  }
+  CHECK(log.text().find("resource=example.com/vf") != std::string::npos);
 }
 
 TEST_CASE("A pool that was removed can be added again") {
@@ -277,8 +292,8 @@ TEST_CASE("A pool that was removed can be added again") {
   TestPool pool(kVf);
   auto session = node.serve({&pool});
   REQUIRE(node.kubelet.wait_for_healthy(kVf, 2));
-  session->remove(pool);
+  session->remove(borrow(pool));
   REQUIRE(node.kubelet.wait_for_healthy(kVf, 0));
-  session->add(pool);
+  session->add(borrow(pool));
   CHECK(node.kubelet.wait_for_healthy(kVf, 2));
 }
