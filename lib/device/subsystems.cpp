@@ -4,7 +4,7 @@
 #include <map>
 
 #include "device/char_devices.hpp"
-#include "device/default_route.hpp"
+#include "device/host_use.hpp"
 #include "device/sysfs.hpp"
 
 namespace railhead::device {
@@ -84,12 +84,19 @@ Result<Subsystems> read_subsystems(const host::Host& host, Warnings& warnings) {
   Subsystems all;
   const auto links = host.links.list();
   if (!links) return pass(links, "network links");
-  const auto routed = default_route_links(host.roots.proc, *links);
-  if (!routed) return pass(routed, "default route");
+  const auto used = read_host_use(host, *links);
+  if (!used) return pass(used);
   for (const auto& link : *links) {
-    Netdev netdev{link.name,    link.index,          link.type,
-                  link.mtu,     link.address,        link.carrier,
-                  link.is_up(), link.phys_port_name, routed->contains(link.index)};
+    Netdev netdev{link.name,
+                  link.index,
+                  link.type,
+                  link.mtu,
+                  link.address,
+                  link.carrier,
+                  link.is_up(),
+                  link.phys_port_name,
+                  used->default_route.contains(link.index),
+                  used->global_address.contains(link.index)};
     if (link.parent_device && PciAddress::parse(*link.parent_device)) {
       all.by_parent[*link.parent_device].push_back(std::move(netdev));
     } else {

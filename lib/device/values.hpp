@@ -52,8 +52,10 @@ struct Netdev {
   std::optional<bool> carrier;
   bool up = false;
   std::optional<std::string> phys_port_name;
-  bool default_route =
-      false;  // it, or the bond or bridge it belongs to, has the IPv4 default route
+  // It, or what its frames come from (a bond, bridge, VLAN on it), has one of the node's default
+  // routes, or an address of global scope (host_use.hpp).
+  bool default_route = false;
+  bool global_address = false;
   friend bool operator==(const Netdev&, const Netdev&) = default;
 };
 

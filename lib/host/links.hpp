@@ -31,6 +31,7 @@ struct Link {
   std::optional<std::string> parent_device;  // IFLA_PARENT_DEV_NAME: "0000:3b:00.2"
   std::optional<uint32_t> num_vfs;           // IFLA_NUM_VF
   std::optional<uint32_t> master;            // ifindex of its bond, bridge, VRF
+  std::optional<uint32_t> lower;             // ifindex of what a VLAN, macvlan, … stands on
   std::optional<std::string> phys_port_name;
   std::optional<std::string> phys_switch_id;  // hex digits
 
@@ -96,6 +97,15 @@ struct IpPrefix {
   friend bool operator==(const IpPrefix&, const IpPrefix&) = default;
 };
 
+// An address of a link.
+struct LinkAddress {
+  uint32_t index = 0;  // of the link
+  IpPrefix address;
+  uint8_t scope = 0;                                           // RT_SCOPE_*
+  [[nodiscard]] bool is_global() const { return scope == 0; }  // RT_SCOPE_UNIVERSE
+  friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
+};
+
 struct Route {
   IpPrefix destination;             // length 0: the default route
   std::optional<IpPrefix> gateway;  // its length is not looked at
@@ -133,10 +143,15 @@ class Links {
                                                const VfAttributes& change) = 0;
 
   [[nodiscard]] virtual Result<std::vector<IpPrefix>> addresses(uint32_t index) = 0;
+  // Of all links, both families, one dump.
+  [[nodiscard]] virtual Result<std::vector<LinkAddress>> all_addresses() = 0;
   // An IPv6 one is asked to be optimistic, which the sysctl optimistic_dad must permit.
   [[nodiscard]] virtual Result<void> add_address(uint32_t index, const IpPrefix& address) = 0;
   [[nodiscard]] virtual Result<void> add_route(const Route& route) = 0;
   [[nodiscard]] virtual Result<std::vector<Route>> routes(uint32_t index) = 0;
+  // The default routes of the main table, IPv4 and IPv6, one for each next hop. Those of other
+  // tables are not the node's own: hosts with many NICs have one per NIC, chosen by `ip rule`.
+  [[nodiscard]] virtual Result<std::vector<Route>> default_routes() = 0;
 };
 
 }  // namespace railhead::host

@@ -63,20 +63,21 @@ Request add_address(uint32_t index, const host::IpPrefix& address) {
   return request;
 }
 
-Result<LinkAddress> decode_address(const Message& message) {
+Result<std::optional<host::LinkAddress>> decode_address(const Message& message) {
   auto header = read_header<ifaddrmsg>(message.payload);
   if (!header) return pass(header, "address");
+  if (!is_ip(header->ifa_family)) return std::nullopt;
   auto attributes = Attributes::parse(message.payload, sizeof(ifaddrmsg));
   if (!attributes) return pass(attributes, "address");
   // IFA_ADDRESS is the peer's on a point-to-point link; IFA_LOCAL is then the link's own.
   auto bytes = attributes->bytes(IFA_LOCAL);
   if (!bytes) bytes = attributes->bytes(IFA_ADDRESS);
-  if (!bytes || !is_ip(header->ifa_family)) {
+  if (!bytes) {
     return fail(ErrorCode::decode, "address of family {} without a value", header->ifa_family);
   }
   auto address = prefix_of(header->ifa_family == AF_INET6, *bytes, header->ifa_prefixlen);
   if (!address) return pass(address);
-  return LinkAddress{header->ifa_index, *address};
+  return host::LinkAddress{header->ifa_index, *address, header->ifa_scope};
 }
 
 }  // namespace railhead::netlink

@@ -9,19 +9,17 @@ namespace railhead::netlink {
 Bytes address_bytes(const host::IpPrefix& prefix);
 Result<host::IpPrefix> prefix_of(bool v6, Bytes address, uint8_t length);
 
-struct LinkAddress {
-  uint32_t index = 0;  // of the link
-  host::IpPrefix address;
-  friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
-};
-
-// Of one link: the kernel filters where the socket asks for strict checks, others must look.
+// Of one link: the kernel filters where the socket asks for strict checks, others must look. Of
+// all links with index 0.
 Request get_addresses(uint32_t index);
 Request add_address(uint32_t index, const host::IpPrefix& address);
-Result<LinkAddress> decode_address(const Message& message);  // RTM_NEWADDR. Errors: decode.
+// RTM_NEWADDR, RTM_DELADDR; nothing for another family's (MCTP). Errors: decode.
+Result<std::optional<host::LinkAddress>> decode_address(const Message& message);
 
 // Routes of one family that leave through one link.
 Request get_routes(bool v6, uint32_t out_index);
+// Routes of one family of the main table. ENOENT where nobody made that table yet.
+Request get_main_routes(bool v6);
 Request add_route(const host::Route& route);
 // RTM_NEWROUTE: one route for each of its next hops; none for what is no unicast route of a
 // configured table (the kernel's own table "local", cached clones, multicast). Errors: decode.

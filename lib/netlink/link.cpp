@@ -1,5 +1,8 @@
 #include "netlink/link.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -51,6 +54,24 @@ Result<std::optional<std::string>> kind(const Attributes& link) {
   auto attributes = Attributes::parse(*info);
   if (!attributes) return pass(attributes, "link kind");
   return attributes->string(IFLA_INFO_KIND);
+}
+
+// IFLA_LINK means other things elsewhere: a veth's or netkit's peer, and what a tunnel is bound to,
+// whose packets are routed once more.
+bool sends_through_lower(std::string_view kind) {
+  static constexpr std::array<std::string_view, 8> kKinds = {
+      "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec", "ipoib", "dsa"};
+  return std::ranges::find(kKinds, kind) != kKinds.end();
+}
+
+// An ifindex of this namespace: the kernel tells by IFLA_LINK_NETNSID that it is another's.
+std::optional<uint32_t> lower_of(const host::Link& link, Attributes& attributes) {
+  if (!link.kind || !sends_through_lower(*link.kind)) return std::nullopt;
+  const auto lower = attributes.u32(IFLA_LINK);
+  if (attributes.bytes(IFLA_LINK_NETNSID) || lower == 0U || lower == link.index) {
+    return std::nullopt;
+  }
+  return lower;
 }
 
 }  // namespace
@@ -128,6 +149,7 @@ Result<host::Link> decode_link(const Message& message) {
   auto info_kind = kind(*attributes);
   if (!info_kind) return pass(info_kind, link.name);
   link.kind = std::move(*info_kind);
+  link.lower = lower_of(link, *attributes);
 
   if (auto fits = attributes->verify(); !fits) return pass(fits, link.name);
   return link;

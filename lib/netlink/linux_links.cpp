@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <linux/rtnetlink.h>
+
 #include "netlink/address.hpp"
 #include "netlink/link.hpp"
 
@@ -134,8 +136,23 @@ Result<void> LinuxLinks::change_vf(uint32_t pf_index, uint32_t vf,
                fmt::format("PF link {}: VF {}: {}", pf_index, vf, describe(change)));
 }
 
+Result<std::vector<host::LinkAddress>> LinuxLinks::dump_addresses(uint32_t index) {
+  using One = std::optional<host::LinkAddress>;
+  auto dump = socket_.dump<One>(get_addresses(index), decode_address);
+  if (!dump) return pass(dump);
+  std::vector<host::LinkAddress> addresses;
+  for (const auto& one : *dump) {
+    if (one) addresses.push_back(*one);
+  }
+  return addresses;
+}
+
+Result<std::vector<host::LinkAddress>> LinuxLinks::all_addresses() {
+  return named(dump_addresses(0), "list addresses");
+}
+
 Result<std::vector<host::IpPrefix>> LinuxLinks::addresses(uint32_t index) {
-  auto all = socket_.dump<LinkAddress>(get_addresses(index), decode_address);
+  auto all = dump_addresses(index);
   if (!all) return pass(all, link_name(index) + ": addresses");
   std::vector<host::IpPrefix> addresses;
   for (const auto& entry : *all) {
@@ -163,6 +180,22 @@ Result<std::vector<host::Route>> LinuxLinks::routes(uint32_t index) {
     for (const auto& hops : *dump) {
       std::ranges::copy_if(hops, std::back_inserter(routes), [&](const host::Route& route) {
         return route.out_index == index && route.destination.v6 == v6;
+      });
+    }
+  }
+  return routes;
+}
+
+Result<std::vector<host::Route>> LinuxLinks::default_routes() {
+  std::vector<host::Route> routes;
+  for (bool v6 : {false, true}) {
+    auto dump = socket_.dump<std::vector<host::Route>>(get_main_routes(v6), decode_route);
+    if (is(dump, ErrorCode::not_found)) continue;
+    if (!dump) return pass(dump, "default routes");
+    for (const auto& hops : *dump) {
+      std::ranges::copy_if(hops, std::back_inserter(routes), [&](const host::Route& route) {
+        return route.destination.v6 == v6 && route.destination.length == 0 &&
+               route.table == RT_TABLE_MAIN;
       });
     }
   }

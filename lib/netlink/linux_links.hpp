@@ -21,13 +21,16 @@ class LinuxLinks final : public host::Links {
   Result<host::VfAttributes> vf(uint32_t pf_index, uint32_t vf) override;
   Result<void> change_vf(uint32_t pf_index, uint32_t vf, const host::VfAttributes& change) override;
   Result<std::vector<host::IpPrefix>> addresses(uint32_t index) override;
+  Result<std::vector<host::LinkAddress>> all_addresses() override;
   Result<void> add_address(uint32_t index, const host::IpPrefix& address) override;
   Result<void> add_route(const host::Route& route) override;
   Result<std::vector<host::Route>> routes(uint32_t index) override;
+  Result<std::vector<host::Route>> default_routes() override;
 
  private:
   explicit LinuxLinks(Socket socket) : socket_(std::move(socket)) {}
   Result<host::Link> get(Request request);
+  Result<std::vector<host::LinkAddress>> dump_addresses(uint32_t index);
 
   Socket socket_;
 };

@@ -64,6 +64,14 @@ Request get_routes(bool v6, uint32_t out_index) {
   return request;
 }
 
+Request get_main_routes(bool v6) {
+  rtmsg header{};
+  header.rtm_family = v6 ? AF_INET6 : AF_INET;
+  Request request(RTM_GETROUTE, NLM_F_DUMP, header);
+  request.put_u32(RTA_TABLE, RT_TABLE_MAIN);
+  return request;
+}
+
 Request add_route(const host::Route& route) {
   const bool v6 = route.destination.v6;
   rtmsg header{};

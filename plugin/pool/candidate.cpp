@@ -107,7 +107,7 @@ std::optional<std::string> reason_against(const Candidate& candidate, bool is_sh
   if (vfs > 0) return fmt::format("it is a PF with {} VFs: these are offered instead", vfs);
   for (const auto& netdev : candidate.netdevs()) {
     if (netdev.default_route) {
-      return fmt::format("the node's IPv4 default route goes over its netdev {}", netdev.name);
+      return fmt::format("the node's default route goes over its netdev {}", netdev.name);
     }
   }
   return std::nullopt;

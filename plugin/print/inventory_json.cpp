@@ -28,6 +28,7 @@ Json netdev_json(const device::Netdev& netdev) {
   put(json, "carrier", netdev.carrier);
   put(json, "physPortName", netdev.phys_port_name);
   json["defaultRoute"] = netdev.default_route;
+  json["globalAddress"] = netdev.global_address;
   return json;
 }
 

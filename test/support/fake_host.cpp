@@ -13,6 +13,10 @@
 namespace railhead::test {
 namespace {
 
+constexpr uint8_t kScopeUniverse = 0;  // linux/rtnetlink.h
+constexpr uint8_t kScopeLink = 253;
+constexpr uint32_t kMainTable = 254;
+
 std::string describe(const host::VfAttributes& change) {
   std::vector<std::string> words;
   if (change.mac) words.push_back("mac=" + change.mac->to_string());
@@ -118,6 +122,37 @@ class FakeHost::Links final : public host::Links {
   }
   Result<std::vector<host::Route>> routes(uint32_t index) override {
     return read<std::vector<host::Route>>("routes", index, &FakeLink::routes);
+  }
+  // Scopes as programs that set addresses give them: a link-local one's is its link.
+  Result<std::vector<host::LinkAddress>> all_addresses() override {
+    std::vector<host::LinkAddress> all;
+    auto done = fake_.run("all_addresses", [&]() -> Result<void> {
+      for (const auto& link : fake_.kernel.links) {
+        if (link->netns != netns_) continue;
+        for (const auto& address : link->addresses) {
+          const bool is_local =
+              address.v6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
+          all.push_back({link->link.index, address, is_local ? kScopeLink : kScopeUniverse});
+        }
+      }
+      return {};
+    });
+    if (!done) return pass(done);
+    return all;
+  }
+  Result<std::vector<host::Route>> default_routes() override {
+    std::vector<host::Route> found;
+    auto done = fake_.run("default_routes", [&]() -> Result<void> {
+      for (const auto& link : fake_.kernel.links) {
+        if (link->netns != netns_) continue;
+        std::ranges::copy_if(link->routes, std::back_inserter(found), [](const auto& route) {
+          return route.destination.length == 0 && route.table.value_or(kMainTable) == kMainTable;
+        });
+      }
+      return {};
+    });
+    if (!done) return pass(done);
+    return found;
   }
 
  private:

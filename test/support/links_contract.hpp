@@ -222,6 +222,46 @@ TEST_CASE("An admin MAC takes from the VF the choice of its address until it is 
   CHECK(c.vf_link().address == own);
 }
 
+TEST_CASE("All addresses of a namespace are listed, global ones told from others") {
+  Contract c;
+  auto pod = c.add_netns("pod0");
+  must(c.host.links.change(c.vf_link().index, {.netns_fd = pod.fd(), .name = "net1"}));
+  auto links = c.links(pod);
+  const auto index = must(links->by_name("net1")).index;
+  const auto global = *host::IpPrefix::parse("10.1.2.3/24");
+  const auto local = *host::IpPrefix::parse("fe80::99/64");
+  must(links->add_address(index, global));
+  must(links->add_address(index, local));
+  std::vector<host::LinkAddress> of_vf;
+  for (const auto& one : must(links->all_addresses())) {
+    if (one.index == index) of_vf.push_back(one);
+  }
+  REQUIRE(of_vf.size() == 2);
+  for (const auto& one : of_vf) CHECK(one.is_global() == (one.address == global));
+  for (const auto& one : must(c.host.links.all_addresses())) CHECK(one.address != global);
+}
+
+TEST_CASE("Default routes are told of the main table, with the link they leave by") {
+  Contract c;
+  auto pod = c.add_netns("pod0");
+  must(c.host.links.change(c.vf_link().index, {.netns_fd = pod.fd(), .name = "net1", .up = true}));
+  auto links = c.links(pod);
+  const auto index = must(links->by_name("net1")).index;
+  const auto add = [&](const char* destination, std::optional<uint32_t> table) {
+    must(links->add_route(
+        {.destination = *host::IpPrefix::parse(destination), .out_index = index, .table = table}));
+  };
+  add("10.9.0.0/16", std::nullopt);
+  add("0.0.0.0/0", 100);
+  CHECK(must(links->default_routes()).empty());
+  add("0.0.0.0/0", std::nullopt);
+  add("::/0", std::nullopt);
+  const auto found = must(links->default_routes());
+  REQUIRE(found.size() == 2);
+  for (const auto& route : found) CHECK(route.out_index == index);
+  CHECK(found[0].destination.v6 != found[1].destination.v6);
+}
+
 TEST_CASE("In exclusive mode an RDMA device is seen in the namespace it was moved to, only") {
   Contract c;
   auto name = c.rdma_name();

@@ -13,6 +13,8 @@ namespace railhead::test {
 class StillLinks final : public host::Links {
  public:
   std::vector<host::Link> all;
+  std::vector<host::LinkAddress> of_all;  // all_addresses()
+  std::vector<host::Route> defaults;      // default_routes()
 
   Result<std::vector<host::Link>> list() override { return all; }
   Result<host::Link> by_index(uint32_t) override { return refused(); }
@@ -26,9 +28,11 @@ class StillLinks final : public host::Links {
     return refused();
   }
   Result<std::vector<host::IpPrefix>> addresses(uint32_t) override { return refused(); }
+  Result<std::vector<host::LinkAddress>> all_addresses() override { return of_all; }
   Result<void> add_address(uint32_t, const host::IpPrefix&) override { return refused(); }
   Result<void> add_route(const host::Route&) override { return refused(); }
   Result<std::vector<host::Route>> routes(uint32_t) override { return refused(); }
+  Result<std::vector<host::Route>> default_routes() override { return defaults; }
 
  private:
   static Failure refused() { return fail(ErrorCode::unsupported, "this host only looks"); }
@@ -113,10 +117,8 @@ class StillLocks final : public host::FileLocks {
 // sysfs, proc and run are folders below `root`.
 struct StillHost {
   explicit StillHost(const std::string& root)
-      : host{links,     rdma,
-             devlink,   netns,
-             processes, locks,
-             clock,     {root + "/sys", root + "/proc", root + "/run"}} {}
+      : host{links,     rdma,  devlink, netns,
+             processes, locks, clock,   {root + "/sys", root + "/proc", root + "/run"}} {}
 
   StillLinks links;
   StillRdma rdma;

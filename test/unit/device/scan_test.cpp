@@ -132,7 +132,7 @@ TEST_CASE("a virtio NIC's netdev is found below its virtio device") {
   CHECK(at(inventory, "0000:00:03.0").netdevs.at(0).index == 7);  // netlink's facts, so its routes
 }
 
-TEST_CASE("the IPv4 default route marks its link and the ports of its bond") {
+TEST_CASE("default routes and global addresses mark their links and what is below these") {
   Node node;
   node.tree.add({.address = "0000:3b:00.0"});
   node.tree.add({.address = "0000:3b:00.1"});
@@ -141,18 +141,18 @@ TEST_CASE("the IPv4 default route marks its link and the ports of its bond") {
   port.master = 9;
   node.still.links.all = {port, link(4, "ens2", "0000:3b:00.1"), link(5, "ens3", "0000:3c:00.0"),
                           link(9, "bond0", std::nullopt)};
-  const std::string header =
-      "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU";
-  node.tree.write(node.folder.path() + "/proc/net/route",
-                  header +
-                      "\n"
-                      "bond0\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
-                      "ens2\t0002A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
-                      "ens3\t00000000\t0102A8C0\t0002\t0\t0\t100\t00000000\t0\t0\t0");
+  node.still.links.defaults = {{.destination = *host::IpPrefix::parse("::/0"), .out_index = 9}};
+  node.still.links.of_all = {{4, *host::IpPrefix::parse("10.1.0.5/24"), 0}};
   const auto inventory = node.scan();
-  CHECK(at(inventory, "0000:3b:00.0").netdevs.at(0).default_route);
-  CHECK_FALSE(at(inventory, "0000:3b:00.1").netdevs.at(0).default_route);
-  CHECK_FALSE(at(inventory, "0000:3c:00.0").netdevs.at(0).default_route);  // the route is not up
+  const auto& routed = at(inventory, "0000:3b:00.0").netdevs.at(0);
+  CHECK(routed.default_route);
+  CHECK_FALSE(routed.global_address);
+  const auto& addressed = at(inventory, "0000:3b:00.1").netdevs.at(0);
+  CHECK_FALSE(addressed.default_route);
+  CHECK(addressed.global_address);
+  const auto& free = at(inventory, "0000:3c:00.0").netdevs.at(0);
+  CHECK_FALSE(free.default_route);
+  CHECK_FALSE(free.global_address);
 }
 
 TEST_CASE("an RDMA device has its character devices, sorted by kind") {

@@ -5,6 +5,8 @@
 #include <memory>
 
 #include <catch2/catch_test_macros.hpp>
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 
 #include "host/files.hpp"
@@ -52,6 +54,10 @@ struct Case {
 const std::map<std::string, Case>& all_goldens() {
   static const std::map<std::string, Case> cases = {
       {"link_veth", {decoder(decode_link), 16}},
+      {"link_veth_near", {decoder(decode_link), 16}},
+      {"link_vlan", {decoder(decode_link), 16}},
+      {"link_vlan_far", {decoder(decode_link), 16}},
+      {"link_macvlan", {decoder(decode_link), 16}},
       {"link_igb_vf", {decoder(decode_link), 16}},
       {"link_igb_vfs", {decodes_vf, 16}},
       {"link_netdevsim_vfs", {decodes_vf, 16}},
@@ -59,10 +65,13 @@ const std::map<std::string, Case>& all_goldens() {
       {"address_v4", {decoder(decode_address), 8}},
       {"address_v6", {decoder(decode_address), 8}},
       {"address_peer", {decoder(decode_address), 8}},
+      {"address_link_local", {decoder(decode_address), 8}},
       {"route_metrics", {decoder(decode_route), 12}},
       {"route_on_link", {decoder(decode_route), 12}},
       {"route_via_v6", {decoder(decode_route), 12}},
       {"route_multipath", {decoder(decode_route), 12}},
+      {"route_default_v6", {decoder(decode_route), 12}},
+      {"route_reject_v6", {decoder(decode_route), 12}},
       {"rdma_device", {decoder(decode_rdma_device), 0}},
       {"rdma_port_roce", {decoder(decode_rdma_port), 0}},
       {"rdma_port_ib", {decoder(decode_rdma_port), 0}},
@@ -149,11 +158,42 @@ TEST_CASE("An InfiniBand VF is decoded, with its GUIDs and an address of 20 byte
   CHECK(vf->mac->size() == 20);
 }
 
-TEST_CASE("Addresses are decoded; of a point-to-point link the own one") {
-  CHECK(must(decode_address(Golden("address_v4").message())) == LinkAddress{12, ip("10.1.2.3/24")});
-  CHECK(must(decode_address(Golden("address_v6").message())) == LinkAddress{12, ip("fd00::5/64")});
+TEST_CASE("A VLAN and a macvlan tell the link below them") {
+  auto vlan = must(decode_link(Golden("link_vlan").message()));
+  CHECK(vlan.kind == "vlan");
+  CHECK(vlan.index == 4);
+  CHECK(vlan.lower == 3);
+  auto macvlan = must(decode_link(Golden("link_macvlan").message()));
+  CHECK(macvlan.kind == "macvlan");
+  CHECK(macvlan.lower == 3);
+}
+
+TEST_CASE("What a VLAN stands on in another namespace, and a veth's peer, are no links below") {
+  auto vlan = must(decode_link(Golden("link_vlan_far").message()));
+  CHECK(vlan.kind == "vlan");
+  CHECK_FALSE(vlan.lower);
+  auto veth = must(decode_link(Golden("link_veth_near").message()));
+  CHECK(veth.kind == "veth");
+  CHECK_FALSE(veth.lower);
+  CHECK_FALSE(must(decode_link(Golden("link_igb_vf").message())).lower);
+}
+
+TEST_CASE("Addresses are decoded with their scope; of a point-to-point link the own one") {
+  CHECK(must(decode_address(Golden("address_v4").message())) ==
+        host::LinkAddress{12, ip("10.1.2.3/24"), 0});
+  CHECK(must(decode_address(Golden("address_v6").message())) ==
+        host::LinkAddress{12, ip("fd00::5/64"), 0});
   CHECK(must(decode_address(Golden("address_peer").message())) ==
-        LinkAddress{12, ip("10.5.0.1/32")});
+        host::LinkAddress{12, ip("10.5.0.1/32"), 0});
+  const auto local = must(decode_address(Golden("address_link_local").message()));
+  CHECK(local == host::LinkAddress{3, ip("fe80::5884:eaff:fee9:3646/64"), 253});
+  CHECK_FALSE(local->is_global());
+}
+
+TEST_CASE("An address of another family than IP is passed over") {
+  ifaddrmsg header{};
+  header.ifa_family = AF_MCTP;
+  CHECK(must(decode_address({RTM_NEWADDR, 0, 0, bytes_of(header)})) == std::nullopt);
 }
 
 TEST_CASE("Routes are decoded, one for each next hop") {
@@ -171,6 +211,14 @@ TEST_CASE("Routes are decoded, one for each next hop") {
             .destination = ip("10.9.0.0/16"), .out_index = 12, .table = 254, .scope = 253}});
   CHECK(must(decode_route(Golden("route_via_v6").message())).at(0).gateway == ip("fd00::9"));
 
+  CHECK(must(decode_route(Golden("route_default_v6").message())) ==
+        std::vector{host::Route{.destination = ip("::/0"),
+                                .gateway = ip("fe80::1"),
+                                .out_index = 3,
+                                .metric = 100,
+                                .table = 254,
+                                .scope = 0}});
+
   auto hops = must(decode_route(Golden("route_multipath").message()));
   REQUIRE(hops.size() == 2);
   CHECK(hops[0].destination == ip("fd01::/64"));
@@ -179,7 +227,8 @@ TEST_CASE("Routes are decoded, one for each next hop") {
   CHECK(hops[1].out_index == 12);
 }
 
-TEST_CASE("Routes that the kernel made for its own use are left out") {
+TEST_CASE("Routes that the kernel made for its own use, or that refuse, are left out") {
+  CHECK(must(decode_route(Golden("route_reject_v6").message())).empty());
   CHECK(must(decode_route(Golden("route_local").message())).empty());
   CHECK(must(decode_route(Golden("route_multicast").message())).empty());
 }

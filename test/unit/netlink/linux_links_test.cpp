@@ -140,3 +140,45 @@ TEST_CASE("Routes are set and read back, with gateway, metric, table and metrics
   CHECK(std::ranges::count(routes, on_link) == 1);
   CHECK(std::ranges::count(routes, through) == 1);
 }
+
+TEST_CASE("The addresses of all links are listed, with their scope") {
+  Pair pair;
+  must_run("ip addr add 10.1.2.3/24 dev va && ip addr add 10.9.0.1/32 scope link dev vb");
+  must(pair.links->add_address(pair.a, *host::IpPrefix::parse("fd00::5/64")));
+  const auto b = must(pair.links->by_name("vb")).index;
+  const auto all = must(pair.links->all_addresses());
+  const auto has = [&](uint32_t index, const char* text, uint8_t scope) {
+    const host::LinkAddress one{index, *host::IpPrefix::parse(text), scope};
+    return std::ranges::count(all, one) == 1;
+  };
+  CHECK(has(pair.a, "10.1.2.3/24", 0));
+  CHECK(has(pair.a, "fd00::5/64", 0));
+  CHECK(has(b, "10.9.0.1/32", 253));
+}
+
+TEST_CASE("Default routes are those of the main table, each next hop, of both families") {
+  Pair pair;
+  CHECK(must(pair.links->default_routes()).empty());
+  must_run("ip addr add 10.1.2.3/24 dev va && ip addr add 10.1.3.3/24 dev vb");
+  must_run("ip link set va up && ip link set vb up");
+  const auto b = must(pair.links->by_name("vb")).index;
+  must_run("ip route add default nexthop via 10.1.2.1 dev va nexthop via 10.1.3.1 dev vb");
+  must_run("ip route add default via 10.1.2.1 table 100 && ip route add 10.9.0.0/16 dev va");
+  must_run("ip -6 route add default dev vb metric 50 && ip -6 route add default dev va table 100");
+  must_run("ip -6 route add unreachable default metric 4278198272");
+  std::vector<std::pair<bool, uint32_t>> found;
+  for (const auto& route : must(pair.links->default_routes())) {
+    found.emplace_back(route.destination.v6, route.out_index);
+  }
+  std::ranges::sort(found);
+  std::vector<std::pair<bool, uint32_t>> expected = {{false, pair.a}, {false, b}, {true, b}};
+  std::ranges::sort(expected);
+  CHECK(found == expected);
+}
+
+TEST_CASE("A macvlan tells the link below it, as long as that is in its namespace") {
+  Pair pair;
+  must_run("ip link add link va name mv0 type macvlan");
+  CHECK(must(pair.links->by_name("mv0")).lower == pair.a);
+  CHECK_FALSE(must(pair.links->by_name("va")).lower);
+}

@@ -107,8 +107,7 @@ TEST_CASE(
   lan.name = "lan";
   lan.parent_device = "0000:5e:00.2";
   node.still.links.all = {lan};
-  node.tree.write(node.folder.path() + "/proc/net/route",
-                  "lan\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0");
+  node.still.links.defaults = {{.out_index = 3}};
   const auto selection = node.select({"{}"});
   CHECK(selection.pools.at(0).members.size() == 4);
   CHECK(reason(selection, "0000:5e:00.0") == "no driver is bound to it");

@@ -199,8 +199,7 @@ TEST_CASE("a shared pool has all RDMA devices that fit, PFs with VFs and the def
   lan.name = "lan";
   lan.parent_device = "0000:3b:00.0";
   node.still.links.all = {lan};
-  node.tree.write(node.folder.path() + "/proc/net/route",
-                  "lan\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0");
+  node.still.links.defaults = {{.out_index = 3}};
   node.tree.add({.address = kSpare, .netdevs = {{.name = "p1"}}});  // no RDMA
   const auto selection = node.select_json(R"({"configList":[
     {"resourceName":"a","rdmaHcaMax":4,"selectors":{"vendors":["15b3"]}},

@@ -32,6 +32,7 @@ struct PrintedNode {
     auto& nic = builder.pf("0000:81:00.0", NodeBuilder::bridge("pci0000:80", 1));
     nic.netdevs.push_back(netdev("<ens&2>", 5));
     nic.netdevs.back().carrier = false;
+    nic.netdevs.back().global_address = true;
     nic.driver = "";
     nic.iommu_group = 8;
     details.gids[{"mlx5_0", 1}] = {
