@@ -9,7 +9,9 @@
 
 #include "base/text.hpp"
 #include "plugin/app/inputs.hpp"
+#include "plugin/grant/devinfo.hpp"
 #include "plugin/health/held.hpp"
+#include "plugin/pool/ask.hpp"
 #include "plugin/pool/rails.hpp"
 #include "plugin/pool/remembered.hpp"
 
@@ -288,7 +290,7 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
   knowledge_.members = selection.members;
   judge(selection);
   show(std::move(selection), event);
-  if (auto removed = pool::remove_stale_devinfo(*inventory_, places()); !removed) {
+  if (auto removed = grant::remove_stale_devinfo(*inventory_, places()); !removed) {
     log_.warning("cannot remove the devinfo of a device that is gone",
                  {{"error", removed.error().message}});
   }
@@ -307,7 +309,7 @@ void Daemon::keep_rails(pool::Rails rails) {
   rails_on_disk_ = knowledge_.rails;
 }
 
-pool::Places Daemon::places() const {
+grant::Places Daemon::places() const {
   return {host_.roots.sysfs, host_.roots.run, options_.devinfo_dir};
 }
 
@@ -338,9 +340,11 @@ void Daemon::show(pool::Selection selection, std::optional<TimePoint> event) {
 }
 
 void Daemon::remove_stale_cdi_specs() {
-  std::vector<config::Resource> resources;
-  for (const auto& [name, served] : pools_) resources.push_back(served->view()->pool.resource);
-  const auto removed = pool::remove_stale_cdi_specs(options_.cdi.folder, resources);
+  std::vector<grant::ResourceName> resources;
+  for (const auto& [name, served] : pools_) {
+    resources.push_back(pool::name_of(served->view()->pool.resource));
+  }
+  const auto removed = grant::remove_stale_cdi_specs(options_.cdi.folder, resources);
   if (!removed) log_.warning("stale CDI specs stay", {{"error", removed.error().message}});
 }
 

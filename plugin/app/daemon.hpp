@@ -73,7 +73,7 @@ class Daemon {
   void note_recovery(const host::PciRecovery& recovery);
   void gather_sickness();
   void keep_rails(pool::Rails rails);
-  [[nodiscard]] pool::Places places() const;
+  [[nodiscard]] grant::Places places() const;
   void judge(pool::Selection& selection);
   void remove_stale_cdi_specs();
   void forget_changed_resources(const config::Config& next);

@@ -7,9 +7,8 @@
 #include "base/log.hpp"
 #include "device/inventory.hpp"
 #include "host/host.hpp"
+#include "plugin/grant/cdi.hpp"
 #include "plugin/http/address.hpp"
-#include "plugin/pool/allocate.hpp"
-#include "plugin/pool/cdi.hpp"
 
 namespace railhead::app {
 
@@ -27,7 +26,7 @@ struct Options {
   // than the startupProbe of the manifests gives.
   std::chrono::seconds handover{45};
   bool use_cdi = false;  // containers get CDI devices, not device nodes
-  pool::CdiOptions cdi;
+  grant::CdiOptions cdi;
   host::Roots roots;
   device::ScanOptions scan;
   std::string topology_file;  // "": sysfs tells; read into scan.topology by run()

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/text.hpp"
+#include "plugin/pool/ask.hpp"
 #include "plugin/pool/preferred.hpp"
 
 namespace railhead::app {
@@ -24,7 +25,7 @@ bool ServedPool::prefers(const config::Resource& resource) {
   return !resource.sharing || resource.sharing->unit != config::Sharing::Unit::pool;
 }
 
-ServedPool::ServedPool(PoolView view, pool::Places places, std::optional<pool::CdiOptions> cdi,
+ServedPool::ServedPool(PoolView view, grant::Places places, std::optional<grant::CdiOptions> cdi,
                        const PodGpus& gpus, metrics::Metrics& metrics, Logger& log)
     : resource_name_(view.pool.resource.full_name()),
       has_preference_(prefers(view.pool.resource)),
@@ -35,7 +36,7 @@ ServedPool::ServedPool(PoolView view, pool::Places places, std::optional<pool::C
       log_(log),
       view_(std::make_shared<const PoolView>(std::move(view))) {
   if (!cdi_) return;
-  cdi_spec_ = std::make_unique<pool::CdiSpec>(cdi_->folder, view_->pool.resource);
+  cdi_spec_ = std::make_unique<grant::CdiSpec>(cdi_->folder, pool::name_of(view_->pool.resource));
   write_cdi_spec(*view_);
 }
 
@@ -52,7 +53,7 @@ bool ServedPool::show(PoolView view, std::optional<TimePoint> event) {
 // Allocate writes what is missing, and fails when it cannot.
 void ServedPool::write_cdi_spec(const PoolView& view) {
   if (!cdi_spec_) return;
-  auto nodes = pool::cdi_nodes(view.pool, *view.inventory, places_);
+  auto nodes = grant::cdi_nodes(pool::wanted_of(view.pool), *view.inventory, places_);
   const auto written = nodes ? cdi_spec_->set(std::move(*nodes), view.began) : pass(nodes);
   if (!written) {
     log_.error("the CDI spec stays as it is",
@@ -61,15 +62,15 @@ void ServedPool::write_cdi_spec(const PoolView& view) {
 }
 
 // The spec must be right before kubelet has its answer: the runtime reads it next.
-Result<void> ServedPool::name_cdi_devices(const pool::Allocation& allocation, TimePoint began,
+Result<void> ServedPool::name_cdi_devices(const grant::Grant& granted, TimePoint began,
                                           kubelet::ContainerAllocation& answer) {
-  if (auto written = cdi_spec_->update(allocation.by_device, began); !written) return written;
-  const auto resource = view()->pool.resource;
-  for (const auto& [id, nodes] : allocation.by_device) {
-    if (!nodes.empty()) answer.cdi_devices.push_back(pool::cdi_kind(resource) + '=' + id);
+  if (auto written = cdi_spec_->update(granted.by_device, began); !written) return written;
+  const auto resource = pool::name_of(view()->pool.resource);
+  for (const auto& [id, nodes] : granted.by_device) {
+    if (!nodes.empty()) answer.cdi_devices.push_back(grant::cdi_kind(resource) + '=' + id);
   }
   if (cdi_->annotations && !answer.cdi_devices.empty()) {
-    answer.annotations[pool::cdi_annotation_key(resource)] = join(answer.cdi_devices, ",");
+    answer.annotations[grant::cdi_annotation_key(resource)] = join(answer.cdi_devices, ",");
   }
   return {};
 }
@@ -110,15 +111,17 @@ Result<kubelet::ContainerAllocation> ServedPool::allocate(
 
 Result<kubelet::ContainerAllocation> ServedPool::give(const std::vector<std::string>& device_ids) {
   const auto began = std::chrono::steady_clock::now();
-  auto allocated = pool::allocate(view()->pool, device_ids, places_);
-  if (!allocated) return pass(allocated);
+  const auto ask = pool::ask_for(view()->pool, device_ids);
+  if (!ask) return pass(ask);
+  auto granted = grant::give(*ask, places_);
+  if (!granted) return pass(granted);
   kubelet::ContainerAllocation answer;
-  answer.envs = std::move(allocated->envs);
+  answer.envs = std::move(granted->envs);
   if (cdi_spec_) {
-    if (auto named = name_cdi_devices(*allocated, began, answer); !named) return pass(named);
+    if (auto named = name_cdi_devices(*granted, began, answer); !named) return pass(named);
     return answer;
   }
-  for (auto& node : allocated->device_nodes()) {
+  for (auto& node : granted->device_nodes()) {
     answer.devices.push_back({std::move(node.host_path), std::move(node.container_path), "rw"});
   }
   return answer;

@@ -7,10 +7,10 @@
 
 #include "base/log.hpp"
 #include "plugin/app/pod_gpus.hpp"
+#include "plugin/grant/cdi.hpp"
 #include "plugin/kubelet/pool_service.hpp"
 #include "plugin/metrics/metrics.hpp"
-#include "plugin/pool/allocate.hpp"
-#include "plugin/pool/cdi.hpp"
+#include "plugin/pool/select.hpp"
 
 namespace railhead::app {
 
@@ -27,7 +27,7 @@ class ServedPool final : public kubelet::PoolService {
   using TimePoint = std::chrono::steady_clock::time_point;
 
   // `gpus`, `metrics` and `log` outlive it. Without `cdi` containers get device nodes.
-  ServedPool(PoolView view, pool::Places places, std::optional<pool::CdiOptions> cdi,
+  ServedPool(PoolView view, grant::Places places, std::optional<grant::CdiOptions> cdi,
              const PodGpus& gpus, metrics::Metrics& metrics, Logger& log);
 
   // Whether kubelet is to be told anew. `event`: what led to the look, if it was one.
@@ -53,14 +53,14 @@ class ServedPool final : public kubelet::PoolService {
   [[nodiscard]] Result<kubelet::ContainerAllocation> give(
       const std::vector<std::string>& device_ids);
   void write_cdi_spec(const PoolView& view);
-  [[nodiscard]] Result<void> name_cdi_devices(const pool::Allocation& allocation, TimePoint began,
+  [[nodiscard]] Result<void> name_cdi_devices(const grant::Grant& granted, TimePoint began,
                                               kubelet::ContainerAllocation& answer);
 
   const std::string resource_name_;
   const bool has_preference_;
-  const pool::Places places_;
-  const std::optional<pool::CdiOptions> cdi_;
-  std::unique_ptr<pool::CdiSpec> cdi_spec_;  // with cdi_
+  const grant::Places places_;
+  const std::optional<grant::CdiOptions> cdi_;
+  std::unique_ptr<grant::CdiSpec> cdi_spec_;  // with cdi_
   const PodGpus& gpus_;
   metrics::Metrics& metrics_;
   Logger& log_;

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "device/rails.hpp"
-#include "plugin/pool/allocate.hpp"
+#include "plugin/pool/ask.hpp"
 
 namespace railhead::pool {
 namespace {

@@ -29,6 +29,10 @@ std::optional<std::string> representor_of(const Candidate& candidate) {
   return std::nullopt;
 }
 
+grant::Vdpa::Type type_of(config::VdpaType type) {
+  return type == config::VdpaType::vhost ? grant::Vdpa::Type::vhost : grant::Vdpa::Type::virtio;
+}
+
 Member member_of(const Candidate& candidate, const Resource& resource, const Selector& selector,
                  const Knowledge& knowledge) {
   const auto& function = *candidate.function;
@@ -39,7 +43,7 @@ Member member_of(const Candidate& candidate, const Resource& resource, const Sel
   member.rdma = selector.is_rdma;
   member.vhost_net = selector.need_vhost_net;
   member.driver = candidate.driver();
-  if (selector.vdpa) member.vdpa = Vdpa{*selector.vdpa, function.vdpa->name};
+  if (selector.vdpa) member.vdpa = grant::Vdpa{type_of(*selector.vdpa), function.vdpa->name};
   if (candidate.pf) member.pf = candidate.pf->address;
   member.representor = representor_of(candidate);
   judge(candidate, resource.health, knowledge, member);

@@ -10,26 +10,13 @@
 #include "device/inventory.hpp"
 #include "device/pcie.hpp"
 #include "plugin/config/config.hpp"
+#include "plugin/grant/wanted.hpp"
 
 namespace railhead::pool {
 
-struct Vdpa {
-  config::VdpaType type = config::VdpaType::vhost;
-  std::string name;  // "vdpa0"
-  friend bool operator==(const Vdpa&, const Vdpa&) = default;
-};
-
-struct Member {
-  std::string id;                // PCI address, or a sub-function's name ("mlx5_core.sf.4")
-  PciAddress address;            // of the PCI function; of a sub-function, its PF
-  std::optional<int> numa_node;  // absent: no topology hint
-  // What Allocate gives with it.
-  bool rdma = false;       // its RDMA devices
-  bool vhost_net = false;  // /dev/vhost-net and /dev/net/tun
-  std::optional<Vdpa> vdpa;
-  std::string driver;
-  std::optional<PciAddress> pf;               // of a VF or sub-function
-  std::optional<std::string> representor;     // its netdev on the host's switch, in switchdev mode
+// A device, what Allocate gives with it, and its place in the pool.
+struct Member : grant::Wanted {
+  std::optional<int> numa_node;               // absent: no topology hint
   std::vector<device::PcieDistance> to_gpus;  // to each of Pool::gpus
 
   std::string sickness;               // why it must not be given out; "": it is healthy

@@ -41,7 +41,7 @@ app::Daemon::State state_of(std::optional<config::Sharing> sharing = {}) {
   pool.resource.name = "vf";
   pool.resource.sharing = sharing;
   for (const auto& vf : {kVf0, kVf1}) {
-    pool.members.push_back({.id = vf.to_string(), .address = vf, .rdma = true});
+    pool.members.push_back({{.id = vf.to_string(), .address = vf, .rdma = true}});
   }
   auto inventory = std::make_shared<const device::Inventory>(
       std::vector{rdma_function(kPf), rdma_function(kVf0, kPf), rdma_function(kVf1, kPf)},

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "device/allocation.hpp"
-#include "plugin/pool/allocate.hpp"
+#include "plugin/pool/ask.hpp"
 #include "test/unit/pool/node.hpp"
 
 namespace railhead::test {
@@ -16,13 +16,18 @@ using Paths = std::vector<std::pair<std::string, std::string>>;  // host, contai
 constexpr auto kDevice = "0000:5e:00.0";
 
 struct KindNode : Node {
-  pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/dp"};
+  grant::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/dp"};
 
-  Result<pool::Allocation> try_allocate(const std::string& config,
-                                        const std::vector<std::string>& ids) {
-    return pool::allocate(select_json(config).pools.at(0), ids, places);
+  Result<grant::Grant> try_allocate(const std::string& config,
+                                    const std::vector<std::string>& ids) {
+    return try_allocate(select_json(config).pools.at(0), ids);
   }
-  pool::Allocation allocate(const std::string& config, const std::vector<std::string>& ids) {
+  [[nodiscard]] Result<grant::Grant> try_allocate(const pool::Pool& pool,
+                                                  const std::vector<std::string>& ids) const {
+    const auto ask = pool::ask_for(pool, ids);
+    return ask ? grant::give(*ask, places) : pass(ask);
+  }
+  grant::Grant allocate(const std::string& config, const std::vector<std::string>& ids) {
     return must(try_allocate(config, ids));
   }
 };
@@ -32,7 +37,7 @@ std::string resource(const std::string& selectors, const std::string& more = "")
                      more);
 }
 
-Paths paths(const pool::Allocation& allocation) {
+Paths paths(const grant::Grant& allocation) {
   Paths paths;
   for (const auto& node : allocation.device_nodes()) {
     paths.emplace_back(node.host_path, node.container_path);
@@ -46,7 +51,7 @@ Paths same(const std::vector<std::string>& both) {
   return paths;
 }
 
-Json info(const pool::Allocation& allocation, const std::string& id) {
+Json info(const grant::Grant& allocation, const std::string& id) {
   return Json::parse(allocation.envs.at("PCIDEVICE_EXAMPLE_COM_X_INFO")).at(id);
 }
 
@@ -108,8 +113,7 @@ TEST_CASE("a vhost vDPA device gives its node, and devinfo of its own type") {
           "pf-pci-address":"0000:3b:00.0"}})"));
   const auto selection = node.select_json(config);
   std::filesystem::remove(node.tree.folder(Node::vf(0)) + "/vdpa0/vhost-vdpa-5");
-  CHECK(is(pool::allocate(selection.pools.at(0), {Node::vf(0)}, node.places),
-           ErrorCode::unavailable));
+  CHECK(is(node.try_allocate(selection.pools.at(0), {Node::vf(0)}), ErrorCode::unavailable));
 }
 
 TEST_CASE("a virtio vDPA device gives no node") {
@@ -152,7 +156,7 @@ TEST_CASE("an RDMA device without umad, as EFA's, is given with what it has") {
   std::filesystem::remove_all(node.tree.folder(Node::vf(0)) + "/infiniband_mad");
   const auto selection = node.select_json(
       R"({"configList":[{"resourceName":"x","rdmaHcaMax":2,"devices":["p0v0"]}]})");
-  const auto allocation = must(pool::allocate(selection.pools.at(0), {"1"}, node.places));
+  const auto allocation = must(node.try_allocate(selection.pools.at(0), {"1"}));
   CHECK(paths(allocation) == same({"/dev/infiniband/uverbs1", "/dev/infiniband/rdma_cm"}));
 }
 
@@ -163,13 +167,13 @@ TEST_CASE("a share of a pool is all of its RDMA devices that are there and healt
                   .pools.at(0);
   pool.members.at(1).sickness = "its undo is not verified";
   std::filesystem::remove(node.places.sysfs + "/bus/pci/devices/" + Node::vf(0));
-  const auto allocation = must(pool::allocate(pool, {"4", "7"}, node.places));
+  const auto allocation = must(node.try_allocate(pool, {"4", "7"}));
   CHECK(allocation.envs.at("PCIDEVICE_RDMA_X") == Node::vf(2));
   CHECK(paths(allocation).front().first == "/dev/infiniband/uverbs3");
   CHECK_FALSE(std::filesystem::exists(node.places.devinfo + "/rdma-x-0000:3b:01.2-device.json"));
   CHECK(must(device::list_allocations(node.places.run)).empty());
   std::filesystem::remove(node.places.sysfs + "/bus/pci/devices/" + Node::vf(2));
-  CHECK(is(pool::allocate(pool, {"4"}, node.places), ErrorCode::not_found));
+  CHECK(is(node.try_allocate(pool, {"4"}), ErrorCode::not_found));
 }
 
 TEST_CASE("two shares of one device give it once") {

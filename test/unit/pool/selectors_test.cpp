@@ -114,7 +114,7 @@ TEST_CASE("vdpaType takes functions by the driver of their vDPA device") {
         "vdpaType: its vDPA device vdpa2 is bound to no driver");
   const auto selection = node.select({R"({"vdpaType":"vhost","needVhostNet":true})"});
   const auto& member = selection.pools.at(0).members.at(0);
-  CHECK(member.vdpa == pool::Vdpa{config::VdpaType::vhost, "vdpa0"});
+  CHECK(member.vdpa == grant::Vdpa{grant::Vdpa::Type::vhost, "vdpa0"});
   CHECK(member.vhost_net);
 }
 

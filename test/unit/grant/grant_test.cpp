@@ -1,4 +1,4 @@
-#include "plugin/pool/allocate.hpp"
+#include "plugin/grant/grant.hpp"
 
 #include <filesystem>
 
@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "device/allocation.hpp"
+#include "plugin/grant/devinfo.hpp"
 #include "test/support/must.hpp"
 #include "test/support/still_host.hpp"
 #include "test/support/sysfs_tree.hpp"
@@ -17,32 +18,35 @@ namespace {
 
 using Json = nlohmann::json;
 
-// A pool example.com/vf-1 of two RDMA devices of which the second is in a pod, and one without.
-struct Allocating {
+// Three devices of example.com/vf-1: two with RDMA, of which the second is in a pod, and one
+// without.
+struct Giving {
   TemporaryFolder folder;
   SysfsTree tree{folder.path() + "/sys"};
-  pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/a/dp"};
-  pool::Pool pool;
+  grant::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/a/dp"};
+  std::vector<grant::Wanted> devices;
+  grant::Ask ask;  // for none of them
 
-  Allocating() {
+  Giving() {
     tree.add({.address = "0000:3b:00.2", .rdma = {{.name = "mlx5_4", .number = 4}}});
     tree.add({.address = "0000:3b:00.3",
               .rdma = {{.name = "mlx5_5", .number = 5, .in_host_namespace = false}}});
     tree.add({.address = "0000:3b:00.4"});
-    pool.resource.prefix = "example.com";
-    pool.resource.name = "vf-1";
-    pool.resource.additional_info = {{"*", {{"k", "all"}, {"z", "1"}}},
-                                     {"0000:3b:00.3", {{"k", "own"}}}};
-    for (const uint8_t function : {uint8_t{2}, uint8_t{3}}) {
-      add_member({0, 0x3b, 0, function}).rdma = true;
+    ask.resource = {"example.com", "vf-1"};
+    ask.additional_info = {{"*", {{"k", "all"}, {"z", "1"}}}, {"0000:3b:00.3", {{"k", "own"}}}};
+    ask.leaves_records = true;
+    ask.leaves_devinfo = true;
+    for (const uint8_t function : {uint8_t{2}, uint8_t{3}, uint8_t{4}}) {
+      const PciAddress address{0, 0x3b, 0, function};
+      devices.push_back(
+          {.id = address.to_string(), .address = address, .rdma = function != uint8_t{4}});
     }
-    add_member({0, 0x3b, 0, 4});
   }
-  pool::Member& add_member(const PciAddress& address) {
-    auto& member = pool.members.emplace_back();
-    member.id = address.to_string();
-    member.address = address;
-    return member;
+  // Of 0000:3b:00.N, for each N.
+  [[nodiscard]] Result<grant::Grant> give(const std::vector<unsigned>& functions) const {
+    auto of_these = ask;
+    for (const auto function : functions) of_these.devices.push_back(devices.at(function - 2));
+    return grant::give(of_these, places);
   }
   [[nodiscard]] std::string devinfo(const std::string& id) const {
     return fmt::format("{}/example.com-vf-1-{}-device.json", places.devinfo, id);
@@ -54,7 +58,7 @@ unsigned mode_of(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 ? status.st_mode & 07777U : 0;
 }
 
-std::vector<std::string> host_paths(const pool::Allocation& allocation) {
+std::vector<std::string> host_paths(const grant::Grant& allocation) {
   std::vector<std::string> paths;
   for (const auto& node : allocation.device_nodes()) paths.push_back(node.host_path);
   return paths;
@@ -63,9 +67,8 @@ std::vector<std::string> host_paths(const pool::Allocation& allocation) {
 }  // namespace
 
 TEST_CASE("a container gets each device's nodes, and rdma_cm once") {
-  Allocating node;
-  const auto allocation =
-      must(pool::allocate(node.pool, {"0000:3b:00.3", "0000:3b:00.2"}, node.places));
+  Giving node;
+  const auto allocation = must(node.give({3, 2}));
   CHECK(host_paths(allocation) ==
         std::vector<std::string>{"/dev/infiniband/uverbs4", "/dev/infiniband/umad4",
                                  "/dev/infiniband/issm4", "/dev/infiniband/rdma_cm",
@@ -74,24 +77,15 @@ TEST_CASE("a container gets each device's nodes, and rdma_cm once") {
 }
 
 TEST_CASE("rdma_cm is not named where the kernel has none") {
-  Allocating node;
+  Giving node;
   std::filesystem::remove_all(node.places.sysfs + "/class/misc/rdma_cm");
-  const auto allocation = must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
+  const auto allocation = must(node.give({2}));
   CHECK(allocation.device_nodes().back().host_path == "/dev/infiniband/issm4");
 }
 
-TEST_CASE("the ids stand in PCI order, whatever order kubelet gave") {
-  Allocating node;
-  const auto allocation = must(
-      pool::allocate(node.pool, {"0000:3b:00.4", "0000:3b:00.3", "0000:3b:00.2"}, node.places));
-  CHECK(allocation.envs.at("PCIDEVICE_EXAMPLE_COM_VF-1") ==
-        "0000:3b:00.2,0000:3b:00.3,0000:3b:00.4");
-}
-
 TEST_CASE("the INFO variable tells nodes, RDMA device and additional info of each id") {
-  Allocating node;
-  const auto allocation =
-      must(pool::allocate(node.pool, {"0000:3b:00.3", "0000:3b:00.4"}, node.places));
+  Giving node;
+  const auto allocation = must(node.give({3, 4}));
   CHECK(allocation.envs.at("PCIDEVICE_EXAMPLE_COM_VF-1_INFO") ==
         R"({"0000:3b:00.3":{"extra":{"k":"own","z":"1"},"generic":{"deviceID":"0000:3b:00.3"},)"
         R"("rdma":{"issm":"/dev/infiniband/issm5","rdma_cm":"/dev/infiniband/rdma_cm",)"
@@ -101,16 +95,16 @@ TEST_CASE("the INFO variable tells nodes, RDMA device and additional info of eac
 }
 
 TEST_CASE("nodes are those of now, not of the scan") {
-  Allocating node;
+  Giving node;
   const auto folder = node.tree.folder("0000:3b:00.2") + "/infiniband_verbs";
   std::filesystem::rename(folder + "/uverbs4", folder + "/uverbs11");
-  const auto allocation = must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
+  const auto allocation = must(node.give({2}));
   CHECK(allocation.device_nodes().front().host_path == "/dev/infiniband/uverbs11");
 }
 
 TEST_CASE("each device has a devinfo file that all may read") {
-  Allocating node;
-  must(pool::allocate(node.pool, {"0000:3b:00.2", "0000:3b:00.4"}, node.places));
+  Giving node;
+  must(node.give({2, 4}));
   const auto rdma = Json::parse(must(host::read_file(node.devinfo("0000:3b:00.2"))));
   CHECK(rdma == Json::parse(R"({"type":"pci","version":"1.1.0",
     "pci":{"pci-address":"0000:3b:00.2","rdma-device":"mlx5_4"}})"));
@@ -121,8 +115,8 @@ TEST_CASE("each device has a devinfo file that all may read") {
 }
 
 TEST_CASE("what was given is left for the CNI binary to compare with") {
-  Allocating node;
-  must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
+  Giving node;
+  must(node.give({2}));
   const auto record = must(device::read_allocation(node.places.run, {0, 0x3b, 0, 2}));
   REQUIRE(record);
   CHECK(record->resource == "example.com/vf-1");
@@ -131,57 +125,49 @@ TEST_CASE("what was given is left for the CNI binary to compare with") {
 }
 
 TEST_CASE("that a device was given without RDMA is left too, in place of what was given before") {
-  Allocating node;
-  must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
-  node.pool.members.at(0).rdma = false;
-  must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
+  Giving node;
+  must(node.give({2}));
+  node.devices.at(0).rdma = false;
+  must(node.give({2}));
   const auto record = must(device::read_allocation(node.places.run, {0, 0x3b, 0, 2}));
   REQUIRE(record);
   CHECK(record->char_devices.empty());
 }
 
-TEST_CASE("an id of another pool is an error that names it and the resource") {
-  Allocating node;
-  const auto allocation = pool::allocate(node.pool, {"0000:3b:00.7"}, node.places);
-  REQUIRE(is(allocation, ErrorCode::not_found));
-  CHECK(allocation.error().message.find("device 0000:3b:00.7 is not one of the 3 devices of "
-                                        "example.com/vf-1") != std::string::npos);
-}
-
 TEST_CASE("a device that went away, or lost its RDMA device, is an error that says so") {
-  Allocating node;
+  Giving node;
   std::filesystem::remove_all(node.tree.folder("0000:3b:00.2") + "/infiniband_verbs");
   std::filesystem::remove_all(node.tree.folder("0000:3b:00.2") + "/infiniband_mad");
-  CHECK(is(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places), ErrorCode::unavailable));
+  CHECK(is(node.give({2}), ErrorCode::unavailable));
   std::filesystem::remove(node.places.sysfs + "/bus/pci/devices/0000:3b:00.3");
-  const auto gone = pool::allocate(node.pool, {"0000:3b:00.3"}, node.places);
+  const auto gone = node.give({3});
   REQUIRE(is(gone, ErrorCode::not_found));
   CHECK(gone.error().message == "device 0000:3b:00.3 is gone from this node");
 }
 
-TEST_CASE("an empty request gets an empty answer") {
-  Allocating node;
-  CHECK(must(pool::allocate(node.pool, {}, node.places)) == pool::Allocation{});
+TEST_CASE("who asks for no device gets nothing") {
+  Giving node;
+  CHECK(must(node.give({})) == grant::Grant{});
 }
 
 TEST_CASE("the devinfo file moves with a device that becomes another resource's") {
-  Allocating node;
-  must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
+  Giving node;
+  must(node.give({2}));
   const auto before = node.devinfo("0000:3b:00.2");
-  node.pool.resource.name = "other";
-  must(pool::allocate(node.pool, {"0000:3b:00.2"}, node.places));
+  node.ask.resource.name = "other";
+  must(node.give({2}));
   CHECK_FALSE(std::filesystem::exists(before));
   CHECK(
       std::filesystem::exists(node.places.devinfo + "/example.com-other-0000:3b:00.2-device.json"));
 }
 
 TEST_CASE("devinfo tells a VF's PF, its representor and vhost-net") {
-  Allocating node;
-  auto& member = node.pool.members.at(2);
+  Giving node;
+  auto& member = node.devices.at(2);
   member.pf = PciAddress{0, 0x3b, 0, 0};
   member.representor = "p0_2";
   member.vhost_net = true;
-  const auto allocation = must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places));
+  const auto allocation = must(node.give({4}));
   CHECK(host_paths(allocation) == std::vector<std::string>{"/dev/vhost-net", "/dev/net/tun"});
   CHECK(Json::parse(must(host::read_file(node.devinfo("0000:3b:00.4")))) ==
         Json::parse(R"({"type":"pci","version":"1.1.0","pci":{"pci-address":"0000:3b:00.4",
@@ -192,34 +178,50 @@ TEST_CASE("devinfo tells a VF's PF, its representor and vhost-net") {
       Json::parse(R"({"net-mount":"/dev/vhost-net","tun-mount":"/dev/net/tun"})"));
 }
 
-TEST_CASE("a pool that is no network device's leaves no devinfo") {
-  Allocating node;
-  node.pool.resource.type = config::DeviceType::accelerator;
-  must(pool::allocate(node.pool, {"0000:3b:00.4"}, node.places));
+TEST_CASE("where no devinfo, or no record at all, is asked for, there is none") {
+  Giving node;
+  node.ask.leaves_devinfo = false;
+  must(node.give({4}));
   CHECK_FALSE(std::filesystem::exists(node.devinfo("0000:3b:00.4")));
+  CHECK(must(device::list_allocations(node.places.run)).size() == 1);
+  node.ask.leaves_records = false;
+  node.ask.leaves_devinfo = true;
+  must(node.give({2}));
+  CHECK(must(device::list_allocations(node.places.run)).size() == 1);
+  CHECK_FALSE(std::filesystem::exists(node.devinfo("0000:3b:00.2")));
+}
+
+TEST_CASE("where some devices are enough, one that is gone or lacks something is left out") {
+  Giving node;
+  node.ask.some_are_enough = true;
+  std::filesystem::remove(node.places.sysfs + "/bus/pci/devices/0000:3b:00.2");
+  const auto given = must(node.give({2, 3}));
+  CHECK(given.envs.at("PCIDEVICE_EXAMPLE_COM_VF-1") == "0000:3b:00.3");
+  CHECK(given.by_device.size() == 1);
+  CHECK(is(node.give({2}), ErrorCode::not_found));
 }
 
 TEST_CASE("stale devinfo goes with its device; that of others and of devices here stays") {
-  Allocating node;
+  Giving node;
   StillHost still(node.folder.path());
-  must(pool::allocate(node.pool, {"0000:3b:00.2", "0000:3b:00.4"}, node.places));
+  must(node.give({2, 4}));
   const auto foreign = node.places.devinfo + "/foreign-0000:3b:00.4-device.json";
   node.tree.write(foreign, "{}");
-  CHECK(must(pool::remove_stale_devinfo(must(device::scan(still.host)), node.places)).empty());
+  CHECK(must(grant::remove_stale_devinfo(must(device::scan(still.host)), node.places)).empty());
   std::filesystem::remove(node.places.sysfs + "/bus/pci/devices/0000:3b:00.4");
   const std::vector<PciAddress> gone = {{0, 0x3b, 0, 4}};
   const auto inventory = must(device::scan(still.host));
-  CHECK(must(pool::remove_stale_devinfo(inventory, node.places)) == gone);
-  CHECK(must(pool::remove_stale_devinfo(inventory, node.places)).empty());
+  CHECK(must(grant::remove_stale_devinfo(inventory, node.places)) == gone);
+  CHECK(must(grant::remove_stale_devinfo(inventory, node.places)).empty());
   CHECK_FALSE(std::filesystem::exists(node.devinfo("0000:3b:00.4")));
   CHECK(std::filesystem::exists(node.devinfo("0000:3b:00.2")));
   CHECK(std::filesystem::exists(foreign));
 }
 
 TEST_CASE("without any allocation there is no devinfo to remove") {
-  Allocating node;
+  Giving node;
   StillHost still(node.folder.path());
-  CHECK(must(pool::remove_stale_devinfo(must(device::scan(still.host)), node.places)).empty());
+  CHECK(must(grant::remove_stale_devinfo(must(device::scan(still.host)), node.places)).empty());
 }
 
 }  // namespace railhead::test

@@ -1,4 +1,4 @@
-#include "plugin/pool/cdi.hpp"
+#include "plugin/grant/cdi.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -6,9 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "host/files.hpp"
-#include "plugin/pool/nodes.hpp"
 
-namespace railhead::pool {
+namespace railhead::grant {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -27,7 +26,7 @@ std::string with_letter_in_front(const std::string& text) {
 }
 
 // A prefix has no '_': no two resources share a file.
-std::string file_name(const config::Resource& resource) {
+std::string file_name(const ResourceName& resource) {
   return fmt::format("{}{}_{}{}", kFilePrefix, resource.prefix, resource.name, kFileSuffix);
 }
 
@@ -45,19 +44,19 @@ Json spec_of(const std::string& kind, const NodesByDevice& devices) {
   return {{"cdiVersion", "0.5.0"}, {"kind", kind}, {"devices", std::move(list)}};
 }
 
-// A member of which the inventory tells all: its nodes are those of its RDMA devices.
-bool only_rdma(const Member& member) {
-  return member.id == member.address.to_string() && !member.vhost_net && !member.vdpa &&
-         !device::is_userspace_driver(member.driver);
+// A device of which the inventory tells all: its nodes are those of its RDMA devices.
+bool only_rdma(const Wanted& wanted) {
+  return wanted.id == wanted.address.to_string() && !wanted.vhost_net && !wanted.vdpa &&
+         !device::is_userspace_driver(wanted.driver);
 }
 
 }  // namespace
 
-std::string cdi_kind(const config::Resource& resource) {
+std::string cdi_kind(const ResourceName& resource) {
   return with_letter_in_front(resource.prefix) + '/' + with_letter_in_front(resource.name);
 }
 
-std::string cdi_annotation_key(const config::Resource& resource) {
+std::string cdi_annotation_key(const ResourceName& resource) {
   std::string name = fmt::format("railhead_{}_{}", resource.prefix, resource.name);
   if (name.size() > kMaxAnnotationName) {
     name = fmt::format("railhead_{:016x}", std::hash<std::string>{}(resource.full_name()));
@@ -65,35 +64,35 @@ std::string cdi_annotation_key(const config::Resource& resource) {
   return "cdi.k8s.io/" + name;
 }
 
-Result<NodesByDevice> cdi_nodes(const Pool& pool, const device::Inventory& inventory,
-                                const Places& places) {
+Result<NodesByDevice> cdi_nodes(const std::vector<Wanted>& wanted,
+                                const device::Inventory& inventory, const Places& places) {
   NodesByDevice devices;
   const auto reader = NodeReader::open(places);
   if (!reader) return pass(reader);
-  for (const auto& member : pool.members) {
+  for (const auto& one : wanted) {
     std::vector<DeviceNode> nodes;
     bool rdma = false;
-    if (only_rdma(member)) {
-      const auto* function = member.rdma ? inventory.find(member.address) : nullptr;
+    if (only_rdma(one)) {
+      const auto* function = one.rdma ? inventory.find(one.address) : nullptr;
       if (!function) continue;
-      for (const auto& one : function->rdma) {
-        for (const auto& node : one.char_devices) nodes.push_back(same_path(node.path()));
+      for (const auto& device : function->rdma) {
+        for (const auto& node : device.char_devices) nodes.push_back(same_path(node.path()));
       }
       rdma = !nodes.empty();
     } else {
-      auto read = reader->read(member);
+      auto read = reader->read(one);
       if (is(read, ErrorCode::not_found) || is(read, ErrorCode::unavailable)) continue;
       if (!read) return pass(read);
       nodes = std::move(read->nodes);
       rdma = !read->rdma.empty();
     }
     if (rdma && reader->has_connection_manager()) nodes.push_back(same_path(kConnectionManager));
-    if (!nodes.empty()) devices[member.id] = std::move(nodes);
+    if (!nodes.empty()) devices[one.id] = std::move(nodes);
   }
   return devices;
 }
 
-CdiSpec::CdiSpec(std::string folder, const config::Resource& resource)
+CdiSpec::CdiSpec(std::string folder, const ResourceName& resource)
     : path_(std::move(folder) + '/' + file_name(resource)), kind_(cdi_kind(resource)) {}
 
 Result<void> CdiSpec::set(NodesByDevice devices, TimePoint began) {
@@ -136,7 +135,7 @@ Result<void> CdiSpec::write(NodesByDevice devices) {
 }
 
 Result<void> remove_stale_cdi_specs(const std::string& folder,
-                                    const std::vector<config::Resource>& resources) {
+                                    const std::vector<ResourceName>& resources) {
   const auto directory = host::Directory::open(folder);
   if (is(directory, ErrorCode::not_found)) return {};
   if (!directory) return pass(directory, "CDI");
@@ -152,4 +151,4 @@ Result<void> remove_stale_cdi_specs(const std::string& folder,
   return {};
 }
 
-}  // namespace railhead::pool
+}  // namespace railhead::grant

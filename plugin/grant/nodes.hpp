@@ -1,12 +1,28 @@
 #pragma once
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "device/values.hpp"
-#include "plugin/pool/allocate.hpp"
+#include "host/files.hpp"
+#include "plugin/grant/wanted.hpp"
 
-namespace railhead::pool {
+namespace railhead::grant {
+
+struct Places {
+  std::string sysfs = "/sys";
+  std::string run = "/run/railhead";  // see device/allocation.hpp
+  std::string devinfo = "/var/run/k8s.cni.cncf.io/devinfo/dp";
+};
+
+struct DeviceNode {
+  std::string host_path;
+  std::string container_path;
+  friend bool operator==(const DeviceNode&, const DeviceNode&) = default;
+};
+
+using NodesByDevice = std::map<std::string, std::vector<DeviceNode>>;  // by Wanted::id
 
 // What a container gets of one device, as it stands now: a namespace move or a rebound driver may
 // have changed it since the scan.
@@ -30,11 +46,11 @@ class NodeReader {
  public:
   [[nodiscard]] static Result<NodeReader> open(const Places& places);
 
-  // Errors: not_found (the device is gone), unavailable (it lacks what its pool promises), io.
-  [[nodiscard]] Result<DeviceNodes> read(const Member& member) const;
+  // Errors: not_found (the device is gone), unavailable (it lacks what is wanted of it), io.
+  [[nodiscard]] Result<DeviceNodes> read(const Wanted& wanted) const;
 
   // The ports of its RDMA device; 1 while the device is in another namespace.
-  [[nodiscard]] std::vector<uint32_t> ports_of(const Member& member,
+  [[nodiscard]] std::vector<uint32_t> ports_of(const Wanted& wanted,
                                                const std::string& rdma_device) const;
 
   // Whether its node can be given at all; to name a missing one fails the container.
@@ -42,14 +58,14 @@ class NodeReader {
 
  private:
   explicit NodeReader(host::Directory sysfs);
-  [[nodiscard]] Result<host::Directory> folder_of(const Member& member) const;
-  Result<void> read_rdma(const host::Directory& device, const Member&, DeviceNodes&) const;
-  Result<void> read_vfio(const host::Directory& device, const Member&, DeviceNodes&) const;
-  static Result<void> read_uio(const host::Directory& device, const Member&, DeviceNodes&);
-  static Result<void> read_vdpa(const host::Directory& device, const Member&, DeviceNodes&);
+  [[nodiscard]] Result<host::Directory> folder_of(const Wanted& wanted) const;
+  Result<void> read_rdma(const host::Directory& device, const Wanted&, DeviceNodes&) const;
+  Result<void> read_vfio(const host::Directory& device, const Wanted&, DeviceNodes&) const;
+  static Result<void> read_uio(const host::Directory& device, const Wanted&, DeviceNodes&);
+  static Result<void> read_vdpa(const host::Directory& device, const Wanted&, DeviceNodes&);
 
   host::Directory sysfs_;
   bool has_connection_manager_;
 };
 
-}  // namespace railhead::pool
+}  // namespace railhead::grant

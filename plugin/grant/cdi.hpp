@@ -1,15 +1,17 @@
 #pragma once
-// A pool's devices for the container runtime, by the Container Device Interface (CDI specification
-// 0.5.0): kubelet is told a device's name, the runtime finds its nodes in the pool's spec file.
+// A resource's devices for the container runtime, by the Container Device Interface (CDI
+// specification 0.5.0): kubelet is told a device's name, the runtime finds its nodes in the
+// resource's spec file.
 #include <chrono>
 #include <map>
 #include <mutex>
 #include <string>
 #include <vector>
 
-#include "plugin/pool/allocate.hpp"
+#include "device/inventory.hpp"
+#include "plugin/grant/grant.hpp"
 
-namespace railhead::pool {
+namespace railhead::grant {
 
 struct CdiOptions {
   std::string folder = "/var/run/cdi";
@@ -19,28 +21,31 @@ struct CdiOptions {
 // "rdma/vf" of the resource rdma/vf: a kind of its own for each resource, so that a container may
 // have devices of two. Where CDI wants a letter in front and the resource has a digit, "railhead-"
 // goes before it.
-[[nodiscard]] std::string cdi_kind(const config::Resource& resource);
+[[nodiscard]] std::string cdi_kind(const ResourceName& resource);
 
 // The key of an annotation that names CDI devices of this resource, for kubelets before 1.28, which
 // do not know the field for them; each resource its own, because kubelet refuses one key twice.
-[[nodiscard]] std::string cdi_annotation_key(const config::Resource& resource);
+[[nodiscard]] std::string cdi_annotation_key(const ResourceName& resource);
 
-// The nodes of each member that has some, as the inventory shows them; what it does not show
-// (VFIO, UIO, vDPA) is read from sysfs. A member that is gone, or lacks what its pool promises, is
+// The nodes of each device that has some, as the inventory shows them; what it does not show
+// (VFIO, UIO, vDPA) is read from sysfs. A device that is gone, or lacks what is wanted of it, is
 // left out. Errors: io.
-[[nodiscard]] Result<NodesByDevice> cdi_nodes(const Pool& pool, const device::Inventory& inventory,
+[[nodiscard]] Result<NodesByDevice> cdi_nodes(const std::vector<Wanted>& wanted,
+                                              const device::Inventory& inventory,
                                               const Places& places);
 
-// The spec file of one pool, `folder`/railhead-<prefix>_<name>.json. It stays when the agent ends:
-// kubelet starts a failed container again without asking for its devices anew. From any thread.
+// The spec file of one resource, `folder`/railhead-<prefix>_<name>.json. It stays when the agent
+// ends: kubelet starts a failed container again without asking for its devices anew. From any
+// thread.
 class CdiSpec {
  public:
-  CdiSpec(std::string folder, const config::Resource& resource);
+  CdiSpec(std::string folder, const ResourceName& resource);
 
   // When what is given was begun to be read: of two readings of a device the later one counts.
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  // The pool has these devices, and no others. No devices: no file. Written only when it differs.
+  // The resource has these devices, and no others. No devices: no file. Written only when it
+  // differs.
   [[nodiscard]] Result<void> set(NodesByDevice devices, TimePoint began);
   // These devices have these nodes now.
   [[nodiscard]] Result<void> update(const NodesByDevice& devices, TimePoint began);
@@ -58,6 +63,6 @@ class CdiSpec {
 
 // Removes the spec files that this program left of other resources than these; nobody else's.
 [[nodiscard]] Result<void> remove_stale_cdi_specs(const std::string& folder,
-                                                  const std::vector<config::Resource>& resources);
+                                                  const std::vector<ResourceName>& resources);
 
-}  // namespace railhead::pool
+}  // namespace railhead::grant

@@ -1,13 +1,14 @@
-#include "plugin/pool/devinfo.hpp"
+#include "plugin/grant/devinfo.hpp"
 
 #include <algorithm>
 
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "device/allocation.hpp"
 #include "host/files.hpp"
 
-namespace railhead::pool {
+namespace railhead::grant {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -19,29 +20,28 @@ std::string file_of(const std::string& resource, const std::string& id, const Pl
   return places.devinfo + '/' + name;
 }
 
-Json describe(const Member& member, const DeviceNodes& nodes) {
+Json describe(const Wanted& device, const DeviceNodes& nodes) {
   Json details;
-  if (member.vdpa) {
-    details["parent-device"] = member.vdpa->name;
-    details["driver"] = member.vdpa->type == config::VdpaType::vhost ? "vhost" : "virtio";
+  if (device.vdpa) {
+    details["parent-device"] = device.vdpa->name;
+    details["driver"] = device.vdpa->type == Vdpa::Type::vhost ? "vhost" : "virtio";
     const auto mount = nodes.info.find("vdpa");
     if (mount != nodes.info.end()) details["path"] = mount->second.at("mount");
   }
-  details["pci-address"] = member.id;
-  if (!member.vdpa) {
-    if (member.vhost_net) details["vhost-net"] = kVhostNet;
+  details["pci-address"] = device.id;
+  if (!device.vdpa) {
+    if (device.vhost_net) details["vhost-net"] = kVhostNet;
     std::vector<std::string> names;
     for (const auto& [name, of_device] : nodes.rdma) names.push_back(name);
     if (!names.empty()) details["rdma-device"] = join(names, ",");
   }
-  if (member.pf) details["pf-pci-address"] = member.pf->to_string();
-  if (member.representor) details["representor-device"] = *member.representor;
-  const std::string type = member.vdpa ? "vdpa" : "pci";
+  if (device.pf) details["pf-pci-address"] = device.pf->to_string();
+  if (device.representor) details["representor-device"] = *device.representor;
+  const std::string type = device.vdpa ? "vdpa" : "pci";
   return {{"type", type}, {"version", "1.1.0"}, {type, std::move(details)}};
 }
 
-}  // namespace
-
+// Whether the kernel shows it.
 bool stands_in_sysfs(const PciAddress& address, const Places& places) {
   const auto folder =
       host::Directory::open(places.sysfs + "/bus/pci/devices/" + address.to_string());
@@ -57,15 +57,18 @@ Result<void> remove_devinfo(const PciAddress& address, const Places& places) {
   return done ? device::remove_allocation(places.run, address) : done;
 }
 
-Result<void> write_devinfo(const Pool& pool, const Member& member, const DeviceNodes& nodes,
-                           const std::string& before, const Places& places) {
-  const std::string resource = pool.resource.full_name();
+}  // namespace
+
+Result<void> write_devinfo(const std::string& resource, const Wanted& device,
+                           const DeviceNodes& nodes, const std::string& before,
+                           const Places& places) {
   if (!before.empty() && before != resource) {
-    auto removed = host::remove_file(file_of(before, member.id, places));
+    auto removed = host::remove_file(file_of(before, device.id, places));
     if (!removed) return removed;
   }
-  const auto text = describe(member, nodes).dump(-1, ' ', false, Json::error_handler_t::replace);
-  return host::write_file_atomically(file_of(resource, member.id, places), text, 0644);
+  if (auto made = host::make_directories(places.devinfo, 0755); !made) return made;
+  const auto text = describe(device, nodes).dump(-1, ' ', false, Json::error_handler_t::replace);
+  return host::write_file_atomically(file_of(resource, device.id, places), text, 0644);
 }
 
 Result<std::vector<PciAddress>> remove_stale_devinfo(const device::Inventory& inventory,
@@ -88,4 +91,4 @@ Result<std::vector<PciAddress>> remove_stale_devinfo(const device::Inventory& in
   return removed;
 }
 
-}  // namespace railhead::pool
+}  // namespace railhead::grant

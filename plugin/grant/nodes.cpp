@@ -1,11 +1,12 @@
-#include "plugin/pool/nodes.hpp"
+#include "plugin/grant/nodes.hpp"
 
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "device/char_devices.hpp"
 #include "device/sub_functions.hpp"
 
-namespace railhead::pool {
+namespace railhead::grant {
 namespace {
 
 using host::Directory;
@@ -41,13 +42,13 @@ Result<NodeReader> NodeReader::open(const Places& places) {
   return NodeReader(std::move(*sysfs));
 }
 
-Result<Directory> NodeReader::folder_of(const Member& member) const {
-  return sysfs_.sub(device::sysfs_folder(member.id));
+Result<Directory> NodeReader::folder_of(const Wanted& wanted) const {
+  return sysfs_.sub(device::sysfs_folder(wanted.id));
 }
 
-std::vector<uint32_t> NodeReader::ports_of(const Member& member,
+std::vector<uint32_t> NodeReader::ports_of(const Wanted& wanted,
                                            const std::string& rdma_device) const {
-  const auto device = folder_of(member);
+  const auto device = folder_of(wanted);
   std::vector<uint32_t> ports;
   if (device) {
     const auto names = device->list(fmt::format("infiniband/{}/ports", rdma_device));
@@ -59,28 +60,28 @@ std::vector<uint32_t> NodeReader::ports_of(const Member& member,
   return ports.empty() ? std::vector<uint32_t>{1} : ports;
 }
 
-Result<DeviceNodes> NodeReader::read(const Member& member) const {
-  const auto device = folder_of(member);
+Result<DeviceNodes> NodeReader::read(const Wanted& wanted) const {
+  const auto device = folder_of(wanted);
   if (is(device, ErrorCode::not_found)) {
-    return fail(ErrorCode::not_found, "device {} is gone from this node", member.id);
+    return fail(ErrorCode::not_found, "device {} is gone from this node", wanted.id);
   }
   if (!device) return pass(device);
   DeviceNodes nodes;
-  if (member.rdma) {
-    if (auto done = read_rdma(*device, member, nodes); !done) return pass(done);
+  if (wanted.rdma) {
+    if (auto done = read_rdma(*device, wanted, nodes); !done) return pass(done);
   }
-  if (member.driver == "vfio-pci") {
-    if (auto done = read_vfio(*device, member, nodes); !done) return pass(done);
-  } else if (device::is_userspace_driver(member.driver)) {
-    if (auto done = read_uio(*device, member, nodes); !done) return pass(done);
+  if (wanted.driver == "vfio-pci") {
+    if (auto done = read_vfio(*device, wanted, nodes); !done) return pass(done);
+  } else if (device::is_userspace_driver(wanted.driver)) {
+    if (auto done = read_uio(*device, wanted, nodes); !done) return pass(done);
   }
-  if (member.vdpa) {
-    if (auto done = read_vdpa(*device, member, nodes); !done) return pass(done);
+  if (wanted.vdpa) {
+    if (auto done = read_vdpa(*device, wanted, nodes); !done) return pass(done);
   }
   // Whether they are there cannot be seen from a container: the nodes come before their modules,
   // which the first open loads, and the host's /dev is not there. Where one is missing, the runtime
   // fails the container and names it.
-  if (member.vhost_net) {
+  if (wanted.vhost_net) {
     give(nodes, std::string(kVhostNet));
     give(nodes, std::string(kTun));
     nodes.info["vhost"] = {{"net-mount", std::string(kVhostNet)}, {"tun-mount", std::string(kTun)}};
@@ -90,15 +91,15 @@ Result<DeviceNodes> NodeReader::read(const Member& member) const {
 
 // With several RDMA devices per function a key of _INFO can name but one: rdma_dev the first, the
 // others the last, as the readers of this variable know it.
-Result<void> NodeReader::read_rdma(const Directory& device, const Member& member,
+Result<void> NodeReader::read_rdma(const Directory& device, const Wanted& wanted,
                                    DeviceNodes& nodes) const {
   auto rdma = device::read_char_devices(device);
-  if (!rdma) return pass(rdma, member.id);
+  if (!rdma) return pass(rdma, wanted.id);
   if (rdma->empty()) {
     return fail(ErrorCode::unavailable,
                 "device {} has no RDMA device now, which its pool promises; see whether its RDMA "
                 "driver and ib_uverbs are loaded",
-                member.id);
+                wanted.id);
   }
   auto& info = nodes.info["rdma"];
   info["rdma_dev"] = rdma->begin()->first;
@@ -115,12 +116,12 @@ Result<void> NodeReader::read_rdma(const Directory& device, const Member& member
 
 // Without an IOMMU (enable_unsafe_noiommu_mode) the kernel calls the group's node noiommu-N;
 // programs look for the plain number.
-Result<void> NodeReader::read_vfio(const Directory& device, const Member& member,
+Result<void> NodeReader::read_vfio(const Directory& device, const Wanted& wanted,
                                    DeviceNodes& nodes) const {
   const auto group = device.link_name("iommu_group");
   if (!group) {
     return fail(ErrorCode::unavailable, "device {} has no IOMMU group, which vfio-pci needs: {}",
-                member.id, group.error().message);
+                wanted.id, group.error().message);
   }
   const auto name = sysfs_.read(fmt::format("kernel/iommu_groups/{}/name", *group));
   const bool without_iommu = name && *name == "vfio-noiommu";
@@ -131,13 +132,13 @@ Result<void> NodeReader::read_vfio(const Directory& device, const Member& member
   return {};
 }
 
-Result<void> NodeReader::read_uio(const Directory& device, const Member& member,
+Result<void> NodeReader::read_uio(const Directory& device, const Wanted& wanted,
                                   DeviceNodes& nodes) {
   const auto name = first_numbered(device, "uio", "uio");
-  if (!name) return pass(name, member.id);
+  if (!name) return pass(name, wanted.id);
   if (!*name) {
     return fail(ErrorCode::unavailable, "device {} has no uio device now, which {} should make",
-                member.id, member.driver);
+                wanted.id, wanted.driver);
   }
   give(nodes, "/dev/" + **name);
   nodes.info["uio"] = {{"mount", "/dev/" + **name}};
@@ -145,20 +146,20 @@ Result<void> NodeReader::read_uio(const Directory& device, const Member& member,
 }
 
 // virtio_vdpa makes a netdev, no node.
-Result<void> NodeReader::read_vdpa(const Directory& device, const Member& member,
+Result<void> NodeReader::read_vdpa(const Directory& device, const Wanted& wanted,
                                    DeviceNodes& nodes) {
-  if (member.vdpa->type != config::VdpaType::vhost) return {};
-  const auto name = first_numbered(device, member.vdpa->name, "vhost-vdpa-");
-  if (!name) return pass(name, member.id);
+  if (wanted.vdpa->type != Vdpa::Type::vhost) return {};
+  const auto name = first_numbered(device, wanted.vdpa->name, "vhost-vdpa-");
+  if (!name) return pass(name, wanted.id);
   if (!*name) {
     return fail(
         ErrorCode::unavailable,
         "vDPA device {} of {} has no vhost-vdpa device now; see whether vhost_vdpa is bound",
-        member.vdpa->name, member.id);
+        wanted.vdpa->name, wanted.id);
   }
   give(nodes, "/dev/" + **name);
   nodes.info["vdpa"] = {{"mount", "/dev/" + **name}};
   return {};
 }
 
-}  // namespace railhead::pool
+}  // namespace railhead::grant

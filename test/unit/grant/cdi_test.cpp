@@ -1,4 +1,4 @@
-#include "plugin/pool/cdi.hpp"
+#include "plugin/grant/cdi.hpp"
 
 #include <filesystem>
 #include <set>
@@ -18,13 +18,10 @@ namespace {
 using Json = nlohmann::json;
 using Names = std::set<std::string>;
 
-pool::DeviceNode node(const std::string& path) { return {path, path}; }
+grant::DeviceNode node(const std::string& path) { return {path, path}; }
 
-config::Resource resource(const std::string& prefix, const std::string& name) {
-  config::Resource resource;
-  resource.prefix = prefix;
-  resource.name = name;
-  return resource;
+grant::ResourceName resource(const std::string& prefix, const std::string& name) {
+  return {prefix, name};
 }
 
 struct Folder {
@@ -44,24 +41,24 @@ struct Folder {
   }
 };
 
-pool::CdiSpec::TimePoint at(int seconds) {
-  return pool::CdiSpec::TimePoint(std::chrono::seconds(seconds));
+grant::CdiSpec::TimePoint at(int seconds) {
+  return grant::CdiSpec::TimePoint(std::chrono::seconds(seconds));
 }
 
 }  // namespace
 
 TEST_CASE("each resource has a CDI kind and an annotation of its own") {
-  CHECK(pool::cdi_kind(resource("rdma", "vf")) == "rdma/vf");
-  CHECK(pool::cdi_kind(resource("3com.com", "10g")) == "railhead-3com.com/railhead-10g");
-  CHECK(pool::cdi_annotation_key(resource("rdma", "vf")) == "cdi.k8s.io/railhead_rdma_vf");
-  const auto long_key = pool::cdi_annotation_key(resource(std::string(60, 'a'), "vf"));
+  CHECK(grant::cdi_kind(resource("rdma", "vf")) == "rdma/vf");
+  CHECK(grant::cdi_kind(resource("3com.com", "10g")) == "railhead-3com.com/railhead-10g");
+  CHECK(grant::cdi_annotation_key(resource("rdma", "vf")) == "cdi.k8s.io/railhead_rdma_vf");
+  const auto long_key = grant::cdi_annotation_key(resource(std::string(60, 'a'), "vf"));
   CHECK(long_key.size() <= std::string("cdi.k8s.io/").size() + 63);
-  CHECK(long_key != pool::cdi_annotation_key(resource(std::string(60, 'a'), "vf2")));
+  CHECK(long_key != grant::cdi_annotation_key(resource(std::string(60, 'a'), "vf2")));
 }
 
 TEST_CASE("a spec names each device with its nodes, and none without") {
   Folder folder;
-  pool::CdiSpec spec(folder.path, resource("rdma", "vf"));
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"));
   must(spec.set(
       {{"0000:3b:00.2", {node("/dev/infiniband/uverbs0"), {"/dev/vfio/noiommu-7", "/dev/vfio/7"}}},
        {"0000:3b:00.3", {}}},
@@ -77,7 +74,7 @@ TEST_CASE("a spec names each device with its nodes, and none without") {
 
 TEST_CASE("nodes that changed are in the spec afterwards, beside the other devices") {
   Folder folder;
-  pool::CdiSpec spec(folder.path, resource("rdma", "vf"));
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"));
   must(spec.set(
       {{"a", {node("/dev/infiniband/uverbs0")}}, {"b", {node("/dev/infiniband/uverbs1")}}}, at(1)));
   must(spec.update({{"a", {node("/dev/infiniband/uverbs9")}}}, at(2)));
@@ -89,7 +86,7 @@ TEST_CASE("nodes that changed are in the spec afterwards, beside the other devic
 
 TEST_CASE("of two readings of a device the later counts, whichever is written first") {
   Folder folder;
-  pool::CdiSpec spec(folder.path, resource("rdma", "vf"));
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"));
   const auto path = [&] {
     return folder
         .spec("railhead-rdma_vf.json")["devices"][0]["containerEdits"]["deviceNodes"][0]["path"]
@@ -108,7 +105,7 @@ TEST_CASE("of two readings of a device the later counts, whichever is written fi
 
 TEST_CASE("a pool without devices that have nodes has no spec") {
   Folder folder;
-  pool::CdiSpec spec(folder.path, resource("rdma", "vf"));
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"));
   must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1)));
   must(spec.set({}, at(2)));
   CHECK(folder.names().empty());
@@ -117,7 +114,7 @@ TEST_CASE("a pool without devices that have nodes has no spec") {
 TEST_CASE("a spec that cannot be written is an error, and is tried again") {
   Folder folder;
   must(host::write_file_atomically(folder.path, "in the way", 0644));
-  pool::CdiSpec spec(folder.path, resource("rdma", "vf"));
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"));
   const auto failed = spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1));
   REQUIRE_FALSE(failed);
   CHECK(failed.error().message.find(folder.path) != std::string::npos);
@@ -133,13 +130,13 @@ TEST_CASE("stale specs of this program go, and nobody else's") {
                            "nvidia.com-gpu.json", "railhead-notes.txt"}) {
     must(host::write_file_atomically(folder.path + '/' + name, "{}", 0644));
   }
-  must(pool::remove_stale_cdi_specs(folder.path, {resource("rdma", "vf")}));
+  must(grant::remove_stale_cdi_specs(folder.path, {resource("rdma", "vf")}));
   CHECK(folder.names() ==
         Names{"railhead-rdma_vf.json", "nvidia.yaml", "nvidia.com-gpu.json", "railhead-notes.txt"});
-  must(pool::remove_stale_cdi_specs(folder.path + "/missing", {}));
+  must(grant::remove_stale_cdi_specs(folder.path + "/missing", {}));
 }
 
-TEST_CASE("the spec has the nodes that Allocate names") {
+TEST_CASE("the spec has the nodes that a container gets otherwise") {
   TemporaryFolder folder;
   SysfsTree tree(folder.path() + "/sys");
   StillHost still(folder.path());
@@ -147,18 +144,19 @@ TEST_CASE("the spec has the nodes that Allocate names") {
   tree.add({.address = "0000:5e:00.1", .driver = "vfio-pci", .iommu_group = 7});
   tree.add({.address = "0000:5e:00.2"});
   tree.write("class/misc/rdma_cm/dev", "10:58");
-  const auto parsed = config::parse(
-      R"({"resourceList":[{"resourceName":"vf","selectors":[{"isRdma":true},{}]}]})", "rdma");
-  REQUIRE(parsed.errors.empty());
-  const auto inventory = must(device::scan(still.host));
-  const auto selection = pool::select(parsed.config, inventory);
-  const pool::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/dp"};
-  const auto nodes = must(pool::cdi_nodes(selection.pools.at(0), inventory, places));
-  const auto allocation = must(pool::allocate(
-      selection.pools.at(0), {"0000:5e:00.0", "0000:5e:00.1", "0000:5e:00.2"}, places));
+  grant::Ask ask;
+  for (const uint8_t function : {uint8_t{0}, uint8_t{1}, uint8_t{2}}) {
+    const PciAddress address{0, 0x5e, 0, function};
+    ask.devices.push_back({.id = address.to_string(), .address = address});
+  }
+  ask.devices[0].rdma = true;
+  ask.devices[1].driver = "vfio-pci";
+  const grant::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/dp"};
+  const auto nodes = must(grant::cdi_nodes(ask.devices, must(device::scan(still.host)), places));
+  const auto given = must(grant::give(ask, places));
   REQUIRE(nodes.size() == 2);
-  for (const auto& [id, of_device] : nodes) CHECK(of_device == allocation.by_device.at(id));
-  CHECK(allocation.by_device.at("0000:5e:00.2").empty());
+  for (const auto& [id, of_device] : nodes) CHECK(of_device == given.by_device.at(id));
+  CHECK(given.by_device.at("0000:5e:00.2").empty());
 }
 
 }  // namespace railhead::test

@@ -1,0 +1,129 @@
+#include "plugin/grant/grant.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "device/allocation.hpp"
+#include "plugin/grant/devinfo.hpp"
+#include "plugin/grant/nccl.hpp"
+
+namespace railhead::grant {
+namespace {
+
+using Json = nlohmann::json;  // sorts its keys, as Go does
+
+// A device and what stands there of it now.
+struct Given {
+  const Wanted* device = nullptr;
+  DeviceNodes nodes;
+};
+
+Result<std::vector<Given>> look_at(const Ask& ask, const NodeReader& reader) {
+  std::vector<Given> given;
+  std::optional<Error> error;
+  for (const auto& device : ask.devices) {
+    auto nodes = reader.read(device);
+    if (nodes) {
+      given.push_back({&device, std::move(*nodes)});
+    } else if (!ask.some_are_enough) {
+      return pass(nodes);
+    } else {
+      error = nodes.error();
+    }
+  }
+  if (given.empty() && error) return Failure(*error);
+  return given;
+}
+
+Json info_of(const Ask& ask, const Given& one) {
+  Json info = one.nodes.info;
+  info["generic"] = {{"deviceID", one.device->id}};
+  for (const auto* key : {"*", one.device->id.c_str()}) {
+    const auto extra = ask.additional_info.find(key);
+    if (extra == ask.additional_info.end()) continue;
+    for (const auto& [name, value] : extra->second) info["extra"][name] = value;
+  }
+  return info;
+}
+
+// For CNI plugins.
+Result<void> leave_records(const Ask& ask, const Given& one, const Places& places) {
+  if (!ask.leaves_records) return {};
+  const auto before = device::read_allocation(places.run, one.device->address);
+  device::Allocation record{ask.resource.full_name(), one.device->address, {}};
+  for (const auto& [name, nodes] : one.nodes.rdma) {
+    record.char_devices.insert(record.char_devices.end(), nodes.begin(), nodes.end());
+  }
+  // A record that cannot be read is replaced.
+  const std::string resource_before = before && *before ? (*before)->resource : "";
+  if (ask.leaves_devinfo) {
+    auto written = write_devinfo(record.resource, *one.device, one.nodes, resource_before, places);
+    if (!written) return written;
+  }
+  return device::write_allocation(places.run, record);
+}
+
+// "PCIDEVICE_EXAMPLE_COM_VF" of example.com/vf. A '-' stays, although no shell takes it: readers
+// look for exactly this.
+std::string variable_of(const ResourceName& resource) {
+  std::string name = fmt::format("PCIDEVICE_{}_{}", resource.prefix, resource.name);
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    return c == '.' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  });
+  return name;
+}
+
+std::map<std::string, std::string> nccl_of(const Ask& ask, const std::vector<Given>& given,
+                                           const NodeReader& reader) {
+  std::vector<GivenHcas> hcas;
+  for (const auto& one : given) {
+    GivenHcas of_one{one.device->id, {}};
+    for (const auto& [name, nodes] : one.nodes.rdma) {
+      of_one.ports[name] = reader.ports_of(*one.device, name);
+    }
+    hcas.push_back(std::move(of_one));
+  }
+  return nccl_variables(*ask.nccl, ask.resource, hcas);
+}
+
+}  // namespace
+
+std::vector<DeviceNode> Grant::device_nodes() const {
+  std::vector<DeviceNode> all;
+  for (const auto& [device, nodes] : by_device) {
+    for (const auto& node : nodes) {
+      if (std::find(all.begin(), all.end(), node) == all.end()) all.push_back(node);
+    }
+  }
+  return all;
+}
+
+Result<Grant> give(const Ask& ask, const Places& places) {
+  Grant grant;
+  if (ask.devices.empty()) return grant;
+  const auto reader = NodeReader::open(places);
+  if (!reader) return pass(reader);
+  const auto given = look_at(ask, *reader);
+  if (!given) return pass(given);
+
+  std::vector<std::string> ids;
+  Json info = Json::object();
+  for (const auto& one : *given) {
+    auto& of_device = grant.by_device[one.device->id] = one.nodes.nodes;
+    if (!one.nodes.rdma.empty() && reader->has_connection_manager()) {
+      of_device.push_back(same_path(kConnectionManager));
+    }
+    ids.push_back(one.device->id);
+    info[one.device->id] = info_of(ask, one);
+    if (auto left = leave_records(ask, one, places); !left) return pass(left);
+  }
+  const std::string variable = variable_of(ask.resource);
+  grant.envs[variable] = join(ids, ",");
+  grant.envs[variable + "_INFO"] = info.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (ask.nccl) grant.envs.merge(nccl_of(ask, *given, *reader));
+  return grant;
+}
+
+}  // namespace railhead::grant

@@ -1,0 +1,25 @@
+#pragma once
+// From a pool's devices to what plugin/grant is asked for.
+#include <string>
+#include <vector>
+
+#include "plugin/grant/grant.hpp"
+#include "plugin/pool/select.hpp"
+
+namespace railhead::pool {
+
+[[nodiscard]] grant::ResourceName name_of(const config::Resource& resource);
+
+// Whether an Allocate leaves records of the resource's devices: of those that a CNI plugin can
+// attach to one pod, which are neither shared nor sub-functions.
+[[nodiscard]] bool leaves_records(const config::Resource& resource);
+
+// All of the pool's devices.
+[[nodiscard]] std::vector<grant::Wanted> wanted_of(const Pool& pool);
+
+// For a container that was given these offers. Of a pool that is shared as a whole, sick devices
+// are left out. Errors are for the user of the pod: not_found (an id that is not of this pool),
+// unavailable (all devices are sick).
+[[nodiscard]] Result<grant::Ask> ask_for(const Pool& pool, const std::vector<std::string>& ids);
+
+}  // namespace railhead::pool

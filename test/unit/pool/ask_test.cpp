@@ -1,0 +1,81 @@
+#include "plugin/pool/ask.hpp"
+
+#include "test/unit/pool/node.hpp"
+
+namespace railhead::test {
+namespace {
+
+std::vector<std::string> ids_of(const grant::Ask& ask) {
+  std::vector<std::string> ids;
+  for (const auto& device : ask.devices) ids.push_back(device.id);
+  return ids;
+}
+
+}  // namespace
+
+TEST_CASE("devices are asked for in PCI order, whatever order kubelet gave, with what is wanted") {
+  Node node;
+  const auto pool = node.select({R"({"isRdma":true,"needVhostNet":true})"}).pools.at(0);
+  const auto ask = must(pool::ask_for(pool, {Node::vf(3), Node::vf(0), Node::vf(1)}));
+  CHECK(ids_of(ask) == std::vector{Node::vf(0), Node::vf(1), Node::vf(3)});
+  CHECK(ask.resource == grant::ResourceName{"example.com", "r0"});
+  CHECK(ask.devices.front() == pool.members.front());
+  CHECK(ask.devices.front().rdma);
+  CHECK(ask.devices.front().vhost_net);
+  CHECK(ask.devices.front().pf == PciAddress{0, 0x3b, 0, 0});
+  CHECK_FALSE(ask.some_are_enough);
+  CHECK_FALSE(ask.nccl);
+  CHECK(pool::wanted_of(pool).size() == 4);
+  CHECK(must(pool::ask_for(pool, {})).devices.empty());
+}
+
+TEST_CASE("an id of another pool is an error that names it and the resource") {
+  Node node;
+  const auto pool = node.select({R"({"pfNames":["p0#0-2"]})"}).pools.at(0);
+  const auto ask = pool::ask_for(pool, {Node::vf(3)});
+  REQUIRE(is(ask, ErrorCode::not_found));
+  CHECK(ask.error().message.find("device 0000:3b:01.3 is not one of the 3 devices of "
+                                 "example.com/r0") != std::string::npos);
+}
+
+TEST_CASE("of additional info, only what concerns the devices is passed on") {
+  Node node;
+  const auto pool = node.select_json(R"({"resourceList":[{"resourceName":"x","selectors":{},
+      "additionalInfo":{"*":{"k":"all"},"0000:3b:01.0":{"k":"0"},"0000:3b:01.1":{"k":"1"}}}]})")
+                        .pools.at(0);
+  CHECK(must(pool::ask_for(pool, {Node::vf(1)})).additional_info ==
+        std::map<std::string, grant::Info>{{"*", {{"k", "all"}}}, {Node::vf(1), {{"k", "1"}}}});
+}
+
+TEST_CASE("records are left of devices that CNI plugins attach, devinfo of network ones") {
+  Node node;
+  node.tree.add({.address = "0000:5e:00.0", .pci_class = "120000", .driver = "qat"});
+  const auto ask = [&](const std::string& resources, const std::string& id) {
+    return must(pool::ask_for(node.select_json(resources).pools.at(0), {id}));
+  };
+  const auto net = ask(R"({"resourceList":[{"resourceName":"x","selectors":{}}]})", Node::vf(0));
+  CHECK((net.leaves_records && net.leaves_devinfo));
+  const auto other =
+      ask(R"({"resourceList":[{"resourceName":"x","deviceType":"accelerator","selectors":{}}]})",
+          "0000:5e:00.0");
+  CHECK((other.leaves_records && !other.leaves_devinfo));
+  const auto shared =
+      ask(R"({"configList":[{"resourceName":"x","rdmaHcaMax":2,"devices":["p0v0"]}]})", "1");
+  CHECK_FALSE(shared.leaves_records);
+}
+
+TEST_CASE("of a pool that is shared as a whole the healthy devices are asked for, if there are") {
+  Node node;
+  auto pool = node.select_json(R"({"configList":[{"resourceName":"x","rdmaHcaMax":9,
+                                "devices":["p0v0","p0v1"]}]})")
+                  .pools.at(0);
+  pool.members.at(0).sickness = "its undo is not verified";
+  const auto ask = must(pool::ask_for(pool, {"4", "7"}));
+  CHECK(ids_of(ask) == std::vector{Node::vf(1)});
+  CHECK(ask.some_are_enough);
+  pool.members.at(1).sickness = "its undo is not verified";
+  CHECK(is(pool::ask_for(pool, {"4"}), ErrorCode::unavailable));
+  CHECK(must(pool::ask_for(pool, {})).devices.empty());
+}
+
+}  // namespace railhead::test
