@@ -21,13 +21,9 @@ std::string place(std::string_view text, size_t offset) {
                      before.size() - (start == std::string_view::npos ? 0 : start + 1) + 1);
 }
 
-// How deep objects and lists may stand in each other. Go refuses at 10 000; what walks a value
-// here does so recursively, on a stack that must hold it.
-constexpr int kMaxDepth = 1000;
-
 // Whether brackets outside of strings are nested deeper than that.
 bool is_too_deep(std::string_view text) {
-  int depth = 0;
+  size_t depth = 0;
   bool in_string = false;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -38,11 +34,72 @@ bool is_too_deep(std::string_view text) {
       in_string = true;
     } else if (c == '{' || c == '[') {
       if (++depth > kMaxDepth) return true;
-    } else if (c == '}' || c == ']') {
+    } else if ((c == '}' || c == ']') && depth > 0) {
       --depth;
     }
   }
   return false;
+}
+
+// nlohmann's parser lets go of a number's text only in events.
+class KeepingNumbers final : public nlohmann::json_sax<Json> {
+ public:
+  Json take() { return std::move(root_); }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(number_integer_t value) override { return add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return add(value); }
+  bool number_float(number_float_t, const string_t& text) override {
+    return add(Json::binary({text.begin(), text.end()}));
+  }
+  bool string(string_t& value) override { return add(std::move(value)); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool key(string_t& value) override {
+    key_ = std::move(value);
+    return true;
+  }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_array() override { return close(); }
+  bool parse_error(std::size_t, const std::string&, const Json::exception&) override {
+    return false;
+  }
+
+ private:
+  Json& put(Json value) {
+    if (open_.empty()) return root_ = std::move(value);
+    Json& parent = *open_.back();
+    if (parent.is_object()) return parent[key_] = std::move(value);
+    parent.push_back(std::move(value));
+    return parent.back();
+  }
+  bool add(Json value) {
+    put(std::move(value));
+    return true;
+  }
+  bool open(Json value) {
+    // Pointers to values stay good: only the innermost open one grows.
+    open_.push_back(&put(std::move(value)));
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  Json root_;
+  std::string key_;  // of the object that is open: its value comes next
+  std::vector<Json*> open_;
+};
+
+// The text between the last two quotes: "number overflow parsing '3e999'".
+std::string_view quoted_in(std::string_view text) {
+  const auto end = text.rfind('\'');
+  if (end == std::string_view::npos || end == 0) return "a number";
+  const auto begin = text.rfind('\'', end - 1);
+  return begin == std::string_view::npos ? "a number" : text.substr(begin + 1, end - begin - 1);
 }
 
 }  // namespace
@@ -57,9 +114,32 @@ Result<Json> parse(std::string_view text) {
     if (auto colon = what.find(": "); colon != std::string_view::npos)
       what.remove_prefix(colon + 2);
     return fail(ErrorCode::decode, "{}: {}", place(text, error.byte ? error.byte - 1 : 0), what);
-  } catch (const Json::out_of_range&) {
-    return fail(ErrorCode::decode, "a number in it is too large");
+  } catch (const Json::out_of_range& error) {
+    return fail(ErrorCode::decode, "{}: a number in it is too large", quoted_in(error.what()));
   }
+}
+
+Result<Json> parse_keeping_numbers(std::string_view text) {
+  KeepingNumbers values;
+  if (is_too_deep(text) || !Json::sax_parse(text, &values)) return parse(text);  // it says why
+  return values.take();
+}
+
+std::string written(const Json& value) {
+  if (value.is_binary()) return {value.get_binary().begin(), value.get_binary().end()};
+  if (value.is_number()) return value.dump();
+  return value.is_string() ? value.get<std::string>() : quote(value);
+}
+
+std::string quote(const Json& value) {
+  constexpr size_t kMost = 60;  // what is longer is quoted in part
+  if (value.is_binary() || value.is_number()) return "number " + written(value);
+  if (!value.is_string()) return value.type_name();
+  const std::string_view text = value.get_ref<const std::string&>();
+  if (text.size() <= kMost) return fmt::format("string \"{}\"", text);
+  size_t end = kMost;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;  // UTF-8
+  return fmt::format("string \"{}…\"", text.substr(0, end));
 }
 
 Object::Object(const Json& object, Path path, std::vector<Error>& errors)
@@ -86,11 +166,20 @@ const Json* Object::find(std::string_view key) {
 
 const Json* Object::value(std::string_view key) { return find(key); }
 
+bool Object::has(std::string_view key) {
+  asked_.emplace_back(key);
+  if (!object_.is_object()) return false;
+  for (auto it = object_.begin(); it != object_.end(); ++it) {
+    if (equal_ignoring_case(it.key(), key)) return true;
+  }
+  return false;
+}
+
 std::optional<std::string> Object::string(std::string_view key) {
   const Json* found = find(key);
   if (!found) return std::nullopt;
   if (found->is_string()) return found->get<std::string>();
-  error(key, fmt::format("expected a string, got {}", found->type_name()));
+  error(key, fmt::format("expected a string, got {}", quote(*found)));
   return std::nullopt;
 }
 
@@ -102,8 +191,7 @@ std::optional<int64_t> Object::integer(std::string_view key) {
       return found->get<int64_t>();
     }
   }
-  error(key, fmt::format("expected a whole number, got {}",
-                         found->is_number() ? found->dump() : found->type_name()));
+  error(key, fmt::format("expected a whole number, got {}", quote(*found)));
   return std::nullopt;
 }
 
@@ -111,19 +199,28 @@ std::optional<bool> Object::boolean(std::string_view key) {
   const Json* found = find(key);
   if (!found) return std::nullopt;
   if (found->is_boolean()) return found->get<bool>();
-  error(key, fmt::format("expected true or false, got {}", found->type_name()));
+  error(key, fmt::format("expected true or false, got {}", quote(*found)));
   return std::nullopt;
 }
 
 std::optional<std::vector<std::string>> Object::strings(std::string_view key) {
   const Json* found = find(key);
   if (!found) return std::nullopt;
-  const auto is_string = [](const Json& item) { return item.is_string(); };
-  if (found->is_array() && std::all_of(found->begin(), found->end(), is_string)) {
-    return found->get<std::vector<std::string>>();
+  if (!found->is_array()) {
+    error(key, fmt::format("expected a list of strings, got {}", quote(*found)));
+    return std::nullopt;
   }
-  error(key, fmt::format("expected a list of strings, got {}",
-                         found->is_array() ? "a list with other values" : found->type_name()));
+  bool good = true;
+  for (size_t i = 0; i < found->size(); ++i) {
+    const Json& item = (*found)[i];
+    if (item.is_string()) continue;
+    good = false;
+    const bool is_number = item.is_number() || item.is_binary();
+    error(fmt::format("{}[{}]", key, i),
+          fmt::format("expected a string{}, got {}",
+                      is_number ? fmt::format(" (\"{}\")", written(item)) : "", quote(item)));
+  }
+  if (good) return found->get<std::vector<std::string>>();
   return std::nullopt;
 }
 
@@ -140,7 +237,7 @@ std::optional<std::map<std::string, std::string>> Object::string_map(std::string
   }
   if (good) return map;
   error(key, fmt::format("expected an object of strings, got {}",
-                         found->is_object() ? "an object with other values" : found->type_name()));
+                         found->is_object() ? "an object with other values" : quote(*found)));
   return std::nullopt;
 }
 
@@ -148,7 +245,7 @@ std::optional<Object> Object::object(std::string_view key) {
   const Json* found = find(key);
   if (!found) return std::nullopt;
   if (found->is_object()) return Object(*found, path_of(key), errors_);
-  error(key, fmt::format("expected an object, got {}", found->type_name()));
+  error(key, fmt::format("expected an object, got {}", quote(*found)));
   return std::nullopt;
 }
 

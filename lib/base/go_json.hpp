@@ -19,8 +19,21 @@ namespace railhead::go_json {
 // Where a value stands, for messages: "resourceList[0].selectors.vendors".
 using Path = std::string;
 
+// How deep objects and lists may stand in each other. Go refuses at 10 000; what walks a value
+// here does so recursively, on a stack that must hold it.
+constexpr size_t kMaxDepth = 1000;
+
 // Parses text strictly (trailing text is an error); decode errors name line and column.
 Result<nlohmann::ordered_json> parse(std::string_view text);
+// The same for a text whose numbers are whole or wrong: one that is not a 64-bit integer (1e3, 0.5)
+// comes as a binary value, which JSON text has none of, so that an error quotes it as it is
+// written.
+Result<nlohmann::ordered_json> parse_keeping_numbers(std::string_view text);
+
+// How an error quotes a value: "number 1e3", "string \"yes\"", "array".
+std::string quote(const nlohmann::ordered_json& value);
+// A number as it is written, a string as it is; of other values what quote() says.
+std::string written(const nlohmann::ordered_json& value);
 
 struct UnknownKey {
   Path path;
@@ -40,6 +53,8 @@ class Object {
   std::optional<bool> boolean(std::string_view key);
   std::optional<std::vector<std::string>> strings(std::string_view key);
   std::optional<std::map<std::string, std::string>> string_map(std::string_view key);
+  // Whether the key is there, null or not.
+  bool has(std::string_view key);
   // The raw value, or null pointer when missing or null.
   const nlohmann::ordered_json* value(std::string_view key);
   // An object below; nothing when missing, null or of a wrong type.

@@ -17,6 +17,11 @@ void write(const std::string& text) { std::fwrite(text.data(), 1, text.size(), s
 std::string findings(const config::Parsed& parsed) {
   std::string text;
   for (const auto& warning : parsed.warnings) text += "warning: " + warning + '\n';
+  for (const auto& dropped : parsed.dropped) {
+    for (const auto& error : dropped.errors) {
+      text += fmt::format("dropped: {}\n", error.message);
+    }
+  }
   for (const auto& error : parsed.errors) text += "error: " + error.message + '\n';
   return text;
 }
@@ -26,19 +31,19 @@ std::string findings(const config::Parsed& parsed) {
 int check_config(const Options& options) {
   const auto parsed = read_config(options.checked_files, options.resource_prefix);
   write(findings(parsed));
-  if (!parsed.errors.empty()) return 1;
+  if (!parsed.errors.empty()) return kConfigRefused;
   for (const auto& resource : parsed.config.resources) {
     write(fmt::format("{}: {} selector{}\n", resource.full_name(), resource.selectors.size(),
                       resource.selectors.size() == 1 ? "" : "s"));
   }
-  return 0;
+  return parsed.dropped.empty() ? kDone : kResourcesDropped;
 }
 
 int explain(const Options& options, const host::Host& host, Logger& log) {
   const auto parsed = read_config(options);
   if (!parsed.errors.empty()) {
     write(findings(parsed));
-    return 1;
+    return kConfigRefused;
   }
   auto looking = options;
   looking.scan = pool::scan_options(parsed.config, options.scan);

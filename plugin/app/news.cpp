@@ -8,6 +8,12 @@ namespace railhead::app {
 
 void News::tell(const config::Parsed& parsed, const std::string& file) {
   for (const auto& warning : parsed.warnings) log_.warning(warning, {{"file", file}});
+  for (const auto& dropped : parsed.dropped) {
+    for (const auto& error : dropped.errors) {
+      log_.error("resource dropped, the others are in force",
+                 {{"resource", dropped.resource}, {"error", error.message}, {"file", file}});
+    }
+  }
   for (const auto& error : parsed.errors) log_.error(error.message, {{"file", file}});
 }
 

@@ -14,6 +14,15 @@ namespace railhead::app {
 
 enum class Command { serve, inventory, topology, check_config, explain };
 
+// What the program ends with; --help tells it.
+enum ExitCode : int {
+  kDone = 0,
+  kFailed = 1,            // what was to be done failed
+  kWrongUse = 2,          // the command line
+  kConfigRefused = 3,     // nothing of the configuration can be used
+  kResourcesDropped = 4,  // check-config: some resources cannot be used, the others can
+};
+
 // The command line as values.
 struct Options {
   Command command = Command::serve;

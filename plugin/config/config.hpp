@@ -31,7 +31,8 @@ enum class DeviceType {
 
 enum class VdpaType { virtio, vhost };
 
-// A device passes when it is in every list that is not empty.
+// A device passes when it is in every list that is not empty. What no device can have is in no
+// list: see `impossible`.
 struct Selector {
   std::vector<std::string> vendors;  // four lower case hex digits
   std::vector<std::string> devices;  // four lower case hex digits
@@ -48,6 +49,7 @@ struct Selector {
   bool is_rdma = false;                   // only devices with an RDMA device, which is given too
   std::optional<VdpaType> vdpa;           // only functions with a vDPA device of this type
   bool need_vhost_net = false;  // no filter: /dev/vhost-net and /dev/net/tun are given too
+  std::string impossible;       // a key whose values no device can have: it takes none; "": no such
   friend bool operator==(const Selector&, const Selector&) = default;
 };
 
@@ -107,11 +109,20 @@ struct Config {
   friend bool operator==(const Config&, const Config&) = default;
 };
 
-// `config` is whole only when there are no errors.
+// A resource of resourceList or configList that is wrong, and costs no other one.
+struct Dropped {
+  std::string place;          // "resourceList[0]", with the file where there are several
+  std::string resource;       // its full name, as far as it is known
+  std::vector<Error> errors;  // each with its path: "resourceList[0].selectors: …"
+  friend bool operator==(const Dropped&, const Dropped&) = default;
+};
+
+// All that is wrong, told at once: a wrong word costs as little as can be.
 struct Parsed {
-  Config config;
-  std::vector<Error> errors;  // all of them, each with its path: "resourceList[0].selectors: …"
-  std::vector<std::string> warnings;
+  Config config;                      // what is right: nothing to go by when there are errors
+  std::vector<Error> errors;          // the whole is refused: no JSON or YAML, or pools are wrong
+  std::vector<Dropped> dropped;       // these resources are not in `config`, the others are
+  std::vector<std::string> warnings;  // in force all the same
 };
 
 constexpr size_t kMaxSize = 1 << 20;             // bytes of one file
@@ -124,7 +135,8 @@ struct Source {
 };
 
 // JSON when a text begins with '{', else YAML. Resources of all sources are taken together, in
-// their order. `default_prefix` is for those that name none (configList: "rdma").
+// their order. An empty list, or null for one, is a configuration of no resources. `default_prefix`
+// is for those that name none (configList: "rdma").
 [[nodiscard]] Parsed parse(const std::vector<Source>& sources, std::string_view default_prefix);
 [[nodiscard]] Parsed parse(std::string_view text, std::string_view default_prefix);
 

@@ -10,7 +10,8 @@ constexpr std::string_view kDefaultPrefix = "rdma";
 
 // `devices` is the old name of selectors.ifNames; one of both, not empty.
 void read_selectors(Object& object, Resource& resource, Draft& draft) {
-  const auto devices = object.strings("devices").value_or(std::vector<std::string>{});
+  Selector devices;
+  read_if_names(object, "devices", Grammar::config_list, devices, draft);
   const Json* json = object.value("selectors");
   Selector selector;
   if (json) {
@@ -18,14 +19,15 @@ void read_selectors(Object& object, Resource& resource, Draft& draft) {
                              DeviceType::net, draft);
   }
   const bool selects = selector != Selector{};
-  if (selects && !devices.empty()) {
+  const bool has_devices = devices != Selector{};
+  if (selects && has_devices) {
     object.error("devices", "and selectors exclude each other; expected selectors only");
-  } else if (!selects && devices.empty()) {
+  } else if (!selects && !has_devices) {
     object.error("selectors",
                  "missing or empty; expected vendors, deviceIDs, drivers, ifNames or linkTypes");
-  } else if (!devices.empty()) {
+  } else if (has_devices) {
     draft.warning(object.path_of("devices") + ": is outdated; use selectors.ifNames");
-    selector.if_names = devices;
+    selector = std::move(devices);
   }
   selector.is_rdma = true;  // what is shared is the RDMA device
   resource.selectors.push_back(std::move(selector));
@@ -33,10 +35,7 @@ void read_selectors(Object& object, Resource& resource, Draft& draft) {
 
 }  // namespace
 
-void read_config_list_item(const Json& json, const std::string& path, Draft& draft) {
-  if (!json.is_object()) return draft.error(path, json.type_name(), "expected an object");
-  Object object(json, path, draft.parsed.errors);
-  Resource resource;
+void read_config_list_item(Object& object, Resource& resource, Draft& draft) {
   draft.read_name(object, kDefaultPrefix, resource);
   Sharing sharing{Sharing::Unit::pool, 0};
   sharing.shares = draft.number(object, "rdmaHcaMax", 0, kMaxShares).value_or(0);
@@ -44,8 +43,7 @@ void read_config_list_item(const Json& json, const std::string& path, Draft& dra
   resource.sharing = sharing;
   resource.exclude_topology = true;  // a share is all devices: it has no one place
   read_selectors(object, resource, draft);
-  report_unknown_keys(object, Grammar::config_list, draft);
-  draft.add(std::move(resource), path);
+  report_unknown_keys(object, Grammar::config_list, Level::resource, draft);
 }
 
 }  // namespace railhead::config

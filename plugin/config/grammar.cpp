@@ -7,46 +7,34 @@
 namespace railhead::config {
 
 void Draft::error(std::string_view path, std::string_view message) {
-  parsed.errors.push_back(
-      Error{ErrorCode::invalid_argument, 0, fmt::format("{}: {}", path, message)});
+  errors.push_back(Error{ErrorCode::invalid_argument, 0, fmt::format("{}: {}", path, message)});
 }
 
 void Draft::error(std::string_view path, std::string_view value, std::string_view message) {
   error(path, fmt::format("{}: {}", value, message));
 }
 
-std::vector<const Json*> Draft::items(Object& object, const char* key, std::string_view of_what) {
-  std::vector<const Json*> items;
-  const Json* list = object.value(key);
-  if (list && !list->is_array()) {
-    object.error(key, fmt::format("expected a list of {}, got {}", of_what, list->type_name()));
-  }
-  if (!list || !list->is_array()) return items;
-  for (const auto& item : *list) items.push_back(&item);
-  return items;
-}
-
 std::optional<uint32_t> Draft::number(Object& object, const char* key, uint32_t least,
                                       uint32_t most) const {
   const Json* value = object.value(key);
   if (!value) return std::nullopt;
+  const auto text = go_json::written(*value);
   std::optional<uint32_t> number;
-  std::string text = value->dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (value->is_number_integer()) number = parse_int<uint32_t>(text);
-  if (numbers_are_text && value->is_string()) {
-    text = value->get<std::string>();
+  if (value->is_number_integer() || (numbers_are_text && value->is_string())) {
     number = parse_int<uint32_t>(text);
   }
   if (number && *number >= least && *number <= most) return number;
-  object.error(key, fmt::format("{}: expected a whole number from {} to {}", text, least, most));
+  const bool is_plain = numbers_are_text || !value->is_string();
+  object.error(key, fmt::format("{}: expected a whole number from {} to {}",
+                                is_plain ? text : go_json::quote(*value), least, most));
   return std::nullopt;
 }
 
 void Draft::read_name(Object& object, std::string_view prefix_of_others, Resource& resource) const {
-  const size_t errors_before = parsed.errors.size();
+  const size_t errors_before = errors.size();
   const auto name = object.string("resourceName");
   const auto prefix = object.string("resourcePrefix");
-  if (parsed.errors.size() != errors_before) return;
+  if (errors.size() != errors_before) return;
   if (!name) return object.error("resourceName", "missing; expected a name such as \"vf\"");
   resource.name = *name;
   resource.prefix = prefix && !prefix->empty() ? *prefix : std::string(prefix_of_others);
@@ -58,18 +46,20 @@ void Draft::read_name(Object& object, std::string_view prefix_of_others, Resourc
   }
 }
 
-void Draft::add(Resource resource, std::string path) {
-  parsed.config.resources.push_back(std::move(resource));
-  paths.push_back(std::move(path));
-}
-
-void report_unknown_keys(const Object& object, Grammar grammar, Draft& draft) {
+void report_unknown_keys(const Object& object, Grammar grammar, Level level, Draft& draft) {
   for (const auto& [path, meant] : object.unknown_keys()) {
-    const auto hint = meant.empty() ? "" : fmt::format("; is {} meant?", meant);
+    const auto key = std::string_view(path).substr(path.rfind('.') + 1);
+    const auto selector = level == Level::resource ? selector_named(key, grammar) : "";
+    std::string hint;
+    if (!selector.empty()) {
+      hint = fmt::format("; the selector {} belongs below selectors", selector);
+    } else if (!meant.empty()) {
+      hint = fmt::format("; is {} meant?", meant);
+    } else if (grammar == Grammar::pools) {
+      hint = "; docs/configuration.md names those of pools";
+    }
     if (grammar == Grammar::pools) {
-      draft.error(
-          path, fmt::format("unknown key{}",
-                            meant.empty() ? "; docs/configuration.md names those of pools" : hint));
+      draft.error(path, "unknown key" + hint);
     } else {
       draft.warning(fmt::format("{}: unknown key, ignored{}", path, hint));
     }

@@ -79,15 +79,12 @@ void read_health(Object& object, Resource& resource, Draft& draft) {
     health->error("rdma",
                   "\"require\": is asked of RDMA devices; expected a selector with isRdma: true");
   }
-  report_unknown_keys(*health, Grammar::pools, draft);
+  report_unknown_keys(*health, Grammar::pools, Level::health, draft);
 }
 
 }  // namespace
 
-void read_pools_item(const Json& json, const std::string& path, Draft& draft) {
-  if (!json.is_object()) return draft.error(path, json.type_name(), "expected an object");
-  Object object(json, path, draft.parsed.errors);
-  Resource resource;
+void read_pools_item(Object& object, Resource& resource, Draft& draft) {
   draft.read_name(object, draft.default_prefix, resource);
   read_device_keys(object, Grammar::pools, resource, draft);
   read_sharing(object, resource, draft);
@@ -100,8 +97,7 @@ void read_pools_item(const Json& json, const std::string& path, Draft& draft) {
   if (resource.nccl_env && !selects_rdma(resource)) {
     object.error("env", "\"nccl\": names RDMA devices; expected a selector with isRdma: true");
   }
-  report_unknown_keys(object, Grammar::pools, draft);
-  draft.add(std::move(resource), path);
+  report_unknown_keys(object, Grammar::pools, Level::resource, draft);
 }
 
 }  // namespace railhead::config

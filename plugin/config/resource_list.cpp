@@ -39,7 +39,7 @@ void read_selectors(Object& object, Grammar grammar, Resource& resource, Draft& 
   }
   if (!json->is_array()) {
     return object.error("selectors", fmt::format("expected an object, or a list of objects, got {}",
-                                                 json->type_name()));
+                                                 go_json::quote(*json)));
   }
   if (json->empty()) object.error("selectors", "expected at least one selector, got none");
   for (size_t i = 0; i < json->size(); ++i) {
@@ -70,17 +70,13 @@ void read_device_keys(Object& object, Grammar grammar, Resource& resource, Draft
   read_additional_info(object, resource, draft);
 }
 
-void read_resource_list_item(const Json& json, const std::string& path, Draft& draft) {
-  if (!json.is_object()) return draft.error(path, json.type_name(), "expected an object");
-  Object object(json, path, draft.parsed.errors);
-  Resource resource;
+void read_resource_list_item(Object& object, Resource& resource, Draft& draft) {
   draft.read_name(object, draft.default_prefix, resource);
   read_device_keys(object, Grammar::resource_list, resource, draft);
   // Written as null by generators; selectors has been read already.
   static_cast<void>(object.value("SelectorObj"));
   static_cast<void>(object.value("SelectorObjs"));
-  report_unknown_keys(object, Grammar::resource_list, draft);
-  draft.add(std::move(resource), path);
+  report_unknown_keys(object, Grammar::resource_list, Level::resource, draft);
 }
 
 }  // namespace railhead::config

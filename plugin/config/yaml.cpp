@@ -16,6 +16,10 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMaxDepth = 32;
 
+bool is_one_of(std::string_view text, std::string_view a, std::string_view b, std::string_view c) {
+  return text == a || text == b || text == c;
+}
+
 // Builds the JSON value from the parser's events. What is refused is thrown as the parser throws
 // its own errors; parse_yaml() catches both.
 class JsonBuilder final : public YAML::EventHandler {
@@ -31,8 +35,10 @@ class JsonBuilder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                 const std::string& value) override {
     const bool plain = tag == "?";
-    if (plain && (value == "true" || value == "false") && !expects_key()) {
-      add(mark, value == "true");
+    if (plain && !expects_key() && is_one_of(value, "true", "True", "TRUE")) {
+      add(mark, true);
+    } else if (plain && !expects_key() && is_one_of(value, "false", "False", "FALSE")) {
+      add(mark, false);
     } else {
       add(mark, value);
     }

@@ -148,6 +148,9 @@ constexpr std::array kQuestions = {
 }  // namespace
 
 std::optional<Refusal> refusal(const Selector& selector, const Candidate& candidate) {
+  if (!selector.impossible.empty()) {
+    return Refusal{selector.impossible, "no device can have what it asks for"};
+  }
   for (const auto& question : kQuestions) {
     if (auto fact = question.ask(selector, candidate)) {
       return Refusal{question.key, std::move(*fact)};

@@ -320,12 +320,36 @@ TEST_CASE(
   AgentNode node(kOnePool);
   node.start();
   REQUIRE(node.run_until_healthy("rdma/vf", 4));
-  node.write_config("{\"resourceList\":[{}]}");
+  node.write_config("{\"resourceList\":[");
   node.daemon->reload();
   CHECK(node.seen("rdma/vf").healthy() == 4);
   node.write_config(kTwoPools);
   REQUIRE(node.run_until([&] { return node.seen("rdma/none").lists > 0; }));
   CHECK(node.seen("rdma/vf").registrations == 1);
+}
+
+TEST_CASE("an empty list withdraws the devices, and the agent starts with one") {
+  AgentNode node(R"({"resourceList":null})");
+  node.start();
+  CHECK(node.daemon->state().pools.empty());
+  node.write_config(kOnePool);
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  node.write_config(R"({"resourceList":null})");
+  CHECK(node.run_until([&] { return node.daemon->state().pools.empty(); }));
+  CHECK(node.daemon->state().config_current);
+}
+
+TEST_CASE("a wrong word in one resource costs that one, at start and live") {
+  const std::string good =
+      R"({"resourceName":"vf","resourcePrefix":"rdma","selectors":{"pfNames":["p1"],"isRdma":true}})";
+  AgentNode node(R"({"resourceList":[{"resourceName":"b a d","selectors":{}},)" + good + "]}");
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  node.write_config(R"({"resourceList":[{"resourceName":"new","resourcePrefix":"rdma",
+                        "selectors":{"pfNames":["p0#0"]}},{"resourceName":"x"},)" +
+                    good + "]}");
+  CHECK(node.run_until_healthy("rdma/new", 1));
+  CHECK(node.seen("rdma/vf").healthy() == 4);
 }
 
 TEST_CASE("a ConfigMap that kubelet replaces is read anew") {
@@ -348,7 +372,7 @@ TEST_CASE("a ConfigMap that kubelet replaces is read anew") {
 }
 
 TEST_CASE("an agent does not start with a configuration that is wrong") {
-  AgentNode node("{\"resourceList\":[{}]}");
+  AgentNode node("{\"resourceList\":[");
   Logger quiet(STDERR_FILENO, LogLevel::error);
   CHECK(is(app::Daemon::start(node.options, node.still.host, node.events, node.metrics, quiet),
            ErrorCode::invalid_argument));

@@ -166,7 +166,7 @@ TEST_CASE("What keeps the agent from being ready is named: a pool, a refused con
   CHECK(agent.ask("/readyz") == http::Response{503, "kubelet does not watch rdma/vf\n"});
   CHECK(agent.ask("/healthz").status == 200);
 
-  std::ofstream(agent.options.config_file) << R"({"resourceList": [{}]})";
+  std::ofstream(agent.options.config_file) << R"({"resourceList": [)";
   agent.log = Logger(-1, LogLevel::error);
   agent.daemon->reload();
   const auto answer = agent.ask("/readyz");

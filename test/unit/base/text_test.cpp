@@ -60,8 +60,39 @@ TEST_CASE("JSON keys match as Go matches them: any case, last duplicate, null is
   CHECK(errors.empty());
   CHECK_FALSE(object.integer("mtu"));
   REQUIRE(errors.size() == 1);
-  CHECK(errors[0].message == "conf.mtu: expected a whole number, got string");
+  CHECK(errors[0].message == "conf.mtu: expected a whole number, got string \"x\"");
   CHECK(object.unknown_keys() == std::vector<go_json::UnknownKey>{{"conf.odd", ""}});
+}
+
+TEST_CASE("a number that is no integer is quoted as it is written, where that was asked for") {
+  const auto json = go_json::parse_keeping_numbers(
+      R"({"a":1e3,"b":[0.10,{"c":12345678901234567890123}],"d":-7,"e":18446744073709551615,"a":2E-1})");
+  REQUIRE(json);
+  CHECK(go_json::quote((*json)["a"]) == "number 2E-1");  // the last one wins
+  CHECK(go_json::quote((*json)["b"][0]) == "number 0.10");
+  CHECK(go_json::written((*json)["b"][1]["c"]) == "12345678901234567890123");
+  CHECK((*json)["d"] == -7);
+  CHECK(go_json::quote((*json)["e"]) == "number 18446744073709551615");
+  std::vector<Error> errors;
+  CHECK_FALSE(go_json::Object(*json, "x", errors).integer("a"));
+  REQUIRE(errors.size() == 1);
+  CHECK(errors[0].message == "x.a: expected a whole number, got number 2E-1");
+  for (const auto* wrong : {"{\"a\":}", "[1", "3e999", "{} x", ""}) {
+    INFO(wrong);
+    CHECK(go_json::parse_keeping_numbers(wrong).error() == go_json::parse(wrong).error());
+  }
+  const std::string deep(go_json::kMaxDepth + 1, '[');
+  CHECK(is(go_json::parse_keeping_numbers(deep), ErrorCode::decode));
+}
+
+TEST_CASE("an error quotes the beginning of a long text") {
+  const auto json = go_json::parse(fmt::format("[\"{}\",null,{{}}]", std::string(100, 'x')));
+  REQUIRE(json);
+  CHECK(go_json::quote((*json)[0]) == "string \"" + std::string(60, 'x') + "…\"");
+  const auto umlauts = go_json::parse("[\"" + std::string(59, 'x') + "öö\"]");
+  CHECK(go_json::quote((*umlauts)[0]) == "string \"" + std::string(59, 'x') + "…\"");
+  CHECK(go_json::quote((*json)[1]) == "null");
+  CHECK(go_json::quote((*json)[2]) == "object");
 }
 
 TEST_CASE("an unknown key that looks like a typing error comes with the key that was meant") {

@@ -39,8 +39,9 @@ TEST_CASE("dns is read apart: what is wrong with it keeps no verb from work that
   const auto dns = read_conf_dns(*bad);
   REQUIRE_FALSE(dns);
   CHECK(dns.error().code == 6);
-  CHECK(dns.error().message ==
-        "error unmarshall network config: dns.search: expected a list of strings, got string");
+  CHECK(
+      dns.error().message ==
+      "error unmarshall network config: dns.search: expected a list of strings, got string \"x\"");
   CHECK(*read_conf_dns(*parse_config(R"({"dns":{"domain":"x"}})")) == Dns{{}, "x", {}, {}});
 }
 
@@ -67,9 +68,9 @@ TEST_CASE("A configuration that cannot be read is refused with libcni's codes an
            {"{", 6, "error unmarshall network config: line 1, column 2: "},
            {"[]", 6, "error unmarshall network config: expected an object, got array"},
            {R"({"name":5})", 6,
-            "error unmarshall network config: name: expected a string, got number"},
+            "error unmarshall network config: name: expected a string, got number 5"},
            {R"({"name":"n","ipam":"host-local"})", 6,
-            "error unmarshall network config: ipam: expected an object, got string"},
+            "error unmarshall network config: ipam: expected an object, got string \"host-local\""},
            {"null", 7, "missing network name"},
            {"{}", 7, "missing network name"},
            {R"({"name":"a/b"})", 7, "invalid characters found in network name"}}) {

@@ -74,7 +74,7 @@ TEST_CASE("A result that cannot be read is refused with the place") {
            {"[]", "expected an object, got array"},
            {R"({"cniVersion":"2.0.0"})", "unsupported CNI result version \"2.0.0\""},
            {R"({"ips":{}})", "ips: expected a list, got object"},
-           {R"({"ips":[{"address":5}]})", "ips[0].address: expected a string, got number"},
+           {R"({"ips":[{"address":5}]})", "ips[0].address: expected a string, got number 5"},
            {R"({"routes":[{"dst":"0.0.0.0/0","mtu":-1}]})",
             "routes[0].mtu: expected a number from 0 to 4294967295, got -1"},
            {R"({"interfaces":["net1"]})", "interfaces[0]: expected an object, got string"},

@@ -1,35 +1,19 @@
-#include "plugin/config/config.hpp"
+// resourceList, and what holds for all grammars.
+#include "test/unit/config/parsed.hpp"
 
-#include <algorithm>
-
-#include <catch2/catch_test_macros.hpp>
-#include <fmt/ranges.h>
-
-namespace railhead::config {
+namespace railhead::test {
 namespace {
 
-Config good(std::string_view text) {
-  auto parsed = parse(text, "example.com");
-  for (const auto& error : parsed.errors) FAIL_CHECK(error.message);
-  return parsed.config;
-}
+using config::DeviceType;
+using config::Selector;
+using config::VdpaType;
+using config::VfsOfPf;
 
 // The first resource's first selector, of a configuration with these selectors.
 Selector selector(std::string_view selectors) {
   const auto config =
       good(fmt::format(R"({{"resourceList":[{{"resourceName":"x","selectors":{}}}]}})", selectors));
   return config.resources.at(0).selectors.at(0);
-}
-
-std::vector<std::string> errors(std::string_view text) {
-  std::vector<std::string> messages;
-  for (const auto& error : parse(text, "example.com").errors) messages.push_back(error.message);
-  return messages;
-}
-
-bool contains_text(const std::vector<std::string>& lines, std::string_view text) {
-  return std::any_of(lines.begin(), lines.end(),
-                     [&](const auto& line) { return line.find(text) != std::string::npos; });
 }
 
 }  // namespace
@@ -68,8 +52,7 @@ TEST_CASE("a resource's own prefix goes before the default one") {
 
 TEST_CASE("items that name one PF twice are united, with a warning") {
   const auto parsed = parse(
-      R"({"resourceList":[{"resourceName":"x","selectors":{"pfNames":["p0#1","P0#3-4","p1"]}}]})",
-      "example.com");
+      R"({"resourceList":[{"resourceName":"x","selectors":{"pfNames":["p0#1","P0#3-4","p1"]}}]})");
   REQUIRE(parsed.errors.empty());
   const auto& pfs = parsed.config.resources[0].selectors[0].pf_names;
   REQUIRE(pfs.size() == 2);
@@ -80,39 +63,6 @@ TEST_CASE("items that name one PF twice are united, with a warning") {
 
 TEST_CASE("a PF named with and without a list is taken with all its VFs") {
   CHECK_FALSE(selector(R"({"pfNames":["p0#1","p0"]})").pf_names.at(0).vfs);
-}
-
-TEST_CASE("all errors are told at once, each with its path and what was expected") {
-  const auto messages = errors(R"({"resourceList":[
-    {"resourceName":"bad name","selectors":{"vendors":["0x15b3"],"pciAddresses":["3b:00.0"]}},
-    {"resourceName":"y","excludeTopology":"yes","selectors":{"pfNames":["p0#1-2-3"],
-     "rootDevices":["p0"],"linkTypes":["ethernet"],"isRdma":1}}]})");
-  for (const auto* expected :
-       {"resourceList[0].resourceName: \"bad name\": expected at most 63 letters",
-        "resourceList[0].selectors.vendors[0]: \"0x15b3\": expected four hex digits",
-        "resourceList[0].selectors.pciAddresses[0]: \"3b:00.0\": expected a PCI address",
-        "resourceList[1].excludeTopology: expected true or false",
-        "resourceList[1].selectors.pfNames[0]: \"p0#1-2-3\": expected a PF's name",
-        "resourceList[1].selectors.rootDevices[0]: \"p0\": expected a PF's PCI address",
-        "resourceList[1].selectors.linkTypes[0]: \"ethernet\": expected \"ether\"",
-        "resourceList[1].selectors.isRdma: expected true or false"}) {
-    INFO(expected);
-    CHECK(contains_text(messages, expected));
-  }
-  CHECK(messages.size() == 8);
-}
-
-TEST_CASE("missing, empty and wrongly typed parts are errors with their path") {
-  CHECK(contains_text(errors("{}"), "resourceList: missing, and so are configList and pools"));
-  CHECK(contains_text(errors(R"({"resourceList":{}})"), "resourceList: expected a list"));
-  CHECK(contains_text(errors(R"({"resourceList":[1]})"), "resourceList[0]"));
-  CHECK(contains_text(errors(R"({"resourceList":[{"selectors":{}}]})"), "resourceName: missing"));
-  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"x"}]})"),
-                      "resourceList[0].selectors: missing"));
-  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"x","selectors":[]}]})"),
-                      "expected at least one selector"));
-  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"x","selectors":["p0"]}]})"),
-                      "resourceList[0].selectors[0]"));
 }
 
 TEST_CASE("every selector of a netDevice is read") {
@@ -139,30 +89,12 @@ TEST_CASE("accelerators and sub-functions are read, each with its own selectors"
 TEST_CASE("a selector that the device type does not have is ignored with a warning") {
   const auto parsed = parse(
       R"({"resourceList":[{"resourceName":"x","deviceType":"accelerator","selectors":{
-          "vendors":["8086"],"pfNames":["p0"],"pKeys":null,"isRdma":false}}]})",
-      "example.com");
+          "vendors":["8086"],"pfNames":["p0"],"pKeys":null,"isRdma":false}}]})");
   CHECK(parsed.errors.empty());
   CHECK(parsed.warnings ==
         std::vector<std::string>{"resourceList[0].selectors.pfNames: is no selector of this "
                                  "deviceType, ignored"});
   CHECK(parsed.config.resources[0].selectors[0].pf_names.empty());
-}
-
-TEST_CASE("values that no device can have are errors") {
-  const auto type =
-      errors(R"({"resourceList":[{"resourceName":"x","deviceType":"netdevice","selectors":{}}]})");
-  CHECK(contains_text(type, "deviceType: \"netdevice\": expected \"netDevice\", \"accelerator\""));
-  const auto aux = errors(R"({"resourceList":[
-    {"resourceName":"x","deviceType":"auxNetDevice","selectors":{}},
-    {"resourceName":"y","deviceType":"auxNetDevice","selectors":{"auxTypes":["eth"]}}]})");
-  CHECK(contains_text(aux, "resourceList[0].selectors.auxTypes: missing; expected [\"sf\"]"));
-  CHECK(contains_text(aux, "resourceList[1].selectors.auxTypes[0]: \"eth\": expected \"sf\""));
-  const auto net = errors(R"({"resourceList":[{"resourceName":"x","selectors":{"pKeys":["8001"],
-    "vdpaType":"vhost","isRdma":true}},{"resourceName":"y","selectors":{"vdpaType":"Vhost"}}]})");
-  CHECK(contains_text(net, "selectors.pKeys[0]: \"8001\": expected 0x and four hex digits"));
-  CHECK(contains_text(net, "selectors.vdpaType: and isRdma exclude each other"));
-  CHECK(contains_text(net, "selectors.vdpaType: \"Vhost\": expected \"virtio\" or \"vhost\""));
-  CHECK(net.size() == 3);
 }
 
 TEST_CASE("vdpaType and isRdma may stand in two selectors of a resource") {
@@ -172,48 +104,40 @@ TEST_CASE("vdpaType and isRdma may stand in two selectors of a resource") {
             .selectors.size() == 2);
 }
 
-TEST_CASE("a resource name twice is an error") {
-  CHECK(contains_text(
-      errors(R"({"resourceList":[{"resourceName":"a","selectors":{}},
-                                                 {"resourceName":"a","selectors":{}}]})"),
-      "resourceList[1].resourceName: example.com/a is there already, at resourceList[0]"));
-}
-
-TEST_CASE("names that kubelet would refuse are errors") {
-  for (const auto* prefix :
-       {"kubernetes.io", "x.kubernetes.io", "Example.Com", "requests.x", "-a"}) {
-    INFO(prefix);
-    const auto text = fmt::format(
-        R"({{"resourceList":[{{"resourceName":"x","resourcePrefix":"{}","selectors":{{}}}}]}})",
-        prefix);
-    CHECK(contains_text(errors(text), "resourcePrefix"));
-  }
-  CHECK(contains_text(errors(R"({"resourceList":[{"resourceName":"_x","selectors":{}}]})"),
-                      "resourceName"));
-}
-
-TEST_CASE("a list without a resource is warned of") {
-  const auto parsed = parse(R"({"resourceList": []})", "p.io");
-  CHECK(parsed.errors.empty());
-  CHECK(contains_text(parsed.warnings, "resourceList: is empty"));
-}
-
 TEST_CASE("a Kubernetes manifest in place of its data is told so") {
-  const auto parsed =
-      parse("apiVersion: v1\nkind: ConfigMap\ndata:\n  config.yaml: |\n    pools: []\n", "p.io");
-  REQUIRE(parsed.errors.size() == 1);
-  CHECK(parsed.errors[0].message.find("is a Kubernetes manifest") != std::string::npos);
+  const auto told =
+      errors("apiVersion: v1\nkind: ConfigMap\ndata:\n  config.yaml: |\n    pools: []\n");
+  REQUIRE(told.size() == 1);
+  CHECK(contains_text(told, "is a Kubernetes manifest"));
 }
 
 TEST_CASE("unknown keys are ignored with a warning that names them") {
-  const auto parsed = parse(
-      R"({"resourceList":[{"resourceName":"x","selectors":{"vendor":["15b3"]},"extra":1}],"v":2})",
-      "example.com");
-  CHECK(parsed.errors.empty());
-  CHECK(contains_text(parsed.warnings,
+  const auto told = warnings(
+      R"({"resourceList":[{"resourceName":"x","selectors":{"vendor":["15b3"]},"extra":1}],"v":2})");
+  CHECK(contains_text(told,
                       "resourceList[0].selectors.vendor: unknown key, ignored; is vendors meant?"));
-  CHECK(contains_text(parsed.warnings, "resourceList[0].extra: unknown key"));
-  CHECK(contains_text(parsed.warnings, "v: unknown key"));
+  CHECK(contains_text(told, "resourceList[0].extra: unknown key"));
+  CHECK(contains_text(told, "v: unknown key"));
+}
+
+TEST_CASE("a selector beside `selectors` is told where it belongs") {
+  const auto item = [](std::string_view key) {
+    return fmt::format(R"([{{"resourceName":"x","selectors":{{"vendors":["15b3"]}},"{}":["p0"]}}])",
+                       key);
+  };
+  const auto hint = [](std::string_view key) {
+    return fmt::format("the selector {} belongs below selectors", key);
+  };
+  for (const auto* key : {"pfNames", "pfnames", "devices", "drivers", "isRdma"}) {
+    INFO(key);
+    const auto told = warnings(fmt::format(R"({{"resourceList":{}}})", item(key)));
+    CHECK(contains_text(told, fmt::format("resourceList[0].{}: unknown key, ignored; ", key)));
+  }
+  CHECK(contains_text(warnings(R"({"resourceList":)" + item("PFNAMES") + "}"), hint("pfNames")));
+  CHECK_FALSE(contains_text(warnings(R"({"resourceList":)" + item("deviceIDs") + "}"), "belongs"));
+  CHECK(contains_text(warnings(R"({"configList":)" + item("deviceIDs") + "}"), hint("deviceIDs")));
+  CHECK(contains_text(errors(R"({"pools":)" + item("ifNames") + "}"),
+                      "pools[0].ifNames: unknown key; " + hint("ifNames")));
 }
 
 TEST_CASE("additionalInfo keeps '*' and device ids apart") {
@@ -226,18 +150,47 @@ TEST_CASE("additionalInfo keeps '*' and device ids apart") {
 TEST_CASE("text that is no JSON is told with line and column; trailing text is an error") {
   CHECK(contains_text(errors("{\n  \"resourceList\": [,]\n}"), "line 2, column"));
   CHECK_FALSE(errors(R"({"resourceList":[]} x)").empty());
-  CHECK(errors("# a comment") ==
-        std::vector<std::string>{"the configuration: expected an object with resourceList, "
-                                 "configList or pools, got null"});
+  CHECK(errors("# a comment") == Texts{"the configuration: expected an object with resourceList, "
+                                       "configList or pools, got null"});
   for (const auto* nothing : {"", " \n"}) {
-    CHECK(errors(nothing) ==
-          std::vector<std::string>{"the configuration: is empty; expected an object with "
+    CHECK(errors(nothing) == Texts{"the configuration: is empty; expected an object with "
                                    "resourceList, configList or pools"});
   }
 }
 
+TEST_CASE("a comment before the { is told, rather than read as YAML") {
+  for (const auto* comment : {"# mine\n", "// mine\n", "\n /* mine\n too */ // x\n  "}) {
+    INFO(comment);
+    const auto told = errors(comment + std::string(R"({"resourceList":[]})"));
+    REQUIRE(told.size() == 1);
+    CHECK(contains_text(told, "is not JSON: a comment stands before the {"));
+  }
+  for (const auto* yaml : {"# mine\nresourceList: []", "# {\nresourceList: []"}) good(yaml);
+}
+
 TEST_CASE("a number that no type can hold is an error, wherever it stands") {
-  CHECK(contains_text(errors(R"({"resourceList":[],"x":3e999})"), "number in it is too large"));
+  CHECK(contains_text(errors(R"({"resourceList":[],"x":3e999})"),
+                      "3e999: a number in it is too large"));
+}
+
+TEST_CASE("errors quote numbers as they are written") {
+  const auto in_pools = [](std::string_view number) {
+    return errors(fmt::format(R"({{"pools":[{{"resourceName":"a","kind":"shared","selectors":{{}},
+                                  "perDevice":{}}}]}})",
+                              number));
+  };
+  for (const auto* number : {"1e3", "1.50", "123456789012345678901234567890", "1001", "-1"}) {
+    INFO(number);
+    CHECK(in_pools(number) ==
+          Texts{fmt::format("pools[0].perDevice: {}: expected a whole number from 1 to 1000",
+                            number)});
+  }
+  CHECK(drops(R"({"resourceList":[{"resourceName":"x","selectors":{"vendors":[8086,"15b3",1e3]}},
+                                  {"resourceName":5e1,"selectors":{"isRdma":1.0}}]})") ==
+        Texts{"resourceList[0].selectors.vendors[0]: expected a string (\"8086\"), got number 8086",
+              "resourceList[0].selectors.vendors[2]: expected a string (\"1e3\"), got number 1e3",
+              "resourceList[1].resourceName: expected a string, got number 5e1",
+              "resourceList[1].selectors.isRdma: expected true or false, got number 1.0"});
 }
 
 TEST_CASE("YAML says the same as JSON, and PCI ids stay text") {
@@ -271,13 +224,26 @@ TEST_CASE("YAML aliases, deep nesting and a second document are refused") {
   CHECK(contains_text(errors("a: [1\n"), "line"));
 }
 
-TEST_CASE("a quoted true is text") {
-  CHECK(contains_text(errors("resourceList:\n- resourceName: x\n  selectors: {isRdma: 'true'}\n"),
-                      "isRdma: expected true or false"));
+TEST_CASE("true, false and null are those of YAML 1.2; quoted they are text") {
+  const auto is_rdma = [](std::string_view value) {
+    const auto config = good(fmt::format(
+        "resourceList:\n- resourceName: x\n  selectors: {{isRdma: {}, vendors: ~}}\n", value));
+    return config.resources.at(0).selectors.at(0).is_rdma;
+  };
+  for (const auto* yes : {"true", "True", "TRUE"}) CHECK(is_rdma(yes));
+  for (const auto* no : {"false", "False", "FALSE", "null", "Null", "NULL", "~", ""}) {
+    CHECK_FALSE(is_rdma(no));
+  }
+  for (const auto* text : {"'true'", "yes", "tRUE", "!!str true"}) {
+    INFO(text);
+    CHECK(contains_text(
+        drops(fmt::format("resourceList:\n- resourceName: x\n  selectors: {{isRdma: {}}}\n", text)),
+        "isRdma: expected true or false, got string"));
+  }
 }
 
 TEST_CASE("more than 1 MiB is refused") {
-  CHECK(contains_text(errors("{" + std::string(kMaxSize, ' ') + "}"), "at most 1048576"));
+  CHECK(contains_text(errors("{" + std::string(config::kMaxSize, ' ') + "}"), "at most 1048576"));
 }
 
-}  // namespace railhead::config
+}  // namespace railhead::test

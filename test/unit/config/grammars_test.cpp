@@ -1,40 +1,18 @@
 // configList, pools, and several grammars and files together.
-#include <algorithm>
 #include <fstream>
 
-#include <catch2/catch_test_macros.hpp>
 #include <fmt/ranges.h>
 
-#include "plugin/config/config.hpp"
 #include "plugin/config/files.hpp"
 #include "test/support/must.hpp"
 #include "test/support/temporary_folder.hpp"
+#include "test/unit/config/parsed.hpp"
 
 namespace railhead::test {
 namespace {
 
 using config::Concern;
 using config::Sharing;
-using Texts = std::vector<std::string>;
-
-config::Config good(std::string_view text) {
-  auto parsed = config::parse(text, "example.com");
-  for (const auto& error : parsed.errors) FAIL_CHECK(error.message);
-  return parsed.config;
-}
-
-Texts errors(std::string_view text) {
-  Texts messages;
-  for (const auto& error : config::parse(text, "example.com").errors) {
-    messages.push_back(error.message);
-  }
-  return messages;
-}
-
-bool contains_text(const Texts& lines, std::string_view text) {
-  return std::any_of(lines.begin(), lines.end(),
-                     [&](const auto& line) { return line.find(text) != std::string::npos; });
-}
 
 void write(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
 
@@ -69,35 +47,42 @@ TEST_CASE("an update interval of 0, or none, asks for no rescan") {
   CHECK_FALSE(good(fmt::format(R"({{"periodicUpdateInterval":0,{}}})", list)).rescan);
 }
 
-TEST_CASE("what is wrong in configList is told with its path") {
-  const auto messages = errors(R"({"periodicUpdateInterval":-1,"configList":[
+TEST_CASE("what is wrong in an item of configList costs that resource, and is told with its path") {
+  const auto messages = drops(R"({"configList":[
     {"resourceName":"a","rdmaHcaMax":-1,"devices":["ib0"]},
     {"resourceName":"b","rdmaHcaMax":"5","devices":["ib0"]},
     {"resourceName":"c","devices":["ib0"],"selectors":{"vendors":["15b3"]}},
     {"resourceName":"d"},{"resourceName":"e","selectors":{}}, 7,
     {"resourceName":"g","rdmaHcaMax":100001,"devices":["ib0"]}]})");
   for (const auto* expected :
-       {"periodicUpdateInterval: -1: expected a whole number from 0 to 2147483647",
-        "configList[0].rdmaHcaMax: -1: expected a whole number from 0 to 100000",
-        "configList[1].rdmaHcaMax: \"5\": expected a whole number",
+       {"configList[0].rdmaHcaMax: -1: expected a whole number from 0 to 100000",
+        "configList[1].rdmaHcaMax: string \"5\": expected a whole number",
         "configList[2].devices: and selectors exclude each other",
         "configList[3].selectors: missing or empty", "configList[4].selectors: missing or empty",
-        "configList[5]: number: expected an object",
+        "configList[5]: expected an object, got number 7",
         "configList[6].rdmaHcaMax: 100001: expected"}) {
     INFO(expected);
     CHECK(contains_text(messages, expected));
   }
-  CHECK(messages.size() == 8);
+  CHECK(messages.size() == 7);
+}
+
+TEST_CASE("an update interval that is none is ignored with a warning") {
+  for (const auto* interval : {"-1", "\"5\"", "1e3", "2147483648"}) {
+    const auto text = fmt::format(
+        R"({{"periodicUpdateInterval":{},"configList":[{{"resourceName":"a","devices":["ib0"]}}]}})",
+        interval);
+    CHECK(contains_text(warnings(text), "periodicUpdateInterval: "));
+    CHECK_FALSE(good(text).rescan);
+  }
 }
 
 TEST_CASE("the old key devices is warned of, and so are keys that nobody knows") {
-  const auto parsed = config::parse(
-      R"({"configList":[{"resourceName":"a","devices":["ib0"],"selectors":{"pfNames":[]},"x":1}]})",
-      "example.com");
-  CHECK(parsed.errors.empty());
-  CHECK(contains_text(parsed.warnings, "configList[0].devices: is outdated"));
-  CHECK(contains_text(parsed.warnings, "configList[0].selectors.pfNames: unknown key"));
-  CHECK(contains_text(parsed.warnings, "configList[0].x: unknown key"));
+  const auto told = warnings(
+      R"({"configList":[{"resourceName":"a","devices":["ib0"],"selectors":{"pfNames":[]},"x":1}]})");
+  CHECK(contains_text(told, "configList[0].devices: is outdated"));
+  CHECK(contains_text(told, "configList[0].selectors.pfNames: unknown key"));
+  CHECK(contains_text(told, "configList[0].x: unknown key"));
 }
 
 TEST_CASE("pools say all that the other grammars can, and more") {
@@ -191,9 +176,6 @@ pools:
 }
 
 TEST_CASE("env: nccl for more than one resource is warned of") {
-  const auto warnings = [](std::string_view text) {
-    return config::parse(text, "example.com").warnings;
-  };
   CHECK(warnings("pools: [{resourceName: a, env: nccl, selectors: {isRdma: true}}]").empty());
   CHECK(contains_text(
       warnings("pools: [{resourceName: a, env: nccl, rails: auto, selectors: {isRdma: true}}]"),
@@ -222,12 +204,12 @@ TEST_CASE("errors and warnings name their file, a name in two files names both")
   const auto* one = R"({"resourceList":[{"resourceName":"a","selectors":{}}],"x":1})";
   const auto parsed =
       config::parse({{"one.json", one}, {"two.json", one}, {"bad.json", "{"}}, "example.com");
-  Texts messages;
-  for (const auto& error : parsed.errors) messages.push_back(error.message);
-  CHECK(contains_text(messages,
-                      "two.json: resourceList[0].resourceName: example.com/a is there "
-                      "already, at one.json: resourceList[0]"));
-  CHECK(contains_text(messages, "bad.json: line 1"));
+  REQUIRE(parsed.dropped.size() == 1);
+  CHECK(parsed.dropped[0].place == "two.json: resourceList[0]");
+  CHECK(messages(parsed.dropped[0].errors) ==
+        Texts{"two.json: resourceList[0].resourceName: example.com/a is there already, at "
+              "one.json: resourceList[0]; each name once"});
+  CHECK(contains_text(messages(parsed.errors), "bad.json: line 1"));
   CHECK(contains_text(parsed.warnings, "two.json: x: unknown key"));
 }
 

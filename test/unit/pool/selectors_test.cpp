@@ -61,6 +61,15 @@ TEST_CASE("each refusal names the selector and the fact that stands against it")
   CHECK(refusal_of(node, vf, "{}").empty());
 }
 
+TEST_CASE("a selector with nothing but values that no device can have takes none") {
+  Node node;
+  CHECK(node.ids_of(R"({"vendors":["0x15b3"]})").empty());
+  CHECK(node.ids_of(R"({"vendors":["0x15b3","15b3"]})").size() == 4);
+  CHECK(node.ids_of(R"({"pfNames":["p0#2-1"]})").empty());
+  CHECK(refusal_of(node, Node::vf(0), R"({"pfNames":["p0#2-1"],"vendors":["8086"]})") ==
+        "pfNames: no device can have what it asks for");
+}
+
 TEST_CASE("a PF whose netdev is not in the host's namespace has no name to match") {
   Node node;
   node.tree.add({.address = "0000:60:00.0", .total_vfs = 1});
