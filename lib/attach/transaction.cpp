@@ -196,27 +196,28 @@ class Attachment {
     return {};
   }
 
-  // The container was given these character devices at Allocate; it must never open others. One
-  // that was given none can open none. Without an Allocate the move must not change them.
+  // The container was given these character devices at Allocate, maybe not all that the device has;
+  // it must never open another device's. One that was given none can open none. Without an Allocate
+  // the move must not change them.
   Result<void> compare_nodes(const RdmaState& now, std::string_view when) {
     auto allocation = device::read_allocation(host_.roots.run, request_.device);
     if (!allocation) return pass(allocation);
-    if (*allocation && (*allocation)->char_devices.empty()) return {};
-    const std::string is = all_nodes(now);
-    const std::string was =
-        *allocation ? node_list((*allocation)->char_devices) : all_nodes(record_.rdma);
-    if (is == was) return {};
+    const auto present = all_nodes(now);
+    const auto given = *allocation ? (*allocation)->char_devices : all_nodes(record_.rdma);
+    const bool all_stand = std::ranges::all_of(
+        given, [&](const auto& one) { return std::ranges::find(present, one) != present.end(); });
+    if (all_stand) return {};
     return fail(ErrorCode::busy,
                 "the RDMA character devices of {} changed: {} they are {}, but {} were given to "
                 "the container; delete the pod so that it is allocated anew (where no agent "
                 "allocates any more, remove {}/allocations)",
-                bdf_, when, is, was, host_.roots.run);
+                bdf_, when, node_list(present), node_list(given), host_.roots.run);
   }
 
-  static std::string all_nodes(const RdmaState& rdma) {
+  static std::vector<device::CharDevice> all_nodes(const RdmaState& rdma) {
     std::vector<device::CharDevice> all;
     for (const auto& [name, devices] : rdma) all.insert(all.end(), devices.begin(), devices.end());
-    return node_list(all);
+    return all;
   }
 
   Result<void> apply_all() {

@@ -76,7 +76,10 @@ Result<NodesByDevice> cdi_nodes(const std::vector<Wanted>& wanted,
       const auto* function = one.rdma ? inventory.find(one.address) : nullptr;
       if (!function) continue;
       for (const auto& device : function->rdma) {
-        for (const auto& node : device.char_devices) nodes.push_back(same_path(node.path()));
+        for (const auto& node : device.char_devices) {
+          if (one.issm || node.kind != device::CharKind::issm)
+            nodes.push_back(same_path(node.path()));
+        }
       }
       rdma = !nodes.empty();
     } else {

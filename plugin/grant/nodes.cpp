@@ -101,6 +101,11 @@ Result<void> NodeReader::read_rdma(const Directory& device, const Wanted& wanted
                 "driver and ib_uverbs are loaded",
                 wanted.id);
   }
+  if (!wanted.issm) {
+    for (auto& [name, of_device] : *rdma) {
+      std::erase_if(of_device, [](const auto& one) { return one.kind == device::CharKind::issm; });
+    }
+  }
   auto& info = nodes.info["rdma"];
   info["rdma_dev"] = rdma->begin()->first;
   for (const auto& [name, of_device] : *rdma) {

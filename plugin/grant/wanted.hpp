@@ -19,6 +19,7 @@ struct Wanted {
   PciAddress address;  // of the PCI function; of a sub-function, its PF
   std::string driver;
   bool rdma = false;       // its RDMA devices
+  bool issm = true;        // with rdma, their issmN: for who runs a subnet manager
   bool vhost_net = false;  // /dev/vhost-net and /dev/net/tun
   std::optional<Vdpa> vdpa;
   // For device-info files.

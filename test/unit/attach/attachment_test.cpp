@@ -8,6 +8,7 @@
 #include <catch2/generators/catch_generators.hpp>
 
 #include "attach/store.hpp"
+#include "attach/vf.hpp"
 #include "device/allocation.hpp"
 #include "test/support/fake_host.hpp"
 #include "test/support/must.hpp"
@@ -317,6 +318,18 @@ TEST_CASE("A container that was given no character devices has none compared") {
   device::Allocation allocation;
   allocation.resource = "rdma/vf";
   allocation.device = *PciAddress::parse("0000:11:00.0");
+  must(device::write_allocation(node.fake.host.roots.run, allocation));
+  must(node.attacher.attach(node.request()));
+}
+
+TEST_CASE("A container that was given some of a device's character devices is attached") {
+  Node node;
+  const auto all = must(attach::rdma_state(node.fake.host, node.request().device));
+  REQUIRE(all.at("mlx5_1").size() > 1);
+  device::Allocation allocation;
+  allocation.resource = "rdma/vf";
+  allocation.device = node.request().device;
+  allocation.char_devices = {all.at("mlx5_1").front()};
   must(device::write_allocation(node.fake.host.roots.run, allocation));
   must(node.attacher.attach(node.request()));
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <nlohmann/json.hpp>
 
 #include "host/files.hpp"
@@ -150,6 +151,7 @@ TEST_CASE("the spec has the nodes that a container gets otherwise") {
     ask.devices.push_back({.id = address.to_string(), .address = address});
   }
   ask.devices[0].rdma = true;
+  ask.devices[0].issm = GENERATE(true, false);
   ask.devices[1].driver = "vfio-pci";
   const grant::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/dp"};
   const auto nodes = must(grant::cdi_nodes(ask.devices, must(device::scan(still.host)), places));

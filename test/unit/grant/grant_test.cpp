@@ -76,6 +76,18 @@ TEST_CASE("a container gets each device's nodes, and rdma_cm once") {
                                  "/dev/infiniband/issm5"});
 }
 
+TEST_CASE("issm is given only where it is wanted, and told nowhere else") {
+  Giving node;
+  node.devices.at(0).issm = false;
+  const auto given = must(node.give({2}));
+  CHECK(host_paths(given) == std::vector<std::string>{"/dev/infiniband/uverbs4",
+                                                      "/dev/infiniband/umad4",
+                                                      "/dev/infiniband/rdma_cm"});
+  CHECK(given.envs.at("PCIDEVICE_EXAMPLE_COM_VF-1_INFO").find("issm") == std::string::npos);
+  const auto record = must(device::read_allocation(node.places.run, {0, 0x3b, 0, 2}));
+  CHECK(record->char_devices.size() == 2);
+}
+
 TEST_CASE("rdma_cm is not named where the kernel has none") {
   Giving node;
   std::filesystem::remove_all(node.places.sysfs + "/class/misc/rdma_cm");
