@@ -36,7 +36,8 @@ ServedPool::ServedPool(PoolView view, grant::Places places, std::optional<grant:
       log_(log),
       view_(std::make_shared<const PoolView>(std::move(view))) {
   if (!cdi_) return;
-  cdi_spec_ = std::make_unique<grant::CdiSpec>(cdi_->folder, pool::name_of(view_->pool.resource));
+  cdi_spec_ = std::make_unique<grant::CdiSpec>(cdi_->folder, pool::name_of(view_->pool.resource),
+                                               places_.dev);
   write_cdi_spec(*view_);
 }
 

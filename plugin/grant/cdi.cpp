@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/files.hpp"
+#include "plugin/grant/modes.hpp"
 
 namespace railhead::grant {
 namespace {
@@ -37,6 +38,7 @@ Json spec_of(const std::string& kind, const NodesByDevice& devices) {
     for (const auto& node : nodes) {
       Json one = {{"path", node.container_path}, {"permissions", "rw"}};
       if (node.host_path != node.container_path) one["hostPath"] = node.host_path;
+      if (node.mode) one["fileMode"] = *node.mode;
       device_nodes.push_back(std::move(one));
     }
     list.push_back({{"name", name}, {"containerEdits", {{"deviceNodes", device_nodes}}}});
@@ -95,8 +97,10 @@ Result<NodesByDevice> cdi_nodes(const std::vector<Wanted>& wanted,
   return devices;
 }
 
-CdiSpec::CdiSpec(std::string folder, const ResourceName& resource)
-    : path_(std::move(folder) + '/' + file_name(resource)), kind_(cdi_kind(resource)) {}
+CdiSpec::CdiSpec(std::string folder, const ResourceName& resource, std::string dev)
+    : path_(std::move(folder) + '/' + file_name(resource)),
+      kind_(cdi_kind(resource)),
+      dev_(std::move(dev)) {}
 
 Result<void> CdiSpec::set(NodesByDevice devices, TimePoint began) {
   const std::lock_guard lock(mutex_);
@@ -122,6 +126,9 @@ Result<void> CdiSpec::update(const NodesByDevice& devices, TimePoint began) {
 Result<void> CdiSpec::write(NodesByDevice devices) {
   // The runtime refuses a device that changes nothing.
   std::erase_if(devices, [](const auto& device) { return device.second.empty(); });
+  for (auto& [name, nodes] : devices) {
+    for (auto& node : nodes) node.mode = node_mode(dev_, node.host_path);
+  }
   if (is_written_ && devices_ == devices) return {};
   is_written_ = false;
   devices_ = std::move(devices);

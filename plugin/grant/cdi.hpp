@@ -35,11 +35,13 @@ struct CdiOptions {
                                               const Places& places);
 
 // The spec file of one resource, `folder`/railhead-<prefix>_<name>.json. It stays when the agent
-// ends: kubelet starts a failed container again without asking for its devices anew. From any
-// thread.
+// ends: kubelet starts a failed container again without asking for its devices anew. Each node has
+// the mode of the host's: without one, runc and crun make it 0666. The owner is left to the
+// runtime, which takes the container's user. From any thread.
 class CdiSpec {
  public:
-  CdiSpec(std::string folder, const ResourceName& resource);
+  // `dev`: as Places has it.
+  CdiSpec(std::string folder, const ResourceName& resource, std::string dev = "/dev");
 
   // When what is given was begun to be read: of two readings of a device the later one counts.
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -55,6 +57,7 @@ class CdiSpec {
 
   const std::string path_;
   const std::string kind_;
+  const std::string dev_;
   std::mutex mutex_;
   NodesByDevice devices_;                     // what the file is to say
   bool is_written_ = false;                   // and whether it does

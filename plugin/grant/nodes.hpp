@@ -1,5 +1,7 @@
 #pragma once
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,11 +16,13 @@ struct Places {
   std::string sysfs = "/sys";
   std::string run = "/run/railhead";  // see device/allocation.hpp
   std::string devinfo = "/var/run/k8s.cni.cncf.io/devinfo/dp";
+  std::string dev = "/dev";  // where the host's device nodes are seen, if they are
 };
 
 struct DeviceNode {
   std::string host_path;
   std::string container_path;
+  std::optional<uint32_t> mode = {};  // in the container; absent: as the runtime finds it
   friend bool operator==(const DeviceNode&, const DeviceNode&) = default;
 };
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/files.hpp"
+#include "plugin/grant/modes.hpp"
 #include "test/support/must.hpp"
 #include "test/support/still_host.hpp"
 #include "test/support/sysfs_tree.hpp"
@@ -28,7 +29,13 @@ grant::ResourceName resource(const std::string& prefix, const std::string& name)
 struct Folder {
   TemporaryFolder root;
   std::string path = root.path() + "/cdi";
+  std::string dev = root.path() + "/dev";
 
+  // Of the host, 0640.
+  void add_node(const std::string& name) const {
+    must(host::make_directories(dev + "/infiniband", 0755));
+    must(host::write_file_atomically(dev + name, "", 0640));
+  }
   [[nodiscard]] Names names() const {
     Names names;
     if (!std::filesystem::exists(path)) return names;
@@ -59,7 +66,7 @@ TEST_CASE("each resource has a CDI kind and an annotation of its own") {
 
 TEST_CASE("a spec names each device with its nodes, and none without") {
   Folder folder;
-  grant::CdiSpec spec(folder.path, resource("rdma", "vf"));
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"), folder.dev);
   must(spec.set(
       {{"0000:3b:00.2", {node("/dev/infiniband/uverbs0"), {"/dev/vfio/noiommu-7", "/dev/vfio/7"}}},
        {"0000:3b:00.3", {}}},
@@ -67,15 +74,46 @@ TEST_CASE("a spec names each device with its nodes, and none without") {
   const Json expected = Json::parse(R"({
     "cdiVersion": "0.5.0", "kind": "rdma/vf", "devices": [
       {"name": "0000:3b:00.2", "containerEdits": {"deviceNodes": [
-        {"path": "/dev/infiniband/uverbs0", "permissions": "rw"},
-        {"path": "/dev/vfio/7", "hostPath": "/dev/vfio/noiommu-7", "permissions": "rw"}]}}]})");
+        {"path": "/dev/infiniband/uverbs0", "permissions": "rw", "fileMode": 438},
+        {"path": "/dev/vfio/7", "hostPath": "/dev/vfio/noiommu-7", "permissions": "rw",
+         "fileMode": 384}]}}]})");
   CHECK(folder.spec("railhead-rdma_vf.json") == expected);
   CHECK(folder.names() == Names{"railhead-rdma_vf.json"});
 }
 
+TEST_CASE(
+    "a node has the host node's mode, which udev may change, also while nothing else changes") {
+  Folder folder;
+  folder.add_node("/infiniband/umad0");
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"), folder.dev);
+  const auto mode = [&] {
+    return folder
+        .spec("railhead-rdma_vf.json")["devices"][0]["containerEdits"]["deviceNodes"][0]["fileMode"]
+        .get<unsigned>();
+  };
+  must(spec.set({{"a", {node("/dev/infiniband/umad0")}}}, at(1)));
+  CHECK(mode() == 0640);
+  std::filesystem::permissions(folder.dev + "/infiniband/umad0", std::filesystem::perms(0666));
+  must(spec.update({{"a", {node("/dev/infiniband/umad0")}}}, at(2)));
+  CHECK(mode() == 0666);
+}
+
+TEST_CASE("a node that is not seen has the mode that it comes into being with") {
+  const Folder folder;
+  for (const auto* path :
+       {"/dev/infiniband/uverbs12", "/dev/infiniband/rdma_cm", "/dev/vfio/vfio", "/dev/net/tun"}) {
+    CHECK(grant::node_mode(folder.dev, path) == 0666);
+  }
+  for (const auto* path :
+       {"/dev/infiniband/umad3", "/dev/infiniband/issm3", "/dev/vfio/42", "/dev/vfio/noiommu-7",
+        "/dev/uio0", "/dev/vhost-vdpa-1", "/dev/vhost-net", "elsewhere"}) {
+    CHECK(grant::node_mode(folder.dev, path) == 0600);
+  }
+}
+
 TEST_CASE("nodes that changed are in the spec afterwards, beside the other devices") {
   Folder folder;
-  grant::CdiSpec spec(folder.path, resource("rdma", "vf"));
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"), folder.dev);
   must(spec.set(
       {{"a", {node("/dev/infiniband/uverbs0")}}, {"b", {node("/dev/infiniband/uverbs1")}}}, at(1)));
   must(spec.update({{"a", {node("/dev/infiniband/uverbs9")}}}, at(2)));
@@ -87,7 +125,7 @@ TEST_CASE("nodes that changed are in the spec afterwards, beside the other devic
 
 TEST_CASE("of two readings of a device the later counts, whichever is written first") {
   Folder folder;
-  grant::CdiSpec spec(folder.path, resource("rdma", "vf"));
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"), folder.dev);
   const auto path = [&] {
     return folder
         .spec("railhead-rdma_vf.json")["devices"][0]["containerEdits"]["deviceNodes"][0]["path"]
@@ -106,7 +144,7 @@ TEST_CASE("of two readings of a device the later counts, whichever is written fi
 
 TEST_CASE("a pool without devices that have nodes has no spec") {
   Folder folder;
-  grant::CdiSpec spec(folder.path, resource("rdma", "vf"));
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"), folder.dev);
   must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1)));
   must(spec.set({}, at(2)));
   CHECK(folder.names().empty());
@@ -115,7 +153,7 @@ TEST_CASE("a pool without devices that have nodes has no spec") {
 TEST_CASE("a spec that cannot be written is an error, and is tried again") {
   Folder folder;
   must(host::write_file_atomically(folder.path, "in the way", 0644));
-  grant::CdiSpec spec(folder.path, resource("rdma", "vf"));
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"), folder.dev);
   const auto failed = spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1));
   REQUIRE_FALSE(failed);
   CHECK(failed.error().message.find(folder.path) != std::string::npos);
