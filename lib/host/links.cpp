@@ -2,12 +2,15 @@
 
 #include <arpa/inet.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 
 #include "base/text.hpp"
 
 namespace railhead::host {
 
 bool Link::is_up() const { return (flags & IFF_UP) != 0; }
+
+bool Link::is_hardware() const { return parent_device || (!kind && type != ARPHRD_LOOPBACK); }
 
 std::string_view to_string(VfLinkState state) {
   switch (state) {

@@ -36,6 +36,9 @@ struct Link {
   std::optional<std::string> phys_switch_id;  // hex digits
 
   [[nodiscard]] bool is_up() const;  // IFF_UP
+  // A device of a bus, not one that only the kernel's software makes. Kernels before 5.14 name no
+  // parent; drivers of hardware have no kind.
+  [[nodiscard]] bool is_hardware() const;
   friend bool operator==(const Link&, const Link&) = default;
 };
 

@@ -56,14 +56,6 @@ Result<std::optional<std::string>> kind(const Attributes& link) {
   return attributes->string(IFLA_INFO_KIND);
 }
 
-// IFLA_LINK means other things elsewhere: a veth's or netkit's peer, and what a tunnel is bound to,
-// whose packets are routed once more.
-bool sends_through_lower(std::string_view kind) {
-  static constexpr std::array<std::string_view, 8> kKinds = {
-      "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec", "ipoib", "dsa"};
-  return std::ranges::find(kKinds, kind) != kKinds.end();
-}
-
 // An ifindex of this namespace: the kernel tells by IFLA_LINK_NETNSID that it is another's.
 std::optional<uint32_t> lower_of(const host::Link& link, Attributes& attributes) {
   if (!link.kind || !sends_through_lower(*link.kind)) return std::nullopt;
@@ -75,6 +67,12 @@ std::optional<uint32_t> lower_of(const host::Link& link, Attributes& attributes)
 }
 
 }  // namespace
+
+bool sends_through_lower(std::string_view kind) {
+  static constexpr std::array<std::string_view, 8> kKinds = {
+      "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec", "ipoib", "dsa"};
+  return std::ranges::find(kKinds, kind) != kKinds.end();
+}
 
 Request get_links() { return {RTM_GETLINK, NLM_F_DUMP, link_header(0)}; }
 

@@ -17,6 +17,11 @@ Request add_alt_name(uint32_t index, std::string_view name);
 Request remove_alt_name(uint32_t index, std::string_view name);
 Request change_vf(uint32_t pf_index, uint32_t vf, const host::VfAttributes& change);
 
+// Whether links of this kind (IFLA_INFO_KIND) hand their frames to the one that IFLA_LINK names. It
+// means other things elsewhere: a veth's or netkit's peer, and what a tunnel is bound to, whose
+// packets are routed once more.
+bool sends_through_lower(std::string_view kind);
+
 // RTM_NEWLINK. Errors: decode.
 Result<host::Link> decode_link(const Message& message);
 // What the PF's RTM_NEWLINK says of one VF; nothing when it does not tell of it. Errors: decode.

@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include <linux/devlink.h>
+#include <linux/filter.h>
 #include <linux/rtnetlink.h>
 #include <rdma/rdma_netlink.h>
 #include <sys/epoll.h>
@@ -11,6 +12,7 @@
 
 #include "netlink/devlink.hpp"
 #include "netlink/event_cause.hpp"
+#include "netlink/link_events.hpp"
 #include "netlink/socket.hpp"
 #include "netlink/uevent.hpp"
 
@@ -24,27 +26,17 @@ constexpr uint32_t kKernelUevents = 1;  // lib/kobject_uevent.c; udevd has a gro
 constexpr uint32_t kRdmaNotify = 4;     // RDMA_NL_GROUP_NOTIFY, in headers since Linux 6.12
 constexpr int kMaxDatagrams = 20'000;   // per read(): a storm must not keep the caller for ever
 
-void note(std::string cause, host::EventBatch& batch) {
-  if (!cause.empty()) batch.causes.push_back(std::move(cause));
-}
+using NoteMessage = std::function<void(const Message&, host::EventBatch&)>;
 
 void take_uevent(Bytes datagram, host::EventBatch& batch) {
-  auto uevent = decode_uevent(datagram);
-  if (!uevent) return;
-  const bool is_new_start =
-      uevent->action == "add" || uevent->action == "remove" || uevent->action == "bind";
-  if (uevent->subsystem == "pci" && !uevent->pci_slot.empty() &&
-      (is_new_start || !uevent->error_event.empty())) {
-    batch.recoveries.push_back({uevent->pci_slot, uevent->error_event});
-  }
-  note(cause_of(*uevent), batch);
+  if (auto uevent = decode_uevent(datagram)) note(*uevent, batch);
 }
 
-auto take_messages(std::string (*cause_of_message)(const Message&)) {
-  return [cause_of_message](Bytes datagram, host::EventBatch& batch) {
+auto take_messages(NoteMessage note_message) {
+  return [note_message = std::move(note_message)](Bytes datagram, host::EventBatch& batch) {
     auto messages = parse_messages(datagram);
-    if (!messages) return note("a message that cannot be read", batch);
-    for (const auto& message : *messages) note(cause_of_message(message), batch);
+    if (!messages) return note_unreadable("a message", batch);
+    for (const auto& message : *messages) note_message(message, batch);
   };
 }
 
@@ -67,8 +59,19 @@ Result<void> LinuxEvents::add_uevents() {
 }
 
 Result<void> LinuxEvents::add_links_and_routes() {
-  return add(NETLINK_ROUTE, {RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE},
-             take_messages(cause_of_route_message));
+  const auto links = std::make_shared<LinkEvents>();
+  auto added = add(NETLINK_ROUTE,
+                   {RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_IFADDR,
+                    RTNLGRP_IPV6_IFADDR},
+                   take_messages([links](const Message& message, host::EventBatch& batch) {
+                     links->note(message, batch);
+                   }));
+  if (!added) return added;
+  auto filter = link_event_filter();
+  const sock_fprog program{static_cast<uint16_t>(filter.size()), filter.data()};
+  // Without it more is read, and nothing else.
+  setsockopt(sources_.back().fd.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+  return {};
 }
 
 Result<void> LinuxEvents::add_devlink() {
@@ -84,11 +87,11 @@ Result<void> LinuxEvents::add_devlink() {
       });
   if (!asked && !is(asked, ErrorCode::not_found)) return asked;
   if (!group) return {};
-  return add(NETLINK_GENERIC, {*group}, take_messages(cause_of_devlink_message));
+  return add(NETLINK_GENERIC, {*group}, take_messages(note_devlink_message));
 }
 
 Result<void> LinuxEvents::add_rdma() {
-  auto added = add(NETLINK_RDMA, {kRdmaNotify}, take_messages(cause_of_rdma_message));
+  auto added = add(NETLINK_RDMA, {kRdmaNotify}, take_messages(note_rdma_message));
   if (is(added, ErrorCode::unsupported)) return {};
   has_rdma_ = added.has_value();
   return added;
@@ -127,6 +130,7 @@ host::EventBatch LinuxEvents::read() {
   });
   // What it says from now on is an addition to the uevents: to go without it is no failure.
   if (rdma_came) (void)add_rdma();
+  batch.everything = batch.everything || batch.lost;
   return batch;
 }
 

@@ -11,7 +11,7 @@
 namespace railhead::netlink {
 
 // host::Events by the kernel's multicast groups, of the namespace that the thread calling open()
-// is in: uevents, rtnetlink links and routes, devlink's configuration, RDMA netlink's
+// is in: uevents, rtnetlink links, routes and addresses, devlink's configuration, RDMA netlink's
 // notifications (Linux 6.12 and later; before, uevents tell the same a little later).
 class LinuxEvents final : public host::Events {
  public:

@@ -42,11 +42,13 @@ bool PortEvents::drain(const std::string& device, ibv_context& context, host::Ev
   ibv_async_event event{};
   while (ibv_get_async_event(&context, &event) == 0) {
     ibv_ack_async_event(&event);
+    batch.rdma = true;
     batch.causes.push_back(
         fmt::format("rdma port of {}: {}", device, ibv_event_type_str(event.event_type)));
     if (event.event_type == IBV_EVENT_DEVICE_FATAL) return false;
   }
   if (errno == EAGAIN || errno == EINTR) return true;
+  batch.rdma = true;
   batch.causes.push_back(fmt::format("rdma port of {}: errno {}", device, errno));
   return false;
 }

@@ -4,6 +4,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace railhead::netlink;
   const auto uevent = decode_uevent(std::as_bytes(std::span(data, size)));
-  if (uevent) (void)cause_of(*uevent);
+  railhead::host::EventBatch batch;
+  if (uevent) note(*uevent, batch);
   return 0;
 }

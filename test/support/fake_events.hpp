@@ -12,12 +12,17 @@ namespace railhead::test {
 
 class FakeEvents final : public host::Events {
  public:
+  // Without a hint where to look.
   void happen(const std::string& cause) {
-    batch_.causes.push_back(cause);
+    happen(host::EventBatch{.causes = {cause}, .everything = true});
+  }
+  void happen(const host::EventBatch& batch) {
+    batch_.add(batch);
     eventfd_write(fd_.get(), 1);
   }
   void lose() {
     batch_.lost = true;
+    batch_.everything = true;
     eventfd_write(fd_.get(), 1);
   }
   void recover(const std::string& function, const std::string& step) {
