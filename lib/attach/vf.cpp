@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "device/char_devices.hpp"
+#include "device/port_name.hpp"
 
 namespace railhead::attach {
 namespace {

@@ -95,6 +95,7 @@ Result<Subsystems> read_subsystems(const host::Host& host, Warnings& warnings) {
                   link.carrier,
                   link.is_up(),
                   link.phys_port_name,
+                  link.phys_switch_id,
                   used->default_route.contains(link.index),
                   used->global_address.contains(link.index)};
     if (link.parent_device && PciAddress::parse(*link.parent_device)) {

@@ -1,7 +1,5 @@
 #include "device/values.hpp"
 
-#include "base/text.hpp"
-
 namespace railhead::device {
 
 std::string_view to_string(CharKind kind) {
@@ -37,10 +35,6 @@ std::string_view to_string(LinkLayer layer) {
 
 bool is_userspace_driver(std::string_view driver) {
   return driver == "vfio-pci" || driver == "uio_pci_generic" || driver == "igb_uio";
-}
-
-bool is_uplink_port(std::string_view phys_port_name) {
-  return phys_port_name.starts_with('p') && parse_int<uint32_t>(phys_port_name.substr(1));
 }
 
 }  // namespace railhead::device

@@ -51,7 +51,8 @@ struct Netdev {
   HwAddress address;
   std::optional<bool> carrier;
   bool up = false;
-  std::optional<std::string> phys_port_name;
+  std::optional<std::string> phys_port_name;  // port_name.hpp
+  std::optional<std::string> phys_switch_id;  // hex digits
   // It, or what its frames come from (a bond, bridge, VLAN on it), has one of the node's default
   // routes, or an address of global scope (host_use.hpp).
   bool default_route = false;
@@ -115,9 +116,5 @@ struct PciFunction {
 // A driver that hands the whole function to a program (VFIO, UIO): it has no netdev and no RDMA
 // device then.
 [[nodiscard]] bool is_userspace_driver(std::string_view driver);
-
-// "p0", "p1": how a switchdev driver names the port itself. Representors, which hang off the same
-// PF, are "pf0vf3" (devlink-port).
-[[nodiscard]] bool is_uplink_port(std::string_view phys_port_name);
 
 }  // namespace railhead::device

@@ -4,6 +4,8 @@
 
 #include <net/if_arp.h>
 
+#include "device/port_name.hpp"
+
 namespace railhead::pool {
 
 using config::DeviceType;

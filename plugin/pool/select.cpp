@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "device/port_name.hpp"
 #include "plugin/pool/candidate.hpp"
 #include "plugin/pool/health.hpp"
 #include "plugin/pool/rails.hpp"
@@ -13,12 +14,10 @@ using config::Resource;
 using config::Selector;
 using device::Inventory;
 
-// "pf0vf3", "c1pf0vf3"; a number alone from older drivers (devlink-port).
 bool is_port_of(const std::string& phys_port_name, const Candidate& candidate) {
-  const auto index = std::to_string(candidate.index().value_or(0));
-  const auto suffix = (candidate.sub_function ? "sf" : "vf") + index;
-  return phys_port_name == index ||
-         (phys_port_name.ends_with(suffix) && phys_port_name.find("pf") != std::string::npos);
+  const auto name = device::PortName::parse(phys_port_name);
+  if (!name || !name->represents_own() || !candidate.index()) return false;
+  return (candidate.sub_function ? name->sf : name->vf) == candidate.index();
 }
 
 std::optional<std::string> representor_of(const Candidate& candidate) {

@@ -27,6 +27,7 @@ Json netdev_json(const device::Netdev& netdev) {
                {"up", netdev.up},        {"address", netdev.address.to_string()}};
   put(json, "carrier", netdev.carrier);
   put(json, "physPortName", netdev.phys_port_name);
+  put(json, "physSwitchId", netdev.phys_switch_id);
   json["defaultRoute"] = netdev.default_route;
   json["globalAddress"] = netdev.global_address;
   return json;

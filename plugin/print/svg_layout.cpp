@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "device/port_name.hpp"
+
 namespace railhead::print {
 namespace {
 

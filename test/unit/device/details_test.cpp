@@ -69,14 +69,9 @@ TEST_CASE("an allocation that cannot be understood is an error, not a missing on
   }
 }
 
-TEST_CASE("the names of drivers, ports and character devices are told apart") {
+TEST_CASE("the names of drivers and character devices are told apart") {
   CHECK(device::is_userspace_driver("vfio-pci"));
   CHECK_FALSE(device::is_userspace_driver("mlx5_core"));
-  CHECK(device::is_uplink_port("p0"));
-  CHECK(device::is_uplink_port("p11"));
-  for (const auto* other : {"", "p", "pf0", "pf0vf3", "p0s1"}) {
-    CHECK_FALSE(device::is_uplink_port(other));
-  }
   CHECK(device::parse_char_kind("umad") == device::CharKind::umad);
   CHECK_FALSE(device::parse_char_kind("umad0"));
 }

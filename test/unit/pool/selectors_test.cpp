@@ -347,6 +347,7 @@ TEST_CASE("the representor of a switchdev VF is known by its port's name") {
     one.phys_port_name = port;
     node.still.links.all.push_back(one);
   };
+  link(4, "host_2", "c1pf0vf2");  // a DPU's host's, not its own
   link(5, "p0_12", "pf0vf12");
   link(6, "p0_2", "pf0vf2");
   link(7, "p0", "p0");
