@@ -51,10 +51,10 @@ HostUse host_use(const std::vector<host::Route>& default_routes,
   return use;
 }
 
-Result<HostUse> read_host_use(const host::Host& host, const std::vector<host::Link>& links) {
-  const auto routes = host.links.default_routes();
+Result<HostUse> read_host_use(host::Links& host, const std::vector<host::Link>& links) {
+  const auto routes = host.default_routes();
   if (!routes) return pass(routes);
-  const auto addresses = host.links.all_addresses();
+  const auto addresses = host.all_addresses();
   if (!addresses) return pass(addresses);
   return host_use(*routes, *addresses, links);
 }

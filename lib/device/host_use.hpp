@@ -3,7 +3,7 @@
 #include <set>
 #include <vector>
 
-#include "host/host.hpp"
+#include "host/links.hpp"
 
 namespace railhead::device {
 
@@ -23,7 +23,7 @@ struct HostUse {
                                const std::vector<host::Link>& links);
 
 // The same as the kernel tells it now: one dump of the routes of each family, one of the addresses.
-[[nodiscard]] Result<HostUse> read_host_use(const host::Host& host,
+[[nodiscard]] Result<HostUse> read_host_use(host::Links& host,
                                             const std::vector<host::Link>& links);
 
 }  // namespace railhead::device

@@ -1,6 +1,7 @@
 #pragma once
 // The node's network functions and GPUs at one moment.
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,11 @@ struct ScanOptions {
   bool acpi_indexes = false;
   bool p_keys = false;
   bool firmware_apps = false;
+  // RDMA ports are asked of PFs and of functions that are none's VF, and of these VFs: each costs a
+  // question to the driver.
+  std::set<PciAddress> ports_of;
+  bool all_ports = false;  // of every VF
+  friend bool operator==(const ScanOptions&, const ScanOptions&) = default;
 };
 
 // An immutable snapshot. A VF or RDMA device that is in a pod's network namespace is still in it:
@@ -57,13 +63,5 @@ class Inventory {
   std::optional<host::RdmaNetnsMode> rdma_netns_mode_;
   std::vector<std::string> warnings_;
 };
-
-// Looks at everything once: a fixed number of small sysfs reads per function, one dump of the
-// links, one of the RDMA devices, one devlink question per PF. A subsystem that the kernel lacks
-// is an empty part, and so is a function that goes away meanwhile. What is sick is left out with a
-// warning: a function whose sysfs files cannot be read, RDMA netlink's answers, an eswitch mode.
-// Errors: the links and routes (which tell the node's own way out), or the PCI folder, cannot be
-// read.
-[[nodiscard]] Result<Inventory> scan(const host::Host& host, const ScanOptions& options = {});
 
 }  // namespace railhead::device

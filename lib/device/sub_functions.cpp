@@ -10,8 +10,7 @@ namespace {
 
 // Nothing when it went away.
 Result<std::optional<SubFunction>> read_sub_function(const host::Directory& bus,
-                                                     const std::string& name,
-                                                     const Subsystems& subsystems) {
+                                                     const std::string& name, const Known& known) {
   const auto folder = optional(bus.sub(name));
   if (!folder) return pass(folder);
   if (!*folder) return std::nullopt;
@@ -23,10 +22,10 @@ Result<std::optional<SubFunction>> read_sub_function(const host::Directory& bus,
   const auto number = read_number<uint32_t>(**folder, "sfnum");
   if (!number) return pass(number);
   sub_function.number = *number;
-  auto netdevs = read_netdevs(**folder, name, sub_function.driver, subsystems);
+  auto netdevs = read_netdevs(**folder, name, sub_function.driver, known.links);
   if (!netdevs) return pass(netdevs);
   sub_function.netdevs = std::move(*netdevs);
-  auto rdma = read_rdma(**folder, subsystems);
+  auto rdma = read_rdma(**folder, known.rdma);
   if (!rdma) return pass(rdma);
   sub_function.rdma = std::move(*rdma);
   return sub_function;
@@ -43,9 +42,8 @@ std::string sysfs_folder(const std::string& device) {
   return (is_sub_function(device) ? "bus/auxiliary/devices/" : "bus/pci/devices/") + device;
 }
 
-Result<SubFunctionsByParent> read_sub_functions(const std::string& sysfs_root,
-                                                const Subsystems& subsystems, Warnings& warnings) {
-  SubFunctionsByParent all;
+Result<SubFunctionNames> list_sub_functions(const std::string& sysfs_root) {
+  SubFunctionNames all;
   const auto bus = host::Directory::open(sysfs_root + "/bus/auxiliary/devices");
   if (absent(bus)) return all;
   if (!bus) return pass(bus);
@@ -55,20 +53,30 @@ Result<SubFunctionsByParent> read_sub_functions(const std::string& sysfs_root,
     if (!is_sub_function(name)) continue;
     const auto link = bus->link(name);
     const auto parent = link ? parent_function(*link) : std::nullopt;
-    if (!parent) continue;
-    auto sub_function = read_sub_function(*bus, name, subsystems);
+    if (parent) all[*parent].push_back(name);
+  }
+  return all;
+}
+
+std::vector<SubFunction> read_sub_functions(const std::string& sysfs_root,
+                                            const std::vector<std::string>& names,
+                                            const Known& known, Warnings& warnings) {
+  std::vector<SubFunction> all;
+  if (names.empty()) return all;
+  const auto bus = host::Directory::open(sysfs_root + "/bus/auxiliary/devices");
+  if (!bus) return all;
+  for (const auto& name : names) {
+    auto sub_function = read_sub_function(*bus, name, known);
     if (!sub_function) {
       warnings.push_back(fmt::format("{} is left out: {}", name, sub_function.error().message));
     } else if (*sub_function) {
-      all[*parent].push_back(std::move(**sub_function));
+      all.push_back(std::move(**sub_function));
     }
   }
-  for (auto& [parent, of_parent] : all) {
-    std::sort(of_parent.begin(), of_parent.end(), [](const auto& a, const auto& b) {
-      return std::tuple(a.number, a.name.size(), std::string_view(a.name)) <
-             std::tuple(b.number, b.name.size(), std::string_view(b.name));
-    });
-  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
+    return std::tuple(a.number, a.name.size(), std::string_view(a.name)) <
+           std::tuple(b.number, b.name.size(), std::string_view(b.name));
+  });
   return all;
 }
 

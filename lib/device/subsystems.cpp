@@ -18,21 +18,6 @@ LinkLayer link_layer_of(std::string_view protocol) {
   return LinkLayer::unknown;
 }
 
-// Without RDMA netlink's answers sysfs tells the most of it.
-void read_rdma_subsystem(const host::Host& host, Subsystems& all, Warnings& warnings) {
-  const auto rdma = host.rdma.list();
-  if (!rdma) warnings.push_back("RDMA devices: " + rdma.error().message);
-  for (const auto& device : rdma.value_or(std::vector<host::RdmaLink>{})) {
-    if (!device.ports_error.empty()) {
-      warnings.push_back(fmt::format("ports of {}: {}", device.name, device.ports_error));
-    }
-    all.rdma.emplace(device.name, device);
-  }
-  const auto mode = host.rdma.netns_mode();
-  if (!mode) warnings.push_back("RDMA netns mode: " + mode.error().message);
-  all.rdma_netns_mode = mode.value_or(std::nullopt);
-}
-
 // A netdev that the links' dump did not have: its name and what selects it, its type.
 Result<Netdev> read_netdev(const Directory& function, const std::string& folder,
                            const std::string& name) {
@@ -55,14 +40,18 @@ Result<std::string> net_folder(const Directory& function, const std::string& dri
   return "net";
 }
 
+void describe(const host::RdmaLink& link, RdmaDevice& device) {
+  device.index = link.index;
+  device.node_guid = link.node_guid;
+  if (const auto layer = link_layer_of(link.protocol); layer != LinkLayer::unknown) {
+    device.link_layer = layer;
+  }
+}
+
 // RDMA netlink's answer where it has one, else sysfs'.
-Result<void> describe_rdma(const Directory& function, const Subsystems& subsystems,
-                           RdmaDevice& device) {
-  if (const auto known = subsystems.rdma.find(device.name); known != subsystems.rdma.end()) {
-    device.index = known->second.index;
-    device.node_guid = known->second.node_guid;
-    device.link_layer = link_layer_of(known->second.protocol);
-    device.ports = known->second.ports;
+Result<void> describe_rdma(const Directory& function, const RdmaFacts& rdma, RdmaDevice& device) {
+  if (const auto known = rdma.devices.find(device.name); known != rdma.devices.end()) {
+    describe(known->second, device);
     if (device.link_layer != LinkLayer::unknown) return {};
   }
   const std::string folder = "infiniband/" + device.name;
@@ -80,13 +69,13 @@ Result<void> describe_rdma(const Directory& function, const Subsystems& subsyste
 
 }  // namespace
 
-Result<Subsystems> read_subsystems(const host::Host& host, Warnings& warnings) {
-  Subsystems all;
-  const auto links = host.links.list();
-  if (!links) return pass(links, "network links");
-  const auto used = read_host_use(host, *links);
+Result<LinkFacts> read_links(host::Links& links) {
+  LinkFacts all;
+  const auto list = links.list();
+  if (!list) return pass(list, "network links");
+  const auto used = read_host_use(links, *list);
   if (!used) return pass(used);
-  for (const auto& link : *links) {
+  for (const auto& link : *list) {
     Netdev netdev{link.name,
                   link.index,
                   link.type,
@@ -104,13 +93,37 @@ Result<Subsystems> read_subsystems(const host::Host& host, Warnings& warnings) {
       all.by_name.emplace(link.name, std::move(netdev));
     }
   }
-  read_rdma_subsystem(host, all, warnings);
   return all;
 }
 
+RdmaFacts read_rdma_facts(host::RdmaDevices& rdma) {
+  RdmaFacts facts;
+  const auto devices = rdma.list();
+  if (!devices) facts.warnings.push_back("RDMA devices: " + devices.error().message);
+  for (const auto& device : devices.value_or(std::vector<host::RdmaLink>{})) {
+    facts.devices.emplace(device.name, device);
+  }
+  const auto mode = rdma.netns_mode();
+  if (!mode) facts.warnings.push_back("RDMA netns mode: " + mode.error().message);
+  facts.netns_mode = mode.value_or(std::nullopt);
+  return facts;
+}
+
+// One port that cannot be told leaves none, so that nobody takes a part for the whole.
+PortFacts read_ports(host::RdmaDevices& rdma, const host::RdmaLink& device) {
+  PortFacts facts;
+  for (uint32_t number = 1; number <= device.port_count; ++number) {
+    auto port = rdma.port(device.index, number);
+    if (is(port, ErrorCode::not_found)) return {};  // it went meanwhile
+    if (!port) return {{}, fmt::format("ports of {}: {}", device.name, port.error().message)};
+    facts.ports.push_back(std::move(*port));
+  }
+  return facts;
+}
+
 Result<std::vector<Netdev>> read_netdevs(const Directory& device, const std::string& name,
-                                         const std::string& driver, const Subsystems& subsystems) {
-  if (const auto known = subsystems.by_parent.find(name); known != subsystems.by_parent.end()) {
+                                         const std::string& driver, const LinkFacts& links) {
+  if (const auto known = links.by_parent.find(name); known != links.by_parent.end()) {
     return known->second;
   }
   const auto folder = net_folder(device, driver);
@@ -119,7 +132,7 @@ Result<std::vector<Netdev>> read_netdevs(const Directory& device, const std::str
   if (!names) return pass(names);
   std::vector<Netdev> netdevs;
   for (const auto& one : names->value_or(std::vector<std::string>{})) {
-    if (const auto known = subsystems.by_name.find(one); known != subsystems.by_name.end()) {
+    if (const auto known = links.by_name.find(one); known != links.by_name.end()) {
       netdevs.push_back(known->second);
       continue;
     }
@@ -132,7 +145,7 @@ Result<std::vector<Netdev>> read_netdevs(const Directory& device, const std::str
   return netdevs;
 }
 
-Result<std::vector<RdmaDevice>> read_rdma(const Directory& folder, const Subsystems& subsystems) {
+Result<std::vector<RdmaDevice>> read_rdma(const Directory& folder, const RdmaFacts& rdma) {
   auto char_devices = read_char_devices(folder, DevNumbers::leave);
   if (!char_devices) return pass(char_devices);
   const auto here = optional(folder.list("infiniband"));
@@ -149,12 +162,34 @@ Result<std::vector<RdmaDevice>> read_rdma(const Directory& folder, const Subsyst
   for (auto& [name, device] : devices) {
     device.name = name;
     if (device.in_host_namespace) {
-      auto described = describe_rdma(folder, subsystems, device);
+      auto described = describe_rdma(folder, rdma, device);
       if (!described) return pass(described, name);
     }
     sorted.push_back(std::move(device));
   }
   return sorted;
+}
+
+void join(const std::string& name, const LinkFacts& links, std::vector<Netdev>& netdevs) {
+  if (const auto known = links.by_parent.find(name); known != links.by_parent.end()) {
+    netdevs = known->second;
+    return;
+  }
+  // What had it for a parent has left the host's namespace.
+  std::erase_if(netdevs, [&](Netdev& netdev) {
+    const auto known = links.by_name.find(netdev.name);
+    if (known == links.by_name.end()) return netdev.index != 0;
+    netdev = known->second;
+    return false;
+  });
+}
+
+void join(const RdmaFacts& rdma, std::vector<RdmaDevice>& devices) {
+  for (auto& device : devices) {
+    if (!device.in_host_namespace) continue;
+    const auto known = rdma.devices.find(device.name);
+    if (known != rdma.devices.end()) describe(known->second, device);
+  }
 }
 
 }  // namespace railhead::device

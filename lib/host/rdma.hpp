@@ -28,8 +28,7 @@ struct RdmaLink {
   std::string name;    // "mlx5_0"
   Guid node_guid;
   std::string protocol;  // "ib", "roce", "iw", "usnic"; "" on kernels that do not say
-  std::vector<RdmaPort> ports;
-  std::string ports_error;  // why `ports` is empty although it has some; "" else
+  uint32_t port_count = 0;
   friend bool operator==(const RdmaLink&, const RdmaLink&) = default;
 };
 
@@ -37,10 +36,11 @@ class RdmaDevices {
  public:
   virtual ~RdmaDevices() = default;
 
-  // Devices with their ports; an empty list when the kernel has no RDMA subsystem. A device in
-  // error state refuses to tell its ports (EIO): it is in the list without them.
+  // One dump; an empty list when the kernel has no RDMA subsystem.
   [[nodiscard]] virtual Result<std::vector<RdmaLink>> list() = 0;
-  // One port of a device of list(), as it is now. ENODEV when there is no such device or port here.
+  // One port of a device of list(), 1 to port_count, as it is now: the driver is asked, which may
+  // take as long as it likes. ENODEV when there is no such device or port here, EIO where the
+  // device is in error state.
   [[nodiscard]] virtual Result<RdmaPort> port(uint32_t device_index, uint32_t number) = 0;
   // Nothing when the kernel has no RDMA subsystem, or is too old to say.
   [[nodiscard]] virtual Result<std::optional<RdmaNetnsMode>> netns_mode() = 0;

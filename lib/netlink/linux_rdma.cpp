@@ -41,34 +41,19 @@ Result<bool> LinuxRdma::has_rdma() {
 }
 
 Result<std::vector<host::RdmaLink>> LinuxRdma::list() {
-  std::vector<host::RdmaLink> devices;
   auto present = has_rdma();
   if (!present) return pass(present, "list RDMA devices");
-  if (!*present) return devices;
-  auto infos = socket_->dump<RdmaDeviceInfo>(get_rdma_devices(), decode_rdma_device);
-  if (!infos) return pass(infos, "list RDMA devices");
-  for (auto& info : *infos) {
-    bool gone = false;
-    for (uint32_t number = 1; number <= info.port_count && !gone; ++number) {
-      auto one = port(info.device.index, number);
-      if (one) info.device.ports.push_back(std::move(*one));
-      gone = is(one, ErrorCode::not_found);  // since the dump
-      if (one || gone) continue;
-      // One device in error state must not hide the others; a kernel that gives no answer would
-      // keep us waiting for each of them.
-      if (is(one, ErrorCode::timeout)) return pass(one, info.device.name);
-      info.device.ports.clear();
-      info.device.ports_error = one.error().message;
-      break;
-    }
-    if (!gone) devices.push_back(std::move(info.device));
-  }
+  if (!*present) return std::vector<host::RdmaLink>{};
+  auto devices = socket_->dump<host::RdmaLink>(get_rdma_devices(), decode_rdma_device);
+  if (!devices) return pass(devices, "list RDMA devices");
   return devices;
 }
 
 Result<host::RdmaPort> LinuxRdma::port(uint32_t device_index, uint32_t number) {
   const auto who = [&] { return fmt::format("RDMA device {}, port {}", device_index, number); };
-  if (!socket_) return fail_errno(ENODEV, "{}", who());
+  auto present = has_rdma();
+  if (!present) return pass(present, who());
+  if (!*present) return fail_errno(ENODEV, "{}", who());
   Result<host::RdmaPort> port;
   auto done = socket_->exchange(get_rdma_port(device_index, number),
                                 [&](const Message& message) -> Result<void> {
@@ -100,10 +85,10 @@ Result<std::optional<host::RdmaNetnsMode>> LinuxRdma::netns_mode() {
 
 Result<uint32_t> LinuxRdma::index_of(std::string_view name) {
   if (!socket_) return fail_errno(ENODEV, "{}: no RDMA in this kernel", name);
-  auto infos = socket_->dump<RdmaDeviceInfo>(get_rdma_devices(), decode_rdma_device);
-  if (!infos) return pass(infos, name);
-  for (const auto& info : *infos) {
-    if (info.device.name == name) return info.device.index;
+  auto devices = socket_->dump<host::RdmaLink>(get_rdma_devices(), decode_rdma_device);
+  if (!devices) return pass(devices, name);
+  for (const auto& device : *devices) {
+    if (device.name == name) return device.index;
   }
   return fail_errno(ENODEV, "RDMA device {}", name);
 }

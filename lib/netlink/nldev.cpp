@@ -37,21 +37,21 @@ Request rename_rdma_device(uint32_t device_index, std::string_view new_name) {
   return set;
 }
 
-Result<RdmaDeviceInfo> decode_rdma_device(const Message& message) {
+Result<host::RdmaLink> decode_rdma_device(const Message& message) {
   auto attributes = Attributes::parse(message.payload);
   if (!attributes) return pass(attributes, "RDMA device");
   auto index = attributes->u32(RDMA_NLDEV_ATTR_DEV_INDEX);
   auto name = attributes->string(RDMA_NLDEV_ATTR_DEV_NAME);
   if (!index || !name) return fail(ErrorCode::decode, "RDMA device without an index or a name");
 
-  RdmaDeviceInfo info;
-  info.device.index = *index;
-  info.device.name = *name;
-  info.device.node_guid.value = attributes->u64(RDMA_NLDEV_ATTR_NODE_GUID).value_or(0);
-  info.device.protocol = attributes->string(RDMA_NLDEV_ATTR_DEV_PROTOCOL).value_or("");
-  info.port_count = attributes->u32(RDMA_NLDEV_ATTR_PORT_INDEX).value_or(0);
+  host::RdmaLink device;
+  device.index = *index;
+  device.name = *name;
+  device.node_guid.value = attributes->u64(RDMA_NLDEV_ATTR_NODE_GUID).value_or(0);
+  device.protocol = attributes->string(RDMA_NLDEV_ATTR_DEV_PROTOCOL).value_or("");
+  device.port_count = attributes->u32(RDMA_NLDEV_ATTR_PORT_INDEX).value_or(0);
   if (auto fits = attributes->verify(); !fits) return pass(fits, *name);
-  return info;
+  return device;
 }
 
 Result<host::RdmaPort> decode_rdma_port(const Message& message) {

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "base/text.hpp"
+#include "device/scan.hpp"
 #include "plugin/app/inputs.hpp"
 #include "plugin/grant/devinfo.hpp"
 #include "plugin/health/held.hpp"
@@ -268,7 +269,9 @@ Result<void> Daemon::look(const std::string& reason, std::optional<TimePoint> ev
   metrics_.rescanned(reason);
   rescan_.reset();
   look_began_ = host_.clock.now();
-  auto inventory = device::scan(host_, pool::scan_options(config_, options_.scan));
+  auto wanted = pool::scan_options(config_, options_.scan);
+  wanted.all_ports = true;
+  auto inventory = device::scan(host_, wanted);
   look_failed_ = !inventory;
   if (!inventory) {
     log_.error("cannot look at the node's devices", {{"error", inventory.error().message}});

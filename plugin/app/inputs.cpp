@@ -1,5 +1,6 @@
 #include "plugin/app/inputs.hpp"
 
+#include "device/scan.hpp"
 #include "plugin/config/files.hpp"
 #include "plugin/pool/remembered.hpp"
 #include "plugin/topology/file.hpp"
@@ -48,7 +49,9 @@ std::optional<Options> with_topology(Options options, Logger& log) {
 
 std::optional<device::Inventory> look_at_node(const Options& options, const host::Host& host,
                                               Logger& log) {
-  auto inventory = device::scan(host, options.scan);
+  auto wanted = options.scan;
+  wanted.all_ports = true;
+  auto inventory = device::scan(host, wanted);
   if (!inventory) {
     log.error("cannot look at the node's devices", {{"error", inventory.error().message}});
     return std::nullopt;

@@ -208,13 +208,7 @@ class FakeHost::Rdma final : public host::RdmaDevices {
   Result<host::RdmaPort> port(uint32_t device_index, uint32_t number) override {
     auto done = fake_.run("port", [] { return Result<void>(); });
     if (!done) return pass(done);
-    for (const auto& device : fake_.kernel.rdma_of(netns_)) {
-      if (device.index != device_index) continue;
-      for (const auto& port : device.ports) {
-        if (port.number == number) return port;
-      }
-    }
-    return fail_errno(ENODEV, "RDMA device {}, port {}", device_index, number);
+    return fake_.kernel.rdma_port(netns_, device_index, number);
   }
   Result<std::optional<host::RdmaNetnsMode>> netns_mode() override {
     auto done = fake_.run("netns_mode", [] { return Result<void>(); });

@@ -100,6 +100,8 @@ class FakeKernel {
                      const std::string& protocol);
   Result<FakeRdma*> find_rdma(NetnsInode netns, std::string_view name);
   [[nodiscard]] std::vector<host::RdmaLink> rdma_of(NetnsInode netns) const;
+  [[nodiscard]] Result<host::RdmaPort> rdma_port(NetnsInode netns, uint32_t index,
+                                                 uint32_t number) const;
   Result<void> move_rdma(NetnsInode from, std::string_view name, NetnsInode to);
   Result<void> rename_rdma(NetnsInode netns, std::string_view name, std::string_view new_name);
 

@@ -91,7 +91,7 @@ FakeRdma& FakeKernel::add_rdma(const PciAddress& function, const std::string& na
   device.device.name = name;
   device.device.node_guid.value = 0x0c42a10300000000 + rdma.size();
   device.device.protocol = protocol;
-  device.device.ports = {{.number = 1, .state = 4, .physical_state = 5, .netdev = std::nullopt}};
+  device.device.port_count = 1;
   device.netns = host_netns;
   device.function = function;
   rdma.push_back(std::make_unique<FakeRdma>(std::move(device)));
@@ -142,13 +142,24 @@ std::vector<host::RdmaLink> FakeKernel::rdma_of(NetnsInode inode) const {
   for (const auto& device : rdma) {
     if (rdma_mode == host::RdmaNetnsMode::exclusive && device->netns != inode) continue;
     visible.push_back(device->device);
-    for (const auto& link : links) {
-      if (link->netns == inode && link->link.parent_device == device->function.to_string()) {
-        visible.back().ports[0].netdev = link->link.name;
-      }
-    }
   }
   return visible;
+}
+
+Result<host::RdmaPort> FakeKernel::rdma_port(NetnsInode inode, uint32_t index,
+                                             uint32_t number) const {
+  for (const auto& device : rdma) {
+    if (rdma_mode == host::RdmaNetnsMode::exclusive && device->netns != inode) continue;
+    if (device->device.index != index || number != 1) continue;
+    host::RdmaPort port{.number = 1, .state = 4, .physical_state = 5, .netdev = std::nullopt};
+    for (const auto& link : links) {
+      if (link->netns == inode && link->link.parent_device == device->function.to_string()) {
+        port.netdev = link->link.name;
+      }
+    }
+    return port;
+  }
+  return kernel(ENODEV);
 }
 
 // rdma_dev_change_netns(): all clients, and so all char devices, are taken off and made anew.

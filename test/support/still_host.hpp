@@ -40,19 +40,27 @@ class StillLinks final : public host::Links {
 
 class StillRdma final : public host::RdmaDevices {
  public:
-  std::vector<host::RdmaLink> all;
+  std::vector<host::RdmaLink> all;                           // port_count is that of `ports`
+  std::map<std::string, std::vector<host::RdmaPort>> ports;  // by name
+  std::string silent_port;  // the device whose ports EIO is said of
   std::optional<host::RdmaNetnsMode> mode;
   bool sick = false;  // EIO is the answer to every question
 
   Result<std::vector<host::RdmaLink>> list() override {
     if (sick) return fail_errno(EIO, "list RDMA devices");
-    return all;
+    auto listed = all;
+    for (auto& device : listed) {
+      device.port_count =
+          device.name == silent_port ? 1 : static_cast<uint32_t>(ports[device.name].size());
+    }
+    return listed;
   }
   Result<host::RdmaPort> port(uint32_t device_index, uint32_t number) override {
     if (sick) return fail_errno(EIO, "RDMA device {}, port {}", device_index, number);
     for (const auto& device : all) {
       if (device.index != device_index) continue;
-      for (const auto& port : device.ports) {
+      if (device.name == silent_port) return fail_errno(EIO, "port {}", number);
+      for (const auto& port : ports[device.name]) {
         if (port.number == number) return port;
       }
     }

@@ -47,6 +47,7 @@ void SysfsTree::add(const TreeFunction& function) {
   uevent += fmt::format("PCI_CLASS={}\nPCI_ID={:04X}:{:04X}\nPCI_SLOT_NAME={}", pci_class,
                         hex(function.vendor), hex(function.device_id), function.address);
   write(folder + "/uevent", uevent);
+  write(folder + "/class", "0x" + function.pci_class);
   write(folder + "/numa_node", std::to_string(function.numa_node));
   if (function.iommu_group) {
     const auto group = fmt::format("{}/kernel/iommu_groups/{}", root_, *function.iommu_group);

@@ -3,7 +3,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "device/inventory.hpp"
+#include "device/scan.hpp"
 #include "device/sub_functions.hpp"
 #include "test/support/must.hpp"
 #include "test/support/still_host.hpp"

@@ -131,7 +131,7 @@ TEST_CASE("routes and addresses are read from the host's links") {
   vlan.lower = 1;
   still.links.defaults = {default_route(5)};
   still.links.of_all = {address(2, "192.0.2.1/32", kUniverse)};
-  const auto use = must(device::read_host_use(still.host, {link(1), link(2), vlan}));
+  const auto use = must(device::read_host_use(still.host.links, {link(1), link(2), vlan}));
   CHECK(use.default_route == Set{1, 5});
   CHECK(use.global_address == Set{2});
 }

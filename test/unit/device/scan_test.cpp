@@ -1,8 +1,9 @@
+#include "device/scan.hpp"
+
 #include <filesystem>
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "device/inventory.hpp"
 #include "test/support/must.hpp"
 #include "test/support/still_host.hpp"
 #include "test/support/sysfs_tree.hpp"
@@ -176,7 +177,8 @@ TEST_CASE("RDMA netlink's answer goes before sysfs', which fills in where netlin
                            .number = 5,
                            .link_layer = "InfiniBand",
                            .node_guid = "0011:2233:4455:6677"}}});
-  node.still.rdma.all = {{3, "mlx5_4", Guid{0xabc}, "roce", {{1, 4, 5, "ens1"}}}};
+  node.still.rdma.all = {{3, "mlx5_4", Guid{0xabc}, "roce"}};
+  node.still.rdma.ports["mlx5_4"] = {{1, 4, 5, "ens1"}};
   node.still.rdma.mode = host::RdmaNetnsMode::exclusive;
   const auto inventory = node.scan();
   const auto& told = at(inventory, "0000:3b:00.0").rdma.at(0);
@@ -230,14 +232,15 @@ TEST_CASE("an RDMA device whose ports cannot be read, and a PF without eswitch m
   Node node;
   node.tree.add(
       {.address = "0000:3b:00.0", .total_vfs = 4, .rdma = {{.name = "mlx5_4", .number = 4}}});
-  node.still.rdma.all = {{3, "mlx5_4", Guid{0xabc}, "roce", {}, "Input/output error (EIO)"}};
+  node.still.rdma.all = {{3, "mlx5_4", Guid{0xabc}, "roce"}};
+  node.still.rdma.silent_port = "mlx5_4";
   node.still.devlink.sick = "0000:3b:00.0";
   const auto inventory = node.scan();
   CHECK(at(inventory, "0000:3b:00.0").rdma.at(0).index == 3);
   CHECK_FALSE(at(inventory, "0000:3b:00.0").eswitch_mode);
   CHECK(inventory.warnings() ==
-        std::vector<std::string>{"ports of mlx5_4: Input/output error (EIO)",
-                                 "eswitch mode of 0000:3b:00.0: Input/output error (EIO)"});
+        std::vector<std::string>{"eswitch mode of 0000:3b:00.0: Input/output error (EIO)",
+                                 "ports of mlx5_4: port 1: Input/output error (EIO)"});
 }
 
 TEST_CASE("where RDMA netlink fails, sysfs tells of the RDMA devices") {

@@ -7,6 +7,7 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <nlohmann/json.hpp>
 
+#include "device/scan.hpp"
 #include "host/files.hpp"
 #include "plugin/grant/modes.hpp"
 #include "test/support/must.hpp"

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "device/allocation.hpp"
+#include "device/scan.hpp"
 #include "plugin/grant/devinfo.hpp"
 #include "test/support/must.hpp"
 #include "test/support/still_host.hpp"

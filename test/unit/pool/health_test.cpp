@@ -38,7 +38,8 @@ struct PortNode : Node {
     link.name = name;
     link.protocol = protocol;
     link.node_guid = Guid{guid};
-    link.ports = {{1, port.state, port.physical_state, std::nullopt}};
+    link.index = static_cast<uint32_t>(still.rdma.all.size());
+    still.rdma.ports[name] = {{1, port.state, port.physical_state, std::nullopt}};
     still.rdma.all.push_back(link);
   }
   // The first VF, under these settings.

@@ -6,6 +6,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "device/scan.hpp"
 #include "plugin/pool/select.hpp"
 #include "test/support/must.hpp"
 #include "test/support/still_host.hpp"
@@ -57,7 +58,7 @@ struct Node {
     return parsed.config;
   }
   [[nodiscard]] device::Inventory scan(const config::Config& config) const {
-    return must(device::scan(still.host, pool::scan_options(config, {})));
+    return must(device::scan(still.host, pool::scan_options(config, {.all_ports = true})));
   }
   // The first pool's devices, of one resource with this selector.
   std::vector<std::string> ids_of(const std::string& selector);

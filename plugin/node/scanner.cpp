@@ -1,0 +1,403 @@
+#include "plugin/node/scanner.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace railhead::node {
+
+// What a group's worker brings back. Shared only because jobs are copied on their way.
+struct Scanner::GroupResult {
+  std::shared_ptr<const device::GroupFacts> facts;  // null: not read
+  device::PortsByDevice ports;
+  std::map<std::string, std::unique_ptr<host::PortEvents>> opened;  // null: cannot be heard of
+};
+
+// What a group's worker is to do, and all that it touches.
+struct Scanner::GroupJob {
+  std::shared_ptr<const Adapters> adapters;
+  std::shared_ptr<const device::ScanOptions> options;
+  std::string sysfs;
+  device::FunctionGroup members;
+  std::shared_ptr<const device::GroupFacts> facts;  // of before
+  std::shared_ptr<const device::LinkFacts> links;
+  std::shared_ptr<const device::RdmaFacts> rdma;
+  std::vector<std::string> open;  // RDMA devices whose ports are to be heard of
+  bool functions_wanted = false;
+  [[nodiscard]] Result<GroupResult> run() const;
+};
+
+Scanner::Scanner(Loop& loop, const Clock& clock, Adapters adapters, host::Roots roots, Logger& log,
+                 std::function<void()> changed)
+    : loop_(loop),
+      clock_(clock),
+      adapters_(std::make_shared<const Adapters>(std::move(adapters))),
+      roots_(std::move(roots)),
+      log_(log),
+      changed_(std::move(changed)),
+      options_(std::make_shared<const device::ScanOptions>()),
+      links_(loop.poster(), "the network links"),
+      rdma_(loop.poster(), "the RDMA devices"),
+      bus_(loop.poster(), "the PCI bus"),
+      deadline_(loop, [this] { give_up_late(); }),
+      patience_(loop, [this] { publish(); }),
+      retry_(loop, [this] {
+        for (auto* reading : readings()) reading->wanted |= !reading->failure.empty();
+        proceed();
+      }) {}
+
+Scanner::~Scanner() = default;
+
+std::vector<Scanner::Reading*> Scanner::readings() {
+  std::vector<Reading*> all{&links_, &rdma_, &bus_};
+  for (auto& [head, group] : groups_) all.push_back(group.get());
+  return all;
+}
+
+std::vector<const Scanner::Reading*> Scanner::readings() const {
+  std::vector<const Reading*> all{&links_, &rdma_, &bus_};
+  for (const auto& [head, group] : groups_) all.push_back(group.get());
+  return all;
+}
+
+size_t Scanner::pending() const {
+  return static_cast<size_t>(
+      std::ranges::count_if(readings(), [](const auto* one) { return one->pending(); }));
+}
+
+std::vector<std::string> Scanner::troubles() const {
+  std::vector<std::string> troubles;
+  for (const auto* reading : readings()) {
+    if (reading->silent) {
+      const auto since =
+          std::chrono::duration_cast<std::chrono::seconds>(clock_.now() - reading->started);
+      troubles.push_back(fmt::format("{}: no answer since {} s", reading->name, since.count()));
+    } else if (!reading->failure.empty()) {
+      troubles.push_back(fmt::format("{}: {}", reading->name, reading->failure));
+    }
+  }
+  return troubles;
+}
+
+Scanner::Group* Scanner::group_of(const PciAddress& function) {
+  for (auto& [head, group] : groups_) {
+    const auto& members = group->members.functions;
+    if (std::binary_search(members.begin(), members.end(), function)) return group.get();
+  }
+  return nullptr;
+}
+
+void Scanner::configure(device::ScanOptions options) {
+  if (options == *options_) return;
+  auto same_functions = options;
+  same_functions.ports_of = options_->ports_of;
+  same_functions.all_ports = options_->all_ports;
+  const bool only_ports = same_functions == *options_;
+  options_ = std::make_shared<const device::ScanOptions>(std::move(options));
+  look(only_ports ? Wanted{.ports = true} : Wanted::everything());
+}
+
+void Scanner::look(const Wanted& wanted) {
+  links_.wanted |= wanted.links;
+  rdma_.wanted |= wanted.rdma;
+  bus_.wanted |= wanted.bus;
+  for (auto& [head, group] : groups_) {
+    if (wanted.all_functions) group->functions_wanted = group->wanted = true;
+    // A port follows its netdev.
+    const bool asks = wanted.ports || wanted.links || wanted.rdma;
+    if (asks && group->facts && rdma_.facts) {
+      group->wanted |= !devices_to_ask(*group->facts, *rdma_.facts, *options_).empty();
+    }
+  }
+  for (const auto& function : wanted.functions) {
+    if (auto* group = group_of(function)) {
+      group->functions_wanted = group->wanted = true;
+    } else {
+      bus_.wanted = true;
+    }
+  }
+  proceed();
+}
+
+// Groups are read when it is known what there is, and joined with links and RDMA devices as they
+// are now. A source that does not answer is not waited for.
+void Scanner::proceed() {
+  if (links_.wanted && !links_.worker.busy()) read_links();
+  if (rdma_.wanted && !rdma_.worker.busy()) read_rdma();
+  if (bus_.wanted && !bus_.worker.busy()) read_bus();
+  if (!links_.pending() && !rdma_.pending() && !bus_.pending()) {
+    for (auto& [head, group] : groups_) {
+      if (group->wanted && !group->worker.busy()) read_group(*group);
+    }
+  }
+  deadline_.cancel();
+  if (pending() == 0) {
+    patience_.cancel();
+    publish();
+    return;
+  }
+  if (latest_ && !patience_.due()) patience_.set(clock_.now() + kPatience);
+  for (const auto* reading : readings()) {
+    if (reading->pending() && reading->worker.busy()) {
+      deadline_.set_if_sooner(reading->started + kDeadline);
+    }
+  }
+}
+
+void Scanner::give_up_late() {
+  const auto now = clock_.now();
+  for (auto* reading : readings()) {
+    if (!reading->pending() || !reading->worker.busy() || reading->started + kDeadline > now) {
+      continue;
+    }
+    reading->silent = true;
+    log_.warning("no answer; going on without it", {{"what", reading->name}});
+  }
+  proceed();
+}
+
+void Scanner::begin(Reading& reading, Worker::Job job) {
+  reading.wanted = false;
+  reading.started = clock_.now();
+  reading.started_at = std::chrono::system_clock::now();
+  if (auto begun = reading.worker.start(std::move(job)); !begun) {
+    reading.failure = begun.error().message;
+    log_.error("cannot read", {{"what", reading.name}, {"error", reading.failure}});
+    retry_.set_if_sooner(clock_.now() + kRetry);
+  }
+}
+
+// What came back late was begun long ago: it is read again.
+void Scanner::ended(Reading& reading) {
+  if (!std::exchange(reading.silent, false)) return;
+  log_.info("answers again", {{"what", reading.name}});
+  reading.wanted = true;
+}
+
+template <class Facts>
+void Scanner::read(Source<Facts>& source, std::function<Result<Facts>()> job) {
+  begin(source, [this, &source, job = std::move(job)]() -> Worker::Finish {
+    auto facts = std::make_shared<Result<Facts>>(job());
+    return [this, &source, facts] {
+      ended(source);
+      if (*facts) {
+        source.failure.clear();
+        source.facts = std::make_shared<const Facts>(std::move(**facts));
+        if constexpr (std::is_same_v<Facts, device::BusFacts>) took_bus();
+      } else {
+        if (source.failure != facts->error().message) {
+          log_.error("cannot read", {{"what", source.name}, {"error", facts->error().message}});
+        }
+        source.failure = facts->error().message;
+        retry_.set_if_sooner(clock_.now() + kRetry);
+      }
+      proceed();
+    };
+  });
+}
+
+void Scanner::read_links() {
+  read<device::LinkFacts>(links_, [adapters = adapters_]() -> Result<device::LinkFacts> {
+    const auto links = adapters->links();
+    if (!links) return pass(links);
+    return device::read_links(**links);
+  });
+}
+
+void Scanner::read_rdma() {
+  read<device::RdmaFacts>(rdma_, [adapters = adapters_]() -> Result<device::RdmaFacts> {
+    const auto rdma = adapters->rdma();
+    if (!rdma) return pass(rdma);
+    return device::read_rdma_facts(**rdma);
+  });
+}
+
+void Scanner::read_bus() {
+  read<device::BusFacts>(bus_, [sysfs = roots_.sysfs, options = options_] {
+    return device::read_bus(sysfs, *options);
+  });
+}
+
+void Scanner::took_bus() {
+  std::map<PciAddress, std::unique_ptr<Group>> groups;
+  for (const auto& members : bus_.facts->groups) {
+    auto known = groups_.extract(members.head);
+    auto group = known ? std::move(known.mapped())
+                       : std::make_unique<Group>(loop_.poster(), members.head.to_string());
+    if (group->members != members) {
+      group->members = members;
+      group->functions_wanted = group->wanted = true;
+    }
+    groups.emplace(members.head, std::move(group));
+  }
+  groups_.swap(groups);
+}
+
+// RDMA devices of the group that are to be followed and were not tried yet.
+std::vector<std::string> Scanner::to_open(const Group& group) const {
+  std::vector<std::string> names;
+  if (!group.facts) return names;
+  for (const auto& function : group.facts->functions) {
+    for (const auto& device : function.rdma) {
+      const bool wanted = device.in_host_namespace && to_follow_.contains(device.name);
+      if (wanted && !followed_.contains(device.name)) names.push_back(device.name);
+    }
+  }
+  return names;
+}
+
+Result<Scanner::GroupResult> Scanner::GroupJob::run() const {
+  GroupResult result;
+  auto current = facts;
+  if (functions_wanted || !current) {
+    const auto devlink = adapters->devlink();
+    if (!devlink) return pass(devlink);
+    current = result.facts = std::make_shared<const device::GroupFacts>(
+        device::read_group(sysfs, members, {*links, *rdma}, **devlink, *options));
+  }
+  const auto asked = devices_to_ask(*current, *rdma, *options);
+  if (!asked.empty()) {
+    const auto adapter = adapters->rdma();
+    if (!adapter) return pass(adapter);
+    for (const auto& one : asked) result.ports[one.name] = device::read_ports(**adapter, one);
+  }
+  for (const auto& name : open) result.opened[name] = adapters->port_events(name);
+  return result;
+}
+
+void Scanner::read_group(Group& group) {
+  const auto began = clock_.now();
+  GroupJob read{adapters_,     options_,       roots_.sysfs,
+                group.members, group.facts,    known(links_),
+                known(rdma_),  to_open(group), std::exchange(group.functions_wanted, false)};
+  begin(group, [this, &group, read = std::move(read), began]() -> Worker::Finish {
+    const auto result = std::make_shared<Result<GroupResult>>(read.run());
+    return [this, &group, result, began] {
+      ended(group);
+      group.failure = *result ? "" : result->error().message;
+      if (*result) {
+        if ((*result)->facts) group.facts_from = began;
+        took(group, std::move(**result));
+      } else {
+        log_.error("cannot read", {{"what", group.name}, {"error", group.failure}});
+        group.functions_wanted = true;
+        retry_.set_if_sooner(clock_.now() + kRetry);
+      }
+      proceed();
+    };
+  });
+}
+
+void Scanner::took(Group& group, GroupResult result) {
+  group.ports = std::move(result.ports);
+  for (auto& [name, events] : result.opened) {
+    auto& followed = followed_[name];
+    followed = {group.members.head, std::move(events), {}};
+    if (!followed.events) continue;
+    auto watch = loop_.watch(followed.events->fd(), [this, name = name] { heard(name); });
+    if (watch) followed.watch = std::move(*watch);
+    if (!watch || !to_follow_.contains(name)) stop_following(name);
+  }
+  if (!result.facts) return;
+  group.facts = std::move(result.facts);
+  // What has gone, or could not be heard of while it was as it was before.
+  std::vector<std::string> over;
+  for (const auto& [name, followed] : followed_) {
+    if (followed.head != group.members.head) continue;
+    const bool here = std::ranges::any_of(group.facts->functions, [&](const auto& function) {
+      return std::ranges::any_of(function.rdma, [&](const auto& device) {
+        return device.name == name && device.in_host_namespace;
+      });
+    });
+    if (!here || (!followed.events && !result.opened.contains(name))) over.push_back(name);
+  }
+  for (const auto& name : over) stop_following(name);
+  if (!to_open(group).empty()) group.wanted = true;
+}
+
+void Scanner::follow(std::set<std::string> rdma_devices) {
+  to_follow_ = std::move(rdma_devices);
+  std::vector<std::string> over;
+  for (const auto& [name, followed] : followed_) {
+    if (!to_follow_.contains(name)) over.push_back(name);
+  }
+  for (const auto& name : over) stop_following(name);
+  bool any = false;
+  for (auto& [head, group] : groups_) {
+    if (to_open(*group).empty()) continue;
+    any = group->wanted = true;
+  }
+  if (any) proceed();
+}
+
+std::set<std::string> Scanner::unheard() const {
+  std::set<std::string> names;
+  for (const auto& name : to_follow_) {
+    const auto followed = followed_.find(name);
+    if (followed == followed_.end() || !followed->second.events) names.insert(name);
+  }
+  return names;
+}
+
+void Scanner::heard(const std::string& device) {
+  const auto followed = followed_.find(device);
+  if (followed == followed_.end()) return;
+  const auto batch = followed->second.events->read();
+  if (batch.causes.empty() && !batch.gone) return;
+  const auto head = followed->second.head;
+  if (batch.gone) stop_following(device);
+  if (const auto group = groups_.find(head); group != groups_.end()) {
+    group->second->wanted = true;
+    group->second->functions_wanted |= batch.gone;
+    proceed();
+  }
+}
+
+// Closed on a thread that nobody waits for: the kernel may be waiting for this very descriptor
+// while it holds what the group's worker waits for.
+void Scanner::stop_following(const std::string& device) {
+  auto followed = followed_.extract(device);
+  if (!followed || !followed.mapped().events) return;
+  followed.mapped().watch.drop();
+  const auto group = groups_.find(followed.mapped().head);
+  const std::shared_ptr<host::PortEvents> events = std::move(followed.mapped().events);
+  if (group == groups_.end()) return;  // with the device
+  group->second->to_close.push_back(events);
+  close_some(*group->second);
+}
+
+void Scanner::close_some(Group& group) {
+  if (group.closer.busy() || group.to_close.empty()) return;
+  auto closing = std::make_shared<std::vector<std::shared_ptr<host::PortEvents>>>();
+  closing->swap(group.to_close);
+  // Without a thread to be had it is closed here.
+  (void)group.closer.start([&group, closing]() -> Worker::Finish {
+    closing->clear();
+    return [&group] { close_some(group); };
+  });
+}
+
+void Scanner::publish() {
+  if (!links_.facts || !bus_.facts) return;
+  auto snapshot = std::make_shared<Snapshot>();
+  std::vector<const device::GroupFacts*> facts;
+  device::PortsByDevice ports;
+  for (const auto& [head, group] : groups_) {
+    for (const auto& function : group->members.functions) {
+      snapshot->on_bus.insert(function);
+      if (group->silent) snapshot->silent[function] = group->started_at;
+      if (group->facts) snapshot->read_at[function] = group->facts_from;
+    }
+    if (!group->facts) continue;
+    facts.push_back(group->facts.get());
+    ports.insert(group->ports.begin(), group->ports.end());
+  }
+  snapshot->inventory = std::make_shared<const device::Inventory>(
+      device::assemble(*links_.facts, rdma_.facts ? *rdma_.facts : device::RdmaFacts{}, *bus_.facts,
+                       facts, ports, *options_));
+  const bool changed = !latest_ || *latest_->inventory != *snapshot->inventory ||
+                       latest_->silent != snapshot->silent || latest_->on_bus != snapshot->on_bus;
+  latest_ = std::move(snapshot);
+  if (changed) changed_();
+}
+
+}  // namespace railhead::node
