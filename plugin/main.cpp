@@ -1,4 +1,5 @@
 // railhead-agent: binds the Linux adapters to what the program does.
+#include <malloc.h>
 #include <unistd.h>
 
 #include "linux/file_locks.hpp"
@@ -8,8 +9,8 @@
 #include "netlink/linux_events.hpp"
 #include "netlink/linux_links.hpp"
 #include "netlink/linux_rdma.hpp"
-#include "plugin/app/agent.hpp"
 #include "plugin/app/command_line.hpp"
+#include "plugin/app/run.hpp"
 #include "verbs/port_events.hpp"
 
 namespace {
@@ -33,17 +34,17 @@ int run_on_linux(const app::Options& options, Logger& log) {
   linux::LinuxFileLocks locks(clock);
   const host::Host host{**links,   **rdma, **devlink, **netns,
                         processes, locks,  clock,     options.roots};
-  const auto open_events = []() -> Result<std::unique_ptr<host::Events>> {
-    auto events = netlink::LinuxEvents::open();
-    if (!events) return events;
-    return verbs::PortEvents::add_to(std::move(*events));
-  };
-  return app::run(options, host, open_events, log);
+  const app::Machine machine{netlink::LinuxEvents::open,
+                             {netlink::LinuxLinks::open, netlink::LinuxRdma::open,
+                              netlink::LinuxDevlink::open, verbs::open_port_events}};
+  return app::run(options, host, machine, log);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Each thread that reads hardware would have an arena of its own, and keep it.
+  mallopt(M_ARENA_MAX, 2);
   const auto parsed = app::parse_command_line(argc, argv);
   if (const auto* exit = std::get_if<app::Exit>(&parsed)) return exit->code;
   const auto& options = std::get<app::Options>(parsed);

@@ -124,11 +124,10 @@ void ask_devlink(host::Devlink& devlink, const ScanOptions& options, GroupFacts&
     if (!result) group.warnings.push_back(result.error().message);
     return result.value_or(std::nullopt);
   };
+  if (!options.firmware_apps) return;
   for (auto& function : group.functions) {
-    const std::string pci = function.address.to_string();
-    if (function.total_vfs) function.eswitch_mode = answer(devlink.eswitch_mode(pci));
-    if (options.firmware_apps && function.is_network()) {
-      function.firmware_app = answer(devlink.firmware_app(pci));
+    if (function.is_network()) {
+      function.firmware_app = answer(devlink.firmware_app(function.address.to_string()));
     }
   }
 }

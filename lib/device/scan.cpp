@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "device/sub_functions.hpp"
+#include "device/eswitch.hpp"
 
 namespace railhead::device {
 namespace {
@@ -30,6 +30,11 @@ Inventory assemble(const LinkFacts& links, const RdmaFacts& rdma, const BusFacts
   }
   for (auto& function : functions) {
     join(function.address.to_string(), links, function.netdevs);
+    if (function.total_vfs) {
+      const auto vfs =
+          std::ranges::count_if(function.vfs, [](const auto& vf) { return vf.has_value(); });
+      function.eswitch_mode = eswitch_mode_of(function.netdevs, static_cast<size_t>(vfs));
+    }
     join(rdma, function.rdma);
     add_ports(ports, function.rdma, warnings);
     for (auto& sub_function : function.sub_functions) {

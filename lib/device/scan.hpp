@@ -20,7 +20,7 @@ using PortsByDevice = std::map<std::string, PortFacts>;  // by RDMA device
 // of small sysfs reads per function, one dump of the links, one of the RDMA devices, and the ports
 // that are wanted. A subsystem that the kernel lacks is an empty part, and so is a function that
 // goes away meanwhile. What is sick is left out with a warning: a function whose sysfs files cannot
-// be read, RDMA netlink's answers, an eswitch mode. Errors: the links and routes (which tell the
+// be read, RDMA netlink's answers. Errors: the links and routes (which tell the
 // node's own way out), or the PCI folder, cannot be read.
 [[nodiscard]] Result<Inventory> scan(const host::Host& host, const ScanOptions& options = {});
 

@@ -92,7 +92,7 @@ struct PciFunction {
   std::optional<uint32_t> vf_index;            // N of the PF's virtfnN
   std::optional<uint32_t> total_vfs;           // of a PF: sriov_totalvfs
   std::vector<std::optional<PciAddress>> vfs;  // of a PF, by index; absent where there is a hole
-  std::optional<std::string> eswitch_mode;     // of a PF, where devlink answers
+  std::optional<std::string> eswitch_mode;     // of a PF, where its netdevs tell
   std::vector<Netdev> netdevs;                 // those in the host's namespace
   std::vector<RdmaDevice> rdma;
   std::optional<VdpaDevice> vdpa;            // the first by name

@@ -41,12 +41,6 @@ class Events {
   [[nodiscard]] virtual int fd() const = 0;  // readable: read() has something
   // Never waits. What concerns no device of the node (the veth pairs of pods) is left out.
   [[nodiscard]] virtual EventBatch read() = 0;
-  // From now on the ports of these RDMA devices of the host, and of no others, are followed too.
-  // Returns those of whose ports nothing can be heard.
-  [[nodiscard]] virtual std::vector<std::string> follow_ports(
-      const std::vector<std::string>& devices) {
-    return devices;
-  }
 };
 
 }  // namespace railhead::host

@@ -1,19 +1,67 @@
 #pragma once
+// The agent while it runs: its parts, and how they hang together. Driven by one loop, that waits for
+// nothing.
+#include <array>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
-#include "host/events.hpp"
+#include "plugin/app/configuration.hpp"
+#include "plugin/app/holders.hpp"
+#include "plugin/app/news.hpp"
+#include "plugin/app/node_watch.hpp"
 #include "plugin/app/options.hpp"
+#include "plugin/app/pools.hpp"
 
 namespace railhead::app {
 
-// Opens what tells of the kernel's events; only the service needs it.
-using OpenEvents = std::function<Result<std::unique_ptr<host::Events>>()>;
+class Agent {
+ public:
+  // Everything it is given outlives it.
+  Agent(const Options& options, const host::Host& host, Loop& loop, host::Events& events,
+        node::Adapters adapters, metrics::Metrics& metrics, Logger& log);
 
-// Does what the command line asks and gives the program's exit code. `serve` lasts until SIGTERM,
-// SIGINT or SIGQUIT comes; it must be called before other threads are there, because it blocks
-// these signals and SIGHUP.
-[[nodiscard]] int run(const Options& options, const host::Host& host, const OpenEvents& open_events,
-                      Logger& log);
+  // Reads the configuration and the node, and knows what it would serve: a standby. It writes nothing.
+  // Errors: invalid_argument (the configuration), or what keeps it from hearing of changes.
+  [[nodiscard]] Result<void> start();
+  // From now on it serves kubelet. Errors: as Pools::serve().
+  [[nodiscard]] Result<void> serve();
+  // Ends streams and sockets, within a second.
+  void stop();
+  // Reads the configuration and the node anew.
+  void reload();
+
+  struct State {
+    std::shared_ptr<const node::Snapshot> snapshot;      // null before the first
+    std::shared_ptr<const ledger::Holdings> holdings;
+    std::string holders_unknown;                         // why these are not all; "" when they are
+    std::vector<Pools::Served> pools;                    // by resource name
+    std::vector<std::string> troubles;                   // "pools: kubelet does not watch rdma/vf"
+    bool config_current = false;  // false: what is on disk was refused
+    bool serving = false;         // false: a standby
+  };
+  // On the loop's thread.
+  [[nodiscard]] State state() const;
+  // Has the ledger ask kubelet again, for whoever shows what it says.
+  void refresh_holders() { holders_.ledger().look(); }
+  // On the loop's thread. Null before serve().
+  [[nodiscard]] std::shared_ptr<const kubelet::KubeletSession> session() const {
+    return pools_.session();
+  }
+
+ private:
+  void node_changed(std::optional<NodeWatch::TimePoint> event);
+
+  Logger& log_;
+  News news_;
+  Configuration configuration_;
+  NodeWatch node_;
+  Holders holders_;
+  Pools pools_;
+  const std::array<Part*, 4> parts_;
+  bool serving_ = false;
+};
 
 }  // namespace railhead::app

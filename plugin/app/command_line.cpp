@@ -67,10 +67,11 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--devinfo-dir", options.devinfo_dir, "Where device-info files go")
       ->capture_default_str();
   app.add_option("--run-dir", options.roots.run, "Records of this boot")->capture_default_str();
-  app.add_option_function<unsigned>(
-      "--handover-seconds",
-      [&](unsigned seconds) { options.handover = std::chrono::seconds(seconds); },
-      "How long the agent before this one may take to end (default 45)");
+  app.add_option("--state-dir", options.state_dir, "What outlives a boot")->capture_default_str();
+  app.add_option("--probe-socket", options.probe_socket,
+                 "Where probes and status are answered (default: probe.sock in "
+                 "/run/railhead-agent where that is, else in --run-dir)");
+  app.add_option("--pod-name", options.pod_name, "For agents that wait until this one ends");
   app.add_option("--sysfs-root", options.roots.sysfs, "Where sysfs is")->capture_default_str();
   app.add_option("--proc-root", options.roots.proc, "Where proc is")->capture_default_str();
   app.add_option("--topology-file", options.topology_file,
@@ -119,6 +120,15 @@ std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv
   auto* check = app.add_subcommand("check-config", "Say all that is wrong with a configuration");
   check->add_option("file", options.checked_files, "Files or folders, taken together")->required();
   check->callback([&] { options.command = Command::check_config; });
+  auto* probe = app.add_subcommand("probe", "Ask the running agent, for kubelet's probes");
+  probe->add_option("what", options.probe, "live or ready")
+      ->required()
+      ->check(CLI::IsMember({"live", "ready"}));
+  probe->callback([&] { options.command = Command::probe; });
+  auto* status = app.add_subcommand(
+      "status", "Print the running agent's pools, devices, their health and who holds them");
+  status->add_flag("--json", options.json, "For programs");
+  status->callback([&] { options.command = Command::status; });
   for (auto* command : app.get_subcommands({})) {
     command->footer(
         "The options of railhead-agent hold here too, above all --config-file, --topology-file,\n"

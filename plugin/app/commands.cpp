@@ -4,7 +4,7 @@
 
 #include "plugin/app/inputs.hpp"
 #include "plugin/app/news.hpp"
-#include "plugin/health/held.hpp"
+#include "plugin/ledger/attachments.hpp"
 #include "plugin/pool/explain.hpp"
 #include "plugin/print/inventory.hpp"
 #include "plugin/print/topology.hpp"
@@ -40,7 +40,7 @@ int check_config(const Options& options) {
 }
 
 int explain(const Options& options, const host::Host& host, Logger& log) {
-  const auto parsed = read_config(options);
+  const auto parsed = read_config(options).parsed;
   if (!parsed.errors.empty()) {
     write(findings(parsed));
     return kConfigRefused;
@@ -50,9 +50,13 @@ int explain(const Options& options, const host::Host& host, Logger& log) {
   const auto inventory = look_at_node(looking, host, log);
   if (!inventory) return 1;
   auto knowledge = read_knowledge(parsed.config, host.roots.run, log);
-  auto held = health::look_at_records(attach::Store(host.roots.run), host.locks, *inventory);
-  News(log).tell_unreadable_records(held.unreadable);
-  knowledge.sick = std::move(held.sick);
+  const auto attachments =
+      ledger::read_attachments(attach::Store(host.roots.run), host.locks, *inventory);
+  News(log).tell_unreadable_records(attachments.unreadable);
+  for (const auto& attached : attachments.attached) {
+    const auto address = PciAddress::parse(attached.device);
+    if (address && !attached.trouble.empty()) knowledge.sick[*address] = attached.trouble;
+  }
   write(pool::format_explanations(pool::explain(parsed.config, *inventory, knowledge)));
   return 0;
 }

@@ -6,44 +6,41 @@
 namespace railhead::app {
 namespace {
 
-using ById = std::map<std::string, metrics::CountedDevice>;
-
-void hold(ById& devices, const pool::Pool& pool, const kubelet::PodDevices& by) {
-  const metrics::Holder holder{by.pod_namespace, by.pod, by.container};
-  for (const auto& id : by.ids) {
-    for (const auto* member : pool::members_of(pool, id)) {
-      auto& device =
-          devices
-              .try_emplace(member->id,
-                           metrics::CountedDevice{member->id, member->address, by.resource, {}})
-              .first->second;
-      if (std::ranges::find(device.holders, holder) == device.holders.end()) {
-        device.holders.push_back(holder);
-      }
-    }
-  }
+metrics::Holder holder_of(const ledger::Holding& holding) {
+  const auto slash = holding.pod.find('/');
+  if (slash == std::string::npos) return {"", holding.pod, holding.container};
+  return {holding.pod.substr(0, slash), holding.pod.substr(slash + 1), holding.container};
 }
 
 }  // namespace
 
-std::vector<metrics::CountedDevice> counted_devices(const Daemon::State& state,
-                                                    const std::vector<kubelet::PodDevices>& pods,
-                                                    bool all) {
-  ById devices;
-  for (const auto& function : state.inventory->functions()) {
+std::vector<metrics::CountedDevice> counted_devices(const Agent::State& state, bool all) {
+  std::map<std::string, metrics::CountedDevice> devices;
+  if (!state.snapshot) return {};
+  for (const auto& function : state.snapshot->inventory->functions()) {
     if (function.rdma.empty() || (function.is_vf() && !all)) continue;
     const auto id = function.address.to_string();
     devices[id] = {id, function.address, "", {}};
   }
+  std::map<std::string, const pool::Member*> members;
   for (const auto& [view, watched] : state.pools) {
-    const auto resource = view->pool.resource.full_name();
     for (const auto& member : view->pool.members) {
+      members.emplace(member.id, &member);
       if (all && member.rdma) devices[member.id] = {member.id, member.address, "", {}};
       const auto known = devices.find(member.id);
-      if (known != devices.end()) known->second.resource = resource;
+      if (known != devices.end()) known->second.resource = view->pool.resource.full_name();
     }
-    for (const auto& pod : pods) {
-      if (pod.resource == resource) hold(devices, view->pool, pod);
+  }
+  for (const auto& holding : state.holdings->all()) {
+    const auto member = members.find(holding.device);
+    if (member == members.end() || holding.pod.empty()) continue;
+    auto& device = devices[holding.device];
+    device.id = holding.device;
+    device.address = member->second->address;
+    if (!holding.resource.empty()) device.resource = holding.resource;
+    const auto holder = holder_of(holding);
+    if (std::ranges::find(device.holders, holder) == device.holders.end()) {
+      device.holders.push_back(holder);
     }
   }
   std::vector<metrics::CountedDevice> sorted;

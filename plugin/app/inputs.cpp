@@ -7,7 +7,9 @@
 
 namespace railhead::app {
 
-config::Parsed read_config(const std::vector<std::string>& paths, std::string_view default_prefix) {
+namespace {
+
+ReadConfig read(const std::vector<std::string>& paths, std::string_view default_prefix) {
   std::vector<config::Source> all;
   std::vector<Error> unreadable;
   for (const auto& path : paths) {
@@ -20,15 +22,21 @@ config::Parsed read_config(const std::vector<std::string>& paths, std::string_vi
   }
   auto parsed = config::parse(all, default_prefix);
   parsed.errors.insert(parsed.errors.begin(), unreadable.begin(), unreadable.end());
-  return parsed;
+  return {std::move(parsed), std::move(all)};
 }
 
-config::Parsed read_config(const Options& options) {
-  auto parsed = read_config({options.config_file}, options.resource_prefix);
-  for (auto& error : parsed.errors) {
+}  // namespace
+
+config::Parsed read_config(const std::vector<std::string>& paths, std::string_view default_prefix) {
+  return read(paths, default_prefix).parsed;
+}
+
+ReadConfig read_config(const Options& options) {
+  auto result = read({options.config_file}, options.resource_prefix);
+  for (auto& error : result.parsed.errors) {
     if (error.code == ErrorCode::not_found) error.message += "; --config-file says where to look";
   }
-  return parsed;
+  return result;
 }
 
 std::optional<Options> with_topology(Options options, Logger& log) {

@@ -14,7 +14,12 @@ namespace railhead::app {
 // Of files and folders, all together. One that cannot be read is one of the errors.
 [[nodiscard]] config::Parsed read_config(const std::vector<std::string>& paths,
                                          std::string_view default_prefix);
-[[nodiscard]] config::Parsed read_config(const Options& options);
+// That of the options, with what was read.
+struct ReadConfig {
+  config::Parsed parsed;
+  std::vector<config::Source> sources;
+};
+[[nodiscard]] ReadConfig read_config(const Options& options);
 
 // The options with what --topology-file holds as part of them; an error of the file is logged, and
 // so are its warnings.

@@ -18,24 +18,34 @@ Result<InstanceLock> InstanceLock::open(const std::string& run_dir) {
   auto path = run_dir + "/agent.lock";
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) return fail_errno(errno, "open {}", path);
-  return InstanceLock(std::move(path), std::move(fd));
+  return InstanceLock(std::move(path), std::make_shared<const UniqueFd>(std::move(fd)));
 }
 
 Result<void> InstanceLock::take() {
-  if (flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return fail_errno(errno, "lock {}", path_);
-    std::array<char, 32> text{};
-    const ssize_t size = pread(fd_.get(), text.data(), text.size(), 0);
-    const auto pid = trim({text.data(), static_cast<size_t>(std::max<ssize_t>(0, size))});
-    return fail(ErrorCode::busy, "another agent serves this node: pid {} holds {}",
-                pid.empty() ? "unknown" : pid, path_);
-  }
-  // The pid only helps whoever reads of a busy lock; without it, on a full disk, the lock is held.
-  const auto pid = fmt::format("{}\n", getpid());
-  if (ftruncate(fd_.get(), 0) == 0) {
-    [[maybe_unused]] const auto written = pwrite(fd_.get(), pid.data(), pid.size(), 0);
+  if (flock(fd_->get(), LOCK_EX | LOCK_NB) == 0) return {};
+  if (errno != EWOULDBLOCK) return fail_errno(errno, "lock {}", path_);
+  std::array<char, 512> text{};
+  const ssize_t size = pread(fd_->get(), text.data(), text.size(), 0);
+  const auto who = trim({text.data(), static_cast<size_t>(std::max<ssize_t>(0, size))});
+  return fail(ErrorCode::busy, "another agent serves this node: {} holds {}",
+              who.empty() ? "somebody" : who, path_);
+}
+
+Result<void> InstanceLock::wait() const {
+  while (flock(fd_->get(), LOCK_EX) != 0) {
+    if (errno != EINTR) return fail_errno(errno, "lock {}", path_);
   }
   return {};
 }
+
+// It only helps whoever reads of a busy lock; without it, on a full disk, the lock is held.
+void InstanceLock::sign(const std::string& who) const {
+  const auto line = who + '\n';
+  if (ftruncate(fd_->get(), 0) == 0) {
+    [[maybe_unused]] const auto written = pwrite(fd_->get(), line.data(), line.size(), 0);
+  }
+}
+
+void InstanceLock::release() const { flock(fd_->get(), LOCK_UN); }
 
 }  // namespace railhead::app

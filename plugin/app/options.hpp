@@ -9,10 +9,11 @@
 #include "host/host.hpp"
 #include "plugin/grant/cdi.hpp"
 #include "plugin/http/address.hpp"
+#include "plugin/ledger/ledger.hpp"
 
 namespace railhead::app {
 
-enum class Command { serve, inventory, topology, check_config, explain };
+enum class Command { serve, inventory, topology, check_config, explain, probe, status };
 
 // What the program ends with; --help tells it.
 enum ExitCode : int {
@@ -31,15 +32,19 @@ struct Options {
   std::string resource_prefix = "intel.com";
   std::string kubelet_dir = "/var/lib/kubelet";
   std::string devinfo_dir = "/var/run/k8s.cni.cncf.io/devinfo/dp";
-  // How long the agent before this one may take to end; until then this one serves nothing. Less
-  // than the startupProbe of the manifests gives.
-  std::chrono::seconds handover{45};
   bool use_cdi = false;  // containers get CDI devices, not device nodes
   grant::CdiOptions cdi;
   host::Roots roots;
+  std::string state_dir = "/var/lib/railhead";  // what outlives a boot
+  // Where probes ask, each a process of its own. "": in /run/railhead-agent where that folder is, which
+  // only this agent's container has, else in the run folder.
+  std::string probe_socket;
+  std::string pod_name;            // for who waits for the lock
+  ledger::Ledger::Options ledger;  // tests have less time
   device::ScanOptions scan;
   std::string topology_file;  // "": sysfs tells; read into scan.topology by run()
-  bool json = false;          // inventory, topology
+  bool json = false;          // inventory, topology, status
+  std::string probe;          // "live" or "ready"
   std::string svg_file;       // topology: where the drawing goes, "-" for the standard output
   std::optional<http::Address> listen;  // for HTTP; absent: nowhere
   bool all_counters = false;            // of RDMA devices that no pod holds, too

@@ -26,25 +26,23 @@ bool ServedPool::prefers(const config::Resource& resource) {
 }
 
 ServedPool::ServedPool(PoolView view, grant::Places places, std::optional<grant::CdiOptions> cdi,
-                       const PodGpus& gpus, metrics::Metrics& metrics, Logger& log)
+                       Answers answers, metrics::Metrics& metrics, Logger& log)
     : resource_name_(view.pool.resource.full_name()),
       has_preference_(prefers(view.pool.resource)),
       places_(std::move(places)),
       cdi_(std::move(cdi)),
-      gpus_(gpus),
+      answers_(std::move(answers)),
       metrics_(metrics),
       log_(log),
       view_(std::make_shared<const PoolView>(std::move(view))) {
   if (!cdi_) return;
   cdi_spec_ = std::make_unique<grant::CdiSpec>(cdi_->folder, pool::name_of(view_->pool.resource),
                                                places_.dev);
-  write_cdi_spec(*view_);
 }
 
 bool ServedPool::show(PoolView view, std::optional<TimePoint> event) {
   auto next = std::make_shared<const PoolView>(std::move(view));
   const bool changed = devices_of(next->pool) != devices();
-  write_cdi_spec(*next);
   const std::lock_guard lock(mutex_);
   view_ = std::move(next);
   if (changed && watched_ && !event_) event_ = event;
@@ -52,10 +50,26 @@ bool ServedPool::show(PoolView view, std::optional<TimePoint> event) {
 }
 
 // Allocate writes what is missing, and fails when it cannot.
-void ServedPool::write_cdi_spec(const PoolView& view) {
+void ServedPool::write_cdi_spec() {
   if (!cdi_spec_) return;
-  auto nodes = grant::cdi_nodes(pool::wanted_of(view.pool), *view.inventory, places_);
-  const auto written = nodes ? cdi_spec_->set(std::move(*nodes), view.began) : pass(nodes);
+  const auto view = this->view();
+  std::map<std::string, TimePoint> read_at;
+  for (const auto& member : view->pool.members) {
+    const auto read = view->read_at.find(member.address);
+    if (read != view->read_at.end()) read_at[member.id] = read->second;
+  }
+  auto wanted = pool::wanted_of(view->pool);
+  // What a pod has and the resource no longer offers must be found when its containers start again.
+  for (const auto& offer : view->pool.leftovers) {
+    const auto* function = offer.address ? view->inventory->find(*offer.address) : nullptr;
+    if (!function || offer.id != function->address.to_string()) continue;
+    wanted.push_back({.id = offer.id,
+                      .address = function->address,
+                      .driver = function->driver,
+                      .rdma = !function->rdma.empty()});
+  }
+  auto nodes = grant::cdi_nodes(wanted, *view->inventory, places_);
+  const auto written = nodes ? cdi_spec_->set(std::move(*nodes), read_at) : pass(nodes);
   if (!written) {
     log_.error("the CDI spec stays as it is",
                {{"resource", resource_name_}, {"error", written.error().message}});
@@ -110,12 +124,44 @@ Result<kubelet::ContainerAllocation> ServedPool::allocate(
   return answer;
 }
 
+// By what is shown now.
+Result<ledger::Granted> ServedPool::decide(const std::vector<std::string>& device_ids) const {
+  const auto view = this->view();
+  ledger::Granted granted{resource_name_, device_ids, {}, {}};
+  for (const auto& id : device_ids) {
+    for (const auto* member : pool::members_of(view->pool, id)) {
+      if (!member->withheld.empty() && !view->pool.resource.sharing) {
+        return fail(ErrorCode::unavailable, "device {} is not given: {}", member->id,
+                    member->withheld);
+      }
+      granted.devices.push_back(member->id);
+    }
+  }
+  const auto ask = pool::ask_for(view->pool, device_ids);
+  if (!ask) return pass(ask);
+  return granted;
+}
+
 Result<kubelet::ContainerAllocation> ServedPool::give(const std::vector<std::string>& device_ids) {
+  auto noted = answers_.grants.grant([&] { return decide(device_ids); });
+  if (!noted) return pass(noted);
+  auto answer = answer_with(device_ids, *noted);
+  if (answer) {
+    answers_.grants.complete(*noted);
+  } else {
+    answers_.grants.take_back(*noted);
+  }
+  return answer;
+}
+
+Result<kubelet::ContainerAllocation> ServedPool::answer_with(
+    const std::vector<std::string>& device_ids, ledger::Granted& noted) {
   const auto began = std::chrono::steady_clock::now();
   const auto ask = pool::ask_for(view()->pool, device_ids);
   if (!ask) return pass(ask);
   auto granted = grant::give(*ask, places_);
   if (!granted) return pass(granted);
+  for (const auto& node : granted->device_nodes()) noted.nodes.push_back(node.host_path);
   kubelet::ContainerAllocation answer;
   answer.envs = std::move(granted->envs);
   if (cdi_spec_) {
@@ -130,7 +176,7 @@ Result<kubelet::ContainerAllocation> ServedPool::give(const std::vector<std::str
 
 Result<std::vector<std::string>> ServedPool::preferred(const kubelet::PreferenceRequest& request) {
   const auto view = this->view();
-  const auto gpus = gpus_.look(*view->inventory);
+  const auto gpus = answers_.who_asks(*view->inventory);
   auto choice =
       pool::prefer(view->pool, *view->inventory,
                    {request.available, request.must_include, request.size}, gpus.of_pod, gpus.free);

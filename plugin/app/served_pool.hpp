@@ -1,14 +1,17 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 
 #include "base/log.hpp"
-#include "plugin/app/pod_gpus.hpp"
 #include "plugin/grant/cdi.hpp"
 #include "plugin/kubelet/pool_service.hpp"
+#include "plugin/ledger/asking.hpp"
+#include "plugin/ledger/ledger.hpp"
 #include "plugin/metrics/metrics.hpp"
 #include "plugin/pool/select.hpp"
 
@@ -18,7 +21,14 @@ namespace railhead::app {
 struct PoolView {
   pool::Pool pool;
   std::shared_ptr<const device::Inventory> inventory;
-  std::chrono::steady_clock::time_point began;  // the look
+  std::shared_ptr<const ledger::Holdings> holdings;
+  std::map<PciAddress, std::chrono::steady_clock::time_point> read_at;  // as node::Snapshot has it
+};
+
+// What a pool asks others about while it answers kubelet, on threads of gRPC.
+struct Answers {
+  ledger::Grants& grants;
+  std::function<ledger::Asking(const device::Inventory&)> who_asks;
 };
 
 // A pool as kubelet sees it, for as long as its resource is configured.
@@ -26,12 +36,16 @@ class ServedPool final : public kubelet::PoolService {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  // `gpus`, `metrics` and `log` outlive it. Without `cdi` containers get device nodes.
+  // What `answers` refers to, `metrics` and `log` outlive it. Without `cdi` containers get device
+  // nodes.
   ServedPool(PoolView view, grant::Places places, std::optional<grant::CdiOptions> cdi,
-             const PodGpus& gpus, metrics::Metrics& metrics, Logger& log);
+             Answers answers, metrics::Metrics& metrics, Logger& log);
 
   // Whether kubelet is to be told anew. `event`: what led to the look, if it was one.
+  // Waits for nothing.
   [[nodiscard]] bool show(PoolView view, std::optional<TimePoint> event);
+  // As it is shown now, for the runtime; nothing without CDI.
+  void write_cdi_spec();
   [[nodiscard]] std::shared_ptr<const PoolView> view() const;
 
   [[nodiscard]] bool is_watched() const { return watched_; }  // by kubelet
@@ -52,7 +66,9 @@ class ServedPool final : public kubelet::PoolService {
  private:
   [[nodiscard]] Result<kubelet::ContainerAllocation> give(
       const std::vector<std::string>& device_ids);
-  void write_cdi_spec(const PoolView& view);
+  [[nodiscard]] Result<kubelet::ContainerAllocation> answer_with(
+      const std::vector<std::string>& device_ids, ledger::Granted& noted);
+  [[nodiscard]] Result<ledger::Granted> decide(const std::vector<std::string>& device_ids) const;
   [[nodiscard]] Result<void> name_cdi_devices(const grant::Grant& granted, TimePoint began,
                                               kubelet::ContainerAllocation& answer);
 
@@ -61,7 +77,7 @@ class ServedPool final : public kubelet::PoolService {
   const grant::Places places_;
   const std::optional<grant::CdiOptions> cdi_;
   std::unique_ptr<grant::CdiSpec> cdi_spec_;  // with cdi_
-  const PodGpus& gpus_;
+  const Answers answers_;
   metrics::Metrics& metrics_;
   Logger& log_;
   std::atomic<bool> watched_ = false;

@@ -2,21 +2,23 @@
 
 #include <algorithm>
 #include <future>
+#include <system_error>
+#include <thread>
 
 #include "plugin/app/counted_devices.hpp"
-#include "plugin/kubelet/pod_resources.hpp"
+#include "plugin/app/status_text.hpp"
 #include "plugin/metrics/memlock.hpp"
 
 namespace railhead::app {
 namespace {
 
-// A look at a large node takes the loop a tenth of a second; a probe waits five.
+// A probe waits five.
 constexpr std::chrono::seconds kTurnLimit{2};
-constexpr std::chrono::seconds kKubeletLimit{2};
+constexpr std::chrono::seconds kScrapeLimit{8};  // Prometheus waits ten
 
 http::Response stuck() { return {503, "the agent's loop does not take its turn\n"}; }
 
-metrics::PoolState pool_state(const Daemon::Served& served) {
+metrics::PoolState pool_state(const Pools::Served& served) {
   const auto offers = pool::offers(served.view->pool);
   const auto healthy =
       static_cast<size_t>(std::ranges::count_if(offers, [](const auto& o) { return o.healthy; }));
@@ -25,66 +27,81 @@ metrics::PoolState pool_state(const Daemon::Served& served) {
 
 }  // namespace
 
-StatusPages::StatusPages(const Options& options, const host::Host& host, const Daemon& daemon,
-                         kubelet::TaskQueue& loop, const metrics::Metrics& metrics, Logger& log)
-    : options_(options), host_(host), daemon_(daemon), loop_(loop), metrics_(metrics), log_(log) {}
+StatusPages::StatusPages(const Options& options, const host::Host& host, const Agent& agent,
+                         const Loop& loop, const metrics::Metrics& metrics, Logger& log)
+    : options_(options), host_(host), agent_(agent), loop_(loop), metrics_(metrics), log_(log) {}
 
-http::Response StatusPages::answer(std::string_view path) const {
-  if (path == "/metrics") return metrics_page();
+http::Response StatusPages::probe(std::string_view path) const {
   if (path == "/healthz") return health_page();
   if (path == "/readyz") return ready_page();
-  return http::plain(404);
+  const bool json = path == "/status.json";
+  if (!json && path != "/status") return http::plain(404);
+  const auto state = ask();
+  if (!state) return stuck();
+  if (json) return {200, status_json(*state), "application/json"};
+  return {200, status_text(*state)};
+}
+
+http::Response StatusPages::answer(std::string_view path) {
+  return path == "/metrics" ? metrics_page() : probe(path);
 }
 
 // Nothing when the loop does not turn in time; what it answers later is thrown away.
-std::optional<Daemon::State> StatusPages::ask_daemon() const {
-  const auto promise = std::make_shared<std::promise<Daemon::State>>();
-  auto answer = promise->get_future();
-  loop_.post([promise, &daemon = daemon_] { promise->set_value(daemon.state()); });
-  if (answer.wait_for(kTurnLimit) != std::future_status::ready) return std::nullopt;
-  return answer.get();
+std::optional<Agent::State> StatusPages::ask() const {
+  return loop_.ask(kTurnLimit, [&agent = agent_] { return agent.state(); });
 }
 
-http::Response StatusPages::metrics_page() const {
-  const auto state = ask_daemon();
+// Counters are the driver's to tell, which may take its time, or for ever: then no further thread
+// waits for it.
+http::Response StatusPages::metrics_page() {
+  const auto state = ask();
   if (!state) return stuck();
-  auto pods = kubelet::list_pod_devices(options_.kubelet_dir + "/pod-resources/kubelet.sock",
-                                        kKubeletLimit);
-  if (!pods) log_.debug("who holds which device is unknown", {{"error", pods.error().message}});
-
-  metrics::Now now;
-  for (const auto& served : state->pools) now.pools.push_back(pool_state(served));
-  now.config_current = state->config_current;
-  now.memlock_limit = metrics::memlock_limit();
-  now.counters = metrics::read_device_counters(
-      host_, counted_devices(*state, pods.value_or(std::vector<kubelet::PodDevices>{}),
-                             options_.all_counters));
-  for (const auto& error : now.counters.out_of_sight) {
-    log_.debug("no counters of a device", {{"error", error.message}});
+  if (scraping_->exchange(true)) return {503, "the scrape before this one has not come to an end\n"};
+  const auto text = std::make_shared<std::promise<std::string>>();
+  auto answer = text->get_future();
+  const auto scrape = [this, state = *state, scraping = scraping_, text] {
+    metrics::Now now;
+    for (const auto& served : state.pools) now.pools.push_back(pool_state(served));
+    now.config_current = state.config_current;
+    now.serving = state.serving;
+    now.memlock_limit = metrics::memlock_limit();
+    now.counters =
+        metrics::read_device_counters(host_, counted_devices(state, options_.all_counters));
+    for (const auto& error : now.counters.out_of_sight) {
+      log_.debug("no counters of a device", {{"error", error.message}});
+    }
+    text->set_value(metrics_.text(now));
+    *scraping = false;
+  };
+  try {
+    std::thread(scrape).detach();
+  } catch (const std::system_error&) {
+    *scraping_ = false;
+    return {503, "no thread is to be had\n"};
   }
-  return {200, metrics_.text(now), metrics::Metrics::kContentType};
+  if (answer.wait_for(kScrapeLimit) != std::future_status::ready) {
+    return {503, "a device's counters cannot be read in time\n"};
+  }
+  return {200, answer.get(), metrics::Metrics::kContentType};
 }
 
 http::Response StatusPages::health_page() const {
-  if (!ask_daemon()) return stuck();
-  if (!daemon_.session_takes_turns(kTurnLimit)) {
+  const auto session = loop_.ask(kTurnLimit, [&agent = agent_] { return agent.session(); });
+  if (!session) return stuck();
+  if (*session && !(*session)->takes_turns(kTurnLimit)) {
     return {503, "the session with kubelet does not take its turn\n"};
   }
   return {200, "ok\n"};
 }
 
+// A standby is ready: it waits for nothing but the other one's end.
 http::Response StatusPages::ready_page() const {
-  const auto state = ask_daemon();
+  const auto state = ask();
   if (!state) return stuck();
   std::string wrong;
-  for (const auto& served : state->pools) {
-    if (served.watched) continue;
-    wrong += fmt::format("kubelet does not watch {}\n", served.view->pool.resource.full_name());
-  }
-  if (!state->config_current) {
-    wrong += fmt::format("the configuration in {} was refused\n", options_.config_file);
-  }
-  return wrong.empty() ? http::Response{200, "ok\n"} : http::Response{503, std::move(wrong)};
+  for (const auto& trouble : state->troubles) wrong += trouble + '\n';
+  if (!wrong.empty()) return {503, std::move(wrong)};
+  return {200, state->serving ? "ok\n" : "standby\n"};
 }
 
 }  // namespace railhead::app

@@ -1,36 +1,42 @@
 #pragma once
+#include <atomic>
 #include <memory>
 #include <string_view>
 
-#include "plugin/app/daemon.hpp"
-#include "plugin/http/server.hpp"
-#include "plugin/kubelet/task_queue.hpp"
+#include "plugin/app/agent.hpp"
+#include "plugin/http/message.hpp"
 
 namespace railhead::app {
 
-// What the agent shows of itself over HTTP: /metrics, /healthz, /readyz (docs/metrics.md).
+// What the agent shows of itself over HTTP. The agent is asked on its loop and nowhere else, and
+// one whose loop does not turn does not answer. All calls may be made on any thread but the loop's.
 class StatusPages {
  public:
-  // Everything outlives it. `loop` is what the daemon's thread runs at its turns: the daemon is
-  // asked there and nowhere else, and one whose loop does not turn does not answer.
-  StatusPages(const Options& options, const host::Host& host, const Daemon& daemon,
-              kubelet::TaskQueue& loop, const metrics::Metrics& metrics, Logger& log);
+  // Everything outlives it.
+  StatusPages(const Options& options, const host::Host& host, const Agent& agent, const Loop& loop,
+              const metrics::Metrics& metrics, Logger& log);
 
-  // The answer for a path; takes no longer than some seconds. On another thread than the daemon's.
-  [[nodiscard]] http::Response answer(std::string_view path) const;
+  // /healthz, /readyz, /status and /status.json: nothing of these reads hardware. Within some
+  // seconds.
+  [[nodiscard]] http::Response probe(std::string_view path) const;
+  // The same, and /metrics, which reads counters: by one thread at a time, and for no longer than a
+  // scraper waits.
+  [[nodiscard]] http::Response answer(std::string_view path);
+  [[nodiscard]] bool scraping() const { return *scraping_; }  // now
 
  private:
-  [[nodiscard]] std::optional<Daemon::State> ask_daemon() const;
-  [[nodiscard]] http::Response metrics_page() const;
+  [[nodiscard]] std::optional<Agent::State> ask() const;
+  [[nodiscard]] http::Response metrics_page();
   [[nodiscard]] http::Response health_page() const;
   [[nodiscard]] http::Response ready_page() const;
 
   const Options& options_;
   const host::Host& host_;
-  const Daemon& daemon_;
-  kubelet::TaskQueue& loop_;
+  const Agent& agent_;
+  const Loop& loop_;
   const metrics::Metrics& metrics_;
   Logger& log_;
+  const std::shared_ptr<std::atomic<bool>> scraping_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 }  // namespace railhead::app

@@ -102,10 +102,12 @@ CdiSpec::CdiSpec(std::string folder, const ResourceName& resource, std::string d
       kind_(cdi_kind(resource)),
       dev_(std::move(dev)) {}
 
-Result<void> CdiSpec::set(NodesByDevice devices, TimePoint began) {
+Result<void> CdiSpec::set(NodesByDevice devices, const std::map<std::string, TimePoint>& began) {
   const std::lock_guard lock(mutex_);
   std::erase_if(updated_, [&](const auto& device) {
-    return device.second < began || !devices.contains(device.first);
+    const auto read = began.find(device.first);
+    return !devices.contains(device.first) ||
+           (read != began.end() && device.second < read->second);
   });
   for (const auto& [name, when] : updated_) devices[name] = devices_[name];
   return write(std::move(devices));

@@ -48,7 +48,8 @@ class CdiSpec {
 
   // The resource has these devices, and no others. No devices: no file. Written only when it
   // differs.
-  [[nodiscard]] Result<void> set(NodesByDevice devices, TimePoint began);
+  [[nodiscard]] Result<void> set(NodesByDevice devices,
+                                 const std::map<std::string, TimePoint>& began);
   // These devices have these nodes now.
   [[nodiscard]] Result<void> update(const NodesByDevice& devices, TimePoint began);
 

@@ -9,7 +9,9 @@ Ports ports_of(const device::Inventory& inventory, const std::set<std::string>& 
       if (!rdma.in_host_namespace) continue;
       const bool infiniband = rdma.link_layer == device::LinkLayer::infiniband;
       if (function.is_vf()) {
-        if (infiniband && vfs.contains(function.address.to_string())) ports.of_vfs.push_back(&rdma);
+        if (infiniband && vfs.contains(function.address.to_string())) {
+          ports.functions_of_vfs.insert(function.address);
+        }
         continue;
       }
       ports.of_pfs.push_back(&rdma);

@@ -121,6 +121,11 @@ class PollingServer final : public Server {
     if (un && listener_) ::unlink(un->path.c_str());
   }
 
+  void stop_listening() override {
+    const std::lock_guard lock(mutex_);
+    if (listener_) ::shutdown(listener_->get(), SHUT_RDWR);
+  }
+
   Result<Address> address() const override {
     const std::lock_guard lock(mutex_);
     if (!listener_) return fail_errno(EADDRINUSE, "{}", to_string(address_));

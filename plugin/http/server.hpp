@@ -37,6 +37,8 @@ class Server {
   }
 
   virtual ~Server() = default;  // ends the connections and removes the file of a unix socket
+  // From now on nobody can connect. At once, from any thread, also while an answer hangs.
+  virtual void stop_listening() = 0;
   // Where it listens, with the port that the kernel chose for 0.
   [[nodiscard]] virtual Result<Address> address() const = 0;
 };

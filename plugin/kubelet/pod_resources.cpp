@@ -24,17 +24,7 @@ std::map<std::string, std::vector<std::string>> by_resource(const v1::ContainerR
   return merged;
 }
 
-}  // namespace
-
-Result<std::vector<PodDevices>> list_pod_devices(const std::string& socket,
-                                                 std::chrono::milliseconds limit) {
-  const auto stub = v1::PodResourcesLister::NewStub(dial(socket));
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + limit);
-  v1::ListPodResourcesResponse response;
-  if (const auto status = stub->List(&context, {}, &response); !status.ok()) {
-    return tl::unexpected(error_of(status).in("kubelet's podresources"));
-  }
+std::vector<PodDevices> devices_of(const v1::ListPodResourcesResponse& response) {
   std::vector<PodDevices> all;
   for (const auto& pod : response.pod_resources()) {
     for (const auto& container : pod.containers()) {
@@ -44,6 +34,31 @@ Result<std::vector<PodDevices>> list_pod_devices(const std::string& socket,
     }
   }
   return all;
+}
+
+struct Call {
+  std::unique_ptr<v1::PodResourcesLister::Stub> stub;
+  grpc::ClientContext context;
+  v1::ListPodResourcesRequest request;
+  v1::ListPodResourcesResponse response;
+};
+
+}  // namespace
+
+void list_pod_devices(const std::string& socket, std::chrono::milliseconds limit,
+                      std::function<void(Result<std::vector<PodDevices>>)> answer) {
+  const auto call = std::make_shared<Call>();
+  call->stub = v1::PodResourcesLister::NewStub(dial(socket));
+  call->context.set_deadline(std::chrono::system_clock::now() + limit);
+  call->stub->async()->List(&call->context, &call->request, &call->response,
+                            [call, answer = std::move(answer)](const grpc::Status& status) {
+                              if (status.ok()) {
+                                answer(devices_of(call->response));
+                              } else {
+                                answer(tl::unexpected(
+                                    error_of(status).in("kubelet's podresources")));
+                              }
+                            });
 }
 
 }  // namespace railhead::kubelet

@@ -26,6 +26,7 @@ struct PoolState {
 struct Now {
   std::vector<PoolState> pools;
   bool config_current = false;            // the configuration in force is the one on disk
+  bool serving = true;                    // false: a standby
   std::optional<uint64_t> memlock_limit;  // bytes; absent: none
   Sweep counters;
 };

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <iterator>
+#include <set>
 #include <utility>
 
 namespace railhead::metrics {
@@ -78,11 +79,7 @@ Labels labels_of(const DeviceCounters& counters) {
 class DeviceFamilies {
  public:
   void add(const DeviceCounters& counters) {
-    auto of_device = labels_of(counters);
-    const auto& holders = counters.device.holders;
-    for (const auto& holder : holders) holders_.add(with_holder(of_device, holder), 1);
-    // What several containers share counts for none of them.
-    if (holders.size() == 1) of_device = with_holder(of_device, holders.front());
+    const auto of_device = labels_of(counters);
     for (const auto& port : counters.ports) {
       const auto labels = of_device.with("port", std::to_string(port.port));
       if (port.state) state_.add(labels, static_cast<uint64_t>(*port.state));
@@ -91,7 +88,6 @@ class DeviceFamilies {
     }
   }
   void append_to(std::string& text) const {
-    holders_.append_to(text);
     state_.append_to(text);
     for (const auto& named : named_) named.family.append_to(text);
     others_.append_to(text);
@@ -127,8 +123,6 @@ class DeviceFamilies {
           "port_xmit_packets",
           1,
           {"railhead_port_transmitted_packets_total", "counter", "Packets transmitted by a port"}}};
-  Family holders_{"railhead_device_holders", "gauge",
-                  "A container that was given the RDMA device: 1"};
   Family state_{"railhead_port_state", "gauge",
                 "State of an RDMA port: 1 DOWN, 2 INIT, 3 ARMED, 4 ACTIVE, 5 ACTIVE_DEFER"};
   Family others_{"railhead_port_statistic_total", "counter",
@@ -136,6 +130,23 @@ class DeviceFamilies {
   Family hw_{"railhead_hw_statistic_total", "counter",
              "A counter of the device's driver, by its sysfs name"};
 };
+
+// A series of its own, to be joined: a device's counters go on when its holder changes. The value
+// tells what several share, which counts for none of them.
+void append_holders(const std::vector<DeviceCounters>& devices, std::string& text) {
+  Family holders{"railhead_device_holders", "gauge",
+                 "A container that was given the device, and how many have it"};
+  std::set<PciAddress> told;  // a function may have several RDMA devices
+  for (const auto& [device, rdma_device, ports] : devices) {
+    if (!told.insert(device.address).second) continue;
+    auto labels = Labels().with("pci", device.address.to_string());
+    if (!device.resource.empty()) labels = labels.with("resource", device.resource);
+    for (const auto& holder : device.holders) {
+      holders.add(with_holder(labels, holder), device.holders.size());
+    }
+  }
+  holders.append_to(text);
+}
 
 void append_pools(const std::vector<PoolState>& pools, std::string& text) {
   Family devices{"railhead_pool_devices", "gauge",
@@ -173,6 +184,9 @@ std::string text_of(const Now& now) {
   append_one({"railhead_devices_out_of_sight", "gauge",
               "RDMA devices in pods' network namespaces whose counters cannot be read"},
              now.counters.out_of_sight.size(), text);
+  append_one({"railhead_serving", "gauge", "Whether this agent serves the node: 1; a standby: 0"},
+             now.serving ? 1 : 0, text);
+  append_holders(now.counters.devices, text);
   DeviceFamilies devices;
   for (const auto& counters : now.counters.devices) devices.add(counters);
   devices.append_to(text);

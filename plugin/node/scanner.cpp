@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace railhead::node {
 
 // What a group's worker brings back. Shared only because jobs are copied on their way.
@@ -93,10 +95,12 @@ void Scanner::configure(device::ScanOptions options) {
   same_functions.all_ports = options_->all_ports;
   const bool only_ports = same_functions == *options_;
   options_ = std::make_shared<const device::ScanOptions>(std::move(options));
+  if (!begun_) return;
   look(only_ports ? Wanted{.ports = true} : Wanted::everything());
 }
 
 void Scanner::look(const Wanted& wanted) {
+  begun_ = true;
   links_.wanted |= wanted.links;
   rdma_.wanted |= wanted.rdma;
   bus_.wanted |= wanted.bus;
@@ -343,6 +347,7 @@ void Scanner::heard(const std::string& device) {
   if (followed == followed_.end()) return;
   const auto batch = followed->second.events->read();
   if (batch.causes.empty() && !batch.gone) return;
+  if (log_.enabled(LogLevel::debug)) log_.debug("events", {{"causes", join(batch.causes, "; ")}});
   const auto head = followed->second.head;
   if (batch.gone) stop_following(device);
   if (const auto group = groups_.find(head); group != groups_.end()) {

@@ -62,6 +62,7 @@ class Scanner {
 
   // What is read of functions, and whose ports are asked; all is read anew where that changes it.
   void configure(device::ScanOptions options);
+  // The first time everything is read.
   void look(const Wanted& wanted);
   // The PFs' RDMA devices, by name, whose ports are heard of from now on, and no others: a word of
   // them makes the ports be read. Those that cannot be heard of are in unheard() after a while.
@@ -154,6 +155,7 @@ class Scanner {
   std::set<std::string> to_follow_;
   std::map<std::string, Followed> followed_;
 
+  bool begun_ = false;
   std::shared_ptr<const Snapshot> latest_;
   Loop::Timer deadline_;
   Loop::Timer patience_;

@@ -22,6 +22,7 @@ std::vector<Offer> offers(const Pool& pool) {
     for (uint32_t i = 0; i < shares; ++i) {
       offers.push_back({std::to_string(i), any_healthy, std::nullopt, std::nullopt});
     }
+    offers.insert(offers.end(), pool.leftovers.begin(), pool.leftovers.end());
     return offers;
   }
   offers.reserve(pool.members.size() * (sharing ? sharing->shares : 1));
@@ -34,6 +35,7 @@ std::vector<Offer> offers(const Pool& pool) {
       offers.back().id = fmt::format("{}{}{}", member.id, kShareMark, i);
     }
   }
+  offers.insert(offers.end(), pool.leftovers.begin(), pool.leftovers.end());
   return offers;
 }
 

@@ -15,6 +15,9 @@ using Json = nlohmann::ordered_json;
 constexpr int kSchema = 1;  // the next is read too: unknown fields are ignored
 
 std::string file(const std::string& run_root) { return run_root + "/rails.json"; }
+std::string own_resources_file(const std::string& state_root) {
+  return state_root + "/resources.json";
+}
 
 Result<std::vector<PciAddress>> decode_ports(const Json& json) {
   std::vector<PciAddress> ports;
@@ -52,19 +55,40 @@ Result<Rails> decode(std::string_view text) {
 
 }  // namespace
 
+std::string configured_name(const config::Config& config, const std::string& full_name) {
+  const auto rails = std::ranges::find_if(
+      config.resources, [&](const auto& one) { return config::is_rail_of(one, full_name); });
+  return rails == config.resources.end() ? full_name : rails->full_name();
+}
+
 std::set<Membership> read_allocated(const config::Config& config, const std::string& run_root) {
   std::set<Membership> allocated;
   const auto devices = device::list_allocations(run_root);
   for (const auto& device : devices.value_or(std::vector<PciAddress>{})) {
     const auto allocation = device::read_allocation(run_root, device);
     if (!allocation || !*allocation) continue;
-    const auto& pool = (*allocation)->resource;
-    const auto rails = std::ranges::find_if(
-        config.resources, [&](const auto& one) { return config::is_rail_of(one, pool); });
-    allocated.emplace(rails == config.resources.end() ? pool : rails->full_name(),
-                      device.to_string());
+    allocated.emplace(configured_name(config, (*allocation)->resource), device.to_string());
   }
   return allocated;
+}
+
+Result<std::set<std::string>> read_own_resources(const std::string& state_root) {
+  const auto path = own_resources_file(state_root);
+  const auto text = host::read_file(path);
+  if (is(text, ErrorCode::not_found)) return std::set<std::string>{};
+  if (!text) return pass(text);
+  try {
+    return Json::parse(*text).at("resources").get<std::set<std::string>>();
+  } catch (const Json::exception& error) {
+    return fail(ErrorCode::decode, "{}: {}", path, error.what());
+  }
+}
+
+Result<void> write_own_resources(const std::string& state_root,
+                                 const std::set<std::string>& resources) {
+  if (auto made = host::make_directories(state_root, 0700); !made) return made;
+  const Json json = {{"schema", kSchema}, {"resources", resources}};
+  return host::write_file_atomically(own_resources_file(state_root), json.dump(), 0600);
 }
 
 Result<Rails> read_rails(const std::string& run_root) {

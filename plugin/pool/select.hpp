@@ -20,13 +20,24 @@ struct Member : grant::Wanted {
   std::vector<device::PcieDistance> to_gpus;  // to each of Pool::gpus
 
   std::string sickness;               // why it must not be given out; "": it is healthy
+  std::string withheld;               // why it is not even when kubelet asks for it all the same
   std::vector<std::string> concerns;  // what is wrong with it, which does not make it unhealthy
   friend bool operator==(const Member&, const Member&) = default;
+};
+
+// What kubelet is told to be there.
+struct Offer {
+  std::string id;  // of a device to share: "<device>::<share>"; of a pool to share: "<share>"
+  bool healthy = true;
+  std::optional<int> numa_node;
+  std::optional<PciAddress> address;  // absent: a share of all the pool's devices
+  friend bool operator==(const Offer&, const Offer&) = default;
 };
 
 struct Pool {
   config::Resource resource;
   std::vector<Member> members;   // in PCI order
+  std::vector<Offer> leftovers;  // what pods have of it and none of the members is: see held.hpp
   std::vector<PciAddress> gpus;  // of the node, in PCI order; only where env: nccl needs them
   bool nccl_names_carry_resource = false;  // several pools have env: nccl
   std::string sickness;                    // why nothing of it can be given out at all
@@ -72,14 +83,7 @@ struct Knowledge {
 [[nodiscard]] device::ScanOptions scan_options(const config::Config& config,
                                                device::ScanOptions options);
 
-// What kubelet is told to be there.
-struct Offer {
-  std::string id;  // of a device to share: "<device>::<share>"; of a pool to share: "<share>"
-  bool healthy = true;
-  std::optional<int> numa_node;
-  std::optional<PciAddress> address;  // absent: a share of all the pool's devices
-  friend bool operator==(const Offer&, const Offer&) = default;
-};
+// The members', then the leftovers.
 [[nodiscard]] std::vector<Offer> offers(const Pool& pool);
 
 // The members that an offer stands for, in PCI order; none when the pool has no such offer.

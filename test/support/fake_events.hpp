@@ -30,17 +30,6 @@ class FakeEvents final : public host::Events {
     happen("pci change " + function);
   }
 
-  std::vector<std::string> followed;  // ports
-  std::vector<std::string> unheard;   // ports that cannot be followed
-
-  std::vector<std::string> follow_ports(const std::vector<std::string>& devices) override {
-    followed = devices;
-    std::vector<std::string> left;
-    for (const auto& device : devices) {
-      if (std::ranges::find(unheard, device) != unheard.end()) left.push_back(device);
-    }
-    return left;
-  }
   int fd() const override { return fd_.get(); }
   host::EventBatch read() override {
     eventfd_t count = 0;

@@ -54,7 +54,7 @@ TEST_CASE("the arguments of sriov-network-device-plugin's DaemonSet are taken") 
 TEST_CASE("where no configuration is, the flag that names another place is told") {
   app::Options options;
   options.config_file = "/nowhere/config.json";
-  const auto parsed = app::read_config(options);
+  const auto parsed = app::read_config(options).parsed;
   REQUIRE(parsed.errors.size() == 1);
   CHECK_THAT(parsed.errors[0].message,
              ContainsSubstring("/nowhere/config.json") && ContainsSubstring("--config-file"));

@@ -1,11 +1,13 @@
 // Which devices a container gets when kubelet takes its GPUs before or after them: a pool and a
 // GPU plugin, each with a session of its own, at a kubelet over real sockets.
 #include <filesystem>
+#include <thread>
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "plugin/app/served_pool.hpp"
+#include "plugin/app/holders.hpp"
 #include "test/support/node_builder.hpp"
+#include "test/support/still_host.hpp"
 #include "test/unit/kubelet/node.hpp"
 
 namespace railhead::test {
@@ -23,11 +25,16 @@ class GpuChoice {
       : inventory_(std::make_shared<device::Inventory>(eight_gpu_node(3).inventory())),
         gpu_plugin_(kGpu),
         probe_(kProbe, 100),
-        pod_gpus_(node_.folder.path(), node_.folder / "proc"),
+        still_(node_.folder.path()),
+        options_(options()),
+        loop_(must(Loop::open(still_.host.clock))),
+        news_(node_.log.logger()),
+        holders_(options_, *loop_, still_.host, news_, node_.log.logger(), [] {}),
         metrics_("test"),
-        vfs_({vf_pool(), inventory_, {}},
+        vfs_({vf_pool(), inventory_, std::make_shared<const ledger::Holdings>(), {}},
              {node_.folder / "sys", node_.folder / "run", node_.folder / "devinfo"}, std::nullopt,
-             pod_gpus_, metrics_, node_.log.logger()) {
+             holders_.answers(), metrics_, node_.log.logger()),
+        turning_([this] { loop_->run(); }) {
     std::vector<kubelet::Device> gpus;
     for (const auto& function : inventory_->functions()) {
       if (function.is_gpu) gpus.push_back({function.address.to_string()});
@@ -43,6 +50,15 @@ class GpuChoice {
     REQUIRE(node_.kubelet.wait_for_healthy(kVf, 24));
     REQUIRE(node_.kubelet.wait_for_healthy(kProbe, 100));
   }
+
+  ~GpuChoice() {
+    ours_.reset();
+    theirs_.reset();
+    loop_->stop();
+    turning_.join();
+  }
+  GpuChoice(const GpuChoice&) = delete;
+  GpuChoice& operator=(const GpuChoice&) = delete;
 
   // A container with these GPUs and nothing else.
   void take_gpus(const std::string& pod, const std::string& container,
@@ -84,6 +100,11 @@ class GpuChoice {
   [[nodiscard]] const std::vector<std::pair<Ids, std::string>>& probed() const { return probed_; }
 
  private:
+  [[nodiscard]] app::Options options() const {
+    app::Options options;
+    options.kubelet_dir = node_.folder.path();
+    return options;
+  }
   [[nodiscard]] pool::Pool vf_pool() const {
     pool::Pool pool;
     pool.resource.prefix = "rdma";
@@ -108,12 +129,17 @@ class GpuChoice {
   std::shared_ptr<const device::Inventory> inventory_;
   TestPool gpu_plugin_;
   TestPool probe_;
-  app::PodGpus pod_gpus_;
+  StillHost still_;
+  const app::Options options_;
+  std::unique_ptr<Loop> loop_;
+  app::News news_;
+  app::Holders holders_;
   metrics::Metrics metrics_;
   app::ServedPool vfs_;
   std::vector<std::pair<Ids, std::string>> probed_;
   std::unique_ptr<kubelet::KubeletSession> ours_;
   std::unique_ptr<kubelet::KubeletSession> theirs_;
+  std::thread turning_;  // holders_' loop
 };
 
 }  // namespace

@@ -1,17 +1,22 @@
 // What the agent shows of itself. test/manifests/check asks a whole agent.
 #include "plugin/app/status_pages.hpp"
 
+#include <atomic>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
 #include <catch2/catch_test_macros.hpp>
-#include <poll.h>
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 #include "plugin/app/command_line.hpp"
 #include "plugin/app/counted_devices.hpp"
+#include "plugin/app/status_text.hpp"
 #include "test/support/fake_events.hpp"
 #include "test/support/must.hpp"
-#include "test/support/still_host.hpp"
+#include "test/support/scanning.hpp"
 #include "test/support/sysfs_tree.hpp"
 #include "test/support/temporary_folder.hpp"
 
@@ -35,7 +40,8 @@ device::PciFunction rdma_function(const PciAddress& address, std::optional<PciAd
 }
 
 // A PF with two VFs, all with RDMA, the VFs in the pool rdma/vf.
-app::Daemon::State state_of(std::optional<config::Sharing> sharing = {}) {
+app::Agent::State state_of(std::vector<ledger::Listed> listed = {},
+                           std::optional<config::Sharing> sharing = {}) {
   pool::Pool pool;
   pool.resource.prefix = "rdma";
   pool.resource.name = "vf";
@@ -43,16 +49,25 @@ app::Daemon::State state_of(std::optional<config::Sharing> sharing = {}) {
   for (const auto& vf : {kVf0, kVf1}) {
     pool.members.push_back({{.id = vf.to_string(), .address = vf, .rdma = true}});
   }
-  auto inventory = std::make_shared<const device::Inventory>(
+  auto snapshot = std::make_shared<node::Snapshot>();
+  snapshot->inventory = std::make_shared<const device::Inventory>(
       std::vector{rdma_function(kPf), rdma_function(kVf0, kPf), rdma_function(kVf1, kPf)},
       std::nullopt, std::vector<std::string>{});
-  return {inventory,
-          {{std::make_shared<const app::PoolView>(app::PoolView{pool, inventory}), true}},
+  const auto holdings = std::make_shared<const ledger::Holdings>(ledger::merge(
+      {.listed = std::move(listed), .pools = {{"rdma/vf", {kVf0.to_string(), kVf1.to_string()}}}}));
+  return {snapshot,
+          holdings,
+          "",
+          {{std::make_shared<const app::PoolView>(
+                app::PoolView{pool, snapshot->inventory, holdings, {}}),
+            true}},
+          {},
+          true,
           true};
 }
 
-kubelet::PodDevices pod(const std::string& name, std::vector<std::string> ids) {
-  return {"ml", name, "main", "rdma/vf", std::move(ids)};
+ledger::Listed pod(const std::string& name, std::vector<std::string> ids) {
+  return {"ml/" + name, "main", "rdma/vf", std::move(ids)};
 }
 
 CountedDevice counted(const PciAddress& address, const std::string& resource,
@@ -60,17 +75,24 @@ CountedDevice counted(const PciAddress& address, const std::string& resource,
   return {address.to_string(), address, resource, std::move(holders)};
 }
 
-// A whole daemon on a node without devices; its loop turns only while run() does.
+// A whole agent on a node without devices; its loop turns only while run() does.
 struct Agent {
   explicit Agent(const std::string& config = R"({"resourceList": []})") {
     std::ofstream(folder.path() + "/config.json") << config;
     options.config_file = folder.path() + "/config.json";
     options.kubelet_dir = folder.path() + "/kubelet";
+    options.state_dir = folder.path() + "/state";
     must(host::make_directories(folder.path() + "/kubelet/device-plugins", 0700));
-    daemon = must(app::Daemon::start(options, still.host, events, metrics, log));
-    pages.emplace(options, still.host, *daemon, *loop, metrics, log);
+    agent.emplace(options, kernel.still.host, *loop, events, kernel.adapters(), metrics, log);
+    must(agent->start());
+    pages.emplace(options, kernel.still.host, *agent, *loop, metrics, log);
   }
-  // What is answered while the daemon's loop turns.
+  void serve() {
+    must(agent->serve());
+    REQUIRE(run_loop_until(*loop, [&] { return agent->state().snapshot != nullptr; }));
+    loop->turn();
+  }
+  // What is answered while the agent's loop turns.
   http::Response ask(std::string_view path) {
     std::optional<http::Response> answer;
     std::atomic<bool> answered = false;
@@ -78,65 +100,50 @@ struct Agent {
       answer = pages->answer(path);
       answered = true;
     });
-    while (!answered) {
-      pollfd fd{loop->fd(), POLLIN, 0};
-      poll(&fd, 1, 10);
-      loop->run();
-    }
+    CHECK(run_loop_until(*loop, [&] { return answered.load(); }));
     asking.join();
     return *answer;
   }
 
   TemporaryFolder folder;
   SysfsTree tree{folder.path() + "/sys"};
-  StillHost still{folder.path()};
+  HangingKernel kernel{folder.path()};
   FakeEvents events;
   metrics::Metrics metrics{"test"};
   Logger log{STDERR_FILENO, LogLevel::error};
   app::Options options;
-  std::shared_ptr<kubelet::TaskQueue> loop = must(kubelet::TaskQueue::open());
-  std::unique_ptr<app::Daemon> daemon;
+  std::unique_ptr<Loop> loop = must(Loop::open(kernel.still.host.clock));
+  std::optional<app::Agent> agent;
   std::optional<app::StatusPages> pages;
 };
 
 }  // namespace
 
 TEST_CASE("PFs are counted, and the devices that a container holds") {
-  CHECK(counted_devices(state_of(), {pod("a", {kVf1.to_string()})}, false) ==
+  CHECK(counted_devices(state_of({pod("a", {kVf1.to_string()})}), false) ==
         std::vector{counted(kPf, ""), counted(kVf1, "rdma/vf", {{"ml", "a", "main"}})});
 }
 
 TEST_CASE("All devices are counted when that is asked for") {
-  CHECK(counted_devices(state_of(), {}, true) ==
+  CHECK(counted_devices(state_of(), true) ==
         std::vector{counted(kPf, ""), counted(kVf0, "rdma/vf"), counted(kVf1, "rdma/vf")});
 }
 
-TEST_CASE("A device of another resource, or one that is gone, is counted for nobody") {
-  auto other = pod("a", {kVf0.to_string()});
-  other.resource = "rdma/other";
-  CHECK(counted_devices(state_of(), {other, pod("b", {"0000:99:00.0"})}, false) ==
+TEST_CASE("A device that has gone is counted for nobody") {
+  CHECK(counted_devices(state_of({pod("b", {"0000:99:00.0"})}), false) ==
         std::vector{counted(kPf, "")});
 }
 
 TEST_CASE("A share of a device is the device, and several shares in one container are one holder") {
-  const auto state = state_of(config::Sharing{.unit = config::Sharing::Unit::device, .shares = 4});
-  std::vector<std::string> of_first;
-  for (const auto& offer : pool::offers(state.pools[0].view->pool)) {
-    if (offer.address == kVf0) of_first.push_back(offer.id);
-  }
-  REQUIRE(of_first.size() == 4);
-  const auto devices = counted_devices(
-      state, {pod("a", {of_first[0], of_first[1]}), pod("b", {of_first[2]})}, false);
-  CHECK(devices ==
+  const auto share = [](int n) { return fmt::format("{}::{}", kVf0.to_string(), n); };
+  CHECK(counted_devices(state_of({pod("a", {share(0), share(1)}), pod("b", {share(2)})}), false) ==
         std::vector{counted(kPf, ""),
                     counted(kVf0, "rdma/vf", {{"ml", "a", "main"}, {"ml", "b", "main"}})});
 }
 
 TEST_CASE("A share of a pool is all its devices") {
-  const auto state = state_of(config::Sharing{.unit = config::Sharing::Unit::pool, .shares = 4});
-  const auto id = pool::offers(state.pools[0].view->pool).at(0).id;
   const std::vector<Holder> holder{{"ml", "a", "main"}};
-  CHECK(counted_devices(state, {pod("a", {id})}, false) ==
+  CHECK(counted_devices(state_of({pod("a", {"3"})}), false) ==
         std::vector{counted(kPf, ""), counted(kVf0, "rdma/vf", holder),
                     counted(kVf1, "rdma/vf", holder)});
 }
@@ -150,8 +157,16 @@ TEST_CASE("An agent whose loop does not turn is not healthy, and does not keep t
   }
 }
 
+TEST_CASE("A standby is ready, and says what it is") {
+  Agent agent;
+  REQUIRE(run_loop_until(*agent.loop, [&] { return agent.agent->state().snapshot != nullptr; }));
+  CHECK(agent.ask("/readyz") == http::Response{200, "standby\n"});
+  CHECK(agent.ask("/healthz") == http::Response{200, "ok\n"});
+}
+
 TEST_CASE("An agent that turns is healthy, and other paths are not found") {
   Agent agent;
+  agent.serve();
   CHECK(agent.ask("/healthz") == http::Response{200, "ok\n"});
   CHECK(agent.ask("/readyz") == http::Response{200, "ok\n"});
   CHECK(agent.ask("/").status == 404);
@@ -163,17 +178,55 @@ TEST_CASE("An agent that turns is healthy, and other paths are not found") {
 TEST_CASE("What keeps the agent from being ready is named: a pool, a refused configuration") {
   Agent agent(R"({"resourceList": [{"resourcePrefix": "rdma", "resourceName": "vf",
                                     "selectors": {"vendors": ["15b3"]}}]})");
-  CHECK(agent.ask("/readyz") == http::Response{503, "kubelet does not watch rdma/vf\n"});
+  agent.serve();
+  CHECK(agent.ask("/readyz") == http::Response{503, "pools: kubelet does not watch rdma/vf\n"});
   CHECK(agent.ask("/healthz").status == 200);
 
   std::ofstream(agent.options.config_file) << R"({"resourceList": [)";
   agent.log = Logger(-1, LogLevel::error);
-  agent.daemon->reload();
+  agent.agent->reload();
   const auto answer = agent.ask("/readyz");
   CHECK(answer.status == 503);
-  CHECK(answer.body.ends_with("the configuration in " + agent.options.config_file +
-                              " was refused\n"));
+  CHECK(answer.body.starts_with("configuration: the configuration in " + agent.options.config_file +
+                                " was refused: "));
   CHECK(agent.ask("/metrics").body.find("\nrailhead_config_current 0\n") != std::string::npos);
+}
+
+TEST_CASE("A status names pools, devices, holders and why a device is not given") {
+  auto state = state_of({pod("a", {kVf1.to_string()})});
+  auto view = *state.pools[0].view;
+  view.pool.members[0].sickness = "its PF p0 is down";
+  state.pools[0].view = std::make_shared<const app::PoolView>(view);
+  const auto text = app::status_text(state);
+  for (const auto* part :
+       {"serving this node\n", "rdma/vf  1 of 2 healthy, registered\n",
+        "0000:10:00.1  unhealthy: its PF p0 is down\n", "0000:10:00.2  healthy\n",
+        "held by ml/a, container main since ", "(podresources)"}) {
+    INFO(part);
+    CHECK(text.find(part) != std::string::npos);
+  }
+  const auto json = nlohmann::json::parse(app::status_json(state));
+  CHECK(json.at("pools").at(0).at("devices").at(1).at("holders").at(0).at("pod") == "ml/a");
+}
+
+TEST_CASE("A scrape while another one hangs is refused, and the pages of probes go on") {
+  Agent agent;
+  agent.serve();
+  agent.tree.add({.address = kPf.to_string(), .rdma = {{.name = "mlx5_0", .number = 0}}});
+  const auto counters = agent.tree.folder(kPf.to_string()) + "/infiniband/mlx5_0/ports/1/counters";
+  std::filesystem::create_directories(counters);
+  REQUIRE(mkfifo((counters + "/port_xmit_data").c_str(), 0600) == 0);  // whose reader waits
+  agent.agent->reload();
+  REQUIRE(run_loop_until(*agent.loop, [&] {
+    return agent.agent->state().snapshot->inventory->functions().size() == 1;
+  }));
+  std::thread first([&] { (void)agent.pages->answer("/metrics"); });
+  REQUIRE(run_loop_until(*agent.loop, [&] { return agent.pages->scraping(); }));
+  CHECK(agent.ask("/metrics").status == 503);
+  CHECK(agent.ask("/healthz").status == 200);
+  const UniqueFd writer(open((counters + "/port_xmit_data").c_str(), O_WRONLY | O_CLOEXEC));
+  REQUIRE(write(writer.get(), "1\n", 2) == 2);
+  first.join();
 }
 
 TEST_CASE("The address to listen on is checked with the command line") {

@@ -204,11 +204,17 @@ TEST_CASE("an RDMA device in a pod's namespace stays in the inventory") {
   CHECK(rdma.char_devices.size() == 3);
 }
 
-TEST_CASE("a PF tells its eswitch mode where devlink answers") {
+TEST_CASE("a PF tells its eswitch mode where its netdevs do") {
   Node node;
   node.tree.add({.address = "0000:3b:00.0", .total_vfs = 4});
   node.tree.add({.address = "0000:3c:00.0", .total_vfs = 4});
-  node.still.devlink.modes["0000:3b:00.0"] = "switchdev";
+  auto uplink = link(1, "ens1", "0000:3b:00.0");
+  uplink.phys_port_name = "p0";
+  uplink.phys_switch_id = "36ac9a0003a1420c";
+  auto representor = link(2, "ens1_0", "0000:3b:00.0");
+  representor.phys_port_name = "pf0vf0";
+  representor.phys_switch_id = "36ac9a0003a1420c";
+  node.still.links.all = {uplink, representor, link(3, "ens2", "0000:3c:00.0")};
   const auto inventory = node.scan();
   CHECK(at(inventory, "0000:3b:00.0").eswitch_mode == "switchdev");
   CHECK_FALSE(at(inventory, "0000:3c:00.0").eswitch_mode);
@@ -228,19 +234,15 @@ TEST_CASE("a function that cannot be read is left out with a warning, the others
   CHECK(inventory.warnings()[0].starts_with("0000:3b:00.0 is left out: "));
 }
 
-TEST_CASE("an RDMA device whose ports cannot be read, and a PF without eswitch mode, stay") {
+TEST_CASE("an RDMA device whose ports cannot be read stays") {
   Node node;
-  node.tree.add(
-      {.address = "0000:3b:00.0", .total_vfs = 4, .rdma = {{.name = "mlx5_4", .number = 4}}});
+  node.tree.add({.address = "0000:3b:00.0", .rdma = {{.name = "mlx5_4", .number = 4}}});
   node.still.rdma.all = {{3, "mlx5_4", Guid{0xabc}, "roce"}};
   node.still.rdma.silent_port = "mlx5_4";
-  node.still.devlink.sick = "0000:3b:00.0";
   const auto inventory = node.scan();
   CHECK(at(inventory, "0000:3b:00.0").rdma.at(0).index == 3);
-  CHECK_FALSE(at(inventory, "0000:3b:00.0").eswitch_mode);
   CHECK(inventory.warnings() ==
-        std::vector<std::string>{"eswitch mode of 0000:3b:00.0: Input/output error (EIO)",
-                                 "ports of mlx5_4: port 1: Input/output error (EIO)"});
+        std::vector<std::string>{"ports of mlx5_4: port 1: Input/output error (EIO)"});
 }
 
 TEST_CASE("where RDMA netlink fails, sysfs tells of the RDMA devices") {

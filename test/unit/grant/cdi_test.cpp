@@ -53,6 +53,10 @@ struct Folder {
 grant::CdiSpec::TimePoint at(int seconds) {
   return grant::CdiSpec::TimePoint(std::chrono::seconds(seconds));
 }
+// The devices of these tests were read then.
+std::map<std::string, grant::CdiSpec::TimePoint> read_at(int seconds) {
+  return {{"a", at(seconds)}, {"b", at(seconds)}};
+}
 
 }  // namespace
 
@@ -71,7 +75,7 @@ TEST_CASE("a spec names each device with its nodes, and none without") {
   must(spec.set(
       {{"0000:3b:00.2", {node("/dev/infiniband/uverbs0"), {"/dev/vfio/noiommu-7", "/dev/vfio/7"}}},
        {"0000:3b:00.3", {}}},
-      at(1)));
+      {}));
   const Json expected = Json::parse(R"({
     "cdiVersion": "0.5.0", "kind": "rdma/vf", "devices": [
       {"name": "0000:3b:00.2", "containerEdits": {"deviceNodes": [
@@ -92,7 +96,7 @@ TEST_CASE(
         .spec("railhead-rdma_vf.json")["devices"][0]["containerEdits"]["deviceNodes"][0]["fileMode"]
         .get<unsigned>();
   };
-  must(spec.set({{"a", {node("/dev/infiniband/umad0")}}}, at(1)));
+  must(spec.set({{"a", {node("/dev/infiniband/umad0")}}}, read_at(1)));
   CHECK(mode() == 0640);
   std::filesystem::permissions(folder.dev + "/infiniband/umad0", std::filesystem::perms(0666));
   must(spec.update({{"a", {node("/dev/infiniband/umad0")}}}, at(2)));
@@ -116,7 +120,7 @@ TEST_CASE("nodes that changed are in the spec afterwards, beside the other devic
   Folder folder;
   grant::CdiSpec spec(folder.path, resource("rdma", "vf"), folder.dev);
   must(spec.set(
-      {{"a", {node("/dev/infiniband/uverbs0")}}, {"b", {node("/dev/infiniband/uverbs1")}}}, at(1)));
+      {{"a", {node("/dev/infiniband/uverbs0")}}, {"b", {node("/dev/infiniband/uverbs1")}}}, read_at(1)));
   must(spec.update({{"a", {node("/dev/infiniband/uverbs9")}}}, at(2)));
   const auto devices = folder.spec("railhead-rdma_vf.json")["devices"];
   REQUIRE(devices.size() == 2);
@@ -133,21 +137,21 @@ TEST_CASE("of two readings of a device the later counts, whichever is written fi
         .get<std::string>();
   };
   must(spec.update({{"a", {node("/dev/infiniband/uverbs9")}}}, at(2)));
-  must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1)));
+  must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, read_at(1)));
   CHECK(path() == "/dev/infiniband/uverbs9");
   must(spec.update({{"a", {node("/dev/infiniband/uverbs1")}}}, at(1)));
   CHECK(path() == "/dev/infiniband/uverbs9");
-  must(spec.set({{"a", {node("/dev/infiniband/uverbs2")}}}, at(3)));
+  must(spec.set({{"a", {node("/dev/infiniband/uverbs2")}}}, read_at(3)));
   CHECK(path() == "/dev/infiniband/uverbs2");
-  must(spec.set({}, at(4)));
+  must(spec.set({}, read_at(4)));
   CHECK(folder.names().empty());
 }
 
 TEST_CASE("a pool without devices that have nodes has no spec") {
   Folder folder;
   grant::CdiSpec spec(folder.path, resource("rdma", "vf"), folder.dev);
-  must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1)));
-  must(spec.set({}, at(2)));
+  must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, read_at(1)));
+  must(spec.set({}, read_at(2)));
   CHECK(folder.names().empty());
 }
 
@@ -155,11 +159,11 @@ TEST_CASE("a spec that cannot be written is an error, and is tried again") {
   Folder folder;
   must(host::write_file_atomically(folder.path, "in the way", 0644));
   grant::CdiSpec spec(folder.path, resource("rdma", "vf"), folder.dev);
-  const auto failed = spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1));
+  const auto failed = spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, read_at(1));
   REQUIRE_FALSE(failed);
   CHECK(failed.error().message.find(folder.path) != std::string::npos);
   std::filesystem::remove(folder.path);
-  must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, at(1)));
+  must(spec.set({{"a", {node("/dev/infiniband/uverbs0")}}}, read_at(1)));
   CHECK(folder.names() == Names{"railhead-rdma_vf.json"});
 }
 

@@ -42,5 +42,5 @@ TEST_CASE("no link event tells of InfiniBand ports, nor of ports without netdev"
   const auto ports = health::ports_of(node, {"0000:10:00.1", "0000:20:00.1"});
   CHECK(names(ports.of_pfs) == std::vector<std::string>{"ib_pf", "roce_pf", "bare_pf"});
   CHECK(ports.untold == std::set<std::string>{"ib_pf", "bare_pf"});
-  CHECK(names(ports.of_vfs) == std::vector<std::string>{"ib_vf"});
+  CHECK(ports.functions_of_vfs == std::set{infiniband_vf.address});
 }

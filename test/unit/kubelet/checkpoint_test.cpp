@@ -61,7 +61,7 @@ TEST_CASE("What podresources list and the checkpoint lacks are the devices of an
   std::vector<kubelet::PodDevices> listed;
   std::vector<SavedContainer> saved;
   vfs.set_preference([&](const auto& request) -> Result<std::vector<std::string>> {
-    listed = must(kubelet::list_pod_devices(node.kubelet.pod_resources_socket(), 5s));
+    listed = must(list_now(node.kubelet.pod_resources_socket(), 5s));
     saved =
         must(kubelet::read_checkpoint(node.folder / "device-plugins/kubelet_internal_checkpoint"));
     return std::vector{request.available.front()};

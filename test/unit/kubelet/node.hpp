@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <mutex>
 #include <sstream>
 #include <string>
@@ -16,6 +17,7 @@
 
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
+#include "plugin/kubelet/pod_resources.hpp"
 #include "plugin/kubelet/session.hpp"
 #include "test/support/kubelet/fake_kubelet.hpp"
 #include "test/support/must.hpp"
@@ -115,6 +117,16 @@ class TestLog {
   UniqueFd fd_;
   Logger logger_;
 };
+
+// kubelet::list_pod_devices(), waited for.
+inline Result<std::vector<kubelet::PodDevices>> list_now(const std::string& socket,
+                                                         std::chrono::milliseconds limit) {
+  const auto promise = std::make_shared<std::promise<Result<std::vector<kubelet::PodDevices>>>>();
+  auto answer = promise->get_future();
+  kubelet::list_pod_devices(socket, limit,
+                            [promise](auto pods) { promise->set_value(std::move(pods)); });
+  return answer.get();
+}
 
 // For a session that ends before the pool does.
 inline std::shared_ptr<kubelet::PoolService> borrow(kubelet::PoolService& pool) {

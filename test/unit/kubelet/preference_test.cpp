@@ -79,14 +79,14 @@ TEST_CASE("Podresources tell each container's devices, one entry for a resource,
   auto session = node.serve({&pool});
   REQUIRE(node.kubelet.wait_for_healthy(kVf, 3));
   must(node.kubelet.allocate("ns/a", "main", kVf, 3));
-  CHECK(must(kubelet::list_pod_devices(node.kubelet.pod_resources_socket(), 5s)) ==
+  CHECK(must(list_now(node.kubelet.pod_resources_socket(), 5s)) ==
         std::vector<kubelet::PodDevices>{
             {"ns", "a", "main", kVf, {"0000:01:00.0", "0000:02:00.0", "0000:03:00.0"}}});
 }
 
 TEST_CASE("Podresources of a kubelet that is not there are an error within the limit") {
   const auto start = std::chrono::steady_clock::now();
-  const auto pods = kubelet::list_pod_devices("/nonexistent/kubelet.sock", 500ms);
+  const auto pods = list_now("/nonexistent/kubelet.sock", 500ms);
   CHECK_FALSE(pods);
   CHECK(std::chrono::steady_clock::now() - start < 5s);
 }

@@ -77,8 +77,7 @@ TEST_CASE("Data counters are bytes, not the words of four bytes that the port co
                                                                        {"symbol_error", 5}},
                                                      .hw_counters = {{"out_of_sequence", 6}}}})}}});
   const std::string labels =
-      "{device=\"mlx5_4\",pci=\"0000:3b:00.2\",resource=\"rdma/vf\",namespace=\"ml\","
-      "pod=\"trainer-0\",container=\"main\",port=\"1\"";
+      "{device=\"mlx5_4\",pci=\"0000:3b:00.2\",resource=\"rdma/vf\",port=\"1\"";
   for (const auto* line : {"railhead_port_received_bytes_total%} 1000\n",
                            "railhead_port_transmitted_bytes_total%} 4000\n",
                            "railhead_port_received_packets_total%} 3\n",
@@ -91,7 +90,17 @@ TEST_CASE("Data counters are bytes, not the words of four bytes that the port co
   }
 }
 
-TEST_CASE("A device that several containers share counts for none of them, and names them all") {
+TEST_CASE("Who holds a device is a series of its own, by which the device's others can be joined") {
+  const Metrics metrics("1");
+  const auto text = metrics.text(
+      {.counters = {.devices = {device({kTrainer}, {}), device({kTrainer}, {}, "mlx5_5")}}});
+  CHECK(count(text, "railhead_device_holders{") == 1);  // of a function with two RDMA devices
+  CHECK_THAT(text, ContainsSubstring("railhead_device_holders{pci=\"0000:3b:00.2\",resource=\"rdma/"
+                                     "vf\",namespace=\"ml\",pod=\"trainer-0\",container=\"main\"} "
+                                     "1\n"));
+}
+
+TEST_CASE("A device that several containers share names them all, and how many they are") {
   const Metrics metrics("1");
   const auto text = metrics.text(
       {.counters = {.devices = {device({kTrainer, {"ml", "trainer-1", "main"}},
@@ -99,7 +108,7 @@ TEST_CASE("A device that several containers share counts for none of them, and n
   CHECK_THAT(text, ContainsSubstring("railhead_port_received_bytes_total{device=\"mlx5_4\","
                                      "pci=\"0000:3b:00.2\",resource=\"rdma/vf\",port=\"1\"} 4\n"));
   CHECK(count(text, "railhead_device_holders{") == 2);
-  CHECK_THAT(text, ContainsSubstring("pod=\"trainer-1\",container=\"main\"} 1\n"));
+  CHECK_THAT(text, ContainsSubstring("pod=\"trainer-1\",container=\"main\"} 2\n"));
 }
 
 TEST_CASE("Every family stands in the text once, with its help and type before its samples") {

@@ -338,13 +338,13 @@ TEST_CASE("explain says why a device that is taken is not given out") {
 
 TEST_CASE("the representor of a switchdev VF is known by its port's name") {
   Node node;
-  node.still.devlink.modes = {{"0000:3b:00.0", "switchdev"}};
   const auto link = [&](uint32_t index, const char* name, const char* port) {
     host::Link one;
     one.index = index;
     one.name = name;
     one.parent_device = "0000:3b:00.0";
     one.phys_port_name = port;
+    one.phys_switch_id = "36ac9a0003a1420c";
     node.still.links.all.push_back(one);
   };
   link(4, "host_2", "c1pf0vf2");  // a DPU's host's, not its own

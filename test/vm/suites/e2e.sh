@@ -142,7 +142,7 @@ registered_from_pod() { agent_log | grep "pool registered with kubelet" >/dev/nu
 check "and registers itself through its mounts" wait_for 180 registered_from_pod
 check "kubelet finds it ready" wait_for 180 pod_is_ready agent
 pid=$(pgrep -f '^railhead-agent .*--log-json')
-t_eq "with one capability, NET_ADMIN" 0000000000001000 "$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/$pid/status)"
+t_eq "without any capability" 0000000000000000 "$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/$pid/status)"
 t_eq "and nothing to complain of but the memory that pods may lock here" "" \
     "$(agent_log | grep -E '"level":"(warning|error)"' | grep -v memlock_limit_bytes)"
 pod f '{"rdma/vf": "2"}' sh -c "$show"

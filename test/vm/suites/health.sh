@@ -63,18 +63,22 @@ t_match "and the log says whose it was" "net1 of container c0" "$(grep 'device i
 check "DEL" cni DEL c0 pod0 net1 "$(cni_conf rail "$vf")"
 check "after DEL, and ten good seconds, it is healthy" kubelet wait rdma/vf 2 90
 
-section two agents for good
+section a standby
 lists=$(kubelet lists rdma/vf)
-start_agent --handover-seconds 3
-second=$!
-check "the second ends" wait_for 60 bash -c "! kill -0 $second"
-wait $second
-t_eq "with an exit code" 1 $?
-check "and a message that names the first" grep -q "two agents on one node.*pid $agent " $log
+first=$agent
+agent_start /run/test/config.json /run/test/kubelet /run/test/devinfo /run/test/standby.log
+check "a second agent stands by, and says whose the node is" \
+    wait_for 60 grep -q "standby until the agent before this one ends.*pid $first of " /run/test/standby.log
+let_agent_look
 t_eq "the first was not disturbed" "$lists" "$(kubelet lists rdma/vf)"
-check "it goes on to serve" kubelet wait rdma/vf 2 90
 kubelet_ask allocate ns/b main rdma/vf 1
-t_match "and to allocate" '"envs"' "$REPLY"
+t_match "and serves on" '"envs"' "$REPLY"
+kill $first
+wait $first
+t_eq "it ends well" 0 $?
+check "then the second serves" wait_for 60 listed_since rdma/vf "$(jq .lists <<<"$lists")"
+check "all devices" kubelet wait rdma/vf 2 90
+check "and says so" grep -q 'msg="serving this node"' /run/test/standby.log
 
 section the agent ends with a PF driver
 check "the PF's driver lets go at once though its device is followed" timeout 60 bash -c "echo $PF0 >/sys/bus/pci/drivers/igb/unbind"

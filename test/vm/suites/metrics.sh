@@ -19,10 +19,10 @@ cat >/run/test/config.json <<'J'
 J
 port=9478
 
-# agent_with CAPABILITIES: as root in a container that has these only ("net_admin,sys_admin")
+# agent_with CAPABILITIES: as root in a container that has these only ("sys_admin"; "": none)
 agent_with() {
     [ -z "${agent:-}" ] || { kill "$agent"; wait "$agent"; } 2>/dev/null
-    setpriv --inh-caps=-all --bounding-set="-all,$(sed 's/[^,]*/+&/g' <<<"$1")" "$RAILHEAD_BIN/railhead-agent" \
+    setpriv --inh-caps=-all --bounding-set="-all$(sed 's/[^,]\+/,+&/g; s/,,/,/g' <<<"$1")" "$RAILHEAD_BIN/railhead-agent" \
         --config-file /run/test/config.json --kubelet-dir /run/test/kubelet --devinfo-dir /run/test/devinfo \
         --listen 127.0.0.1:$port --log-level debug >>/run/test/agent.log 2>&1 &
     agent=$!
@@ -40,19 +40,23 @@ told() {
     done
     if [ -z "$missing" ]; then ok "$name"; else not_ok "$name" "$metrics" "missing:" "$missing"; fi
 }
-# labels VF-NUMBER RDMA-DEVICE POD: those of a port's metrics
-labels() { printf 'device="%s",pci="%s",resource="rdma/vf",namespace="ns",pod="%s",container="main",port="1"' "$2" "${vfs[$1]}" "$3"; }
+# labels VF-NUMBER RDMA-DEVICE: those of a port's metrics
+labels() { printf 'device="%s",pci="%s",resource="rdma/vf",port="1"' "$2" "${vfs[$1]}"; }
+# holder VF-NUMBER POD: the series that says whose it is
+holder() { printf 'railhead_device_holders{pci="%s",resource="rdma/vf",namespace="ns",pod="%s",container="main"} 1' "${vfs[$1]}" "$2"; }
 
 section shared mode
 kubelet_start /run/test/kubelet
-agent_with net_admin
-check "with CAP_NET_ADMIN alone the agent offers both VFs" kubelet wait rdma/vf 2 90
+agent_with ""
+check "without any capability the agent offers both VFs" kubelet wait rdma/vf 2 90
 must kubelet allocate ns/a main rdma/vf "${vfs[0]}" >/dev/null
 must kubelet allocate ns/b main rdma/vf "${vfs[1]}" >/dev/null
 for one in "0 mlx5_0 a" "1 ib_1 b"; do
-    of=$(labels $one)
-    told "traffic and counters of ${one#* } are those of its pod" \
-        "railhead_port_state{$of} $([ "${one:0:1}" = 0 ] && echo 1 || echo 4)" \
+    read -r number device pod <<<"$one"
+    of=$(labels $number $device)
+    told "traffic and counters of $device are told, and whose it is" \
+        "$(holder $number $pod)" \
+        "railhead_port_state{$of} $([ $number = 0 ] && echo 1 || echo 4)" \
         "railhead_port_transmitted_bytes_total{$of} 1000" \
         "railhead_port_received_bytes_total{$of} 2000" \
         "railhead_port_received_packets_total{$of} 5" \
@@ -64,26 +68,26 @@ kill "$agent"; wait "$agent" 2>/dev/null; agent=
 
 section exclusive mode
 wait_for 60 rdma system set netns exclusive || die "cannot change to exclusive mode"
-agent_with net_admin,sys_admin
+agent_with sys_admin
 make_netns pod0
 must cni ADD c0 pod0 net1 "$(cni_conf rail "${vfs[0]}")" >/dev/null
 check "the RDMA device is in the pod" rdma_device_is_in mlx5_0 pod0
-of=$(labels 0 mlx5_0 a)
+of=$(labels 0 mlx5_0)
 told "counters of a device in a pod's namespace are read there" \
     "railhead_port_transmitted_bytes_total{$of} 1000" \
     "railhead_hw_statistic_total{$of,counter=\"np_cnp_sent\"} 11" \
     "railhead_devices_out_of_sight 0"
 mounts=$(grep -c sysfs "/proc/$agent/mounts")
 t_eq "no sysfs is left mounted in the agent" "$(grep -c sysfs /proc/self/mounts)" "$mounts"
-agent_with net_admin
+agent_with ""
 told "without the right to enter namespaces it says of how many devices it knows nothing" \
     "railhead_devices_out_of_sight 1" \
     "railhead_pool_devices{resource=\"rdma/vf\",health=\"healthy\"} 2" \
-    "railhead_port_transmitted_bytes_total{$(labels 1 ib_1 b)} 1000"
+    "railhead_port_transmitted_bytes_total{$(labels 1 ib_1)} 1000"
 metrics=$(get /metrics) || not_ok "the metrics" "$metrics"
 check_fails "and nothing is made up for that device" "^$" grep -F 'device="mlx5_0"' <<<"$metrics"
 t_match "the log says why" "no counters of a device.*${vfs[0]}.*Operation not permitted" "$(cat /run/test/agent.log)"
-agent_with net_admin,sys_admin
+agent_with sys_admin
 must cni DEL c0 pod0 net1 "$(cni_conf rail "${vfs[0]}")"
 told "after DEL they are read in the host again" "railhead_port_transmitted_bytes_total{$of} 1000"
 kill "$agent"

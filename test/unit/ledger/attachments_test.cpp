@@ -1,5 +1,5 @@
 // Records in files and real locks; the inventory is the test's.
-#include "plugin/health/held.hpp"
+#include "plugin/ledger/attachments.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -13,8 +13,8 @@ namespace {
 
 const PciAddress kVf = *PciAddress::parse("0000:11:00.0");
 
-struct HeldNode {
-  explicit HeldNode(bool has_netdev = true) {
+struct RecordedNode {
+  explicit RecordedNode(bool has_netdev = true) {
     must(store.prepare());
     record.key = {"rail", "c0", "net1"};
     record.pod = "ns/a";
@@ -28,12 +28,19 @@ struct HeldNode {
     must(store.save(record));
     must(store.claim(record));
   }
-  health::Held look(bool netdev_in_host) {
+  ledger::Attachments look(bool netdev_in_host) {
     device::PciFunction function;
     function.address = kVf;
     function.pci_class = 0x020000;
     if (netdev_in_host) function.netdevs.push_back({.name = "p0v0"});
-    return health::look_at_records(store, locks, device::Inventory({function}, std::nullopt, {}));
+    return ledger::read_attachments(store, locks, device::Inventory({function}, std::nullopt, {}));
+  }
+  // What keeps the device from being given to anybody; "": nothing.
+  [[nodiscard]] static std::string trouble(const ledger::Attachments& all) {
+    for (const auto& attached : all.attached) {
+      if (attached.device == kVf.to_string()) return attached.trouble;
+    }
+    return "";
   }
   TemporaryFolder folder;
   attach::Store store{folder.path() + "/run"};
@@ -45,54 +52,52 @@ struct HeldNode {
 }  // namespace
 
 TEST_CASE("A device inside its pod is well") {
-  HeldNode node;
+  RecordedNode node;
   const auto held = node.look(false);
-  CHECK(held.sick.empty());
+  CHECK(held.attached == std::vector<ledger::Attached>{{kVf.to_string(), "ns/a", ""}});
   CHECK_FALSE(held.is_moving);
 }
 
 TEST_CASE(
     "A device that is back in the host while its record stands is sick, and says whose it was") {
-  HeldNode node;
+  RecordedNode node;
   const auto held = node.look(true);
-  REQUIRE(held.sick.contains(kVf));
-  CHECK(held.sick.at(kVf).find("ns/a") != std::string::npos);
+  CHECK(node.trouble(held).find("ns/a") != std::string::npos);
 }
 
 TEST_CASE("A device that somebody is at work on is not judged") {
-  HeldNode node;
+  RecordedNode node;
   const auto lock = must(node.locks.lock(node.store.device_lock(kVf), std::chrono::seconds(1)));
   const auto held = node.look(true);
-  CHECK(held.sick.empty());
+  CHECK(node.trouble(held).empty());
   CHECK(held.is_moving);
 }
 
 TEST_CASE("A device whose record is removed is well") {
-  HeldNode node;
+  RecordedNode node;
   must(node.store.remove(node.record));
-  CHECK(node.look(true).sick.empty());
+  CHECK(node.look(true).attached.empty());
 }
 
 TEST_CASE("A device of a userspace driver, which never leaves the host, is not judged") {
-  HeldNode node(false);
-  CHECK(node.look(false).sick.empty());
+  RecordedNode node(false);
+  CHECK(node.trouble(node.look(false)).empty());
 }
 
 TEST_CASE("A record that cannot be read is reported") {
-  HeldNode node;
+  RecordedNode node;
   must(host::write_file_atomically(node.store.folder() + "/broken.json", "{", 0600));
   const auto held = node.look(false);
   CHECK(held.unreadable.size() == 1);
-  CHECK(held.sick.empty());  // whose device it was is not known
+  CHECK(node.trouble(held).empty());  // whose device it was is not known
 }
 
 TEST_CASE("A device that is claimed by a record that cannot be read is sick") {
-  HeldNode node;
+  RecordedNode node;
   const auto name = attach::record_name(node.record.key);
   must(host::write_file_atomically(node.store.folder() + '/' + name, "{", 0600));
   const auto held = node.look(false);
-  REQUIRE(held.sick.contains(kVf));
-  CHECK(held.sick.at(kVf).find("devices/" + kVf.to_string()) != std::string::npos);
+  CHECK(node.trouble(held).find("devices/" + kVf.to_string()) != std::string::npos);
 }
 
 }  // namespace railhead::test

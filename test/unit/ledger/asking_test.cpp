@@ -1,4 +1,4 @@
-#include "plugin/app/pod_gpus.hpp"
+#include "plugin/ledger/asking.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -10,8 +10,9 @@
 namespace railhead::test {
 namespace {
 
-using kubelet::SavedContainer;
-using Saved = std::optional<std::vector<SavedContainer>>;
+using ledger::Asking;
+using ledger::Listed;
+using Saved = std::optional<std::vector<ledger::Saved>>;
 
 PciAddress gpu(unsigned n) { return *PciAddress::parse(fmt::format("0000:{:02x}:00.0", 0x60 + n)); }
 std::string uuid(unsigned n) { return fmt::format("GPU-0000000{}-aaaa", n); }
@@ -30,27 +31,26 @@ struct GpuNode {
     }
     inventory.emplace(std::move(functions), std::nullopt, std::vector<std::string>{});
   }
-  app::PodGpus::Answer judge(const std::vector<kubelet::PodDevices>& listed,
-                             const Saved& saved) const {
-    return app::PodGpus::judge(listed, saved, device::GpuIds(*inventory, folder.path()),
-                               *inventory);
+  Asking judge(const std::vector<Listed>& listed, const Saved& saved) const {
+    return ledger::who_asks(listed, saved, device::GpuIds(*inventory, folder.path()), *inventory);
   }
   TemporaryFolder folder;
   std::optional<device::Inventory> inventory;
 };
 
-kubelet::PodDevices with_gpus(const std::string& pod, std::vector<std::string> ids,
-                              const std::string& container = "main") {
-  return {"ns", pod, container, "nvidia.com/gpu", std::move(ids)};
+Listed with_gpus(const std::string& pod, std::vector<std::string> ids,
+                 const std::string& container = "main") {
+  return {"ns/" + pod, container, "nvidia.com/gpu", std::move(ids)};
 }
-kubelet::PodDevices with_vf(const std::string& pod, const std::string& id) {
-  return {"ns", pod, "main", "rdma/vf", {id}};
+Listed with_vf(const std::string& pod, const std::string& id) {
+  return {"ns/" + pod, "main", "rdma/vf", {id}};
 }
-SavedContainer saved_gpus(std::set<std::string> ids, const std::string& container = "main") {
-  return {container, {{"nvidia.com/gpu", std::move(ids)}}};
+Saved saved_gpus(std::set<std::string> ids, const std::string& container = "main") {
+  return {{{"uid", container, "nvidia.com/gpu", std::move(ids), {}, {}}}};
 }
-SavedContainer saved_both(std::set<std::string> ids, const std::string& vf) {
-  return {"main", {{"nvidia.com/gpu", std::move(ids)}, {"rdma/vf", {vf}}}};
+Saved saved_both(std::set<std::string> ids, const std::string& vf) {
+  return {{{"uid", "main", "nvidia.com/gpu", std::move(ids), {}, {}},
+           {"uid", "main", "rdma/vf", {vf}, {}, {}}}};
 }
 
 }  // namespace
@@ -59,29 +59,29 @@ TEST_CASE("The container that is listed and not yet saved is the one that is ask
   const GpuNode node;
   const auto answer = node.judge({with_gpus("old", {uuid(0)}), with_vf("old", "0000:11:00.0"),
                                   with_gpus("new", {uuid(2), uuid(3)})},
-                                 Saved{{saved_both({uuid(0)}, "0000:11:00.0")}});
-  CHECK(answer == app::PodGpus::Answer{"ns/new", {gpu(2), gpu(3)}, {gpu(1)}});
+                                 saved_both({uuid(0)}, "0000:11:00.0"));
+  CHECK(answer == Asking{"ns/new", {gpu(2), gpu(3)}, {gpu(1)}});
 }
 
 TEST_CASE("A pod that uses GPUs only is never taken for whoever asks") {
   const GpuNode node;
   const auto inference = with_gpus("inference", {uuid(0)});
-  const Saved saved{{saved_gpus({uuid(0)})}};
-  CHECK(node.judge({inference}, saved) == app::PodGpus::Answer{"", {}, {gpu(1), gpu(2), gpu(3)}});
+  const auto saved = saved_gpus({uuid(0)});
+  CHECK(node.judge({inference}, saved) == Asking{"", {}, {gpu(1), gpu(2), gpu(3)}});
   CHECK(node.judge({inference, with_gpus("a", {uuid(1)})}, saved).pod == "ns/a");
 }
 
 TEST_CASE("Of several containers of a pod only the unfinished one's GPUs count") {
   const GpuNode node;
   const auto answer = node.judge({with_gpus("a", {uuid(0)}, "c1"), with_gpus("a", {uuid(1)}, "c2")},
-                                 Saved{{saved_gpus({uuid(0)}, "c1")}});
-  CHECK(answer == app::PodGpus::Answer{"ns/a", {gpu(1)}, {gpu(2), gpu(3)}});
+                                 saved_gpus({uuid(0)}, "c1"));
+  CHECK(answer == Asking{"ns/a", {gpu(1)}, {gpu(2), gpu(3)}});
 }
 
 TEST_CASE("A pod is known though one before it had the same names and GPUs and is still saved") {
   const GpuNode node;
   CHECK(
-      node.judge({with_gpus("a", {uuid(0)})}, Saved{{saved_both({uuid(0)}, "0000:11:00.0")}}).pod ==
+      node.judge({with_gpus("a", {uuid(0)})}, saved_both({uuid(0)}, "0000:11:00.0")).pod ==
       "ns/a");
 }
 
@@ -89,16 +89,16 @@ TEST_CASE("Unfinished containers of two pods leave the pod unknown, those of one
   const GpuNode node;
   const Saved nothing{std::in_place};
   const auto two = node.judge({with_gpus("a", {uuid(0)}), with_gpus("b", {uuid(1)})}, nothing);
-  CHECK(two == app::PodGpus::Answer{"", {}, {gpu(2), gpu(3)}});
+  CHECK(two == Asking{"", {}, {gpu(2), gpu(3)}});
   const auto one =
       node.judge({with_gpus("a", {uuid(0)}, "c1"), with_gpus("a", {uuid(1)}, "c2")}, nothing);
-  CHECK(one == app::PodGpus::Answer{"ns/a", {gpu(0), gpu(1)}, {gpu(2), gpu(3)}});
+  CHECK(one == Asking{"ns/a", {gpu(0), gpu(1)}, {gpu(2), gpu(3)}});
 }
 
 TEST_CASE("Without kubelet's checkpoint no pod is known, and held GPUs are still not free") {
   const GpuNode node;
   CHECK(node.judge({with_gpus("a", {uuid(0)})}, std::nullopt) ==
-        app::PodGpus::Answer{"", {}, {gpu(1), gpu(2), gpu(3)}});
+        Asking{"", {}, {gpu(1), gpu(2), gpu(3)}});
 }
 
 TEST_CASE(
@@ -121,7 +121,7 @@ TEST_CASE("GPUs are known by UUID, by a share of one, and by PCI address; a VF's
 
 TEST_CASE("Without podresources all GPUs count as free") {
   const GpuNode node;
-  const auto answer = app::PodGpus("/nonexistent", node.folder.path()).look(*node.inventory);
+  const auto answer = node.judge({}, std::nullopt);
   CHECK(answer.pod.empty());
   CHECK(answer.free.size() == 4);
 }

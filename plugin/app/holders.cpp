@@ -1,0 +1,145 @@
+#include "plugin/app/holders.hpp"
+
+#include <algorithm>
+
+#include <sys/stat.h>
+
+#include "plugin/kubelet/checkpoint.hpp"
+#include "plugin/kubelet/pod_resources.hpp"
+#include "plugin/ledger/attachments.hpp"
+
+namespace railhead::app {
+namespace {
+
+constexpr std::chrono::seconds kListLimit{2};
+constexpr std::chrono::milliseconds kAskLimit{500};  // kubelet waits for a choice
+constexpr std::chrono::seconds kMoving{1};               // while an ADD or DEL is at work
+constexpr std::chrono::milliseconds kRecordsPause{100};  // a pod's ADD writes several
+constexpr std::chrono::milliseconds kFilesPause{200};    // kubelet writes at each allocation and list
+constexpr std::string_view kCheckpoint = "kubelet_internal_checkpoint";
+constexpr std::string_view kKubeletSocket = "kubelet.sock";
+
+std::vector<ledger::Listed> listed_of(std::vector<kubelet::PodDevices> pods) {
+  std::vector<ledger::Listed> all;
+  for (auto& pod : pods) {
+    all.push_back({pod.pod_namespace + '/' + pod.pod, std::move(pod.container),
+                   std::move(pod.resource), std::move(pod.ids)});
+  }
+  return all;
+}
+
+std::vector<device::Allocation> read_allocations(const std::string& run_root) {
+  std::vector<device::Allocation> all;
+  const auto devices = device::list_allocations(run_root);
+  for (const auto& device : devices.value_or(std::vector<PciAddress>{})) {
+    auto allocation = device::read_allocation(run_root, device);
+    if (allocation && *allocation) all.push_back(std::move(**allocation));
+  }
+  return all;
+}
+
+// Of the socket that it made when it started. By the wall clock, as files are.
+std::optional<std::chrono::milliseconds> age_of(const std::string& socket) {
+  struct stat info {};
+  if (stat(socket.c_str(), &info) != 0) return std::nullopt;
+  const auto made = std::chrono::system_clock::from_time_t(info.st_ctim.tv_sec);
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::now() - made);
+  return std::max(age, std::chrono::milliseconds(0));
+}
+
+}  // namespace
+
+Holders::Holders(const Options& options, Loop& loop, const host::Host& host, News& news, Logger& log,
+                 std::function<void()> changed)
+    : options_(options),
+      loop_(loop),
+      host_(host),
+      news_(news),
+      changed_(std::move(changed)),
+      store_(host.roots.run),
+      ledger_(loop, host.clock, sources(), log, options.ledger, changed_),
+      attachments_(loop, [this] { look_at_attachments(); }),
+      files_(loop, [this] { ledger_.look(); }) {}
+
+ledger::Sources Holders::sources() const {
+  const auto folder = options_.kubelet_dir + "/device-plugins/";
+  return {
+      [socket = options_.kubelet_dir + "/pod-resources/kubelet.sock"](auto answer) {
+        kubelet::list_pod_devices(socket, kListLimit, [answer](auto pods) {
+          answer(std::move(pods).map(listed_of));
+        });
+      },
+      [file = folder + std::string(kCheckpoint)]() -> Result<std::vector<ledger::Saved>> {
+        auto saved = kubelet::read_checkpoint(file);
+        if (!saved) return pass(saved);
+        std::vector<ledger::Saved> all;
+        for (size_t i = 0; i < saved->size(); ++i) {
+          for (auto& [resource, ids] : (*saved)[i].devices) {
+            all.push_back({std::to_string(i), (*saved)[i].name, resource, std::move(ids), {}, {}});
+          }
+        }
+        return all;
+      },
+      [run = host_.roots.run] { return read_allocations(run); },
+      [socket = folder + std::string(kKubeletSocket)] { return age_of(socket); }};
+}
+
+Result<void> Holders::start() {
+  auto records = host::FolderWatch::open();
+  if (!records) return pass(records);
+  records_ = std::move(*records);
+  auto kubelet = host::FolderWatch::open();
+  if (!kubelet) return pass(kubelet);
+  kubelet_ = std::move(*kubelet);
+  // Neither folder need be there yet: who makes the first records, and kubelet, will be seen by the
+  // next look at the node.
+  (void)records_->add(store_.folder());
+  (void)kubelet_->add(options_.kubelet_dir + "/device-plugins");
+  auto on_records = loop_.watch(records_->fd(), [this] {
+    if (!records_->read_names().empty()) {
+      attachments_.set_if_sooner(host_.clock.now() + kRecordsPause);
+    }
+  });
+  if (!on_records) return pass(on_records);
+  records_watch_ = std::move(*on_records);
+  auto on_kubelet = loop_.watch(kubelet_->fd(), [this] { kubelet_changed(); });
+  if (!on_kubelet) return pass(on_kubelet);
+  kubelet_watch_ = std::move(*on_kubelet);
+  ledger_.look();
+  return {};
+}
+
+Answers Holders::answers() {
+  return {ledger_.grants(), [this](const device::Inventory& inventory) {
+            const auto now = ledger_.fresh(kAskLimit).value_or(ledger::Ledger::Now{});
+            return ledger::who_asks(now.listed, now.saved,
+                                    device::GpuIds(inventory, host_.roots.proc), inventory);
+          }};
+}
+
+void Holders::kubelet_changed() {
+  const auto names = kubelet_->read_names();
+  const bool concerned = std::ranges::any_of(names, [](const auto& name) {
+    return name.empty() || name == kCheckpoint || name == kKubeletSocket;
+  });
+  if (concerned) files_.set_if_sooner(host_.clock.now() + kFilesPause);
+}
+
+void Holders::set_inventory(std::shared_ptr<const device::Inventory> inventory) {
+  inventory_ = std::move(inventory);
+  (void)records_->add(store_.folder());
+  (void)kubelet_->add(options_.kubelet_dir + "/device-plugins");
+  look_at_attachments();
+}
+
+void Holders::look_at_attachments() {
+  attachments_.cancel();
+  if (!inventory_) return;
+  auto all = ledger::read_attachments(store_, host_.locks, *inventory_);
+  news_.tell_unreadable_records(all.unreadable);
+  if (all.is_moving) attachments_.set(host_.clock.now() + kMoving);
+  ledger_.set_attached(std::move(all.attached));
+}
+
+}  // namespace railhead::app

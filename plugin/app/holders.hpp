@@ -1,0 +1,57 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attach/store.hpp"
+#include "host/folder_watch.hpp"
+#include "host/host.hpp"
+#include "plugin/app/news.hpp"
+#include "plugin/app/options.hpp"
+#include "plugin/app/part.hpp"
+#include "plugin/app/served_pool.hpp"
+#include "plugin/ledger/ledger.hpp"
+
+namespace railhead::app {
+
+// The ledger with its sources: kubelet's list and file, Allocate's records, attachments' records.
+class Holders final : public Part {
+ public:
+  // `changed` is called when what the ledger says differs from before. All outlives it.
+  Holders(const Options& options, Loop& loop, const host::Host& host, News& news, Logger& log,
+          std::function<void()> changed);
+
+  [[nodiscard]] std::string_view name() const override { return "holders"; }
+  [[nodiscard]] Result<void> start() override;
+
+  [[nodiscard]] ledger::Ledger& ledger() { return ledger_; }
+  [[nodiscard]] const ledger::Ledger& ledger() const { return ledger_; }
+  // Both are asked on threads of gRPC.
+  [[nodiscard]] Answers answers();
+  // Looks at the attachments' records again, with the node as it is now.
+  void set_inventory(std::shared_ptr<const device::Inventory> inventory);
+
+ private:
+  [[nodiscard]] ledger::Sources sources() const;
+  void kubelet_changed();
+  void look_at_attachments();
+
+  const Options& options_;
+  Loop& loop_;
+  const host::Host& host_;
+  News& news_;
+  const std::function<void()> changed_;
+  const attach::Store store_;
+  ledger::Ledger ledger_;
+  std::shared_ptr<const device::Inventory> inventory_;
+  std::optional<host::FolderWatch> records_;
+  std::optional<host::FolderWatch> kubelet_;
+  Loop::Watch records_watch_;
+  Loop::Watch kubelet_watch_;
+  Loop::Timer attachments_;  // are looked at then
+  Loop::Timer files_;        // kubelet's are read then
+};
+
+}  // namespace railhead::app

@@ -1,0 +1,186 @@
+#include "plugin/app/service.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <future>
+#include <thread>
+
+#include <unistd.h>
+
+#include "plugin/app/agent.hpp"
+#include "plugin/app/commands.hpp"
+#include "plugin/app/instance_lock.hpp"
+#include "plugin/app/signals.hpp"
+#include "plugin/app/status_pages.hpp"
+#include "plugin/http/server.hpp"
+#include "plugin/metrics/memlock.hpp"
+
+namespace railhead::app {
+namespace {
+
+// Of a pod's end; what does not stop in time is left to the kernel.
+constexpr std::chrono::milliseconds kStopLimit{800};
+
+// A container gets the runtime's limit, and this one's is what the node's pods get.
+void warn_of_memlock(Logger& log) {
+  const auto limit = metrics::memlock_limit();
+  if (!limit) return;
+  log.warning("pods may lock little memory only: RDMA will fail in them, see docs/memlock.md",
+              {{"memlock_limit_bytes", *limit}});
+}
+
+// For who finds the lock taken. In a container a process id tells nothing.
+std::string who_holds(const Options& options) {
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+  if (options.pod_name.empty()) return fmt::format("pid {} of {}", getpid(), host.data());
+  return fmt::format("pod {} (pid {} of {})", options.pod_name, getpid(), host.data());
+}
+
+class Service {
+ public:
+  Service(const Options& options, const host::Host& host, Loop& loop, host::Events& events,
+          node::Adapters adapters, Signals signals, InstanceLock lock, Logger& log)
+      : options_(options),
+        loop_(loop),
+        log_(log),
+        metrics_(RAILHEAD_VERSION),
+        signals_(std::move(signals)),
+        lock_(std::move(lock)),
+        agent_(options, host, loop, events, std::move(adapters), metrics_, log),
+        pages_(options, host, agent_, loop, metrics_, log),
+        lock_waiter_(loop.poster()) {}
+
+  // Until a signal or a failure ends it.
+  Result<void> run() {
+    answer_probes();
+    auto watch = loop_.watch(signals_.fd(), [this] { signalled(); });
+    if (!watch) return pass(watch);
+    if (auto started = agent_.start(); !started) return started;
+    if (auto locked = await_lock(); !locked) return locked;
+    loop_.run();
+    return std::move(result_);
+  }
+
+  // By explicit steps: other threads may keep this process from ending, or from closing its files.
+  void stop() {
+    if (pages_server_) pages_server_->stop_listening();
+    auto stopped = std::make_shared<std::promise<void>>();
+    const auto done = stopped->get_future();
+    std::thread([this, stopped] {
+      agent_.stop();
+      stopped->set_value();
+    }).detach();
+    if (done.wait_for(kStopLimit) != std::future_status::ready) {
+      log_.warning("something hangs; the kernel will end it when it can");
+    }
+    lock_.release();
+  }
+
+ private:
+  // They come before the lock, and their thread reads no hardware.
+  void answer_probes() {
+    const auto socket = probe_socket_of(options_);
+    auto made = host::make_directories(socket.substr(0, socket.rfind('/')), 0700);
+    if (made) {
+      auto server = http::Server::start(
+          http::UnixAddress{socket}, [this](std::string_view path) { return pages_.probe(path); },
+          log_);
+      if (server) {
+        probe_server_ = std::move(*server);
+        return;
+      }
+      made = pass(server);
+    }
+    log_.warning("no probes are answered, and no status", {{"error", made.error().message}});
+  }
+
+  Result<void> await_lock() {
+    auto taken = lock_.take();
+    if (taken) return take_over();
+    if (!is(taken, ErrorCode::busy)) {
+      return pass(taken, "cannot tell whether another agent serves this node");
+    }
+    log_.info("standby until the agent before this one ends",
+              {{"other", taken.error().message}});
+    return lock_waiter_.start([this, lock = lock_]() -> node::Worker::Finish {
+      auto got = lock.wait();
+      return [this, got] {
+        const auto serving = got ? take_over() : got;
+        if (serving) return;
+        result_ = serving;
+        loop_.stop();
+      };
+    });
+  }
+
+  Result<void> take_over() {
+    lock_.sign(who_holds(options_));
+    log_.info("serving this node", {{"pod", options_.pod_name}});
+    warn_of_memlock(log_);
+    if (auto serving = agent_.serve(); !serving) return serving;
+    if (!options_.listen) return {};
+    auto server = http::Server::start(
+        *options_.listen, [this](std::string_view path) { return pages_.answer(path); }, log_);
+    if (!server) return pass(server, "cannot listen");
+    pages_server_ = std::move(*server);
+    return {};
+  }
+
+  void signalled() {
+    while (const auto signal = signals_.read()) {
+      if (*signal == SIGHUP) {
+        agent_.reload();
+        continue;
+      }
+      log_.info("ending", {{"signal", *signal}});
+      loop_.stop();
+    }
+  }
+
+  const Options& options_;
+  Loop& loop_;
+  Logger& log_;
+  metrics::Metrics metrics_;
+  Signals signals_;
+  InstanceLock lock_;
+  Agent agent_;
+  StatusPages pages_;
+  node::Worker lock_waiter_;
+  std::unique_ptr<http::Server> probe_server_;
+  std::unique_ptr<http::Server> pages_server_;
+  Result<void> result_;
+};
+
+Result<void> run_service(const Options& options, const host::Host& host, const Machine& machine,
+                         Logger& log) {
+  auto signals = Signals::open();
+  if (!signals) return pass(signals, "cannot hear signals");
+  auto loop = Loop::open(host.clock);
+  if (!loop) return pass(loop);
+  const auto events = machine.events();
+  if (!events) return pass(events, "cannot hear the kernel's events");
+  auto lock = InstanceLock::open(host.roots.run);
+  if (!lock) return pass(lock, "cannot tell whether another agent serves this node");
+  // Never destroyed: what hangs may refer to it.
+  auto* service = new Service(options, host, **loop, **events, machine.adapters,
+                              std::move(*signals), std::move(*lock), log);
+  auto ended = service->run();
+  service->stop();
+  if (ended) std::_Exit(kDone);
+  return ended;
+}
+
+}  // namespace
+
+int serve(const Options& options, const host::Host& host, const Machine& machine, Logger& log) {
+  if (!options.log_dir.empty()) {
+    log.warning("--log-dir is not used: logs go to the standard error", {{"dir", options.log_dir}});
+  }
+  const auto ended = run_service(options, host, machine, log);
+  log.error("cannot serve", {{"error", ended.error().message}});
+  // No destructor waits for what may hang.
+  std::_Exit(is(ended, ErrorCode::invalid_argument) ? kConfigRefused : kFailed);
+}
+
+}  // namespace railhead::app

@@ -1,0 +1,142 @@
+#pragma once
+// The one that is asked who holds a device. Kubelet's list is asked for without waiting, and kept.
+#include <chrono>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/loop.hpp"
+#include "plugin/ledger/holdings.hpp"
+
+namespace railhead::ledger {
+
+// What it learns from. Called on the loop's thread; none of them waits.
+struct Sources {
+  // Asks kubelet, and hands the answer over on whatever thread.
+  std::function<void(std::function<void(Result<std::vector<Listed>>)> answer)> list;
+  std::function<Result<std::vector<Saved>>()> saved;
+  std::function<std::vector<device::Allocation>()> allocations;
+  // How long the kubelet that is there has been there; nothing when none is.
+  std::function<std::optional<std::chrono::milliseconds>()> kubelet_age;
+};
+
+// What is granted, from before kubelet has the answer. An Allocate decides by what its pool shows,
+// and who shows pools decides by what was granted: neither may do so while the other does. From any
+// thread.
+class Grants {
+ public:
+  // Runs `decide`, which looks at what is shown and waits for nothing; what it grants is noted
+  // before anybody else decides.
+  [[nodiscard]] Result<Granted> grant(const std::function<Result<Granted>()>& decide);
+  // The same grant, with the nodes that it came out with.
+  void complete(const Granted& granted);
+  // Nothing was given after all.
+  void take_back(const Granted& granted);
+
+  // Runs `show` if nothing was granted since count() gave `count`; whether it did.
+  [[nodiscard]] bool show_if_none_since(uint64_t count, const std::function<void()>& show);
+  [[nodiscard]] uint64_t count() const;
+
+ private:
+  friend class Ledger;
+  using TimePoint = std::chrono::steady_clock::time_point;
+  struct Entry {
+    Granted granted;
+    TimePoint when;
+  };
+  [[nodiscard]] std::vector<Granted> all() const;
+  void forget_until(TimePoint when);
+  void replace(const Granted& granted);
+
+  std::function<TimePoint()> now_ = [] { return std::chrono::steady_clock::now(); };
+  std::function<void()> noted_ = [] {};
+  mutable std::mutex mutex_;
+  uint64_t count_ = 0;
+  std::vector<Entry> entries_;
+};
+
+// All but grants() and fresh() on the loop's thread.
+class Ledger {
+ public:
+  struct Options {
+    // An answer of kubelet's is complete once kubelet has been there for so long, and does without
+    // a grant once that is so old.
+    std::chrono::milliseconds settle{10'000};
+    // While somebody waits for a holder to end (watch()).
+    std::chrono::milliseconds poll{5'000};
+    std::chrono::milliseconds retry{5'000};  // after kubelet gave no answer
+    std::chrono::milliseconds pause{500};    // between two questions that nobody waits for
+  };
+
+  // `changed` is called when holdings() differs from before. Everything outlives the ledger but the
+  // answers, which may come when they like.
+  Ledger(Loop& loop, const Clock& clock, Sources sources, Logger& log, Options options,
+         std::function<void()> changed);
+
+  [[nodiscard]] std::shared_ptr<const Holdings> holdings() const { return holdings_; }
+  // As it is told now, of each device that has some.
+  [[nodiscard]] std::map<std::string, std::string> troubles() const;
+  // What Allocate recorded of devices, in this boot.
+  [[nodiscard]] const std::vector<device::Allocation>& allocations() const {
+    return facts_.allocations;
+  }
+  // Why kubelet's list is not known; "" when it is.
+  [[nodiscard]] const std::string& unknown_because() const { return unknown_because_; }
+
+  // Something there is new: kubelet's file was written, kubelet came, a pod may have ended.
+  void look();
+  void set_attached(std::vector<Attached> attached);
+  void set_pools(std::map<std::string, std::vector<std::string>> pools);
+  // Whether somebody waits for a holder to end: kubelet tells nobody.
+  void watch(bool for_ends);
+
+  [[nodiscard]] Grants& grants() { return grants_; }
+  // With what was granted until now; it is not waited for otherwise.
+  void count_grants() { merge(); }
+
+  // What kubelet lists and has saved now.
+  struct Now {
+    std::vector<Listed> listed;
+    std::optional<std::vector<Saved>> saved;
+  };
+  // From any thread but the loop's; nothing when kubelet or the loop does not answer in time.
+  [[nodiscard]] std::optional<Now> fresh(std::chrono::milliseconds limit);
+
+ private:
+  using TimePoint = Loop::TimePoint;
+  using Waiter = std::shared_ptr<std::promise<Now>>;
+
+  void ask();
+  void answered(TimePoint asked, const std::vector<Waiter>& waiters,
+                Result<std::vector<Listed>> answer);
+  void take(TimePoint asked, std::vector<Listed> listed);
+  void read_files();
+  void merge();
+
+  Loop& loop_;
+  const Clock& clock_;
+  const Sources sources_;
+  Logger& log_;
+  const Options options_;
+  const std::function<void()> changed_;
+  Grants grants_;
+  Facts facts_;
+  std::shared_ptr<const Holdings> holdings_ = std::make_shared<const Holdings>();
+  std::string unknown_because_ = "kubelet has not been asked yet";
+  bool asking_ = false;
+  bool ask_again_ = false;
+  bool watching_ = false;
+  std::vector<Waiter> waiters_;  // for the next question
+  Loop::Timer next_;
+  // Tells answers that this has gone; looked at on the loop's thread only.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace railhead::ledger
