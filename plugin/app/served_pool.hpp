@@ -52,6 +52,7 @@ class ServedPool final : public kubelet::PoolService {
  private:
   [[nodiscard]] Result<kubelet::ContainerAllocation> give(
       const std::vector<std::string>& device_ids);
+  void tell_left_out(const grant::Grant& granted);
   void write_cdi_spec(const PoolView& view);
   [[nodiscard]] Result<void> name_cdi_devices(const grant::Grant& granted, TimePoint began,
                                               kubelet::ContainerAllocation& answer);
