@@ -41,8 +41,8 @@ PodGpus::Answer PodGpus::look(const device::Inventory& inventory) const {
       kubelet::read_checkpoint(kubelet_dir_ + "/device-plugins/kubelet_internal_checkpoint");
   // Kubelets without podresources exist; the choice then rests on the node alone.
   return judge(listed.value_or(std::vector<kubelet::PodDevices>{}),
-               saved ? std::optional(*saved) : std::nullopt, device::GpuIds(inventory, proc_root_),
-               inventory);
+               saved ? std::optional(kubelet::containers_of(*saved)) : std::nullopt,
+               device::GpuIds(inventory, proc_root_), inventory);
 }
 
 PodGpus::Answer PodGpus::judge(const std::vector<kubelet::PodDevices>& listed,
