@@ -184,6 +184,27 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
+Result<std::string> read_regular_file(const std::string& path, size_t limit) {
+  const UniqueFd file(
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY));
+  if (!file && errno == ELOOP) {
+    return fail(ErrorCode::invalid_argument, "{} is a symbolic link, not a regular file", path);
+  }
+  if (!file) return fail_errno(errno, "open {}", path);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) return fail_errno(errno, "stat {}", path);
+  if (!S_ISREG(status.st_mode)) {
+    return fail(ErrorCode::invalid_argument, "{} is no regular file", path);
+  }
+  if (static_cast<size_t>(status.st_size) > limit) {
+    return fail(ErrorCode::invalid_argument, "{} has {} bytes; at most {} are read", path,
+                status.st_size, limit);
+  }
+  auto text = read_all(file.get(), limit, ShortRead::may_go_on);
+  if (!text) return pass(text, path);
+  return text;
+}
+
 Result<void> make_directories(const std::string& path, unsigned mode) {
   if (::mkdir(path.c_str(), mode) == 0) return {};
   if (errno == ENOENT && path.find('/') != std::string::npos) {

@@ -50,6 +50,10 @@ class Directory {
 // Writes into an existing file (sysctl, sysfs attribute) with one write(2).
 [[nodiscard]] Result<void> write_file(const std::string& path, std::string_view text);
 [[nodiscard]] Result<std::string> read_file(const std::string& path);
+// The same of a regular file of at most `limit` bytes, which nothing but such a file at this very
+// path is (no symbolic link): another kind might hold its reader up. Errors: invalid_argument (it
+// is none, or larger), not_found, io.
+[[nodiscard]] Result<std::string> read_regular_file(const std::string& path, size_t limit);
 // Makes a folder and its missing parents with that mode; no error when it is there.
 [[nodiscard]] Result<void> make_directories(const std::string& path, unsigned mode);
 [[nodiscard]] Result<void> remove_file(const std::string& path);  // missing is not an error

@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include "base/text.hpp"
 #include "plugin/kubelet/checkpoint.hpp"
 #include "plugin/kubelet/pod_resources.hpp"
 #include "plugin/ledger/attachments.hpp"
@@ -26,6 +27,18 @@ std::vector<ledger::Listed> listed_of(std::vector<kubelet::PodDevices> pods) {
                    std::move(pod.resource), std::move(pod.ids)});
   }
   return all;
+}
+
+// By PCIDEVICE_<RESOURCE>, beside which stands PCIDEVICE_<RESOURCE>_INFO.
+std::vector<std::string> devices_named(const kubelet::SavedAnswer& given) {
+  std::vector<std::string> devices;
+  for (const auto& [name, value] : given.envs) {
+    if (name.ends_with("_INFO")) continue;
+    for (const auto part : split(value, ',')) {
+      if (ledger::device_of(part)) devices.emplace_back(part);
+    }
+  }
+  return devices;
 }
 
 std::vector<device::Allocation> read_allocations(const std::string& run_root) {
@@ -74,10 +87,15 @@ ledger::Sources Holders::sources() const {
         auto saved = kubelet::read_checkpoint(file);
         if (!saved) return pass(saved);
         std::vector<ledger::Saved> all;
-        for (size_t i = 0; i < saved->size(); ++i) {
-          for (auto& [resource, ids] : (*saved)[i].devices) {
-            all.push_back({std::to_string(i), (*saved)[i].name, resource, std::move(ids), {}, {}});
-          }
+        for (auto& one : *saved) {
+          auto& entry = all.emplace_back();
+          entry.pod_uid = std::move(one.pod_uid);
+          entry.container = std::move(one.container);
+          entry.resource = std::move(one.resource);
+          entry.ids = std::move(one.ids);
+          if (!one.given) continue;
+          entry.devices = devices_named(*one.given);
+          entry.nodes = std::move(one.given->host_paths);
         }
         return all;
       },

@@ -137,7 +137,7 @@ Result<ledger::Granted> ServedPool::decide(const std::vector<std::string>& devic
       granted.devices.push_back(member->id);
     }
   }
-  const auto ask = pool::ask_for(view->pool, device_ids);
+  const auto ask = pool::ask_for(view->pool, device_ids, places_);
   if (!ask) return pass(ask);
   return granted;
 }
@@ -157,11 +157,12 @@ Result<kubelet::ContainerAllocation> ServedPool::give(const std::vector<std::str
 Result<kubelet::ContainerAllocation> ServedPool::answer_with(
     const std::vector<std::string>& device_ids, ledger::Granted& noted) {
   const auto began = std::chrono::steady_clock::now();
-  const auto ask = pool::ask_for(view()->pool, device_ids);
+  const auto ask = pool::ask_for(view()->pool, device_ids, places_);
   if (!ask) return pass(ask);
   auto granted = grant::give(*ask, places_);
   if (!granted) return pass(granted);
   for (const auto& node : granted->device_nodes()) noted.nodes.push_back(node.host_path);
+  tell_left_out(*granted);
   kubelet::ContainerAllocation answer;
   answer.envs = std::move(granted->envs);
   if (cdi_spec_) {
@@ -172,6 +173,19 @@ Result<kubelet::ContainerAllocation> ServedPool::answer_with(
     answer.devices.push_back({std::move(node.host_path), std::move(node.container_path), "rw"});
   }
   return answer;
+}
+
+void ServedPool::tell_left_out(const grant::Grant& granted) {
+  if (granted.left_out.empty()) return;
+  std::vector<std::string> variables;
+  for (const auto& [name, bytes] : granted.left_out) {
+    variables.push_back(fmt::format("{} ({} bytes)", name, bytes));
+  }
+  log_.warning("variables are too large for a container and left out",
+               {{"resource", resource_name_},
+                {"variables", join(variables, ",")},
+                {"limit_bytes", grant::kMaxVariableBytes},
+                {"limit_bytes_together", grant::kMaxEnvironmentBytes}});
 }
 
 Result<std::vector<std::string>> ServedPool::preferred(const kubelet::PreferenceRequest& request) {

@@ -69,6 +69,7 @@ class ServedPool final : public kubelet::PoolService {
   [[nodiscard]] Result<kubelet::ContainerAllocation> answer_with(
       const std::vector<std::string>& device_ids, ledger::Granted& noted);
   [[nodiscard]] Result<ledger::Granted> decide(const std::vector<std::string>& device_ids) const;
+  void tell_left_out(const grant::Grant& granted);
   [[nodiscard]] Result<void> name_cdi_devices(const grant::Grant& granted, TimePoint began,
                                               kubelet::ContainerAllocation& answer);
 

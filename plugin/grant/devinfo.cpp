@@ -41,13 +41,6 @@ Json describe(const Wanted& device, const DeviceNodes& nodes) {
   return {{"type", type}, {"version", "1.1.0"}, {type, std::move(details)}};
 }
 
-// Whether the kernel shows it.
-bool stands_in_sysfs(const PciAddress& address, const Places& places) {
-  const auto folder =
-      host::Directory::open(places.sysfs + "/bus/pci/devices/" + address.to_string());
-  return !is(folder, ErrorCode::not_found);
-}
-
 // The devinfo file and the record that names it.
 Result<void> remove_devinfo(const PciAddress& address, const Places& places) {
   const auto allocation = device::read_allocation(places.run, address);
@@ -79,7 +72,7 @@ Result<std::vector<PciAddress>> remove_stale_devinfo(const device::Inventory& in
   if (!allocated) return pass(allocated);
   for (const auto& address : *allocated) {
     // What the scan could not read is not in the inventory, but is not gone.
-    if (inventory.find(address) || stands_in_sysfs(address, places)) continue;
+    if (inventory.find(address) || !is_gone(address.to_string(), places)) continue;
     auto done = remove_devinfo(address, places);
     if (done) {
       removed.push_back(address);

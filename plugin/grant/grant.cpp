@@ -1,6 +1,7 @@
 #include "plugin/grant/grant.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -92,9 +93,10 @@ std::map<std::string, std::string> nccl_of(const Ask& ask, const std::vector<Giv
 
 std::vector<DeviceNode> Grant::device_nodes() const {
   std::vector<DeviceNode> all;
+  std::set<std::string_view> paths;  // in the container
   for (const auto& [device, nodes] : by_device) {
     for (const auto& node : nodes) {
-      if (std::find(all.begin(), all.end(), node) == all.end()) all.push_back(node);
+      if (paths.insert(node.container_path).second) all.push_back(node);
     }
   }
   return all;
@@ -120,9 +122,13 @@ Result<Grant> give(const Ask& ask, const Places& places) {
     if (auto left = leave_records(ask, one, places); !left) return pass(left);
   }
   const std::string variable = variable_of(ask.resource);
-  grant.envs[variable] = join(ids, ",");
-  grant.envs[variable + "_INFO"] = info.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (ask.nccl) grant.envs.merge(nccl_of(ask, *given, *reader));
+  std::map<std::string, std::string> envs;
+  envs[variable] = join(ids, ",");
+  envs[variable + "_INFO"] = info.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (ask.nccl) envs.merge(nccl_of(ask, *given, *reader));
+  auto bounded = within_bounds(std::move(envs));
+  grant.envs = std::move(bounded.envs);
+  grant.left_out = std::move(bounded.left_out);
   return grant;
 }
 

@@ -7,6 +7,7 @@
 
 #include "device/inventory.hpp"
 #include "device/pcie.hpp"
+#include "plugin/grant/bounds.hpp"
 #include "plugin/grant/nodes.hpp"
 #include "plugin/grant/wanted.hpp"
 
@@ -48,6 +49,8 @@ struct Ask {
 struct Grant {
   // PCIDEVICE_<RESOURCE>, PCIDEVICE_<RESOURCE>_INFO, and those of nccl.hpp.
   std::map<std::string, std::string> envs;
+  // Of these, what is too large for a container (bounds.hpp): not in `envs`, to be told.
+  std::vector<LeftOutVariable> left_out;
   NodesByDevice by_device;  // to be read and written; several devices may have the same one
 
   [[nodiscard]] std::vector<DeviceNode> device_nodes() const;  // each once

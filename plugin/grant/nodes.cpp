@@ -31,6 +31,19 @@ void give(DeviceNodes& nodes, const std::string& path) { nodes.nodes.push_back(s
 
 }  // namespace
 
+bool is_gone(const std::string& id, const Places& places) {
+  if (!PciAddress::parse(id) && !device::is_sub_function(id)) return false;
+  const auto folder = Directory::open(places.sysfs + '/' + device::sysfs_folder(id));
+  return is(folder, ErrorCode::not_found);
+}
+
+Failure gone(std::string_view id) {
+  return fail(ErrorCode::not_found,
+              "device {} does not exist on this node any more, although kubelet still counts it as "
+              "given: delete the pod, or make the device (the VF) again",
+              id);
+}
+
 NodeReader::NodeReader(Directory sysfs)
     : sysfs_(std::move(sysfs)),
       // There only while rdma_ucm is loaded.
@@ -62,9 +75,7 @@ std::vector<uint32_t> NodeReader::ports_of(const Wanted& wanted,
 
 Result<DeviceNodes> NodeReader::read(const Wanted& wanted) const {
   const auto device = folder_of(wanted);
-  if (is(device, ErrorCode::not_found)) {
-    return fail(ErrorCode::not_found, "device {} is gone from this node", wanted.id);
-  }
+  if (is(device, ErrorCode::not_found)) return gone(wanted.id);
   if (!device) return pass(device);
   DeviceNodes nodes;
   if (wanted.rdma) {

@@ -45,6 +45,11 @@ inline constexpr std::string_view kTun = "/dev/net/tun";
   return {std::string(path), std::string(path)};
 }
 
+// Whether it is the id of a device, a PCI address or a sub-function's name, that the kernel shows
+// no more; and the error of such a device.
+[[nodiscard]] bool is_gone(const std::string& id, const Places& places);
+[[nodiscard]] Failure gone(std::string_view id);
+
 // Looks at several devices of one node.
 class NodeReader {
  public:

@@ -7,11 +7,14 @@ namespace {
 
 // The members that these ids stand for, each once, in PCI order.
 Result<std::vector<const Member*>> members_of_all(const Pool& pool,
-                                                  const std::vector<std::string>& ids) {
+                                                  const std::vector<std::string>& ids,
+                                                  const grant::Places& places) {
   std::vector<const Member*> members;
   for (const auto& id : ids) {
     const auto found = members_of(pool, id);
     if (found.empty()) {
+      const auto device = device_of(id);
+      if (device && grant::is_gone(*device, places)) return grant::gone(*device);
       return fail(ErrorCode::not_found,
                   "device {} is not one of the {} devices of {} on this node; the node's devices "
                   "or the agent's configuration changed since the pod was scheduled",
@@ -46,9 +49,10 @@ std::vector<grant::Wanted> wanted_of(const Pool& pool) {
   return {pool.members.begin(), pool.members.end()};
 }
 
-Result<grant::Ask> ask_for(const Pool& pool, const std::vector<std::string>& ids) {
+Result<grant::Ask> ask_for(const Pool& pool, const std::vector<std::string>& ids,
+                           const grant::Places& places) {
   const auto& resource = pool.resource;
-  auto members = members_of_all(pool, ids);
+  auto members = members_of_all(pool, ids, places);
   if (!members) return pass(members);
   grant::Ask ask;
   ask.resource = name_of(resource);

@@ -18,8 +18,10 @@ namespace railhead::pool {
 [[nodiscard]] std::vector<grant::Wanted> wanted_of(const Pool& pool);
 
 // For a container that was given these offers. Of a pool that is shared as a whole, sick devices
-// are left out. Errors are for the user of the pod: not_found (an id that is not of this pool),
-// unavailable (all devices are sick).
-[[nodiscard]] Result<grant::Ask> ask_for(const Pool& pool, const std::vector<std::string>& ids);
+// are left out. Errors are for the user of the pod: not_found (an id that is not of this pool; one
+// of a device that is on this node no more, which says what to do), unavailable (all devices are
+// sick).
+[[nodiscard]] Result<grant::Ask> ask_for(const Pool& pool, const std::vector<std::string>& ids,
+                                         const grant::Places& places);
 
 }  // namespace railhead::pool

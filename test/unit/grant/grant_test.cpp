@@ -1,6 +1,8 @@
 #include "plugin/grant/grant.hpp"
 
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
@@ -155,7 +157,32 @@ TEST_CASE("a device that went away, or lost its RDMA device, is an error that sa
   std::filesystem::remove(node.places.sysfs + "/bus/pci/devices/0000:3b:00.3");
   const auto gone = node.give({3});
   REQUIRE(is(gone, ErrorCode::not_found));
-  CHECK(gone.error().message == "device 0000:3b:00.3 is gone from this node");
+  CHECK(gone.error().message.find("device 0000:3b:00.3 does not exist on this node any more") == 0);
+}
+
+TEST_CASE("700 shared devices are given without the variable that no container could have") {
+  TemporaryFolder folder("/dev/shm");
+  const grant::Places places{.sysfs = folder.path()};
+  grant::Ask ask{.resource = {"rdma", "hca"}, .some_are_enough = true};
+  for (unsigned i = 0; i < 700; ++i) {
+    const PciAddress address{0, static_cast<uint8_t>(i / 256), static_cast<uint8_t>(i / 8 % 32),
+                             static_cast<uint8_t>(i % 8)};
+    ask.devices.push_back({.id = address.to_string(), .address = address, .rdma = true});
+    const auto device = folder.path() + "/bus/pci/devices/" + address.to_string();
+    const auto verbs = fmt::format("{}/infiniband_verbs/uverbs{}", device, i);
+    std::filesystem::create_directories(verbs);
+    std::ofstream(verbs + "/ibdev") << "mlx5_" << i << '\n';
+    for (const auto* kind : {"umad", "issm"}) {
+      std::filesystem::create_directories(fmt::format("{}/infiniband_mad/{}{}", device, kind, i));
+    }
+  }
+  const auto given = must(grant::give(ask, places));
+  REQUIRE(given.left_out.size() == 1);
+  CHECK(given.left_out.at(0).name == "PCIDEVICE_RDMA_HCA_INFO");
+  CHECK(given.left_out.at(0).bytes > 131'072);
+  CHECK(given.envs.size() == 1);
+  CHECK(std::ranges::count(given.envs.at("PCIDEVICE_RDMA_HCA"), ',') == 699);
+  CHECK(given.device_nodes().size() == 2100);
 }
 
 TEST_CASE("who asks for no device gets nothing") {

@@ -1,6 +1,7 @@
 #include "plugin/kubelet/checkpoint.hpp"
 
 #include <catch2/catch_test_macros.hpp>
+#include <sys/stat.h>
 
 #include "plugin/kubelet/pod_resources.hpp"
 #include "test/unit/kubelet/node.hpp"
@@ -11,7 +12,35 @@ using namespace std::chrono_literals;
 
 namespace {
 
+using kubelet::SavedAnswer;
 using kubelet::SavedContainer;
+using kubelet::SavedDevices;
+using Ids = std::set<std::string>;
+
+// Answers as they stand in the file, made by protoc --encode and base64. Two nodes, one of another
+// name on the host, and the variables HOME and PCIDEVICE_RDMA_VF:
+constexpr std::string_view kNodes =
+    "CgkKBEhPTUUSAS8KIQoRUENJREVWSUNFX1JETUFfVkYSDDAwMDA6MDE6MDAuMRomCgsvZGV2L3ZmaW8vNxITL2Rldi92"
+    "ZmlvL25vaW9tbXUtNxoCcncaNgoXL2Rldi9pbmZpbmliYW5kL3V2ZXJiczMSFy9kZXYvaW5maW5pYmFuZC91dmVyYnMz"
+    "GgJydw==";
+// Two CDI devices, by the field and by an annotation:
+constexpr std::string_view kCdi =
+    "IjIKG2NkaS5rOHMuaW8vcmFpbGhlYWRfcmRtYV92ZhITcmRtYS92Zj1hLHJkbWEvdmY9YioLCglyZG1hL3ZmPWEqCwoJ"
+    "cmRtYS92Zj1i";
+// The same by the annotation alone, as kubelet 1.20 keeps it, and another annotation:
+constexpr std::string_view kAnnotation =
+    "IjIKG2NkaS5rOHMuaW8vcmFpbGhlYWRfcmRtYV92ZhITcmRtYS92Zj1hLHJkbWEvdmY9YiIJCgRub3RlEgF4";
+
+// A file with one entry, whose AllocResp is this JSON value.
+std::string saved_with(std::string_view answer) {
+  return fmt::format(R"({{"Data":{{"PodDeviceEntries":[{{"PodUID":"a","ContainerName":"main",)"
+                     R"("ResourceName":"rdma/vf","DeviceIDs":["0000:01:00.1"]{}{}}}]}}}})",
+                     answer.empty() ? "" : R"(,"AllocResp":)", answer);
+}
+std::optional<SavedAnswer> given(std::string_view answer) {
+  return must(kubelet::parse_checkpoint(saved_with(answer))).at(0).given;
+}
+std::string quoted(std::string_view text) { return fmt::format("\"{}\"", text); }
 
 // As kubelet writes it, on one line.
 constexpr std::string_view kSaved =
@@ -27,11 +56,46 @@ constexpr std::string_view kSaved =
 }  // namespace
 
 TEST_CASE("Kubelet's checkpoint tells each container's devices") {
-  CHECK(must(kubelet::parse_checkpoint(kSaved)) ==
+  const auto saved = must(kubelet::parse_checkpoint(kSaved));
+  REQUIRE(saved.size() == 3);
+  CHECK(saved.at(0).pod_uid == "a");
+  CHECK(saved.at(0).container == "main");
+  CHECK(saved.at(0).resource == "nvidia.com/gpu");
+  CHECK(saved.at(0).ids == Ids{"GPU-1", "GPU-2", "GPU-3"});
+  CHECK(kubelet::containers_of(saved) ==
         std::vector<SavedContainer>{
             {"main",
              {{"nvidia.com/gpu", {"GPU-1", "GPU-2", "GPU-3"}}, {"rdma/vf", {"0000:01:00.2"}}}},
             {"main", {{"rdma/vf", {"0000:01:00.1"}}}}});
+}
+
+TEST_CASE("The checkpoint tells what a container was given with its devices") {
+  CHECK(given(quoted(kNodes)) == SavedAnswer{{"/dev/vfio/noiommu-7", "/dev/infiniband/uverbs3"},
+                                             {{"PCIDEVICE_RDMA_VF", "0000:01:00.1"}},
+                                             {}});
+  const std::vector<std::string> names{"rdma/vf=a", "rdma/vf=b"};
+  CHECK(given(quoted(kCdi)) == SavedAnswer{{}, {}, names});
+  CHECK(given(quoted(kAnnotation)) == SavedAnswer{{}, {}, names});
+  CHECK(given(quoted("")) == SavedAnswer{});  // a message of defaults has no bytes
+}
+
+TEST_CASE("An answer that is missing, or cannot be read, is unknown; its devices are told") {
+  for (const auto& answer :
+       {std::string(), std::string("null"), std::string("7"), quoted("no base64"),
+        quoted(kNodes.substr(0, kNodes.size() - 4)), quoted("//8="), quoted(kCdi.substr(4))}) {
+    const auto saved = must(kubelet::parse_checkpoint(saved_with(answer)));
+    REQUIRE(saved.size() == 1);
+    CHECK_FALSE(saved.at(0).given);
+    CHECK(saved.at(0).ids == Ids{"0000:01:00.1"});
+  }
+}
+
+TEST_CASE("An answer cut at any byte is unknown, or a part of it") {
+  const auto whole = *given(quoted(kNodes));
+  for (size_t size = 0; size < kNodes.size(); ++size) {
+    const auto part = given(quoted(kNodes.substr(0, size)));
+    if (part) CHECK(part->host_paths.size() <= whole.host_paths.size());
+  }
 }
 
 TEST_CASE("A checkpoint of no container, as Go writes it, is empty") {
@@ -53,6 +117,12 @@ TEST_CASE("A checkpoint cut at any byte, of another form, or missing is an error
            ErrorCode::not_found));
 }
 
+TEST_CASE("A checkpoint that is no regular file is not waited for") {
+  const TestFolder folder;
+  REQUIRE(mkfifo((folder / "fifo").c_str(), 0600) == 0);
+  CHECK(is(kubelet::read_checkpoint(folder / "fifo"), ErrorCode::invalid_argument));
+}
+
 TEST_CASE("What podresources list and the checkpoint lacks are the devices of an unfinished one") {
   Node node;
   TestPool gpus("nvidia.com/gpu");
@@ -62,8 +132,8 @@ TEST_CASE("What podresources list and the checkpoint lacks are the devices of an
   std::vector<SavedContainer> saved;
   vfs.set_preference([&](const auto& request) -> Result<std::vector<std::string>> {
     listed = must(list_now(node.kubelet.pod_resources_socket(), 5s));
-    saved =
-        must(kubelet::read_checkpoint(node.folder / "device-plugins/kubelet_internal_checkpoint"));
+    saved = kubelet::containers_of(
+        must(kubelet::read_checkpoint(node.folder / "device-plugins/kubelet_internal_checkpoint")));
     return std::vector{request.available.front()};
   });
   auto session = node.serve({&gpus, &vfs});

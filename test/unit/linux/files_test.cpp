@@ -32,6 +32,22 @@ TEST_CASE("A folder is read by paths relative to it") {
   CHECK(names == std::vector<std::string>{"b", "driver"});
 }
 
+TEST_CASE("A regular file is read up to its limit; nothing else is opened for long") {
+  TemporaryFolder folder;
+  const auto path = folder.path() + "/file";
+  std::ofstream(path) << "four";
+  CHECK(must(host::read_regular_file(path, 4)) == "four");
+  const auto large = host::read_regular_file(path, 3);
+  REQUIRE(is(large, ErrorCode::invalid_argument));
+  CHECK(large.error().message == path + " has 4 bytes; at most 3 are read");
+  CHECK(is(host::read_regular_file(folder.path() + "/missing", 9), ErrorCode::not_found));
+  fs::create_symlink("file", folder.path() + "/link");
+  CHECK(is(host::read_regular_file(folder.path() + "/link", 9), ErrorCode::invalid_argument));
+  REQUIRE(mkfifo((folder.path() + "/fifo").c_str(), 0600) == 0);
+  CHECK(is(host::read_regular_file(folder.path() + "/fifo", 9), ErrorCode::invalid_argument));
+  CHECK(is(host::read_regular_file(folder.path(), 9), ErrorCode::invalid_argument));
+}
+
 TEST_CASE("An error of a folder's file names its whole path") {
   TemporaryFolder folder;
   auto top = must(host::Directory::open(folder.path()));

@@ -5,6 +5,11 @@
 namespace railhead::test {
 namespace {
 
+Result<grant::Ask> ask_for(const Node& node, const pool::Pool& pool,
+                           const std::vector<std::string>& ids) {
+  return pool::ask_for(pool, ids, {.sysfs = node.folder.path() + "/sys"});
+}
+
 std::vector<std::string> ids_of(const grant::Ask& ask) {
   std::vector<std::string> ids;
   for (const auto& device : ask.devices) ids.push_back(device.id);
@@ -16,7 +21,7 @@ std::vector<std::string> ids_of(const grant::Ask& ask) {
 TEST_CASE("devices are asked for in PCI order, whatever order kubelet gave, with what is wanted") {
   Node node;
   const auto pool = node.select({R"({"isRdma":true,"needVhostNet":true})"}).pools.at(0);
-  const auto ask = must(pool::ask_for(pool, {Node::vf(3), Node::vf(0), Node::vf(1)}));
+  const auto ask = must(ask_for(node, pool, {Node::vf(3), Node::vf(0), Node::vf(1)}));
   CHECK(ids_of(ask) == std::vector{Node::vf(0), Node::vf(1), Node::vf(3)});
   CHECK(ask.resource == grant::ResourceName{"example.com", "r0"});
   CHECK(ask.devices.front() == pool.members.front());
@@ -26,16 +31,39 @@ TEST_CASE("devices are asked for in PCI order, whatever order kubelet gave, with
   CHECK_FALSE(ask.some_are_enough);
   CHECK_FALSE(ask.nccl);
   CHECK(pool::wanted_of(pool).size() == 4);
-  CHECK(must(pool::ask_for(pool, {})).devices.empty());
+  CHECK(must(ask_for(node, pool, {})).devices.empty());
 }
 
 TEST_CASE("an id of another pool is an error that names it and the resource") {
   Node node;
   const auto pool = node.select({R"({"pfNames":["p0#0-2"]})"}).pools.at(0);
-  const auto ask = pool::ask_for(pool, {Node::vf(3)});
+  const auto ask = ask_for(node, pool, {Node::vf(3)});
   REQUIRE(is(ask, ErrorCode::not_found));
   CHECK(ask.error().message.find("device 0000:3b:01.3 is not one of the 3 devices of "
                                  "example.com/r0") != std::string::npos);
+}
+
+TEST_CASE("an id of a device that is on the node no more is an error that says what to do") {
+  Node node;
+  const auto exclusive = node.select({R"({"pfNames":["p0"]})"}).pools.at(0);
+  const auto shares =
+      node.select_json("pools: [{resourceName: x, kind: shared, perDevice: 3, selectors: {}}]")
+          .pools.at(0);
+  const auto why = [&](const pool::Pool& pool, const std::string& id) {
+    const auto ask = ask_for(node, pool, {Node::vf(0), id});
+    REQUIRE(is(ask, ErrorCode::not_found));
+    return ask.error().message;
+  };
+  CHECK(why(exclusive, "0000:3b:01.7") ==
+        "device 0000:3b:01.7 does not exist on this node any more, although kubelet still counts "
+        "it as given: delete the pod, or make the device (the VF) again");
+  CHECK(why(exclusive, "mlx5_core.sf.9").find("mlx5_core.sf.9 does not exist") !=
+        std::string::npos);
+  const auto ask = ask_for(node, shares, {"0000:3b:01.7::2"});
+  REQUIRE(is(ask, ErrorCode::not_found));
+  CHECK(ask.error().message.find("device 0000:3b:01.7 does not exist") == 0);
+  CHECK(why(exclusive, "7").find("device 7 is not one of the 4 devices") == 0);
+  CHECK(why(exclusive, "GPU-1").find("device GPU-1 is not one of the 4 devices") == 0);
 }
 
 TEST_CASE("of additional info, only what concerns the devices is passed on") {
@@ -43,7 +71,7 @@ TEST_CASE("of additional info, only what concerns the devices is passed on") {
   const auto pool = node.select_json(R"({"resourceList":[{"resourceName":"x","selectors":{},
       "additionalInfo":{"*":{"k":"all"},"0000:3b:01.0":{"k":"0"},"0000:3b:01.1":{"k":"1"}}}]})")
                         .pools.at(0);
-  CHECK(must(pool::ask_for(pool, {Node::vf(1)})).additional_info ==
+  CHECK(must(ask_for(node, pool, {Node::vf(1)})).additional_info ==
         std::map<std::string, grant::Info>{{"*", {{"k", "all"}}}, {Node::vf(1), {{"k", "1"}}}});
 }
 
@@ -51,7 +79,7 @@ TEST_CASE("records are left of devices that CNI plugins attach, devinfo of netwo
   Node node;
   node.tree.add({.address = "0000:5e:00.0", .pci_class = "120000", .driver = "qat"});
   const auto ask = [&](const std::string& resources, const std::string& id) {
-    return must(pool::ask_for(node.select_json(resources).pools.at(0), {id}));
+    return must(ask_for(node, node.select_json(resources).pools.at(0), {id}));
   };
   const auto net = ask(R"({"resourceList":[{"resourceName":"x","selectors":{}}]})", Node::vf(0));
   CHECK((net.leaves_records && net.leaves_devinfo));
@@ -70,12 +98,12 @@ TEST_CASE("of a pool that is shared as a whole the healthy devices are asked for
                                 "devices":["p0v0","p0v1"]}]})")
                   .pools.at(0);
   pool.members.at(0).sickness = "its undo is not verified";
-  const auto ask = must(pool::ask_for(pool, {"4", "7"}));
+  const auto ask = must(ask_for(node, pool, {"4", "7"}));
   CHECK(ids_of(ask) == std::vector{Node::vf(1)});
   CHECK(ask.some_are_enough);
   pool.members.at(1).sickness = "its undo is not verified";
-  CHECK(is(pool::ask_for(pool, {"4"}), ErrorCode::unavailable));
-  CHECK(must(pool::ask_for(pool, {})).devices.empty());
+  CHECK(is(ask_for(node, pool, {"4"}), ErrorCode::unavailable));
+  CHECK(must(ask_for(node, pool, {})).devices.empty());
 }
 
 }  // namespace railhead::test

@@ -24,7 +24,7 @@ struct KindNode : Node {
   }
   [[nodiscard]] Result<grant::Grant> try_allocate(const pool::Pool& pool,
                                                   const std::vector<std::string>& ids) const {
-    const auto ask = pool::ask_for(pool, ids);
+    const auto ask = pool::ask_for(pool, ids, places);
     return ask ? grant::give(*ask, places) : pass(ask);
   }
   grant::Grant allocate(const std::string& config, const std::vector<std::string>& ids) {
