@@ -126,6 +126,7 @@ struct Parsed {
 };
 
 constexpr size_t kMaxSize = 1 << 20;             // bytes of one file
+constexpr size_t kMaxSizeOfAll = 4 << 20;        // of the files of a folder together
 constexpr uint32_t kMaxShares = 100'000;         // of a pool: kubelet takes messages of 4 MiB
 constexpr uint32_t kMaxSharesPerDevice = 1'000;  // of each device of a pool
 

@@ -1,11 +1,6 @@
 // configList, pools, and several grammars and files together.
-#include <fstream>
-
 #include <fmt/ranges.h>
 
-#include "plugin/config/files.hpp"
-#include "test/support/must.hpp"
-#include "test/support/temporary_folder.hpp"
 #include "test/unit/config/parsed.hpp"
 
 namespace railhead::test {
@@ -13,8 +8,6 @@ namespace {
 
 using config::Concern;
 using config::Sharing;
-
-void write(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
 
 }  // namespace
 
@@ -211,22 +204,6 @@ TEST_CASE("errors and warnings name their file, a name in two files names both")
               "one.json: resourceList[0]; each name once"});
   CHECK(contains_text(messages(parsed.errors), "bad.json: line 1"));
   CHECK(contains_text(parsed.warnings, "two.json: x: unknown key"));
-}
-
-TEST_CASE("a folder's JSON and YAML files are its configuration, hidden ones are not") {
-  const TemporaryFolder folder;
-  const auto& path = folder.path();
-  CHECK(is(config::read_sources(path), ErrorCode::not_found));
-  write(path + "/b.yaml", "pools: []\n");
-  write(path + "/a.json", "{}");
-  write(path + "/.hidden.json", "{}");
-  write(path + "/README", "no");
-  const auto sources = must(config::read_sources(path));
-  REQUIRE(sources.size() == 2);
-  CHECK(sources[0].file == path + "/a.json");
-  CHECK(sources[1].text == "pools: []\n");
-  CHECK(must(config::read_sources(path + "/a.json")).at(0).text == "{}");
-  CHECK(is(config::read_sources(path + "/none.json"), ErrorCode::not_found));
 }
 
 }  // namespace railhead::test
