@@ -100,6 +100,12 @@ std::vector<Candidate> candidates(const device::Inventory& inventory) {
   return all;
 }
 
+Before before_of(const config::Resource& resource, const Candidate& candidate,
+                 const Knowledge& knowledge) {
+  return knowledge.members.contains({resource.full_name(), candidate.id()}) ? Before::taken
+                                                                            : Before::not_taken;
+}
+
 std::optional<std::string> reason_against(const Candidate& candidate, bool is_shared) {
   if (candidate.driver().empty()) return "no driver is bound to it";
   if (is_shared || candidate.type() == DeviceType::accelerator) return std::nullopt;

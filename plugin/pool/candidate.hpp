@@ -6,6 +6,7 @@
 
 #include "device/inventory.hpp"
 #include "plugin/config/config.hpp"
+#include "plugin/pool/select.hpp"
 
 namespace railhead::pool {
 
@@ -46,7 +47,12 @@ struct Refusal {
   std::string fact;  // "its PF is p1"
   friend bool operator==(const Refusal&, const Refusal&) = default;
 };
+// Of a device that the resource had before, what cannot be seen of it while it is in a pod does not
+// count: its netdev, and in exclusive mode its RDMA device.
+enum class Before { not_taken, taken };
+[[nodiscard]] Before before_of(const config::Resource& resource, const Candidate& candidate,
+                               const Knowledge& knowledge);
 [[nodiscard]] std::optional<Refusal> refusal(const config::Selector& selector,
-                                             const Candidate& candidate);
+                                             const Candidate& candidate, Before before);
 
 }  // namespace railhead::pool

@@ -63,15 +63,6 @@ void measure_gpus(const Inventory& inventory, Pool& pool) {
   }
 }
 
-// Whether what refused the device is only that its netdev, or in exclusive mode its RDMA device, is
-// in a pod's namespace.
-bool is_hidden_by_pod(const Refusal& refusal, const Candidate& candidate) {
-  if (refusal.key == "ifNames") return candidate.netdevs().empty();
-  return refusal.key == "pKeys" && std::ranges::any_of(candidate.rdma(), [](const auto& rdma) {
-           return !rdma.in_host_namespace;
-         });
-}
-
 // The nodes' candidates while resources take them one after the other.
 class Selecting {
  public:
@@ -90,9 +81,10 @@ class Selecting {
     for (size_t i = 0; i < candidates_.size(); ++i) {
       const auto& candidate = candidates_[i];
       if (candidate.type() != resource.type || (given_[i] && !shared)) continue;
-      const auto selector =
-          std::find_if(resource.selectors.begin(), resource.selectors.end(),
-                       [&](const Selector& one) { return takes(one, resource, candidate); });
+      const auto before = before_of(resource, candidate, knowledge_);
+      const auto selector = std::ranges::find_if(resource.selectors, [&](const Selector& one) {
+        return !refusal(one, candidate, before);
+      });
       if (selector == resource.selectors.end() || reason_against(candidate, shared)) continue;
       pool.members.push_back(member_of(candidate, resource, *selector, knowledge_));
       members_.emplace(resource.full_name(), candidate.id());
@@ -117,12 +109,6 @@ class Selecting {
   }
 
  private:
-  bool takes(const Selector& selector, const Resource& resource, const Candidate& candidate) {
-    const auto refused = refusal(selector, candidate);
-    return !refused || (is_hidden_by_pod(*refused, candidate) &&
-                        knowledge_.members.contains({resource.full_name(), candidate.id()}));
-  }
-
   const Inventory& inventory_;
   const Knowledge& knowledge_;
   std::vector<Candidate> candidates_;
