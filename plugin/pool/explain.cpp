@@ -61,7 +61,7 @@ std::vector<std::string> reasons_against(const config::Resource& resource,
   for (size_t i = 0; i < resource.selectors.size(); ++i) {
     const auto refused = refusal(resource.selectors[i], candidate, before);
     if (!refused) {
-      return {reason_against(candidate, resource.sharing.has_value())
+      return {reason_against(candidate, resource)
                   .value_or(
                       fmt::format("it would fit, but belongs to {}, which stands before", owner))};
     }

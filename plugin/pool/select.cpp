@@ -47,6 +47,11 @@ Member member_of(const Candidate& candidate, const Resource& resource, const Sel
   if (candidate.pf) member.pf = candidate.pf->address;
   member.representor = representor_of(candidate);
   judge(candidate, resource.health, knowledge, member);
+  if (const auto* netdev = candidate.addressed_netdev();
+      netdev && !resource.sharing && resource.addressed == config::Addressed::warn) {
+    member.concerns.push_back(fmt::format(
+        "the node has an address on its netdev {}, which it loses to the pod", netdev->name));
+  }
   return member;
 }
 
@@ -71,7 +76,8 @@ class Selecting {
         knowledge_(knowledge),
         candidates_(candidates(inventory)),
         given_(candidates_.size(), false),
-        has_owner_(candidates_.size(), false) {}
+        has_owner_(candidates_.size(), false),
+        reasons_(candidates_.size()) {}
 
   Pool take(const Resource& resource) {
     Pool pool;
@@ -85,7 +91,13 @@ class Selecting {
       const auto selector = std::ranges::find_if(resource.selectors, [&](const Selector& one) {
         return !refusal(one, candidate, before);
       });
-      if (selector == resource.selectors.end() || reason_against(candidate, shared)) continue;
+      if (selector == resource.selectors.end()) continue;
+      if (auto reason = reason_against(candidate, resource)) {
+        if (reasons_[i].empty()) {
+          reasons_[i] = fmt::format("{}: {}", resource.full_name(), *reason);
+        }
+        continue;
+      }
       pool.members.push_back(member_of(candidate, resource, *selector, knowledge_));
       members_.emplace(resource.full_name(), candidate.id());
       has_owner_[i] = true;
@@ -101,8 +113,10 @@ class Selecting {
     std::vector<LeftOut> left_out;
     for (size_t i = 0; i < candidates_.size(); ++i) {
       if (has_owner_[i]) continue;
-      if (auto reason = reason_against(candidates_[i], false)) {
+      if (auto reason = reason_against(candidates_[i])) {
         left_out.push_back({candidates_[i].id(), std::move(*reason)});
+      } else if (!reasons_[i].empty()) {
+        left_out.push_back({candidates_[i].id(), reasons_[i]});
       }
     }
     return left_out;
@@ -112,8 +126,9 @@ class Selecting {
   const Inventory& inventory_;
   const Knowledge& knowledge_;
   std::vector<Candidate> candidates_;
-  std::vector<bool> given_;      // to a resource that does not share it
-  std::vector<bool> has_owner_;  // of any kind
+  std::vector<bool> given_;           // to a resource that does not share it
+  std::vector<bool> has_owner_;       // of any kind
+  std::vector<std::string> reasons_;  // why the first resource that selects it may not have it
   std::set<Membership> members_;
 };
 
