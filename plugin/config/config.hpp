@@ -5,6 +5,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,21 @@ struct Health {
   friend bool operator==(const Health&, const Health&) = default;
 };
 
+// The PCI functions of network devices.
+enum class FunctionKind {
+  vf,   // has a PF on this node
+  nic,  // can have no VFs
+  pf,   // can have VFs, whether or not there are some
+};
+
+// What becomes of a device that one container would have to itself although its netdev has an
+// address of the node's.
+enum class Addressed {
+  refuse,  // it is not offered
+  warn,    // it is, and the agent says so
+  allow,
+};
+
 // Which devices to choose where neither GPUs nor NUMA nodes tell.
 enum class Order {
   packed,  // of as few PFs as can be
@@ -95,6 +111,9 @@ struct Resource {
   std::vector<Selector> selectors;  // at least one; the first that takes a device counts
   std::map<std::string, Info> additional_info;  // by device id, "*" for all
   std::optional<Sharing> sharing;               // absent: a device goes to one container at a time
+  std::set<FunctionKind> functions = {FunctionKind::vf, FunctionKind::nic, FunctionKind::pf};
+  Addressed addressed = Addressed::warn;
+  bool issm = true;  // an RDMA device's issmN is given too
   Health health;
   Order order = Order::packed;
   bool nccl_env = false;    // NCCL_IB_HCA and the like are given too
@@ -126,6 +145,7 @@ struct Parsed {
 };
 
 constexpr size_t kMaxSize = 1 << 20;             // bytes of one file
+constexpr size_t kMaxSizeOfAll = 4 << 20;        // of the files of a folder together
 constexpr uint32_t kMaxShares = 100'000;         // of a pool: kubelet takes messages of 4 MiB
 constexpr uint32_t kMaxSharesPerDevice = 1'000;  // of each device of a pool
 

@@ -1,5 +1,6 @@
 // The project's own grammar: what both others can say, and more.
 #include <algorithm>
+#include <array>
 
 #include <nlohmann/json.hpp>
 
@@ -63,6 +64,42 @@ void read_sharing(Object& object, Resource& resource, Draft& draft) {
   }
 }
 
+// Functions that may get VFs are offered only where that is asked for: making the VFs would take
+// them away again.
+void read_functions(Object& object, Resource& resource) {
+  constexpr std::array kWords = {Word{std::string_view("vf"), FunctionKind::vf},
+                                 Word{std::string_view("nic"), FunctionKind::nic},
+                                 Word{std::string_view("pf"), FunctionKind::pf}};
+  if (resource.type == DeviceType::net && !resource.sharing) {
+    resource.functions = {FunctionKind::vf, FunctionKind::nic};
+  }
+  if (!object.value("functions")) return;
+  if (resource.type != DeviceType::net) {
+    return object.error("functions", "is for deviceType: netDevice only");
+  }
+  const auto texts = object.strings("functions");
+  if (!texts) return;
+  resource.functions.clear();
+  for (size_t i = 0; i < texts->size(); ++i) {
+    const auto word = std::ranges::find(kWords, (*texts)[i], &Word<FunctionKind>::text);
+    if (word != kWords.end()) {
+      resource.functions.insert(word->value);
+    } else {
+      object.error(fmt::format("functions[{}]", i),
+                   fmt::format("\"{}\": expected \"vf\" or \"nic\" or \"pf\"", (*texts)[i]));
+    }
+  }
+  if (texts->empty()) object.error("functions", "is empty; expected \"vf\", \"nic\" or \"pf\"");
+}
+
+void read_addressed(Object& object, Resource& resource) {
+  const auto allowed = object.boolean("allowAddressed");
+  if (allowed && resource.sharing) {
+    object.error("allowAddressed", "is for kind: exclusive only; what is shared stays on the host");
+  }
+  resource.addressed = allowed.value_or(false) ? Addressed::allow : Addressed::refuse;
+}
+
 bool selects_rdma(const Resource& resource) {
   return std::any_of(resource.selectors.begin(), resource.selectors.end(),
                      [](const Selector& one) { return one.is_rdma; });
@@ -82,12 +119,23 @@ void read_health(Object& object, Resource& resource, Draft& draft) {
   report_unknown_keys(*health, Grammar::pools, Level::health, draft);
 }
 
+// What a subnet manager opens; others need it never, and with it may become one.
+void read_issm(Object& object, Resource& resource) {
+  resource.issm = object.boolean("issm").value_or(false);
+  if (resource.issm && !selects_rdma(resource)) {
+    object.error("issm", "is a node of RDMA devices; expected a selector with isRdma: true");
+  }
+}
+
 }  // namespace
 
 void read_pools_item(Object& object, Resource& resource, Draft& draft) {
   draft.read_name(object, draft.default_prefix, resource);
   read_device_keys(object, Grammar::pools, resource, draft);
   read_sharing(object, resource, draft);
+  read_functions(object, resource);
+  read_addressed(object, resource);
+  read_issm(object, resource);
   read_health(object, resource, draft);
   resource.order = read_word<Order>(
       object, "order",

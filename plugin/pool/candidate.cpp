@@ -9,6 +9,7 @@
 namespace railhead::pool {
 
 using config::DeviceType;
+using config::FunctionKind;
 using device::Netdev;
 using device::PciFunction;
 
@@ -23,6 +24,21 @@ std::optional<std::string_view> link_type_of(const Netdev* netdev) {
 size_t count_vfs(const PciFunction& function) {
   return static_cast<size_t>(std::count_if(function.vfs.begin(), function.vfs.end(),
                                            [](const auto& vf) { return vf.has_value(); }));
+}
+
+constexpr auto kNoDriver = "no driver is bound to it";
+
+std::string description_of(FunctionKind kind, const PciFunction& function) {
+  switch (kind) {
+    case FunctionKind::vf:
+      return "it is a VF";
+    case FunctionKind::nic:
+      return "it is a NIC that can have no VFs";
+    case FunctionKind::pf:
+      return fmt::format("it is a PF that can have {} VFs; functions: [pf] would offer it whole",
+                         function.total_vfs.value_or(0));
+  }
+  return "";
 }
 
 }  // namespace
@@ -59,6 +75,16 @@ const std::vector<device::RdmaDevice>& Candidate::rdma() const {
 
 std::optional<uint32_t> Candidate::index() const {
   return sub_function ? sub_function->number : function->vf_index;
+}
+
+FunctionKind Candidate::function_kind() const {
+  if (function->is_vf()) return FunctionKind::vf;
+  return function->total_vfs.value_or(0) > 0 ? FunctionKind::pf : FunctionKind::nic;
+}
+
+const Netdev* Candidate::addressed_netdev() const {
+  const auto found = std::ranges::find_if(netdevs(), &Netdev::global_address);
+  return found == netdevs().end() ? nullptr : &*found;
 }
 
 std::string_view Candidate::link_type() const {
@@ -102,9 +128,15 @@ std::vector<Candidate> candidates(const device::Inventory& inventory) {
   return all;
 }
 
-std::optional<std::string> reason_against(const Candidate& candidate, bool is_shared) {
-  if (candidate.driver().empty()) return "no driver is bound to it";
-  if (is_shared || candidate.type() == DeviceType::accelerator) return std::nullopt;
+Before before_of(const config::Resource& resource, const Candidate& candidate,
+                 const Knowledge& knowledge) {
+  return knowledge.members.contains({resource.full_name(), candidate.id()}) ? Before::taken
+                                                                            : Before::not_taken;
+}
+
+std::optional<std::string> reason_against(const Candidate& candidate) {
+  if (candidate.driver().empty()) return kNoDriver;
+  if (candidate.type() == DeviceType::accelerator) return std::nullopt;
   const auto vfs = candidate.sub_function ? 0 : count_vfs(*candidate.function);
   if (vfs > 0) return fmt::format("it is a PF with {} VFs: these are offered instead", vfs);
   for (const auto& netdev : candidate.netdevs()) {
@@ -113,6 +145,23 @@ std::optional<std::string> reason_against(const Candidate& candidate, bool is_sh
     }
   }
   return std::nullopt;
+}
+
+std::optional<std::string> reason_against(const Candidate& candidate,
+                                          const config::Resource& resource) {
+  if (resource.type == DeviceType::net && !resource.functions.contains(candidate.function_kind())) {
+    return "functions: " + description_of(candidate.function_kind(), *candidate.function);
+  }
+  if (resource.sharing) {
+    return candidate.driver().empty() ? std::optional<std::string>(kNoDriver) : std::nullopt;
+  }
+  if (auto reason = reason_against(candidate)) return reason;
+  const auto* netdev = candidate.addressed_netdev();
+  if (!netdev || resource.addressed != config::Addressed::refuse) return std::nullopt;
+  return fmt::format(
+      "the node has an address on its netdev {}, which it would lose; allowAddressed: true offers "
+      "it all the same",
+      netdev->name);
 }
 
 }  // namespace railhead::pool

@@ -6,6 +6,7 @@
 
 #include "device/inventory.hpp"
 #include "plugin/config/config.hpp"
+#include "plugin/pool/select.hpp"
 
 namespace railhead::pool {
 
@@ -21,6 +22,9 @@ struct Candidate {
   [[nodiscard]] const std::vector<device::Netdev>& netdevs() const;  // of its own
   [[nodiscard]] const std::vector<device::RdmaDevice>& rdma() const;
   [[nodiscard]] std::optional<uint32_t> index() const;  // of a VF, or the sub-function's number
+  [[nodiscard]] config::FunctionKind function_kind() const;  // of its PCI function
+  // Its netdev that has an address of the host's, or on which something that has one stands.
+  [[nodiscard]] const device::Netdev* addressed_netdev() const;
   // The function whose port it uses: its PF, or itself.
   [[nodiscard]] const device::PciFunction& port() const { return pf ? *pf : *function; }
   // "ether" or "infiniband". A device whose netdev is in a pod has none to look at: its PF tells,
@@ -37,8 +41,11 @@ struct Candidate {
 // too. Null when it has none in the host's namespace.
 [[nodiscard]] const device::Netdev* main_netdev(const device::PciFunction& function);
 
-// Why no resource of this kind may have the device, whatever its selectors; nothing when it may.
-[[nodiscard]] std::optional<std::string> reason_against(const Candidate& candidate, bool is_shared);
+// Why no container may have the device to itself, whatever the configuration; nothing when one may.
+[[nodiscard]] std::optional<std::string> reason_against(const Candidate& candidate);
+// Why this resource may not have it, whatever its selectors.
+[[nodiscard]] std::optional<std::string> reason_against(const Candidate& candidate,
+                                                        const config::Resource& resource);
 
 // Why a selector does not take the device; nothing when it does.
 struct Refusal {
@@ -46,7 +53,12 @@ struct Refusal {
   std::string fact;  // "its PF is p1"
   friend bool operator==(const Refusal&, const Refusal&) = default;
 };
+// Of a device that the resource had before, what cannot be seen of it while it is in a pod does not
+// count: its netdev, and in exclusive mode its RDMA device.
+enum class Before { not_taken, taken };
+[[nodiscard]] Before before_of(const config::Resource& resource, const Candidate& candidate,
+                               const Knowledge& knowledge);
 [[nodiscard]] std::optional<Refusal> refusal(const config::Selector& selector,
-                                             const Candidate& candidate);
+                                             const Candidate& candidate, Before before);
 
 }  // namespace railhead::pool

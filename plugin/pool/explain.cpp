@@ -51,16 +51,17 @@ std::optional<Verdict> taken(std::span<const Pool> pools, const Candidate& candi
 
 // `owner`: the pool that has the device to itself already, or "".
 std::vector<std::string> reasons_against(const config::Resource& resource,
-                                         const Candidate& candidate, const std::string& owner) {
+                                         const Candidate& candidate, Before before,
+                                         const std::string& owner) {
   if (candidate.type() != resource.type) {
     return {fmt::format("deviceType: it is a device for {}, not for {}",
                         to_string(candidate.type()), to_string(resource.type))};
   }
   std::vector<std::string> refusals;
   for (size_t i = 0; i < resource.selectors.size(); ++i) {
-    const auto refused = refusal(resource.selectors[i], candidate);
+    const auto refused = refusal(resource.selectors[i], candidate, before);
     if (!refused) {
-      return {reason_against(candidate, resource.sharing.has_value())
+      return {reason_against(candidate, resource)
                   .value_or(
                       fmt::format("it would fit, but belongs to {}, which stands before", owner))};
     }
@@ -84,8 +85,10 @@ std::vector<Explanation> explain(const config::Config& config, const device::Inv
       const auto& resource = config.resources[i];
       auto verdict = taken(pools[i], candidate);
       if (!verdict) {
-        verdict = Verdict{resource.full_name() + (resource.rails_auto ? "*" : ""), false,
-                          reasons_against(resource, candidate, owner), ""};
+        verdict = Verdict{
+            resource.full_name() + (resource.rails_auto ? "*" : ""), false,
+            reasons_against(resource, candidate, before_of(resource, candidate, knowledge), owner),
+            ""};
       } else if (!resource.sharing) {
         owner = verdict->resource;
       }

@@ -107,9 +107,17 @@ Fact vdpa_type(const Selector& selector, const Candidate& candidate) {
                      vdpa->driver.empty() ? "no driver" : vdpa->driver);
 }
 
+bool has_netdev_elsewhere(const Candidate& candidate) { return candidate.netdevs().empty(); }
+bool has_rdma_elsewhere(const Candidate& candidate) {
+  return std::ranges::any_of(candidate.rdma(),
+                             [](const auto& rdma) { return !rdma.in_host_namespace; });
+}
+
 struct Question {
   const char* key;
   Fact (*ask)(const Selector&, const Candidate&);
+  // Whether the answer may be another one than the device's own, because a pod has it.
+  bool (*is_hidden)(const Candidate&) = nullptr;
 };
 
 // In the order of sriov-network-device-plugin. auxTypes is not among them: "sf" is the one type
@@ -132,7 +140,7 @@ constexpr std::array kQuestions = {
              }},
     Question{"pfNames", pf_names},
     Question{"rootDevices", root_devices},
-    Question{"ifNames", if_names},
+    Question{"ifNames", if_names, has_netdev_elsewhere},
     Question{"linkTypes",
              [](const Selector& selector, const Candidate& candidate) {
                if (selector.link_types.empty()) return Fact();
@@ -140,18 +148,20 @@ constexpr std::array kQuestions = {
                                 "link type");
              }},
     Question{"ddpProfiles", ddp_profiles},
-    Question{"pKeys", p_keys},
+    Question{"pKeys", p_keys, has_rdma_elsewhere},
     Question{"isRdma", is_rdma},
     Question{"vdpaType", vdpa_type},
 };
 
 }  // namespace
 
-std::optional<Refusal> refusal(const Selector& selector, const Candidate& candidate) {
+std::optional<Refusal> refusal(const Selector& selector, const Candidate& candidate,
+                               Before before) {
   if (!selector.impossible.empty()) {
     return Refusal{selector.impossible, "no device can have what it asks for"};
   }
   for (const auto& question : kQuestions) {
+    if (before == Before::taken && question.is_hidden && question.is_hidden(candidate)) continue;
     if (auto fact = question.ask(selector, candidate)) {
       return Refusal{question.key, std::move(*fact)};
     }

@@ -46,6 +46,11 @@ Member member_of(const Candidate& candidate, const Resource& resource, const Sel
   if (candidate.pf) member.pf = candidate.pf->address;
   member.representor = representor_of(candidate);
   judge(candidate, resource.health, knowledge, member);
+  if (const auto* netdev = candidate.addressed_netdev();
+      netdev && !resource.sharing && resource.addressed == config::Addressed::warn) {
+    member.concerns.push_back(fmt::format(
+        "the node has an address on its netdev {}, which it loses to the pod", netdev->name));
+  }
   return member;
 }
 
@@ -62,15 +67,6 @@ void measure_gpus(const Inventory& inventory, Pool& pool) {
   }
 }
 
-// Whether what refused the device is only that its netdev, or in exclusive mode its RDMA device, is
-// in a pod's namespace.
-bool is_hidden_by_pod(const Refusal& refusal, const Candidate& candidate) {
-  if (refusal.key == "ifNames") return candidate.netdevs().empty();
-  return refusal.key == "pKeys" && std::ranges::any_of(candidate.rdma(), [](const auto& rdma) {
-           return !rdma.in_host_namespace;
-         });
-}
-
 // The nodes' candidates while resources take them one after the other.
 class Selecting {
  public:
@@ -79,7 +75,8 @@ class Selecting {
         knowledge_(knowledge),
         candidates_(candidates(inventory)),
         given_(candidates_.size(), false),
-        has_owner_(candidates_.size(), false) {}
+        has_owner_(candidates_.size(), false),
+        reasons_(candidates_.size()) {}
 
   Pool take(const Resource& resource) {
     Pool pool;
@@ -89,10 +86,17 @@ class Selecting {
     for (size_t i = 0; i < candidates_.size(); ++i) {
       const auto& candidate = candidates_[i];
       if (candidate.type() != resource.type || (given_[i] && !shared)) continue;
-      const auto selector =
-          std::find_if(resource.selectors.begin(), resource.selectors.end(),
-                       [&](const Selector& one) { return takes(one, resource, candidate); });
-      if (selector == resource.selectors.end() || reason_against(candidate, shared)) continue;
+      const auto before = before_of(resource, candidate, knowledge_);
+      const auto selector = std::ranges::find_if(resource.selectors, [&](const Selector& one) {
+        return !refusal(one, candidate, before);
+      });
+      if (selector == resource.selectors.end()) continue;
+      if (auto reason = reason_against(candidate, resource)) {
+        if (reasons_[i].empty()) {
+          reasons_[i] = fmt::format("{}: {}", resource.full_name(), *reason);
+        }
+        continue;
+      }
       pool.members.push_back(member_of(candidate, resource, *selector, knowledge_));
       members_.emplace(resource.full_name(), candidate.id());
       has_owner_[i] = true;
@@ -108,25 +112,22 @@ class Selecting {
     std::vector<LeftOut> left_out;
     for (size_t i = 0; i < candidates_.size(); ++i) {
       if (has_owner_[i]) continue;
-      if (auto reason = reason_against(candidates_[i], false)) {
+      if (auto reason = reason_against(candidates_[i])) {
         left_out.push_back({candidates_[i].id(), std::move(*reason)});
+      } else if (!reasons_[i].empty()) {
+        left_out.push_back({candidates_[i].id(), reasons_[i]});
       }
     }
     return left_out;
   }
 
  private:
-  bool takes(const Selector& selector, const Resource& resource, const Candidate& candidate) {
-    const auto refused = refusal(selector, candidate);
-    return !refused || (is_hidden_by_pod(*refused, candidate) &&
-                        knowledge_.members.contains({resource.full_name(), candidate.id()}));
-  }
-
   const Inventory& inventory_;
   const Knowledge& knowledge_;
   std::vector<Candidate> candidates_;
-  std::vector<bool> given_;      // to a resource that does not share it
-  std::vector<bool> has_owner_;  // of any kind
+  std::vector<bool> given_;           // to a resource that does not share it
+  std::vector<bool> has_owner_;       // of any kind
+  std::vector<std::string> reasons_;  // why the first resource that selects it may not have it
   std::set<Membership> members_;
 };
 

@@ -57,8 +57,9 @@ using Membership = std::pair<std::string, std::string>;
 using Rails = std::map<std::string, std::vector<PciAddress>>;
 
 struct Selection {
-  std::vector<Pool> pools;        // in the configuration's order; may be empty
-  std::vector<LeftOut> left_out;  // devices that no resource may have, and why
+  std::vector<Pool> pools;  // in the configuration's order; may be empty
+  // Devices that no resource may have, or not the first one that selects it; and why.
+  std::vector<LeftOut> left_out;
   Rails rails;
   std::set<Membership> members;
 };

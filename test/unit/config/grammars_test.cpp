@@ -1,11 +1,6 @@
 // configList, pools, and several grammars and files together.
-#include <fstream>
-
 #include <fmt/ranges.h>
 
-#include "plugin/config/files.hpp"
-#include "test/support/must.hpp"
-#include "test/support/temporary_folder.hpp"
 #include "test/unit/config/parsed.hpp"
 
 namespace railhead::test {
@@ -13,8 +8,6 @@ namespace {
 
 using config::Concern;
 using config::Sharing;
-
-void write(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
 
 }  // namespace
 
@@ -156,6 +149,56 @@ pools:
   CHECK(messages.size() == 19);
 }
 
+TEST_CASE("pools have VFs and NICs to themselves unless functions says otherwise") {
+  using enum config::FunctionKind;
+  const auto functions = [](std::string_view keys) {
+    return good(fmt::format("pools: [{{resourceName: a, selectors: {{}}, {}}}]", keys))
+        .resources.at(0)
+        .functions;
+  };
+  CHECK(functions("kind: exclusive") == std::set{vf, nic});
+  CHECK(functions("kind: shared, perDevice: 1") == std::set{vf, nic, pf});
+  CHECK(functions("functions: [pf, vf]") == std::set{vf, pf});
+  CHECK(good(R"({"resourceList":[{"resourceName":"x","selectors":{}}]})").resources[0].functions ==
+        std::set{vf, nic, pf});
+  CHECK(errors(R"(
+pools:
+  - {resourceName: a, functions: [vf, PF], selectors: {}}
+  - {resourceName: b, functions: [], selectors: {}}
+  - {resourceName: c, functions: vf, selectors: {}}
+  - {resourceName: d, functions: [vf], deviceType: accelerator, selectors: {}}
+)") == Texts{"pools[0].functions[1]: \"PF\": expected \"vf\" or \"nic\" or \"pf\"",
+             "pools[1].functions: is empty; expected \"vf\", \"nic\" or \"pf\"",
+             "pools[2].functions: expected a list of strings, got string \"vf\"",
+             "pools[3].functions: is for deviceType: netDevice only"});
+}
+
+TEST_CASE("pools give no issm and no addressed device unless that is asked for, the others do") {
+  const auto config = good(R"(
+resourceList: [{resourceName: r, selectors: {isRdma: true}}]
+configList: [{resourceName: c, devices: [ib0]}]
+pools:
+  - {resourceName: a, selectors: {isRdma: true}}
+  - {resourceName: b, selectors: {isRdma: true}, issm: true, allowAddressed: true}
+  - {resourceName: s, kind: shared, perDevice: 1, selectors: {}, issm: true}
+)");
+  using config::Addressed;
+  std::vector<std::pair<bool, Addressed>> found;
+  for (const auto& one : config.resources) found.emplace_back(one.issm, one.addressed);
+  CHECK(found == std::vector<std::pair<bool, Addressed>>{{true, Addressed::warn},
+                                                         {true, Addressed::warn},
+                                                         {false, Addressed::refuse},
+                                                         {true, Addressed::allow},
+                                                         {true, Addressed::refuse}});
+  CHECK(errors(R"(
+pools:
+  - {resourceName: a, selectors: {}, issm: true}
+  - {resourceName: b, kind: shared, perDevice: 1, selectors: {}, allowAddressed: true}
+)") == Texts{"pools[0].issm: is a node of RDMA devices; expected a selector with isRdma: true",
+             "pools[1].allowAddressed: is for kind: exclusive only; what is shared stays on the "
+             "host"});
+}
+
 TEST_CASE("a number that is no text in any encoding is an error like others") {
   CHECK(contains_text(
       errors("pools: [{resourceName: a, kind: shared, perDevice: 3\xfa, selectors: {}}]"),
@@ -211,22 +254,6 @@ TEST_CASE("errors and warnings name their file, a name in two files names both")
               "one.json: resourceList[0]; each name once"});
   CHECK(contains_text(messages(parsed.errors), "bad.json: line 1"));
   CHECK(contains_text(parsed.warnings, "two.json: x: unknown key"));
-}
-
-TEST_CASE("a folder's JSON and YAML files are its configuration, hidden ones are not") {
-  const TemporaryFolder folder;
-  const auto& path = folder.path();
-  CHECK(is(config::read_sources(path), ErrorCode::not_found));
-  write(path + "/b.yaml", "pools: []\n");
-  write(path + "/a.json", "{}");
-  write(path + "/.hidden.json", "{}");
-  write(path + "/README", "no");
-  const auto sources = must(config::read_sources(path));
-  REQUIRE(sources.size() == 2);
-  CHECK(sources[0].file == path + "/a.json");
-  CHECK(sources[1].text == "pools: []\n");
-  CHECK(must(config::read_sources(path + "/a.json")).at(0).text == "{}");
-  CHECK(is(config::read_sources(path + "/none.json"), ErrorCode::not_found));
 }
 
 }  // namespace railhead::test

@@ -372,4 +372,53 @@ TEST_CASE("a device taken by ifNames stays its resource's while its netdev is in
   CHECK(ids(node.select_json(text).pools.at(0)) == Ids{Node::vf(1)});
 }
 
+TEST_CASE("of such a device every other selector still counts") {
+  Node node;
+  node.tree.add_vdpa(Node::vf(1), "vdpa0", "vhost_vdpa");
+  const auto config = Node::parse(
+      "pools: [{resourceName: vf, resourcePrefix: rdma, "
+      "selectors: {ifNames: [p0v1], vdpaType: vhost, vendors: [15b3]}}]");
+  const auto before = pool::select(config, node.scan(config));
+  REQUIRE(ids(before.pools.at(0)) == Ids{Node::vf(1)});
+  pool::Knowledge knowledge;
+  knowledge.members = before.members;
+  std::filesystem::remove_all(node.tree.folder(Node::vf(1)) + "/net");
+  auto functions = node.scan(config).functions();
+  CHECK(pool::select(config, {functions, std::nullopt, {}}, knowledge).pools.at(0) ==
+        before.pools.at(0));
+  for (auto& function : functions) function.vdpa.reset();
+  const device::Inventory without_vdpa(functions, std::nullopt, {});
+  CHECK(pool::select(config, without_vdpa, knowledge).pools.at(0).members.empty());
+  for (const auto& one : pool::explain(config, without_vdpa, knowledge)) {
+    if (one.device != Node::vf(1)) continue;
+    CHECK(one.verdicts.at(0).reasons == Ids{"vdpaType: it has no vDPA device"});
+  }
+}
+
+TEST_CASE("a device taken by pKeys stays its resource's while its RDMA device is in a pod") {
+  Node node;
+  constexpr auto kIb = "0000:5e:00.1";
+  node.tree.add({.address = kIb, .pci_class = "020700", .rdma = {{.name = "ib1", .number = 20}}});
+  const auto port = node.tree.folder(kIb) + "/infiniband/ib1/ports/1";
+  node.tree.write(port + "/pkeys/0", "0x8001");
+  const auto text = [](const char* devices) {
+    return fmt::format(R"({{"resourceList":[{{"resourceName":"x","selectors":
+      {{"pKeys":["0x8001"],"devices":["{}"]}}}}]}})",
+                       devices);
+  };
+  node.knowledge.members = {{"example.com/x", kIb}};
+  const auto config = Node::parse(text("101d"));
+  auto functions = node.scan(config).functions();
+  for (auto& function : functions) {
+    function.p_key.reset();
+    for (auto& rdma : function.rdma) rdma.in_host_namespace = false;
+  }
+  const device::Inventory inventory(functions, std::nullopt, {});
+  CHECK(ids(pool::select(config, inventory, node.knowledge).pools.at(0)) == Ids{kIb});
+  CHECK(pool::select(config, inventory).pools.at(0).members.empty());
+  CHECK(pool::select(Node::parse(text("ffff")), inventory, node.knowledge)
+            .pools.at(0)
+            .members.empty());
+}
+
 }  // namespace railhead::test
