@@ -19,6 +19,40 @@ section() {
     printf -- '-- %s (%s s)\n' "$*" "${up%.*}"
 }
 
+# ---- several boots -------------------------------------------------------------------------------------------------------------
+
+# persist PATH...: these folders stay over the boots of a suite that has several, and over crashes, as those of a disk do. They lie on
+# one ext4 image in the share. The 9p share itself is no disk: it refuses shared maps, flock and fcntl on one file, and xattrs.
+persist() {
+    local image=${RAILHEAD_SHARE:-}/disk.img path
+    [ -n "${RAILHEAD_SHARE:-}" ] || die "persist needs a folder of this machine: run-suites gives one to a suite that says '# boots: 2'"
+    if ! mountpoint -q /persist; then
+        must modprobe -a loop ext4
+        if [ ! -e "$image" ]; then
+            must truncate -s 1G "$image"
+            must mkfs.ext4 -q "$image"
+        fi
+        mkdir -p /persist
+        must mount -o loop "$image" /persist
+    fi
+    for path; do
+        mkdir -p "/persist$path" "$path"
+        must mount --bind "/persist$path" "$path"
+    done
+}
+
+# suite_crash: instead of suite_done, for a boot that ends as at a power cut: what was not synced is lost
+suite_crash() {
+    local code=0
+    echo suite-done
+    [ $failures = 0 ] || code=1
+    echo $code >/run/vm/exit-code
+    stty -F /dev/hvc0 raw -echo                          # returns when the console has passed everything on
+    echo b >/proc/sysrq-trigger
+    sleep 60
+    die "the machine did not go down"
+}
+
 # ---- PCI functions and netdevs -------------------------------------------------------------------------------------------------
 
 pf_pci() { case $1 in pf0) echo $PF0 ;; pf1) echo $PF1 ;; *) die "no PF is named '$1'" ;; esac; }

@@ -55,10 +55,10 @@ t_eq() {
 # t_match NAME PATTERN ACTUAL: an extended regular expression
 t_match() { if [[ $3 =~ $2 ]]; then ok "$1"; else not_ok "$1" "expected a match of: $2" "actual: $3"; fi; }
 
-# die TEXT: the suite cannot go on; without its closing line it counts as failed
+# die TEXT: the suite cannot go on; without its closing line it counts as failed. 3 is no failed test: no further boot follows it.
 die() {
     printf '%s: cannot go on: %s\n' "$suite" "$*"
-    exit 1
+    exit 3
 }
 
 must() { "$@" || die "'$*' failed ($?)"; }

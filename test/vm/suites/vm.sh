@@ -51,14 +51,27 @@ cp -r "$vm_dir" "$folder/vm"
 rm "$folder"/vm/suites/*
 printf '. "$(dirname "$0")/../fixture.sh"\nok one\nnot_ok two because\nskip three "no reason"\nsuite_done\n' >"$folder/vm/suites/speaks.sh"
 printf '. "$(dirname "$0")/../fixture.sh"\nok one\nmust false\nsuite_done\n' >"$folder/vm/suites/dies.sh"
+# without a VM, which makes no difference to how often a suite is run; reboot.sh has one
+again='# runs-on: host\n# boots: 2\n. "$(dirname "$0")/../results.sh"\nif [ $RAILHEAD_BOOT = 1 ]; then'
+printf "$again"' echo kept >$RAILHEAD_SHARE/file; not_ok one; suite_done; fi\nt_eq two kept "$(cat $RAILHEAD_SHARE/file)"\nsuite_done\n' \
+    >"$folder/vm/suites/twice.sh"
+printf "$again"' ok one; else die; fi\nsuite_done\n' >"$folder/vm/suites/dies-later.sh"
+printf "$again"' die; fi\nok two\nsuite_done\n' >"$folder/vm/suites/dies-at-once.sh"
 code=0
 out=$("$folder/vm/run-suites" 2>&1) || code=$?
 t_eq "a failing suite is exit code 1" 1 $code
-t_eq "run-suites passes the results on, and counts a suite that died" "not ok - dies: ended early
+t_eq "run-suites passes the results on of all boots, and counts a suite that died" "not ok - dies-at-once: ended early
+not ok - dies-later: ended early
+not ok - dies: ended early
 not ok - speaks: two
+not ok - twice: one
+ok - dies-later: one
 ok - dies: one
 ok - speaks: one
-skip - speaks: three # no reason" "$(grep -E '^(ok|not ok|skip) - ' <<<"$out" | sort)"
-t_match "its last line is the sum" "2 passed, 2 failed, 1 skipped" "$(tail -1 <<<"$out")"
+ok - twice: two
+skip - speaks: three # no reason" "$(grep -E '^(ok|not ok|skip) - ' <<<"$out" | LC_ALL=C sort)"
+t_eq "it says in which boot" "exit code 3 after 0 of 2 boots, exit code 3 after 1 of 2 boots" \
+    "$(grep -o 'exit code .* boots$' <<<"$out" | sort | paste -sd, | sed 's/,/, /')"
+t_match "its last line is the sum" "4 passed, 5 failed, 1 skipped" "$(tail -1 <<<"$out")"
 
 suite_done
