@@ -6,17 +6,16 @@
 
 #include "base/text.hpp"
 #include "plugin/kubelet/checkpoint.hpp"
-#include "plugin/kubelet/pod_resources.hpp"
 #include "plugin/ledger/attachments.hpp"
 
 namespace railhead::app {
 namespace {
 
 constexpr std::chrono::seconds kListLimit{2};
-constexpr std::chrono::milliseconds kAskLimit{500};  // kubelet waits for a choice
+constexpr std::chrono::milliseconds kAskLimit{500};      // kubelet waits for a choice
 constexpr std::chrono::seconds kMoving{1};               // while an ADD or DEL is at work
 constexpr std::chrono::milliseconds kRecordsPause{100};  // a pod's ADD writes several
-constexpr std::chrono::milliseconds kFilesPause{200};    // kubelet writes at each allocation and list
+constexpr std::chrono::milliseconds kFilesPause{200};  // kubelet writes at each allocation and list
 constexpr std::string_view kCheckpoint = "kubelet_internal_checkpoint";
 constexpr std::string_view kKubeletSocket = "kubelet.sock";
 
@@ -63,8 +62,8 @@ std::optional<std::chrono::milliseconds> age_of(const std::string& socket) {
 
 }  // namespace
 
-Holders::Holders(const Options& options, Loop& loop, const host::Host& host, News& news, Logger& log,
-                 std::function<void()> changed)
+Holders::Holders(const Options& options, Loop& loop, const host::Host& host, News& news,
+                 Logger& log, std::function<void()> changed)
     : options_(options),
       loop_(loop),
       host_(host),
@@ -72,35 +71,34 @@ Holders::Holders(const Options& options, Loop& loop, const host::Host& host, New
       changed_(std::move(changed)),
       store_(host.roots.run),
       ledger_(loop, host.clock, sources(), log, options.ledger, changed_),
+      pod_resources_(options.kubelet_dir + "/pod-resources/kubelet.sock"),
       attachments_(loop, [this] { look_at_attachments(); }),
       files_(loop, [this] { ledger_.look(); }) {}
 
-ledger::Sources Holders::sources() const {
+ledger::Sources Holders::sources() {
   const auto folder = options_.kubelet_dir + "/device-plugins/";
-  return {
-      [socket = options_.kubelet_dir + "/pod-resources/kubelet.sock"](auto answer) {
-        kubelet::list_pod_devices(socket, kListLimit, [answer](auto pods) {
-          answer(std::move(pods).map(listed_of));
-        });
-      },
-      [file = folder + std::string(kCheckpoint)]() -> Result<std::vector<ledger::Saved>> {
-        auto saved = kubelet::read_checkpoint(file);
-        if (!saved) return pass(saved);
-        std::vector<ledger::Saved> all;
-        for (auto& one : *saved) {
-          auto& entry = all.emplace_back();
-          entry.pod_uid = std::move(one.pod_uid);
-          entry.container = std::move(one.container);
-          entry.resource = std::move(one.resource);
-          entry.ids = std::move(one.ids);
-          if (!one.given) continue;
-          entry.devices = devices_named(*one.given);
-          entry.nodes = std::move(one.given->host_paths);
-        }
-        return all;
-      },
-      [run = host_.roots.run] { return read_allocations(run); },
-      [socket = folder + std::string(kKubeletSocket)] { return age_of(socket); }};
+  return {[this](auto answer) {
+            pod_resources_.list(kListLimit,
+                                [answer](auto pods) { answer(std::move(pods).map(listed_of)); });
+          },
+          [file = folder + std::string(kCheckpoint)]() -> Result<std::vector<ledger::Saved>> {
+            auto saved = kubelet::read_checkpoint(file);
+            if (!saved) return pass(saved);
+            std::vector<ledger::Saved> all;
+            for (auto& one : *saved) {
+              auto& entry = all.emplace_back();
+              entry.pod_uid = std::move(one.pod_uid);
+              entry.container = std::move(one.container);
+              entry.resource = std::move(one.resource);
+              entry.ids = std::move(one.ids);
+              if (!one.given) continue;
+              entry.devices = devices_named(*one.given);
+              entry.nodes = std::move(one.given->host_paths);
+            }
+            return all;
+          },
+          [run = host_.roots.run] { return read_allocations(run); },
+          [socket = folder + std::string(kKubeletSocket)] { return age_of(socket); }};
 }
 
 Result<void> Holders::start() {

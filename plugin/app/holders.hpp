@@ -12,6 +12,7 @@
 #include "plugin/app/options.hpp"
 #include "plugin/app/part.hpp"
 #include "plugin/app/served_pool.hpp"
+#include "plugin/kubelet/pod_resources.hpp"
 #include "plugin/ledger/ledger.hpp"
 
 namespace railhead::app {
@@ -34,7 +35,7 @@ class Holders final : public Part {
   void set_inventory(std::shared_ptr<const device::Inventory> inventory);
 
  private:
-  [[nodiscard]] ledger::Sources sources() const;
+  [[nodiscard]] ledger::Sources sources();
   void kubelet_changed();
   void look_at_attachments();
 
@@ -45,6 +46,7 @@ class Holders final : public Part {
   const std::function<void()> changed_;
   const attach::Store store_;
   ledger::Ledger ledger_;
+  kubelet::PodResources pod_resources_;  // its answers come to ledger_
   std::shared_ptr<const device::Inventory> inventory_;
   std::optional<host::FolderWatch> records_;
   std::optional<host::FolderWatch> kubelet_;

@@ -73,16 +73,4 @@ Result<std::vector<SavedDevices>> parse_checkpoint(std::string_view text) {
   return all;
 }
 
-std::vector<SavedContainer> containers_of(const std::vector<SavedDevices>& saved) {
-  std::map<std::pair<std::string, std::string>, SavedContainer> containers;  // by pod and name
-  for (const auto& one : saved) {
-    auto& container = containers[{one.pod_uid, one.container}];
-    container.name = one.container;
-    container.devices[one.resource].insert(one.ids.begin(), one.ids.end());
-  }
-  std::vector<SavedContainer> all;
-  for (auto& [key, container] : containers) all.push_back(std::move(container));
-  return all;
-}
-
 }  // namespace railhead::kubelet

@@ -38,12 +38,4 @@ struct SavedDevices {
 [[nodiscard]] Result<std::vector<SavedDevices>> read_checkpoint(const std::string& path);
 [[nodiscard]] Result<std::vector<SavedDevices>> parse_checkpoint(std::string_view text);
 
-// The same by container.
-struct SavedContainer {
-  std::string name;
-  std::map<std::string, std::set<std::string>> devices;  // ids, by resource
-  friend bool operator==(const SavedContainer&, const SavedContainer&) = default;
-};
-[[nodiscard]] std::vector<SavedContainer> containers_of(const std::vector<SavedDevices>& saved);
-
 }  // namespace railhead::kubelet

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include <grpc/grpc.h>
+
 #include "plugin/kubelet/channel.hpp"
 #include "plugin/kubelet/status.hpp"
 #include "proto/podresources.grpc.pb.h"
@@ -36,29 +38,49 @@ std::vector<PodDevices> devices_of(const v1::ListPodResourcesResponse& response)
   return all;
 }
 
-struct Call {
+}  // namespace
+
+struct PodResources::Call {
   std::unique_ptr<v1::PodResourcesLister::Stub> stub;
   grpc::ClientContext context;
   v1::ListPodResourcesRequest request;
   v1::ListPodResourcesResponse response;
+  bool done = false;
 };
 
-}  // namespace
+// gRPC must not find itself without a user on a thread of its own, where its last channel may go.
+PodResources::PodResources(std::string socket) : socket_(std::move(socket)) { grpc_init(); }
 
-void list_pod_devices(const std::string& socket, std::chrono::milliseconds limit,
-                      std::function<void(Result<std::vector<PodDevices>>)> answer) {
-  const auto call = std::make_shared<Call>();
-  call->stub = v1::PodResourcesLister::NewStub(dial(socket));
-  call->context.set_deadline(std::chrono::system_clock::now() + limit);
-  call->stub->async()->List(&call->context, &call->request, &call->response,
-                            [call, answer = std::move(answer)](const grpc::Status& status) {
-                              if (status.ok()) {
-                                answer(devices_of(call->response));
-                              } else {
-                                answer(tl::unexpected(
-                                    error_of(status).in("kubelet's podresources")));
-                              }
-                            });
+PodResources::~PodResources() {
+  {
+    std::unique_lock lock(mutex_);
+    for (const auto& call : calls_) call->context.TryCancel();
+    done_.wait(lock, [this] {
+      return std::ranges::all_of(calls_, [](const auto& call) { return call->done; });
+    });
+  }
+  calls_.clear();
+  grpc_shutdown();
+}
+
+void PodResources::list(std::chrono::milliseconds limit, Answer answer) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(calls_, [](const auto& call) { return call->done; });
+  auto& call = *calls_.emplace_back(std::make_unique<Call>());
+  call.stub = v1::PodResourcesLister::NewStub(dial(socket_));
+  call.context.set_deadline(std::chrono::system_clock::now() + limit);
+  call.stub->async()->List(
+      &call.context, &call.request, &call.response,
+      [this, &call, answer = std::move(answer)](const grpc::Status& status) {
+        if (status.ok()) {
+          answer(devices_of(call.response));
+        } else {
+          answer(tl::unexpected(error_of(status).in("kubelet's podresources")));
+        }
+        const std::lock_guard ended(mutex_);
+        call.done = true;
+        done_.notify_all();
+      });
 }
 
 }  // namespace railhead::kubelet

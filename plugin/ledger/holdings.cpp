@@ -92,6 +92,8 @@ class Merging {
       devices = named;
     } else if (const auto pool = facts_.pools.find(holding.resource); pool != facts_.pools.end()) {
       devices = pool->second;
+    } else {
+      devices = {""};
     }
     for (auto& one : devices) {
       auto& added = holdings_.emplace_back(holding);

@@ -69,8 +69,8 @@ enum class Source { podresources, checkpoint, grant, attachment };
 [[nodiscard]] std::string_view to_string(Source source);
 
 struct Holding {
-  std::string device;     // PCI address, or a sub-function's name
-  std::string pod;        // "namespace/name"; "": not known
+  std::string device;  // PCI address, or a sub-function's name; "": a pool's, of which nobody knows
+  std::string pod;     // "namespace/name"; "": not known
   std::string container;  // "": not known
   std::string resource;   // "": not known
   std::string id;  // of the resource: the device, a share of it ("<device>::3"), or of a pool

@@ -57,6 +57,13 @@ std::vector<Granted> Grants::all() const {
   return all;
 }
 
+std::optional<Grants::TimePoint> Grants::oldest() const {
+  const std::lock_guard lock(mutex_);
+  std::optional<TimePoint> oldest;
+  for (const auto& entry : entries_) oldest = oldest ? std::min(*oldest, entry.when) : entry.when;
+  return oldest;
+}
+
 void Grants::forget_until(TimePoint when) {
   const std::lock_guard lock(mutex_);
   std::erase_if(entries_, [&](const Entry& entry) { return entry.when <= when; });
@@ -151,6 +158,9 @@ void Ledger::answered(TimePoint asked, const std::vector<Waiter>& waiters,
     next_.set_if_sooner(clock_.now() + options_.retry);
   }
   if (watching_) next_.set_if_sooner(clock_.now() + options_.poll);
+  if (const auto oldest = grants_.oldest()) {
+    next_.set_if_sooner(std::max(*oldest + options_.settle, clock_.now() + options_.pause));
+  }
   if (!waiters_.empty()) {
     next_.set(clock_.now());
   } else if (std::exchange(ask_again_, false)) {

@@ -53,6 +53,7 @@ class Grants {
   };
   [[nodiscard]] std::vector<Granted> all() const;
   void forget_until(TimePoint when);
+  [[nodiscard]] std::optional<TimePoint> oldest() const;
   void replace(const Granted& granted);
 
   std::function<TimePoint()> now_ = [] { return std::chrono::steady_clock::now(); };

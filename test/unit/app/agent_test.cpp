@@ -443,7 +443,7 @@ TEST_CASE("an agent starts from the last configuration that was right, and is no
   node.start();
   CHECK(node.run_until_healthy("rdma/vf", 4));
   CHECK_FALSE(node.agent->state().config_current);
-  CHECK(node.agent->state().troubles.size() == 1);
+  CHECK(node.run_until([&] { return node.agent->state().troubles.size() == 1; }));
   struct stat info {};
   REQUIRE(stat((node.options.state_dir + "/config.last").c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0600);

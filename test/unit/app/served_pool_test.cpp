@@ -4,6 +4,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <fcntl.h>
 
+#include "device/scan.hpp"
 #include "test/support/must.hpp"
 #include "test/support/still_host.hpp"
 #include "test/support/sysfs_tree.hpp"
@@ -19,7 +20,7 @@ struct Pool {
   TemporaryFolder folder;
   SysfsTree tree{folder.path() + "/sys"};
   StillHost still{folder.path()};
-  app::PodGpus gpus{folder.path() + "/kubelet", "/proc"};
+  ledger::Grants grants;
   metrics::Metrics metrics{"test"};
   UniqueFd log_file{open((folder.path() + "/log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
   Logger log{log_file.get(), LogLevel::info};
@@ -37,9 +38,11 @@ struct Pool {
     REQUIRE(parsed.errors.empty());
     auto inventory = std::make_shared<const device::Inventory>(must(device::scan(still.host)));
     auto pool = pool::select(parsed.config, *inventory).pools.at(0);
-    served =
-        std::make_unique<app::ServedPool>(app::PoolView{std::move(pool), std::move(inventory), {}},
-                                          places(), std::nullopt, gpus, metrics, log);
+    served = std::make_unique<app::ServedPool>(
+        app::PoolView{
+            std::move(pool), std::move(inventory), std::make_shared<const ledger::Holdings>(), {}},
+        places(), std::nullopt, app::Answers{grants, [](const auto&) { return ledger::Asking{}; }},
+        metrics, log);
   }
   [[nodiscard]] grant::Places places() const {
     return {.sysfs = folder.path() + "/sys",

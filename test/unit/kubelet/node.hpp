@@ -118,13 +118,13 @@ class TestLog {
   Logger logger_;
 };
 
-// kubelet::list_pod_devices(), waited for.
+// kubelet::PodResources::list(), waited for.
 inline Result<std::vector<kubelet::PodDevices>> list_now(const std::string& socket,
                                                          std::chrono::milliseconds limit) {
-  const auto promise = std::make_shared<std::promise<Result<std::vector<kubelet::PodDevices>>>>();
-  auto answer = promise->get_future();
-  kubelet::list_pod_devices(socket, limit,
-                            [promise](auto pods) { promise->set_value(std::move(pods)); });
+  std::promise<Result<std::vector<kubelet::PodDevices>>> promise;
+  auto answer = promise.get_future();
+  kubelet::PodResources resources(socket);
+  resources.list(limit, [&](auto pods) { promise.set_value(std::move(pods)); });
   return answer.get();
 }
 
