@@ -13,6 +13,8 @@
 namespace railhead::app {
 namespace {
 
+constexpr std::chrono::seconds kForgetEnded{60};  // a resource that nobody has any of
+
 // In exclusive mode the devices of a shared pool cannot be used by ordinary pods.
 bool needs_shared_mode(const config::Config& config) {
   return std::ranges::any_of(config.resources, [](const config::Resource& resource) {
@@ -381,8 +383,23 @@ void Pools::keep_rails() {
 
 // After a boot only kubelet's file tells of them, and it does not say whose they are.
 void Pools::keep_own_resources(const pool::Selection& selection) {
+  const auto time = host_.clock.now();
   std::set<std::string> now;
   for (const auto& pool : selection.pools) now.insert(pool.resource.full_name());
+  for (const auto& name : own_resources_) {
+    if (now.contains(name)) continue;
+    // Nobody has any of it, as far as is known: another plugin may serve it next.
+    const auto ended = ended_.try_emplace(name, time).first->second;
+    if (time < ended + kForgetEnded) {
+      now.insert(name);
+      sort_.set_if_sooner(ended + kForgetEnded);
+    }
+  }
+  std::erase_if(ended_, [&](const auto& one) {
+    return !now.contains(one.first) || std::ranges::any_of(selection.pools, [&](const auto& pool) {
+      return pool.resource.full_name() == one.first;
+    });
+  });
   if (now == own_resources_) return;
   own_resources_ = std::move(now);
   if (auto written = pool::write_own_resources(options_.state_dir, own_resources_); !written) {

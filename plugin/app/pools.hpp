@@ -20,8 +20,8 @@
 
 namespace railhead::app {
 
-// The node's devices as pools, and these served to kubelet: sorted anew whenever the configuration, the
-// node or what pods hold has changed. Until serve() it only sorts, and leaves nothing anywhere.
+// The node's devices as pools, and these served to kubelet: sorted anew whenever the configuration,
+// the node or what pods hold has changed. Until serve() it only sorts, and leaves nothing anywhere.
 class Pools final : public Part {
  public:
   using TimePoint = Loop::TimePoint;
@@ -85,13 +85,14 @@ class Pools final : public Part {
 
   pool::Knowledge knowledge_;
   pool::Rails rails_on_disk_;
-  std::set<std::string> own_resources_;  // that are, or were, served: their pods may live
+  std::set<std::string> own_resources_;     // that are, or were, served: their pods may live
+  std::map<std::string, TimePoint> ended_;  // of these, since when nobody has any
   health::Hysteresis hysteresis_;
   bool serving_ = false;
-  bool config_is_new_ = true;               // since the last sorting
-  std::shared_ptr<const device::Inventory> inventory_;  // of the last sorting
-  std::optional<TimePoint> event_;          // the first since the last sorting
-  config::Config sorted_;             // of the last sorting
+  bool config_is_new_ = true;                                 // since the last sorting
+  std::shared_ptr<const device::Inventory> inventory_;        // of the last sorting
+  std::optional<TimePoint> event_;                            // the first since the last sorting
+  config::Config sorted_;                                     // of the last sorting
   std::map<std::string, std::shared_ptr<ServedPool>> pools_;  // by resource name
   // What the last show() changed, by resource.
   struct Change {
@@ -101,7 +102,7 @@ class Pools final : public Part {
     bool devices = false;  // kubelet is to be told anew
   };
   std::map<std::string, Change> changes_;
-  std::shared_ptr<kubelet::KubeletSession> session_;          // while serving
+  std::shared_ptr<kubelet::KubeletSession> session_;  // while serving
   Loop::Timer sort_;
 };
 

@@ -46,7 +46,7 @@ class AgentNode {
     options.kubelet_dir = folder.path() + "/kubelet";
     options.devinfo_dir = folder.path() + "/devinfo";
     options.state_dir = folder.path() + "/state";
-    options.ledger = {.settle = 0ms, .poll = 50ms, .retry = 50ms, .pause = 10ms};
+    options.ledger = {.settle = 200ms, .poll = 50ms, .retry = 50ms, .pause = 10ms};
   }
   ~AgentNode() { kernel.release(); }
 
@@ -528,7 +528,9 @@ TEST_CASE("two resources that swap their PFs by a reload give no device that a p
   REQUIRE(node.run_until([&] { return node.seen("rdma/a").devices.size() == 5; }));
   CHECK_FALSE(node.is_healthy("rdma/b", held));
   CHECK(node.is_healthy("rdma/a", held));  // for the pod that has it
-  CHECK(node.sickness_of(held) == "held by default/pod as rdma/a; free when that ends");
+  CHECK(node.run_until([&] {
+    return node.sickness_of(held) == "held by default/pod as rdma/a; free when that ends";
+  }));
   const auto given = node.while_turning([&] {
     return node.kubelet.allocate("other", "main", "rdma/b", std::vector{held.to_string()});
   });
