@@ -51,7 +51,8 @@ class Node {
                                      "--sysfs-root=" + root + "/sys",
                                      fmt::format("--kubelet-dir={}/kubelet{}", root, kubelets_),
                                      "--devinfo-dir=" + root + "/devinfo",
-                                     "--run-dir=" + root + "/run"};
+                                     "--run-dir=" + root + "/run",
+                                     "--state-dir=" + root + "/state"};
     if (run_.cdi) command.insert(command.end(), {"--use-cdi", "--cdi-dir=" + root + "/cdi"});
     return std::make_unique<Child>(command, std::vector<std::string>{});
   }

@@ -8,6 +8,7 @@
 
 #include "bench/agent.hpp"
 #include "bench/exec.hpp"
+#include "bench/life.hpp"
 
 int main(int argc, char** argv) {
   using namespace railhead::bench;
@@ -34,6 +35,9 @@ int main(int argc, char** argv) {
       add({measure_scan({programs, 255, pools, rounds}, 2.2 * middle.median())});
     }
     add({measure_scan_with_cdi({programs, 127, 8, rounds})});
+    add({measure_scan_with_rdma(rounds)});
+    add(measure_handover(programs, rounds));
+    add({measure_start_with_hung_pf(programs, 3)});
     for (const bool cdi : {false, true}) add(measure_allocate({programs, 127, 8, 1, cdi}));
   } catch (const std::exception& error) {
     std::cerr << "railhead-bench: " << error.what() << '\n';

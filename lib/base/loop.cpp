@@ -132,7 +132,8 @@ void Loop::run_timers() {
     // One of those before it may have ended this one, or set it anew.
     if (!timers_.contains(timer) || !timer->due_ || *timer->due_ > now) continue;
     timer->due_.reset();
-    timer->expired_();
+    const auto expired = timer->expired_;  // which may end the timer
+    expired();
   }
 }
 

@@ -60,6 +60,7 @@ class Loop {
     Watch& operator=(Watch&& other) noexcept;
     ~Watch() { drop(); }
     void drop();
+    [[nodiscard]] bool is_of_a_file() const { return loop_ != nullptr; }
 
    private:
     friend class Loop;
@@ -80,6 +81,7 @@ class Loop {
     Timer(const Timer&) = delete;
     Timer& operator=(const Timer&) = delete;
 
+    void on_expiry(std::function<void()> expired) { expired_ = std::move(expired); }
     void set(TimePoint due) { due_ = due; }
     void set_if_sooner(TimePoint due) { due_ = due_ ? std::min(*due_, due) : due; }
     void cancel() { due_.reset(); }

@@ -4,32 +4,28 @@
 #include <atomic>
 #include <cerrno>
 #include <exception>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <vector>
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-#include "base/clock.hpp"
+#include "base/loop.hpp"
 
 namespace railhead::http {
 namespace {
-
-using std::chrono::steady_clock;
 
 // One request and its answer. After the answer what the peer still sends is read and thrown away:
 // closing on unread bytes would reset the connection under the answer.
 class Connection {
  public:
-  Connection(UniqueFd fd, steady_clock::time_point deadline)
-      : fd_(std::move(fd)), deadline_(deadline) {}
+  explicit Connection(UniqueFd fd) : fd_(std::move(fd)) {}
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] short waits_for() const { return state_ == State::writing ? POLLOUT : POLLIN; }
-  [[nodiscard]] steady_clock::time_point deadline() const { return deadline_; }
   [[nodiscard]] bool reading() const { return state_ == State::reading; }
 
   // What can be done without waiting. False: it is over.
@@ -94,28 +90,36 @@ class Connection {
   }
 
   UniqueFd fd_;
-  steady_clock::time_point deadline_;
   State state_ = State::reading;
   std::string received_;
   std::string answer_;
   size_t sent_ = 0;
 };
 
-class PollingServer final : public Server {
+class LoopServer final : public Server {
  public:
-  PollingServer(Address address, Handler handler, Logger& log, const Limits& limits,
-                std::optional<UniqueFd> listener, UniqueFd stop)
+  LoopServer(Address address, Handler handler, Logger& log, const Limits& limits,
+             std::optional<UniqueFd> listener, std::unique_ptr<SystemClock> clock,
+             std::unique_ptr<Loop> loop)
       : address_(std::move(address)),
         handler_(std::move(handler)),
         log_(log),
         limits_(limits),
+        clock_(std::move(clock)),
+        loop_(std::move(loop)),
         listener_(std::move(listener)),
-        stop_(std::move(stop)),
-        thread_([this] { run(); }) {}
+        again_(*loop_, [this] { listener_ ? wait_for_connections() : listen_again(); }) {
+    if (listener_) {
+      wait_for_connections();
+    } else {
+      again_.set(clock_->now() + limits_.retry);
+    }
+    thread_ = std::thread([this] { loop_->run(); });
+  }
 
-  ~PollingServer() override {
+  ~LoopServer() override {
     stopping_ = true;
-    eventfd_write(stop_.get(), 1);
+    loop_->stop();
     thread_.join();
     const auto* un = std::get_if<UnixAddress>(&address_);
     if (un && listener_) ::unlink(un->path.c_str());
@@ -133,93 +137,108 @@ class PollingServer final : public Server {
   }
 
  private:
-  void run() {
-    std::vector<pollfd> fds;
-    for (;;) {
-      fds.assign(1, {stop_.get(), POLLIN, 0});
-      for (const auto& connection : connections_) {
-        fds.push_back({connection.fd(), connection.waits_for(), 0});
-      }
-      const bool accepting = listener_ && !accept_again_ && has_room();
-      if (accepting) fds.push_back({listener_->get(), POLLIN, 0});
-      ::poll(fds.data(), fds.size(), timeout_ms());
-      if (fds.front().revents) return;
-      serve_connections(fds);
-      if (accepting && fds.back().revents && has_room()) accept();
-      if (accept_again_ && steady_clock::now() >= *accept_again_) accept_again_.reset();
-      if (!listener_) listen_again();
-    }
-  }
+  struct Served {
+    Served(Loop& loop, UniqueFd fd, std::function<void()> over)
+        : connection(std::move(fd)), deadline(loop, std::move(over)) {}
+    Connection connection;
+    short waits_for = 0;  // what `watch` is of
+    Loop::Watch watch;
+    Loop::Timer deadline;
+  };
+  using Connections = std::list<Served>;
 
   // Whoever has not said yet what it wants gives its place to the next.
-  [[nodiscard]] bool has_room() const {
-    return connections_.size() < limits_.connections ||
-           std::ranges::any_of(connections_, &Connection::reading);
+  [[nodiscard]] Connections::iterator oldest_reading() {
+    return std::ranges::find_if(connections_,
+                                [](const Served& one) { return one.connection.reading(); });
   }
 
-  // fds[i + 1] is connections_[i]. A handler may take long, so none is begun during the stop.
-  void serve_connections(const std::vector<pollfd>& fds) {
-    const auto now = steady_clock::now();
-    size_t i = 0;
-    std::erase_if(connections_, [&](Connection& connection) {
-      const bool ready = fds[++i].revents != 0;
-      if (stopping_) return true;
-      if (now >= connection.deadline()) return true;
-      return ready && !connection.proceed(handler_, limits_.request_bytes);
-    });
+  // Also after a connection has gone: without room the next stays in the kernel's queue.
+  void wait_for_connections() {
+    const bool room =
+        connections_.size() < limits_.connections || oldest_reading() != connections_.end();
+    if (!room || again_.due()) {
+      accepting_.drop();
+    } else if (!accepting_.is_of_a_file()) {
+      auto watch = loop_->watch(listener_->get(), [this] { accept(); });
+      if (watch) accepting_ = std::move(*watch);
+    }
   }
 
   void accept() {
     const int fd = ::accept4(listener_->get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
-      if (connections_.size() >= limits_.connections) {  // the oldest is the first
-        connections_.erase(std::ranges::find_if(connections_, &Connection::reading));
-      }
-      connections_.emplace_back(UniqueFd(fd), steady_clock::now() + limits_.connection_time);
+      if (connections_.size() >= limits_.connections) connections_.erase(oldest_reading());
+      serve(UniqueFd(fd));
     } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
       // No descriptor or memory left: the connection stays in the queue, and would wake us at once.
-      accept_again_ = steady_clock::now() + limits_.retry;
+      again_.set(clock_->now() + limits_.retry);
     }
+    wait_for_connections();
+  }
+
+  void serve(UniqueFd fd) {
+    connections_.emplace_back(*loop_, std::move(fd), [] {});
+    const auto served = std::prev(connections_.end());
+    served->deadline.on_expiry([this, served] { end(served); });
+    served->deadline.set(clock_->now() + limits_.connection_time);
+    proceed(served);
+  }
+
+  // A handler may take long, so none is begun during the stop.
+  void proceed(Connections::iterator served) {
+    if (stopping_ || !served->connection.proceed(handler_, limits_.request_bytes)) {
+      return end(served);
+    }
+    const auto waits_for = served->connection.waits_for();
+    if (waits_for == served->waits_for) return;
+    served->watch.drop();
+    auto watch = loop_->watch(
+        served->connection.fd(), [this, served] { proceed(served); },
+        waits_for == POLLOUT ? EPOLLOUT : EPOLLIN);
+    if (!watch) return end(served);
+    served->watch = std::move(*watch);
+    served->waits_for = waits_for;
+  }
+
+  void end(Connections::iterator served) {
+    connections_.erase(served);
+    wait_for_connections();
   }
 
   void listen_again() {
     auto listener = listen_on(address_);
-    if (!listener) return;
+    if (!listener) return again_.set(clock_->now() + limits_.retry);
     {
       const std::lock_guard lock(mutex_);
       listener_ = std::move(*listener);
     }
     log_.info("listening", {{"address", to_string(address_)}});
-  }
-
-  [[nodiscard]] int timeout_ms() const {
-    std::optional<steady_clock::time_point> next = accept_again_;
-    for (const auto& connection : connections_) {
-      if (!next || connection.deadline() < *next) next = connection.deadline();
-    }
-    if (!listener_) next = steady_clock::now() + limits_.retry;
-    return poll_timeout_ms(next, steady_clock::now());
+    wait_for_connections();
   }
 
   const Address address_;
   const Handler handler_;
   Logger& log_;
   const Limits limits_;
+  const std::unique_ptr<SystemClock> clock_;
+  const std::unique_ptr<Loop> loop_;
   mutable std::mutex mutex_;          // of listener_, where another thread looks
   std::optional<UniqueFd> listener_;  // absent: the address is in use
-  UniqueFd stop_;
   std::atomic<bool> stopping_ = false;
-  std::vector<Connection> connections_;
-  std::optional<steady_clock::time_point> accept_again_;
-  std::thread thread_;  // the last: it uses the others
+  Connections connections_;  // the oldest first
+  Loop::Watch accepting_;
+  Loop::Timer again_;  // to listen, or to accept
+  std::thread thread_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::start(const Address& address, Handler handler, Logger& log,
                                               const Limits& limits) {
-  UniqueFd stop(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!stop) return fail_errno(errno, "eventfd");
+  auto clock = std::make_unique<SystemClock>();
+  auto loop = Loop::open(*clock);
+  if (!loop) return pass(loop);
   auto listener = listen_on(address);
   std::optional<UniqueFd> listening;
   if (listener) {
@@ -230,8 +249,8 @@ Result<std::unique_ptr<Server>> Server::start(const Address& address, Handler ha
   } else {
     return pass(listener);
   }
-  return std::make_unique<PollingServer>(address, std::move(handler), log, limits,
-                                         std::move(listening), std::move(stop));
+  return std::make_unique<LoopServer>(address, std::move(handler), log, limits,
+                                      std::move(listening), std::move(clock), std::move(*loop));
 }
 
 }  // namespace railhead::http

@@ -122,7 +122,9 @@ check "SIGHUP has it read again" wait_for 60 eval '[ "$(refusals)" -gt $refused 
 config "$one_pool,$rdma_pool,{\"resourcePrefix\": \"net\", \"resourceName\": \"first\", \"selectors\": {\"rootDevices\": [\"$PF1#0\"]}}"
 check "a new pool is offered, empty because the one before it has the device" kubelet wait net/first 0 90
 config "$one_pool"
-check "a pool that is configured no more is withdrawn" kubelet wait rdma/vf 0 90
+check "a pool that is configured no more is left with what a pod has of it" kubelet wait rdma/vf 1 90
+must kubelet remove ns/a >/dev/null
+check "and withdrawn when that ends" kubelet wait rdma/vf 0 90
 check "the other pool has its devices" kubelet wait net/vf 2 90
 t_eq "and kept its stream" "$before" "$(registrations net/vf)"
 
