@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
   if (const auto* exit = std::get_if<app::Exit>(&parsed)) return exit->code;
   const auto& options = std::get<app::Options>(parsed);
   Logger log(STDERR_FILENO, options.log_level, options.log_format);
+  for (const auto& warning : options.warnings) log.warning(warning);
   try {
     return run_on_linux(options, log);
   } catch (const std::exception& bug) {  // or the end of memory

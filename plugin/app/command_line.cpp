@@ -3,16 +3,34 @@
 #include <CLI/CLI.hpp>
 
 #include "base/text.hpp"
+#include "plugin/app/go_flags.hpp"
 
 namespace railhead::app {
 namespace {
 
-// Names, or a verbosity as glog's -v: 0 informs, more debugs.
+constexpr const char* kExamples = R"(Examples:
+  railhead-agent --config-file /etc/pcidp/config.yaml --resource-prefix rdma --listen 127.0.0.1:9478
+  railhead-agent check-config config.yaml         what is wrong with it, and what it takes here
+  railhead-agent explain --config-file config.yaml
+
+Exit codes:
+  0  done
+  1  what was to be done failed
+  2  the command line is wrong
+  3  the configuration is refused as a whole
+  4  check-config: some resources are dropped, the others can be used
+
+Flags of glog (-v N, -logtostderr, --log_dir DIR, …) are taken with a warning, -name stands for --name.)";
+
+// Of glog's -v: 0 informs, more debugs.
+LogLevel level_of_verbosity(unsigned verbosity) {
+  return verbosity == 0 ? LogLevel::info : LogLevel::debug;
+}
+
+// A name, or such a verbosity.
 LogLevel log_level_of(const std::string& text) {
   if (const auto level = parse_log_level(text)) return *level;
-  if (const auto verbosity = parse_int<unsigned>(text)) {
-    return *verbosity == 0 ? LogLevel::info : LogLevel::debug;
-  }
+  if (const auto verbosity = parse_int<unsigned>(text)) return level_of_verbosity(*verbosity);
   throw CLI::ValidationError("--log-level", "expected debug, info, warning or error, got " + text);
 }
 
@@ -38,73 +56,112 @@ http::Address listen_address_of(const std::string& text) {
   return std::move(*address);
 }
 
-void add_options(CLI::App& app, Options& options) {
-  app.add_option("--config-file", options.config_file, "Which devices are offered (JSON or YAML)")
-      ->capture_default_str();
-  app.add_option("--resource-prefix", options.resource_prefix, "Prefix of resources that name none")
-      ->capture_default_str();
-  auto* cdi = app.add_flag("--use-cdi", options.use_cdi,
-                           "Name CDI devices to the container runtime (kubelet 1.28 and later)");
-  app.add_flag("--cdi-annotations", options.cdi.annotations,
-               "Name them by annotations too, for kubelets that do not know the field")
+// Options of one heading of --help.
+class Group {
+ public:
+  Group(CLI::App& app, std::string heading) : app_(app), heading_(std::move(heading)) {}
+
+  // `metavar`: "FILE", "DIR" and the like.
+  template <class T>
+  CLI::Option* text(const char* name, T& value, const char* metavar, const char* help) {
+    return app_.add_option(name, value, help)
+        ->type_name(metavar)
+        ->capture_default_str()
+        ->group(heading_);
+  }
+  CLI::Option* read(const char* name, const std::function<void(const std::string&)>& read,
+                    const char* metavar, const char* help) {
+    return app_.add_option_function<std::string>(name, read, help)
+        ->type_name(metavar)
+        ->group(heading_);
+  }
+  CLI::Option* list(const char* name,
+                    const std::function<void(const std::vector<std::string>&)>& read,
+                    const char* metavar, const char* help) {
+    return app_.add_option_function<std::vector<std::string>>(name, read, help)
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->type_name(metavar)
+        ->group(heading_);
+  }
+  CLI::Option* flag(const char* name, bool& value, const char* help) {
+    return app_.add_flag(name, value, help)->group(heading_);
+  }
+
+ private:
+  CLI::App& app_;
+  std::string heading_;
+};
+
+void add_offer_options(CLI::App& app, Options& options) {
+  Group offer(app, "What is offered");
+  offer.text("--config-file", options.config_file, "FILE",
+             "JSON or YAML, or a folder of such files: docs/configuration.md");
+  offer.text("--resource-prefix", options.resource_prefix, "PREFIX", "Of resources that name none");
+  auto* cdi = offer.flag("--use-cdi", options.use_cdi,
+                         "Name CDI devices to the container runtime (kubelet 1.28 and later)");
+  offer
+      .flag("--cdi-annotations", options.cdi.annotations,
+            "Name them by annotations too, for kubelets that do not know the field")
       ->needs(cdi);
-  app.add_option("--cdi-dir", options.cdi.folder, "Where CDI spec files go")->capture_default_str();
-  app.add_option_function<std::string>(
-      "--log-level", [&](const std::string& text) { options.log_level = log_level_of(text); },
-      "debug, info, warning or error");
-  app.add_option("--log-dir", options.log_dir,
-                 "Taken and not used, for arguments written for sriov-network-device-plugin");
-  app.add_flag_callback(
-      "--log-json", [&] { options.log_format = Logger::Format::json; }, "Log lines as JSON");
-  app.add_option_function<std::string>(
-      "--listen", [&](const std::string& text) { options.listen = listen_address_of(text); },
-      "Answer HTTP (/metrics, /healthz, /readyz) on ADDRESS:PORT or unix:/PATH");
-  app.add_flag("--all-counters", options.all_counters,
-               "Counters of RDMA devices that no pod holds, too");
-  app.add_option("--kubelet-dir", options.kubelet_dir,
-                 "Folder of device-plugins and plugins_registry")
-      ->capture_default_str();
-  app.add_option("--devinfo-dir", options.devinfo_dir, "Where device-info files go")
-      ->capture_default_str();
-  app.add_option("--run-dir", options.roots.run, "Records of this boot")->capture_default_str();
-  app.add_option("--state-dir", options.state_dir, "What outlives a boot")->capture_default_str();
-  app.add_option("--probe-socket", options.probe_socket,
-                 "Where probes and status are answered (default: probe.sock in "
-                 "/run/railhead-agent where that is, else in --run-dir)");
-  app.add_option("--pod-name", options.pod_name, "For agents that wait until this one ends");
-  app.add_option("--sysfs-root", options.roots.sysfs, "Where sysfs is")->capture_default_str();
-  app.add_option("--proc-root", options.roots.proc, "Where proc is")->capture_default_str();
-  app.add_option("--topology-file", options.topology_file,
-                 "Where functions stand, in place of sysfs (NCCL's XML, or YAML)");
-  app.add_option_function<std::vector<std::string>>(
-         "--gpu-class",
-         [&](const std::vector<std::string>& texts) {
-           options.scan.gpu.classes.clear();
-           for (const auto& text : texts) options.scan.gpu.classes.push_back(pci_class_of(text));
-         },
-         "PCI classes of GPUs (default 0302,0380,1200)")
-      ->delimiter(',');
-  app.add_option_function<std::vector<std::string>>(
-         "--gpu-vendor",
-         [&](const std::vector<std::string>& texts) {
-           options.scan.gpu.vendors.clear();
-           for (const auto& text : texts) {
-             if (text != "any") options.scan.gpu.vendors.push_back(vendor_of(text));
-           }
-         },
-         "PCI vendors of GPUs, or any (default 10de,1002)")
-      ->delimiter(',');
 }
 
-}  // namespace
+void add_place_options(CLI::App& app, Options& options) {
+  Group places(app, "Places");
+  places.text("--kubelet-dir", options.kubelet_dir, "DIR",
+              "Folder of device-plugins and plugins_registry");
+  places.text("--cdi-dir", options.cdi.folder, "DIR", "Where CDI spec files go");
+  places.text("--devinfo-dir", options.devinfo_dir, "DIR", "Where device-info files go");
+  places.text("--run-dir", options.roots.run, "DIR", "Records of this boot");
+  places.text("--state-dir", options.state_dir, "DIR", "What outlives a boot");
+  places.text("--sysfs-root", options.roots.sysfs, "DIR", "Where sysfs is");
+  places.text("--proc-root", options.roots.proc, "DIR", "Where proc is");
+}
 
-std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv) {
-  Options options;
-  CLI::App app("Offers this node's SR-IOV VFs and RDMA devices to kubelet.", "railhead-agent");
-  app.set_version_flag("--version", "railhead-agent " RAILHEAD_VERSION);
-  app.fallthrough();
-  app.require_subcommand(0, 1);
-  add_options(app, options);
+void add_log_options(CLI::App& app, Options& options) {
+  Group logs(app, "Logs, metrics, life");
+  logs.read(
+      "--log-level", [&](const std::string& text) { options.log_level = log_level_of(text); },
+      "LEVEL", "debug, info, warning or error; a number is glog's: 0 is info, more is debug");
+  app.add_flag_callback(
+         "--log-json", [&] { options.log_format = Logger::Format::json; }, "Log lines as JSON")
+      ->group("Logs, metrics, life");
+  logs.text("--log-dir", options.log_dir, "DIR",
+            "Taken and not used, for arguments written for sriov-network-device-plugin");
+  logs.read(
+      "--listen", [&](const std::string& text) { options.listen = listen_address_of(text); },
+      "ADDR", "Answer HTTP (/metrics, /healthz, /readyz) on ADDRESS:PORT or unix:/PATH");
+  logs.flag("--all-counters", options.all_counters,
+            "Counters of RDMA devices that no pod holds, too");
+  logs.text("--probe-socket", options.probe_socket, "FILE",
+            "Where probes and status are answered (default: probe.sock in /run/railhead-agent where "
+            "that is, else in --run-dir)");
+  logs.text("--pod-name", options.pod_name, "NAME", "For agents that wait until this one ends");
+}
+
+void add_topology_options(CLI::App& app, Options& options) {
+  Group topology(app, "GPUs and topology");
+  topology.text("--topology-file", options.topology_file, "FILE",
+                "Where functions stand, in place of sysfs (NCCL's XML, or YAML)");
+  topology.list(
+      "--gpu-class",
+      [&](const std::vector<std::string>& texts) {
+        options.scan.gpu.classes.clear();
+        for (const auto& text : texts) options.scan.gpu.classes.push_back(pci_class_of(text));
+      },
+      "CLASS", "PCI classes of GPUs (default 0302,0380,1200)");
+  topology.list(
+      "--gpu-vendor",
+      [&](const std::vector<std::string>& texts) {
+        options.scan.gpu.vendors.clear();
+        for (const auto& text : texts) {
+          if (text != "any") options.scan.gpu.vendors.push_back(vendor_of(text));
+        }
+      },
+      "VENDOR", "PCI vendors of GPUs, or any (default 10de,1002)");
+}
+
+void add_commands(CLI::App& app, Options& options) {
   auto* inventory = app.add_subcommand(
       "inventory", "Print the node: NUMA, PCIe switches, GPUs, PFs, VFs, RDMA, IOMMU groups");
   inventory->add_flag("--json", options.json, "For programs");
@@ -113,12 +170,16 @@ std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv
       app.add_subcommand("topology", "Print how far GPUs and network ports are from each other");
   auto* json = topology->add_flag("--json", options.json, "For programs");
   topology->add_option("--svg", options.svg_file, "Write a drawing to this file (- for stdout)")
+      ->type_name("FILE")
       ->excludes(json);
   topology->callback([&] { options.command = Command::topology; });
   app.add_subcommand("explain", "Print for each device which resource takes it, and why not others")
       ->callback([&] { options.command = Command::explain; });
-  auto* check = app.add_subcommand("check-config", "Say all that is wrong with a configuration");
-  check->add_option("file", options.checked_files, "Files or folders, taken together")->required();
+  auto* check = app.add_subcommand(
+      "check-config", "Say all that is wrong with a configuration, and what it takes of this node");
+  check->add_option("file", options.checked_files, "Files or folders, taken together")
+      ->type_name("FILE")
+      ->required();
   check->callback([&] { options.command = Command::check_config; });
   auto* probe = app.add_subcommand("probe", "Ask the running agent, for kubelet's probes");
   probe->add_option("what", options.probe, "live or ready")
@@ -134,10 +195,38 @@ std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv
         "The options of railhead-agent hold here too, above all --config-file, --topology-file,\n"
         "--gpu-class, --resource-prefix and --sysfs-root: see railhead-agent --help.");
   }
+}
+
+}  // namespace
+
+std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv) {
+  Options options;
+  CLI::App app("Offers this node's SR-IOV VFs and RDMA devices to kubelet.", "railhead-agent");
+  app.set_version_flag("--version", "railhead-agent " RAILHEAD_VERSION);
+  app.fallthrough();
+  app.require_subcommand(0, 1);
+  app.footer(kExamples);
+  app.get_formatter()->column_width(34);
+  add_offer_options(app, options);
+  add_topology_options(app, options);
+  add_log_options(app, options);
+  add_place_options(app, options);
+  add_commands(app, options);
+
+  const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const auto is_own = [&](const std::string& name) {
+    return app.get_option_no_throw(name) != nullptr;
+  };
   try {
-    app.parse(argc, argv);
+    auto flags = take_go_flags(arguments, is_own);
+    if (!flags) throw CLI::ValidationError(flags.error().message);
+    app.parse(std::vector<std::string>(flags->rest.rbegin(), flags->rest.rend()));  // from the end
+    options.warnings = std::move(flags->warnings);
+    if (flags->verbosity && app.count("--log-level") == 0) {
+      options.log_level = level_of_verbosity(*flags->verbosity);
+    }
   } catch (const CLI::ParseError& error) {
-    return Exit{app.exit(error) == 0 ? 0 : 1};
+    return Exit{app.exit(error) == 0 ? kDone : kWrongUse};
   }
   return options;
 }

@@ -50,6 +50,7 @@ struct Options {
   bool all_counters = false;            // of RDMA devices that no pod holds, too
   // As sriov-network-device-plugin's DaemonSet gives it; not used, logs go to the standard error.
   std::string log_dir;
+  std::vector<std::string> warnings;  // of the command line, for the log
   LogLevel log_level = LogLevel::info;
   Logger::Format log_format = Logger::Format::text;
 };

@@ -4,6 +4,7 @@
 #include "host/files.hpp"
 #include "plugin/app/command_line.hpp"
 #include "plugin/app/inputs.hpp"
+#include "test/support/captured_stdout.hpp"
 #include "test/support/must.hpp"
 #include "test/support/temporary_folder.hpp"
 
@@ -41,14 +42,77 @@ TEST_CASE("without arguments the agent serves, from the established places") {
 TEST_CASE("log levels are names, or a verbosity") {
   CHECK(options({"--log-level=warning"}).log_level == LogLevel::warning);
   CHECK(options({"--log-level=10"}).log_level == LogLevel::debug);
-  CHECK(exit_code({"--log-level=loud"}) == 1);
+  CHECK(exit_code({"--log-level=loud"}) == app::kWrongUse);
 }
 
-TEST_CASE("the arguments of sriov-network-device-plugin's DaemonSet are taken") {
-  const auto parsed = options({"--log-dir=sriovdp", "--log-level=10", "--resource-prefix=p.io",
-                               "--config-file=/etc/pcidp/config.json", "--use-cdi"});
-  CHECK(parsed.command == app::Command::serve);
-  CHECK(parsed.log_dir == "sriovdp");
+TEST_CASE("the command lines by which operators start the peers' images are taken") {
+  const auto sriov_operator = options({"--log-level=10", "--resource-prefix=openshift.io",
+                                       "--config-file=/etc/pcidp/node-1", "--use-cdi"});
+  CHECK(sriov_operator.command == app::Command::serve);
+  CHECK(sriov_operator.resource_prefix == "openshift.io");
+  CHECK(sriov_operator.config_file == "/etc/pcidp/node-1");
+  CHECK(sriov_operator.use_cdi);
+  CHECK(sriov_operator.log_level == LogLevel::debug);
+  const auto network_operator = options({"--log-dir=sriovdp", "--log-level=10", "--use-cdi"});
+  CHECK(network_operator.command == app::Command::serve);
+  CHECK(network_operator.log_dir == "sriovdp");
+  CHECK(network_operator.use_cdi);
+  CHECK(network_operator.warnings.empty());
+}
+
+TEST_CASE("flags of glog are taken with a warning, in each of Go's spellings") {
+  const auto parsed =
+      options({"-logtostderr", "--alsologtostderr=true", "-stderrthreshold=INFO", "--vmodule",
+               "pool=3", "-log_dir", "/var/log", "--log_file=/tmp/x", "--config-file", "c.json"});
+  CHECK(parsed.config_file == "c.json");
+  REQUIRE(parsed.warnings.size() == 6);
+  CHECK_THAT(parsed.warnings[0],
+             ContainsSubstring("-logtostderr is a flag of glog: taken and not used"));
+  CHECK_THAT(parsed.warnings[3], ContainsSubstring("--vmodule is a flag of glog"));
+  CHECK(exit_code({"--log_dir"}) == app::kWrongUse);
+}
+
+TEST_CASE("glog's verbosity is a log level, unless one is given") {
+  for (const auto& arguments : std::initializer_list<std::vector<const char*>>{
+           {"-v", "4"}, {"-v=4"}, {"--v=4"}, {"--v", "10"}}) {
+    const auto parsed = options(arguments);
+    CHECK(parsed.log_level == LogLevel::debug);
+    REQUIRE(parsed.warnings.size() == 1);
+    CHECK_THAT(parsed.warnings[0], ContainsSubstring("is a flag of glog: taken as --log-level="));
+  }
+  CHECK(options({"-v=0"}).log_level == LogLevel::info);
+  CHECK(options({"-v=4", "--log-level=warning"}).log_level == LogLevel::warning);
+  CHECK(exit_code({"-v=high"}) == app::kWrongUse);
+}
+
+TEST_CASE("-v without a number prints the version, as k8s-rdma-shared-dev-plugin's does") {
+  CHECK(exit_code({"-v"}) == app::kDone);
+  CHECK(exit_code({"-v", "--use-cdi"}) == app::kDone);
+}
+
+TEST_CASE("the help has groups, says what an option takes, examples and exit codes") {
+  const auto help = captured_stdout([] { CHECK(exit_code({"--help"}) == app::kDone); });
+  for (const auto* expected :
+       {"What is offered:\n  --config-file FILE=/etc/pcidp/config.json", "\nPlaces:\n",
+        "--kubelet-dir DIR=", "--listen ADDR ", "--handover-seconds N ", "\nExamples:\n",
+        "\nExit codes:\n  0  done\n"}) {
+    INFO(expected);
+    CHECK_THAT(help, ContainsSubstring(expected));
+  }
+  CHECK_THAT(captured_stdout([] {
+               CHECK(exit_code({"check-config", "--help"}) == app::kDone);
+             }),
+             ContainsSubstring("file FILE ... REQUIRED"));
+}
+
+TEST_CASE("one dash does for two, and a flag may say true or false, as in Go") {
+  const auto parsed = options({"-config-file=c.json", "-resource-prefix", "p.io", "-use-cdi=true"});
+  CHECK(parsed.config_file == "c.json");
+  CHECK(parsed.resource_prefix == "p.io");
+  CHECK(parsed.use_cdi);
+  CHECK_FALSE(options({"--use-cdi=false"}).use_cdi);
+  CHECK(exit_code({"-help"}) == app::kDone);
+  CHECK(exit_code({"-no-such-option"}) == app::kWrongUse);
 }
 
 TEST_CASE("where no configuration is, the flag that names another place is told") {
@@ -65,14 +129,14 @@ TEST_CASE("the GPU predicate is settable, and options may follow a subcommand") 
   CHECK(parsed.command == app::Command::topology);
   CHECK(parsed.scan.gpu.classes == std::vector<uint16_t>{0x00ff, 0x0380});
   CHECK(parsed.scan.gpu.vendors.empty());
-  CHECK(exit_code({"--gpu-class=3"}) == 1);
+  CHECK(exit_code({"--gpu-class=3"}) == app::kWrongUse);
 }
 
 TEST_CASE("check-config takes several files, explain the configuration in force") {
   const auto check = options({"check-config", "a.json", "b"});
   CHECK(check.command == app::Command::check_config);
   CHECK(check.checked_files == std::vector<std::string>{"a.json", "b"});
-  CHECK(exit_code({"check-config"}) == 1);
+  CHECK(exit_code({"check-config"}) == app::kWrongUse);
   CHECK(options({"explain", "--config-file=c"}).command == app::Command::explain);
 }
 
@@ -98,8 +162,8 @@ TEST_CASE("inventory and topology print for programs, and topology draws, one at
   CHECK(options({"inventory", "--json"}).json);
   CHECK(options({"topology", "--json"}).json);
   CHECK(options({"topology", "--svg", "node.svg"}).svg_file == "node.svg");
-  CHECK(exit_code({"topology", "--json", "--svg", "node.svg"}) == 1);
-  CHECK(exit_code({"inventory", "--svg", "node.svg"}) == 1);
+  CHECK(exit_code({"topology", "--json", "--svg", "node.svg"}) == app::kWrongUse);
+  CHECK(exit_code({"inventory", "--svg", "node.svg"}) == app::kWrongUse);
 }
 
 TEST_CASE("a topology file becomes part of what is looked at, and a bad one is an error") {
@@ -117,8 +181,8 @@ TEST_CASE("a topology file becomes part of what is looked at, and a bad one is a
 }
 
 TEST_CASE("unknown options are refused, and CDI annotations without CDI") {
-  CHECK(exit_code({"--cdi-annotations"}) == 1);
-  CHECK(exit_code({"--no-such-option"}) == 1);
+  CHECK(exit_code({"--cdi-annotations"}) == app::kWrongUse);
+  CHECK(exit_code({"--no-such-option"}) == app::kWrongUse);
   CHECK(exit_code({"--help"}) == 0);
   CHECK(exit_code({"--version"}) == 0);
 }

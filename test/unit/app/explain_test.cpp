@@ -4,14 +4,13 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "attach/store.hpp"
 #include "device/allocation.hpp"
 #include "linux/file_locks.hpp"
 #include "plugin/app/commands.hpp"
 #include "plugin/pool/remembered.hpp"
+#include "test/support/captured_stdout.hpp"
 #include "test/support/must.hpp"
 #include "test/support/still_host.hpp"
 #include "test/support/sysfs_tree.hpp"
@@ -32,16 +31,7 @@ struct ExplainedNode {
     options.config_file = folder.path() + "/config.yaml";
     std::ofstream(options.config_file)
         << "pools: [{resourceName: vf, resourcePrefix: rdma, " << keys << "}]";
-    const auto printed = folder.path() + "/printed";
-    std::fflush(stdout);
-    const UniqueFd before(dup(STDOUT_FILENO));
-    const UniqueFd file(open(printed.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    REQUIRE(dup2(file.get(), STDOUT_FILENO) >= 0);
-    const int code = app::explain(options, host, log);
-    std::fflush(stdout);
-    REQUIRE(dup2(before.get(), STDOUT_FILENO) >= 0);
-    CHECK(code == 0);
-    return must(host::read_file(printed));
+    return captured_stdout([&] { CHECK(app::explain(options, host, log) == 0); });
   }
 
   TemporaryFolder folder;
