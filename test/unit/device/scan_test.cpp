@@ -237,6 +237,16 @@ TEST_CASE("a PF tells its eswitch mode where its netdevs do") {
   CHECK_FALSE(at(inventory, "0000:3c:00.0").eswitch_mode);
 }
 
+TEST_CASE("a function of which devlink does not tell the firmware stays, with a warning") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0"});
+  node.still.devlink.sick = "0000:3b:00.0";
+  const auto inventory = must(device::scan(node.still.host, {.firmware_apps = true}));
+  CHECK_FALSE(at(inventory, "0000:3b:00.0").firmware_app);
+  CHECK(inventory.warnings() ==
+        std::vector<std::string>{"devlink info of 0000:3b:00.0: Input/output error (EIO)"});
+}
+
 TEST_CASE("a function that cannot be read is left out with a warning, the others are not") {
   Node node;
   node.tree.add({.address = "0000:3b:00.0"});

@@ -44,7 +44,6 @@ struct PortNode : Node {
     representor.carrier = false;
     representor.flags = 0;
     still.links.all.push_back(representor);
-    still.devlink.modes = {{"0000:3b:00.0", "switchdev"}};
   }
   // p0 becomes a port of it.
   void add_bond(bool has_carrier) {
