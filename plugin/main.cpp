@@ -11,6 +11,7 @@
 #include "netlink/linux_rdma.hpp"
 #include "plugin/app/command_line.hpp"
 #include "plugin/app/run.hpp"
+#include "plugin/kubelet/grpc_log.hpp"
 #include "verbs/port_events.hpp"
 
 namespace {
@@ -49,6 +50,7 @@ int main(int argc, char** argv) {
   if (const auto* exit = std::get_if<app::Exit>(&parsed)) return exit->code;
   const auto& options = std::get<app::Options>(parsed);
   Logger log(STDERR_FILENO, options.log_level, options.log_format);
+  kubelet::log_grpc_through(log);
   for (const auto& warning : options.warnings) log.warning(warning);
   try {
     return run_on_linux(options, log);

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
+#include <mutex>
 
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/text.hpp"
@@ -19,7 +22,7 @@ bool is_plain(std::string_view value) {
 
 std::string json_string(std::string_view value) {
   std::string text = "\"";
-  for (char c : value) {
+  for (char c : valid_utf8(value)) {
     if (c == '"' || c == '\\') {
       (text += '\\') += c;
     } else if (c == '\n') {
@@ -76,7 +79,8 @@ std::string format_log_line(Logger::Format format, LogLevel level, std::string_v
     std::string line =
         fmt::format("\"level\":\"{}\",\"msg\":{}", to_string(level), json_string(message));
     for (const auto& field : fields) {
-      line += fmt::format(",{}:{}", json_string(field.key), json_string(field.value));
+      line += fmt::format(",{}:{}", json_string(field.key),
+                          field.is_bare ? field.value : json_string(field.value));
     }
     return line;
   }
@@ -88,14 +92,63 @@ std::string format_log_line(Logger::Format format, LogLevel level, std::string_v
   return line;
 }
 
+// A file descriptor that others may share, so its O_NONBLOCK is not ours to set. A pipe or socket
+// that poll(2) calls writable takes PIPE_BUF bytes at once without making the writer wait.
+class LogSink {
+ public:
+  explicit LogSink(int fd) : fd_(fd) {}
+
+  // `lost_line` makes the line that says how many were lost before this one.
+  template <class LostLine>
+  void write(std::string line, const LostLine& lost_line) {
+    const std::scoped_lock lock(mutex_);
+    drain();
+    if (lost_ != 0 && rest_.empty() && put(lost_line(lost_))) lost_ = 0;
+    if (lost_ != 0 || !rest_.empty() || !put(std::move(line))) ++lost_;
+  }
+
+ private:
+  // Nothing may be left of another line. False: there is no room for even its beginning.
+  bool put(std::string line) {
+    const size_t size = line.size();
+    rest_ = std::move(line);
+    drain();
+    if (rest_.size() < size) return true;
+    rest_.clear();
+    return false;
+  }
+
+  void drain() {
+    while (!rest_.empty()) {
+      pollfd fd{fd_, POLLOUT, 0};
+      // With POLLERR nobody reads the pipe, and a write would raise SIGPIPE.
+      if (poll(&fd, 1, 0) != 1 || fd.revents != POLLOUT) return;
+      const ssize_t size = ::write(fd_, rest_.data(), std::min<size_t>(rest_.size(), PIPE_BUF));
+      if (size < 0) return;
+      rest_.erase(0, static_cast<size_t>(size));
+    }
+  }
+
+  const int fd_;
+  std::mutex mutex_;
+  std::string rest_;  // of a line whose beginning is written
+  uint64_t lost_ = 0;
+};
+
+Logger::Logger(int fd, LogLevel level, Format format)
+    : sink_(std::make_shared<LogSink>(fd)), level_(level), format_(format) {}
+
 void Logger::write(LogLevel level, std::string_view message, std::initializer_list<Field> fields) {
   if (!enabled(level)) return;
-  const std::string line = format_log_line(format_, level, message, fields);
-  const std::string whole = format_ == Format::json
-                                ? fmt::format("{{\"time\":\"{}\",{}}}\n", time_stamp(), line)
-                                : fmt::format("time={} {}\n", time_stamp(), line);
-  // A log that cannot be written must not stop the work.
-  [[maybe_unused]] auto written = ::write(fd_, whole.data(), whole.size());
+  const auto whole = [this](const std::string& line) {
+    return format_ == Format::json ? fmt::format("{{\"time\":\"{}\",{}}}\n", time_stamp(), line)
+                                   : fmt::format("time={} {}\n", time_stamp(), line);
+  };
+  sink_->write(whole(format_log_line(format_, level, message, fields)), [&](uint64_t lost) {
+    return whole(format_log_line(format_, LogLevel::warning,
+                                 fmt::format("{} log lines were lost: nobody read them", lost),
+                                 {}));
+  });
 }
 
 }  // namespace railhead

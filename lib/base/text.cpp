@@ -21,6 +21,34 @@ size_t edits_between(std::string_view a, std::string_view b) {
   }
   return row.back();
 }
+
+// How many bytes at the front of a text are one character, or, when they are no UTF-8, belong
+// together as one that is broken: the longest beginning of a character that is none, or one byte.
+struct Utf8Sequence {
+  size_t size = 1;
+  bool whole = false;
+};
+Utf8Sequence utf8_sequence(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned first = byte(0);
+  if (first < 0x80) return {1, true};
+  const size_t length = first < 0xc2   ? 0
+                        : first < 0xe0 ? 2
+                        : first < 0xf0 ? 3
+                        : first < 0xf5 ? 4
+                                       : 0;
+  if (length == 0) return {};
+  // The second byte's range is narrower where a shorter form, a surrogate or more than U+10FFFF
+  // would follow.
+  unsigned low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+  unsigned high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+  for (size_t i = 1; i < length; ++i) {
+    if (i >= text.size() || byte(i) < low || byte(i) > high) return {i, false};
+    low = 0x80;
+    high = 0xbf;
+  }
+  return {length, true};
+}
 }  // namespace
 
 std::string_view trim(std::string_view text) {
@@ -74,6 +102,17 @@ std::string nearest(std::string_view text, const std::vector<std::string>& words
     }
   }
   return std::string(best);
+}
+
+std::string valid_utf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) {
+    const auto [size, whole] = utf8_sequence(text);
+    valid += whole ? text.substr(0, size) : "\xef\xbf\xbd";
+    text.remove_prefix(size);
+  }
+  return valid;
 }
 
 std::string go_quoted(std::string_view text) {

@@ -17,6 +17,9 @@ std::string join(const std::vector<std::string>& parts, std::string_view between
 // meant to be. Empty when each differs by more than two letters, or by more than a third of them.
 std::string nearest(std::string_view text, const std::vector<std::string>& words);
 
+// The text with U+FFFD for each sequence of bytes that is no UTF-8 (Unicode 15, 3.9, D93b).
+std::string valid_utf8(std::string_view text);
+
 // As Go's %q prints it, for messages that existing programs' users know: in quotes, with '"' and
 // '\' escaped.
 std::string go_quoted(std::string_view text);

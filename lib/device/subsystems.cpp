@@ -48,6 +48,13 @@ void describe(const host::RdmaLink& link, RdmaDevice& device) {
   }
 }
 
+std::optional<Bond> bond_of(const host::Link& port, const std::vector<host::Link>& links) {
+  if (!port.master) return std::nullopt;
+  const auto bond = std::ranges::find(links, *port.master, &host::Link::index);
+  if (bond == links.end() || (bond->kind != "bond" && bond->kind != "team")) return std::nullopt;
+  return Bond{bond->name, bond->carrier == true};
+}
+
 // RDMA netlink's answer where it has one, else sysfs'.
 Result<void> describe_rdma(const Directory& function, const RdmaFacts& rdma, RdmaDevice& device) {
   if (const auto known = rdma.devices.find(device.name); known != rdma.devices.end()) {
@@ -86,7 +93,8 @@ Result<LinkFacts> read_links(host::Links& links) {
                   link.phys_port_name,
                   link.phys_switch_id,
                   used->default_route.contains(link.index),
-                  used->global_address.contains(link.index)};
+                  used->global_address.contains(link.index),
+                  bond_of(link, *links)};
     if (link.parent_device && PciAddress::parse(*link.parent_device)) {
       all.by_parent[*link.parent_device].push_back(std::move(netdev));
     } else {

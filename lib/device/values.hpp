@@ -43,6 +43,13 @@ struct RdmaDevice {
   friend bool operator==(const RdmaDevice&, const RdmaDevice&) = default;
 };
 
+// The bond or team that a netdev is a port of.
+struct Bond {
+  std::string name;
+  bool has_carrier = false;
+  friend bool operator==(const Bond&, const Bond&) = default;
+};
+
 struct Netdev {
   std::string name;
   uint32_t index = 0;
@@ -57,6 +64,7 @@ struct Netdev {
   // routes, or an address of global scope (host_use.hpp).
   bool default_route = false;
   bool global_address = false;
+  std::optional<Bond> bond;
   friend bool operator==(const Netdev&, const Netdev&) = default;
 };
 

@@ -11,10 +11,8 @@ namespace railhead::host {
 class Devlink {
  public:
   virtual ~Devlink() = default;
-  // "legacy" or "switchdev" of a PF "0000:3b:00.0"; nothing where its driver has no devlink.
-  [[nodiscard]] virtual Result<std::optional<std::string>> eswitch_mode(std::string_view pci) = 0;
-  // What runs as "fw.app.name", as Intel's drivers call the DDP profile that is loaded; nothing
-  // where the driver does not say.
+  // What runs on the function "0000:3b:00.0" as "fw.app.name", as Intel's drivers call the DDP
+  // profile that is loaded; nothing where the driver does not say, or has no devlink.
   [[nodiscard]] virtual Result<std::optional<std::string>> firmware_app(std::string_view pci) = 0;
 };
 

@@ -56,10 +56,6 @@ Result<std::optional<uint32_t>> decode_generic_group(const Message& message,
   return std::nullopt;
 }
 
-Request get_eswitch(uint16_t devlink_family, std::string_view pci) {
-  return ask(devlink_family, DEVLINK_CMD_ESWITCH_GET, pci);
-}
-
 Request get_info(uint16_t devlink_family, std::string_view pci) {
   return ask(devlink_family, DEVLINK_CMD_INFO_GET, pci);
 }
@@ -77,17 +73,6 @@ Result<std::optional<std::string>> decode_running_version(const Message& message
     }
   }
   return std::nullopt;
-}
-
-Result<std::optional<std::string>> decode_eswitch_mode(const Message& message) {
-  auto attributes = Attributes::parse(message.payload, sizeof(genlmsghdr));
-  if (!attributes) return pass(attributes, "devlink eswitch");
-  auto mode = attributes->u16(DEVLINK_ATTR_ESWITCH_MODE);
-  if (auto fits = attributes->verify(); !fits) return pass(fits, "devlink eswitch");
-  if (!mode) return std::nullopt;
-  if (*mode == DEVLINK_ESWITCH_MODE_LEGACY) return "legacy";
-  if (*mode == DEVLINK_ESWITCH_MODE_SWITCHDEV) return "switchdev";
-  return std::to_string(*mode);
 }
 
 }  // namespace railhead::netlink

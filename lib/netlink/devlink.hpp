@@ -12,11 +12,6 @@ Result<uint16_t> decode_generic_family(const Message& message);  // its id. Erro
 // The id of one of its multicast groups; nothing when it has no such. Errors: decode.
 Result<std::optional<uint32_t>> decode_generic_group(const Message& message, std::string_view name);
 
-Request get_eswitch(uint16_t devlink_family, std::string_view pci);
-// "legacy", "switchdev", or the number of a mode unknown here; nothing when the kernel does not
-// say. Errors: decode.
-Result<std::optional<std::string>> decode_eswitch_mode(const Message& message);
-
 Request get_info(uint16_t devlink_family, std::string_view pci);
 // The running version of the component `name` in an answer to it; nothing when it has none.
 // Errors: decode.

@@ -29,6 +29,9 @@ bool can_stand_on_hardware(const host::Link& link) {
                        std::ranges::find(kWithPorts, *link.kind) != kWithPorts.end());
 }
 
+// It notices a while after its port (miimon) that there is no carrier.
+bool is_bond(const host::Link& link) { return link.kind == "bond" || link.kind == "team"; }
+
 void note_route(const Message& message, host::EventBatch& batch) {
   const auto route = read_header<rtmsg>(message.payload);
   if (!route) return note_unreadable("a route", batch);
@@ -52,7 +55,8 @@ void LinkEvents::note_link(const Message& message, host::EventBatch& batch) {
   const auto known = links_.find(link->index);
   const auto before = known == links_.end() ? Known{} : known->second;
   const Known now{link->name, link->is_hardware() || can_stand_on_hardware(*link),
-                  link->is_up() && !is_gone, is_gone ? std::nullopt : link->master};
+                  link->is_up() && !is_gone, is_bond(*link) && link->carrier == true && !is_gone,
+                  is_gone ? std::nullopt : link->master};
   if (is_gone) {
     links_.erase(link->index);
   } else {
@@ -61,7 +65,8 @@ void LinkEvents::note_link(const Message& message, host::EventBatch& batch) {
   if (!now.is_of_concern) return;
   // What a VLAN stands on is fixed when it is made, and means nothing before it comes up. The
   // kernel takes the routes of a link that goes down without a word of them.
-  const bool changed = before.is_up != now.is_up || before.master != now.master;
+  const bool changed = before.is_up != now.is_up || before.has_carrier != now.has_carrier ||
+                       before.master != now.master;
   if (!link->is_hardware() && !changed) return;
   add(fmt::format("link {} {}{}", is_gone ? "gone" : "changed", link->name,
                   link->parent_device ? " of " + *link->parent_device : ""),

@@ -13,9 +13,10 @@ struct sock_filter;
 namespace railhead::netlink {
 
 // RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR:
-// links of hardware; what can stand on these, when it comes up, goes, or changes its master; the
-// main table's default routes; addresses of global scope on any of these. A busy node makes and
-// removes veth pairs, their addresses and routes all the time: these are passed over.
+// links of hardware; what can stand on these, when it comes up, goes, or changes its master, and
+// bonds when their carrier changes; the main table's default routes; addresses of global scope on
+// any of these. A busy node makes and removes veth pairs, their addresses and routes all the time:
+// these are passed over.
 //
 // It learns what there is from the messages alone: to ask for all links would wait for the lock
 // that they are changed under. What it knows nothing of counts.
@@ -28,6 +29,7 @@ class LinkEvents {
     std::string name;
     bool is_of_concern = false;
     bool is_up = false;
+    bool has_carrier = false;  // of a bond; others have their ports'
     std::optional<uint32_t> master;
   };
   void note_link(const Message& message, host::EventBatch& batch);

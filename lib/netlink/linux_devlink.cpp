@@ -44,12 +44,6 @@ Result<LinuxDevlink::Answer> LinuxDevlink::ask(
   return answer;
 }
 
-Result<std::optional<std::string>> LinuxDevlink::eswitch_mode(std::string_view pci) {
-  auto mode = ask(get_eswitch, pci, decode_eswitch_mode);
-  if (!mode) return pass(mode, fmt::format("eswitch mode of {}", pci));
-  return mode;
-}
-
 Result<std::optional<std::string>> LinuxDevlink::firmware_app(std::string_view pci) {
   auto name = ask(get_info, pci, [](const Message& message) {
     return decode_running_version(message, "fw.app.name");

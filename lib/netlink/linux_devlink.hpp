@@ -13,7 +13,6 @@ class LinuxDevlink final : public host::Devlink {
  public:
   static Result<std::unique_ptr<host::Devlink>> open();
 
-  Result<std::optional<std::string>> eswitch_mode(std::string_view pci) override;
   Result<std::optional<std::string>> firmware_app(std::string_view pci) override;
 
  private:

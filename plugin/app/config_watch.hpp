@@ -6,7 +6,8 @@
 namespace railhead::app {
 
 // Says when the configuration, a file or a folder of files, may have changed. A ConfigMap's files
-// are links through "..data", which kubelet replaces.
+// are links through "..data", which kubelet replaces; a folder of the host may be replaced as a
+// whole, and is followed.
 class ConfigWatch {
  public:
   // Errors: what keeps the folder from being watched (inotify).

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace railhead::app {
 
 void News::tell(const config::Parsed& parsed, const std::string& file) {
@@ -45,7 +47,7 @@ void News::tell_left_out(const std::vector<pool::LeftOut>& left_out) {
   left_out_ = std::move(now);
 }
 
-void News::tell_health(const pool::Pool& before, const pool::Pool& now) {
+void News::note_health(const pool::Pool& before, const pool::Pool& now) {
   const auto resource = now.resource.full_name();
   if (!now.sickness.empty() && now.sickness != before.sickness) {
     log_.warning("pool is unhealthy", {{"resource", resource}, {"reason", now.sickness}});
@@ -56,22 +58,50 @@ void News::tell_health(const pool::Pool& before, const pool::Pool& now) {
   for (const auto& member : before.members) known[member.id] = &member;
   for (const auto& member : now.members) {
     const auto found = known.find(member.id);
-    tell_health(resource, found == known.end() ? pool::Member{} : *found->second, member);
+    note_health(resource, found == known.end() ? pool::Member{} : *found->second, member);
   }
 }
 
-void News::tell_health(const std::string& resource, const pool::Member& before,
+void News::note_health(const std::string& resource, const pool::Member& before,
                        const pool::Member& now) {
+  const auto note = [&](Change change, const std::string& reason) {
+    auto& concerned = events_[{change, now.pf.value_or(now.address), reason}];
+    concerned.devices.insert(now.id);
+    concerned.resources.insert(resource);
+  };
   if (!now.sickness.empty() && now.sickness != before.sickness) {
-    log_.warning("device is unhealthy",
-                 {{"resource", resource}, {"device", now.id}, {"reason", now.sickness}});
+    note(Change::unhealthy, now.sickness);
   } else if (now.sickness.empty() && !before.sickness.empty()) {
-    log_.info("device is healthy again", {{"resource", resource}, {"device", now.id}});
+    note(Change::healthy, "");
   }
   for (const auto& concern : now.concerns) {
     if (std::ranges::find(before.concerns, concern) != before.concerns.end()) continue;
-    log_.warning("device is doubtful, and offered all the same",
-                 {{"resource", resource}, {"device", now.id}, {"reason", concern}});
+    note(Change::doubtful, concern);
+  }
+}
+
+void News::tell_devices() {
+  for (const auto& [event, concerned] : std::exchange(events_, {})) tell(event, concerned);
+}
+
+// One device by its id, several of a PF by their number: "devices are unhealthy" pf=… devices=12.
+void News::tell(const Event& event, const Concerned& concerned) {
+  const auto& [change, pf, reason] = event;
+  const bool one = concerned.devices.size() == 1;
+  const Field resource("resource",
+                       join({concerned.resources.begin(), concerned.resources.end()}, ","));
+  const Field device =
+      one ? Field("device", *concerned.devices.begin()) : Field("pf", pf.to_string());
+  const Field count("devices", concerned.devices.size());
+  const std::string subject = one ? "device is " : "devices are ";
+  switch (change) {
+    case Change::unhealthy:
+      return log_.warning(subject + "unhealthy", {resource, device, count, {"reason", reason}});
+    case Change::doubtful:
+      return log_.warning(subject + "doubtful, and offered all the same",
+                          {resource, device, count, {"reason", reason}});
+    case Change::healthy:
+      return log_.info(subject + "healthy again", {resource, device, count});
   }
 }
 

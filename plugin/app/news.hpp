@@ -1,6 +1,8 @@
 #pragma once
+#include <map>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/log.hpp"
@@ -22,17 +24,29 @@ class News {
   void tell_unreadable_records(const std::vector<Error>& errors);
   void tell_left_out(const std::vector<pool::LeftOut>& left_out);
 
-  // `before` is empty for a pool that is new.
-  void tell_health(const pool::Pool& before, const pool::Pool& now);
+  // What one pool is, and what its devices are; `before` is empty for a pool that is new. What is
+  // new of the devices is said by the tell_devices() that follows, for all pools at once: a cable
+  // that is pulled is one line, not one for each VF.
+  void note_health(const pool::Pool& before, const pool::Pool& now);
+  void tell_devices();
 
  private:
-  void tell_health(const std::string& resource, const pool::Member& before,
+  enum class Change { unhealthy, doubtful, healthy };
+  // What happened, to devices of which PF (or to which device), and why.
+  using Event = std::tuple<Change, PciAddress, std::string>;
+  struct Concerned {
+    std::set<std::string> devices;
+    std::set<std::string> resources;
+  };
+  void note_health(const std::string& resource, const pool::Member& before,
                    const pool::Member& now);
+  void tell(const Event& event, const Concerned& concerned);
 
   Logger& log_;
   std::set<std::string> scan_warnings_;
   std::set<std::string> unreadable_records_;
   std::set<std::string> left_out_;
+  std::map<Event, Concerned> events_;  // since the last tell_devices()
 };
 
 }  // namespace railhead::app

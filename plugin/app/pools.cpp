@@ -336,7 +336,7 @@ void Pools::tell(const pool::Selection& selection) {
     if (found == pools_.end()) continue;
     const auto& served = found->second;
     const auto& pool = served->view()->pool;
-    news_.tell_health(change.before ? change.before->pool : pool::Pool{}, pool);
+    news_.note_health(change.before ? change.before->pool : pool::Pool{}, pool);
     tell_if_empty(change.before ? &change.before->pool : nullptr, pool);
     served->write_cdi_spec();
     if (change.is_new) {
@@ -349,6 +349,7 @@ void Pools::tell(const pool::Selection& selection) {
     if (!pool.resource.sharing) continue;
     for (const auto& member : pool.members) shared[name].push_back(member.id);
   }
+  news_.tell_devices();
   changes_.clear();
   holders_.ledger().set_pools(std::move(shared));
   remove_stale_files();

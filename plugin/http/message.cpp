@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
+
 namespace railhead::http {
 namespace {
 
@@ -26,6 +28,21 @@ std::string_view reason_of(int status) {
     default:
       return "Internal Server Error";
   }
+}
+
+// The path of "/metrics?x" and, as proxies and some scrapers write it, of
+// "http://10.0.0.1:9478/metrics". Nothing for another form.
+std::optional<std::string_view> path_of(std::string_view target) {
+  constexpr std::string_view kScheme = "http://";
+  if (equal_ignoring_case(target.substr(0, kScheme.size()), kScheme)) {
+    target.remove_prefix(kScheme.size());
+    const auto server_end = std::min(target.find_first_of("/?"), target.size());
+    if (server_end == 0) return std::nullopt;
+    target.remove_prefix(server_end);
+    if (!target.starts_with('/')) return "/";
+  }
+  if (!target.starts_with('/')) return std::nullopt;
+  return target.substr(0, target.find('?'));
 }
 
 bool is_printable(char c) { return c > ' ' && c < 0x7f; }
@@ -58,17 +75,19 @@ Parsed parse_head(std::string_view head) {
     return {};
   }
   if (!version.starts_with("HTTP/1.")) return {std::nullopt, 505};
-  if (method != "GET") return {std::nullopt, 405};
-  if (!target.starts_with('/')) return {};
-  return {Request{target.substr(0, target.find('?'))}};
+  if (method != "GET" && method != "HEAD") return {std::nullopt, 405};
+  const auto path = path_of(target);
+  if (!path) return {};
+  return {Request{*path, method == "HEAD"}};
 }
 
 // In the body's own memory: a page of metrics may have megabytes.
-std::string to_bytes(Response response) {
+std::string to_bytes(Response response, bool head_only) {
   const auto head = fmt::format(
       "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n{}Connection: close\r\n\r\n",
       response.status, reason_of(response.status), response.content_type, response.body.size(),
-      response.status == 405 ? "Allow: GET\r\n" : "");
+      response.status == 405 ? "Allow: GET, HEAD\r\n" : "");
+  if (head_only) return head;
   return std::move(response.body.insert(0, head));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// The little of HTTP/1.1 (RFC 9112) that probes and scrapers need: GET, one request a connection.
+// The little of HTTP/1.1 (RFC 9112) that probes and scrapers need: GET and HEAD, one request a
+// connection.
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,7 +15,8 @@ struct Response {
 };
 
 struct Request {
-  std::string_view path;  // without the query
+  std::string_view path;   // without the query, and without the server's name (RFC 9112, 3.2.2)
+  bool head_only = false;  // HEAD: the answer is GET's without its body
 };
 
 // Where the head of a request ends in what was received so far; nothing: not yet.
@@ -28,8 +30,8 @@ struct Parsed {
 };
 [[nodiscard]] Parsed parse_head(std::string_view head);
 
-// With the length, and `Connection: close`.
-[[nodiscard]] std::string to_bytes(Response response);
+// With the length, and `Connection: close`. `head_only`: without the body.
+[[nodiscard]] std::string to_bytes(Response response, bool head_only = false);
 
 // A response with the status' own name as its text.
 [[nodiscard]] Response plain(int status);

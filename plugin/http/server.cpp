@@ -58,14 +58,14 @@ class Connection {
     const auto parsed = parse_head(head);
     if (!parsed.request) return start_writing(plain(parsed.refusal));
     try {
-      start_writing(handler(parsed.request->path));
+      start_writing(handler(parsed.request->path), parsed.request->head_only);
     } catch (const std::exception&) {  // a bug in the handler must not end the agent
-      start_writing(plain(500));
+      start_writing(plain(500), parsed.request->head_only);
     }
   }
 
-  void start_writing(Response response) {
-    answer_ = to_bytes(std::move(response));
+  void start_writing(Response response, bool head_only = false) {
+    answer_ = to_bytes(std::move(response), head_only);
     received_.clear();
     state_ = State::writing;
   }

@@ -10,8 +10,8 @@
 
 namespace railhead::http {
 
-// Answers GET requests one after the other on a thread of its own, which sleeps while nobody asks.
-// Whoever connects can hold no more than a connection, a few KiB and a few seconds.
+// Answers GET and HEAD requests one after the other on a thread of its own, which sleeps while
+// nobody asks. Whoever connects can hold no more than a connection, a few KiB and a few seconds.
 class Server {
  public:
   // The answer to a path that was asked for; runs on the server's thread.

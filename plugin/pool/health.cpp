@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
+#include "device/port_name.hpp"
 namespace railhead::pool {
 namespace {
 
@@ -12,38 +14,85 @@ using Trouble = std::optional<std::string>;
 constexpr uint8_t kPortActive = 4;
 constexpr uint8_t kPhysicalLinkUp = 5;
 
-Trouble rdma_link_trouble(const std::vector<RdmaDevice>& devices) {
+// Whether it is a port to the wire, and not the representor of a VF.
+bool is_to_the_wire(const device::Netdev& netdev) {
+  const auto name =
+      netdev.phys_port_name ? device::PortName::parse(*netdev.phys_port_name) : std::nullopt;
+  return !name || name->is_uplink();
+}
+
+// In switchdev mode a PF's RDMA device has a port for each VF, too: the representor's.
+std::vector<host::RdmaPort> ports_to_the_wire(const RdmaDevice& device,
+                                              const std::vector<device::Netdev>& netdevs) {
+  auto ports = device.ports;
+  std::erase_if(ports, [&](const auto& port) {
+    return std::ranges::any_of(netdevs, [&](const auto& netdev) {
+      return netdev.name == port.netdev && !is_to_the_wire(netdev);
+    });
+  });
+  return ports;
+}
+
+// What is required of a port, and how it is said that none, or the only one, has it.
+struct Requirement {
+  bool (*is_met)(const host::RdmaPort&);
+  std::string_view none;
+  std::string_view only;
+};
+constexpr Requirement kLink = {
+    [](const host::RdmaPort& port) { return port.physical_state == kPhysicalLinkUp; }, "has link",
+    "has no link"};
+constexpr Requirement kActive = {
+    [](const host::RdmaPort& port) { return port.state == kPortActive; }, "is active",
+    "is not active"};
+
+// An HCA that is one PCI function may have several ports, of which a cage stays empty: a device is
+// in trouble when none of its ports is good. `netdevs`: of the devices' function.
+Trouble ports_trouble(const std::vector<RdmaDevice>& devices,
+                      const std::vector<device::Netdev>& netdevs, const Requirement& required) {
   for (const auto& device : devices) {
-    for (const auto& port : device.ports) {
-      if (port.physical_state != kPhysicalLinkUp) {
-        return fmt::format("port {} of {} has no link", port.number, device.name);
-      }
-    }
+    const auto ports = ports_to_the_wire(device, netdevs);
+    if (ports.empty() || std::ranges::any_of(ports, required.is_met)) continue;
+    if (ports.size() > 1) return fmt::format("no port of {} {}", device.name, required.none);
+    return fmt::format("port {} of {} {}", ports.front().number, device.name, required.only);
   }
   return std::nullopt;
+}
+
+// Whether what is sent by this port of a bond goes out by the bond's other ports too: of the VFs in
+// switchdev mode (VF LAG, of mlx5 and ice), and where the port's RDMA device is the bond's (RoCE
+// LAG). Else a bond is the host's own.
+bool goes_by_bond(const Candidate& candidate, const device::Netdev& port) {
+  if (!port.bond || !port.bond->has_carrier) return false;
+  const auto& function = candidate.port();
+  if (candidate.pf && function.eswitch_mode == "switchdev") return true;
+  return std::ranges::any_of(function.rdma, [&](const auto& device) {
+    return std::ranges::any_of(device.ports,
+                               [&](const auto& one) { return one.netdev == port.bond->name; });
+  });
 }
 
 // Of the port, not of the VF: a VF keeps its own carrier when the PF's cable is cut. An IPoIB
 // netdev has carrier only after it was brought up and joined; its RDMA port tells.
 Trouble link_trouble(const Candidate& candidate) {
   const auto& port = candidate.port();
-  if (candidate.link_type() == "infiniband") return rdma_link_trouble(port.rdma);
+  if (candidate.link_type() == "infiniband") return ports_trouble(port.rdma, port.netdevs, kLink);
+  std::vector<std::string> names;
+  for (const auto& netdev : port.netdevs) {
+    if (!is_to_the_wire(netdev)) continue;
+    if (netdev.up && netdev.carrier != false) return std::nullopt;
+    if (goes_by_bond(candidate, netdev)) return std::nullopt;
+    names.push_back(netdev.name);
+  }
+  if (names.size() > 1) {
+    return fmt::format("none of its {} {} has carrier", candidate.pf ? "PF's netdevs" : "netdevs",
+                       join(names, ", "));
+  }
   const auto* netdev = main_netdev(port);
   if (!netdev) return std::nullopt;
-  const auto name = candidate.pf ? "its PF " + netdev->name : "its netdev " + netdev->name;
+  const auto name = (candidate.pf ? "its PF " : "its netdev ") + netdev->name;
   if (!netdev->up) return name + " is down";
   if (netdev->carrier == false) return name + " has no carrier";
-  return std::nullopt;
-}
-
-Trouble port_trouble(const std::vector<RdmaDevice>& devices) {
-  for (const auto& device : devices) {
-    for (const auto& port : device.ports) {
-      if (port.state != kPortActive) {
-        return fmt::format("port {} of {} is not active", port.number, device.name);
-      }
-    }
-  }
   return std::nullopt;
 }
 
@@ -64,8 +113,11 @@ Trouble rdma_trouble(const Candidate& candidate) {
       std::any_of(own.begin(), own.end(), [](const auto& one) { return one.in_host_namespace; });
   const bool netdev_is_up = std::any_of(candidate.netdevs().begin(), candidate.netdevs().end(),
                                         [](const auto& netdev) { return netdev.up; });
-  if (own_is_here && (infiniband || !candidate.pf || netdev_is_up)) return port_trouble(own);
-  return candidate.pf ? port_trouble(candidate.pf->rdma) : std::nullopt;
+  if (own_is_here && (infiniband || !candidate.pf || netdev_is_up)) {
+    return ports_trouble(own, candidate.netdevs(), kActive);
+  }
+  if (!candidate.pf) return std::nullopt;
+  return ports_trouble(candidate.pf->rdma, candidate.pf->netdevs, kActive);
 }
 
 // What makes a device unfit for any pod, whatever the settings.

@@ -30,6 +30,7 @@ Json netdev_json(const device::Netdev& netdev) {
   put(json, "physSwitchId", netdev.phys_switch_id);
   json["defaultRoute"] = netdev.default_route;
   json["globalAddress"] = netdev.global_address;
+  if (netdev.bond) json["bond"] = netdev.bond->name;
   return json;
 }
 

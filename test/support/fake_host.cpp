@@ -268,16 +268,9 @@ class FakeHost::Netns final : public host::NetNamespaces {
 
 class FakeHost::Devlink final : public host::Devlink {
  public:
-  explicit Devlink(FakeHost& fake) : fake_(fake) {}
-  Result<std::optional<std::string>> eswitch_mode(std::string_view) override {
-    return fake_.eswitch_mode;
-  }
   Result<std::optional<std::string>> firmware_app(std::string_view) override {
     return std::nullopt;
   }
-
- private:
-  FakeHost& fake_;
 };
 
 FakeHost::FakeHost()
@@ -285,7 +278,7 @@ FakeHost::FakeHost()
       links_(std::make_unique<Links>(*this, kernel.host_netns)),
       rdma_(std::make_unique<Rdma>(*this, kernel.host_netns)),
       netns_(std::make_unique<Netns>(*this)),
-      devlink_(std::make_unique<Devlink>(*this)),
+      devlink_(std::make_unique<Devlink>()),
       processes_(clock),
       locks_(clock),
       host{*links_,

@@ -76,7 +76,6 @@ class FakeHost {
   FakeClock clock;
   TemporaryFolder folder;
   FakeKernel kernel;
-  std::optional<std::string> eswitch_mode;  // of all PFs
 
  private:
   class Links;

@@ -129,9 +129,6 @@ class HangingKernel {
   class Devlink final : public host::Devlink {
    public:
     explicit Devlink(StillDevlink all) : all_(std::move(all)) {}
-    Result<std::optional<std::string>> eswitch_mode(std::string_view pci) override {
-      return all_.eswitch_mode(pci);
-    }
     Result<std::optional<std::string>> firmware_app(std::string_view pci) override {
       return all_.firmware_app(pci);
     }

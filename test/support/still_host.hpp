@@ -79,16 +79,11 @@ class StillRdma final : public host::RdmaDevices {
 
 class StillDevlink final : public host::Devlink {
  public:
-  std::map<std::string, std::string, std::less<>> modes;  // by PCI address
-  std::map<std::string, std::string, std::less<>> apps;   // firmware_app, by PCI address
-  std::string sick;                                       // the PCI address that EIO is said of
+  std::map<std::string, std::string, std::less<>> apps;  // firmware_app, by PCI address
+  std::string sick;                                      // the PCI address that EIO is said of
 
-  Result<std::optional<std::string>> eswitch_mode(std::string_view pci) override {
-    if (pci == sick) return fail_errno(EIO, "eswitch mode of {}", pci);
-    const auto found = modes.find(pci);
-    return found == modes.end() ? std::nullopt : std::optional(found->second);
-  }
   Result<std::optional<std::string>> firmware_app(std::string_view pci) override {
+    if (pci == sick) return fail_errno(EIO, "devlink info of {}", pci);
     const auto found = apps.find(pci);
     return found == apps.end() ? std::nullopt : std::optional(found->second);
   }

@@ -6,7 +6,6 @@
 #include "base/go_json.hpp"
 #include "base/guid.hpp"
 #include "base/hw_address.hpp"
-#include "base/log.hpp"
 #include "base/pci_address.hpp"
 
 using namespace railhead;
@@ -123,10 +122,20 @@ TEST_CASE("A JSON error names line and column") {
   CHECK_FALSE(go_json::parse("{} x"));
 }
 
-TEST_CASE("A log line quotes what could be misread") {
-  CHECK(format_log_line(Logger::Format::text, LogLevel::info, "pool served",
-                        {{"pool", "rdma/vf"}, {"why", "a \"b\"\n"}, {"devices", 8}}) ==
-        R"(level=info msg="pool served" pool=rdma/vf why="a \"b\"\n" devices=8)");
-  CHECK(format_log_line(Logger::Format::json, LogLevel::error, "x", {{"k", "\x01"}}) ==
-        R"("level":"error","msg":"x","k":"\u0001")");
+TEST_CASE("What is no UTF-8 is replaced, character by character") {
+  const std::string bad = "\xef\xbf\xbd";
+  CHECK(valid_utf8("rail \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80") ==
+        "rail \xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+  CHECK(valid_utf8("").empty());
+  CHECK(valid_utf8("a\xff"
+                   "b") == "a" + bad + "b");
+  CHECK(valid_utf8("\x80\x80") == bad + bad);  // no beginning
+  CHECK(valid_utf8("\xc0\xaf") == bad + bad);  // a longer form of '/'
+  CHECK(valid_utf8("\xe0\x80\xaf") == bad + bad + bad);
+  CHECK(valid_utf8("\xed\xa0\x80") == bad + bad + bad);            // a surrogate
+  CHECK(valid_utf8("\xf4\x90\x80\x80") == bad + bad + bad + bad);  // beyond U+10FFFF
+  CHECK(valid_utf8("\xf5\x80") == bad + bad);
+  CHECK(valid_utf8("\xe2\x82") == bad);  // cut
+  CHECK(valid_utf8("\xe2\x82x") == bad + "x");
+  CHECK(valid_utf8("\xf0\x9f\x98\xc3\xa9") == bad + "\xc3\xa9");
 }

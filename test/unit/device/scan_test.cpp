@@ -156,6 +156,23 @@ TEST_CASE("default routes and global addresses mark their links and what is belo
   CHECK_FALSE(free.global_address);
 }
 
+TEST_CASE("a port of a bond knows it, with its carrier; one of a bridge has none") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0"});
+  node.tree.add({.address = "0000:3b:00.1"});
+  auto port = link(3, "ens1", "0000:3b:00.0"), other = link(4, "ens2", "0000:3b:00.1");
+  port.master = 8;
+  other.master = 9;
+  auto bond = link(8, "bond0", std::nullopt), bridge = link(9, "br0", std::nullopt);
+  bond.kind = "bond";
+  bond.carrier = bridge.carrier = true;
+  bridge.kind = "bridge";
+  node.still.links.all = {port, other, bond, bridge};
+  const auto inventory = node.scan();
+  CHECK(at(inventory, "0000:3b:00.0").netdevs.at(0).bond == device::Bond{"bond0", true});
+  CHECK_FALSE(at(inventory, "0000:3b:00.1").netdevs.at(0).bond);
+}
+
 TEST_CASE("an RDMA device has its character devices, sorted by kind") {
   Node node;
   node.tree.add({.address = "0000:3b:00.0", .rdma = {{.name = "mlx5_4", .number = 4}}});
@@ -218,6 +235,16 @@ TEST_CASE("a PF tells its eswitch mode where its netdevs do") {
   const auto inventory = node.scan();
   CHECK(at(inventory, "0000:3b:00.0").eswitch_mode == "switchdev");
   CHECK_FALSE(at(inventory, "0000:3c:00.0").eswitch_mode);
+}
+
+TEST_CASE("a function of which devlink does not tell the firmware stays, with a warning") {
+  Node node;
+  node.tree.add({.address = "0000:3b:00.0"});
+  node.still.devlink.sick = "0000:3b:00.0";
+  const auto inventory = must(device::scan(node.still.host, {.firmware_apps = true}));
+  CHECK_FALSE(at(inventory, "0000:3b:00.0").firmware_app);
+  CHECK(inventory.warnings() ==
+        std::vector<std::string>{"devlink info of 0000:3b:00.0: Input/output error (EIO)"});
 }
 
 TEST_CASE("a function that cannot be read is left out with a warning, the others are not") {

@@ -38,7 +38,7 @@ TEST_CASE("Changed devices reach kubelet, the last state in any case") {
   Node node;
   TestPool pool(kVf, 0);
   auto session = node.serve({&pool});
-  REQUIRE(node.wait_for_registrations(kVf, 1, 5s));
+  REQUIRE(node.wait_for_registrations(kVf, 1));
   pool.set_devices(devices(10));
   session->devices_changed(pool);
   CHECK(node.kubelet.wait_for_healthy(kVf, 10));

@@ -146,9 +146,8 @@ struct Node {
                                                 .watch_timeout = std::chrono::milliseconds(500)},
                                                borrowed, log.logger()));
   }
-  [[nodiscard]] bool wait_for_registrations(const std::string& resource, int count,
-                                            std::chrono::milliseconds limit) const {
-    return kubelet.wait(limit, [&](const FakeKubeletState& state) {
+  [[nodiscard]] bool wait_for_registrations(const std::string& resource, int count) const {
+    return kubelet.wait(std::chrono::seconds(10), [&](const FakeKubeletState& state) {
       const auto found = state.resources.find(resource);
       return found != state.resources.end() && found->second.registrations >= count;
     });

@@ -68,6 +68,7 @@ struct LinkMessage {
   bool up = false;
   uint32_t master = 0;
   uint8_t family = AF_UNSPEC;
+  bool carrier = false;
 
   [[nodiscard]] std::string bytes() const {
     ifinfomsg header{};
@@ -78,6 +79,8 @@ struct LinkMessage {
     Request request(type, 0, header);
     request.put_string(IFLA_IFNAME, name);
     if (master) request.put_u32(IFLA_MASTER, master);
+    const uint8_t has_carrier = carrier ? 1 : 0;
+    request.put(IFLA_CARRIER, bytes_of(has_carrier));
     if (!kind.empty()) {
       request.nest(IFLA_LINKINFO, [&] { request.put_string(IFLA_INFO_KIND, kind); });
     }
@@ -263,6 +266,20 @@ TEST_CASE("A bond, bridge or VLAN counts when it comes up, goes down or away, or
     CHECK(hear(heard, {.name = "x", .kind = kind, .up = true}) == changed);
     CHECK(hear(heard, {.type = RTM_DELLINK, .name = "x", .kind = kind, .up = true}) ==
           Causes{"link gone x"});
+  }
+}
+
+TEST_CASE("A bond's carrier counts, it changes later than its port's; a bridge's does not") {
+  for (const auto* kind : {"bond", "team", "bridge", "vlan"}) {
+    INFO(kind);
+    Heard heard;
+    (void)hear(heard, {.name = "x", .kind = kind, .up = true});
+    const bool counts = std::string(kind) == "bond" || std::string(kind) == "team";
+    for (const bool carrier : {true, false}) {
+      CHECK(hear(heard, {.name = "x", .kind = kind, .up = true, .carrier = carrier}).empty() ==
+            !counts);
+      CHECK(hear(heard, {.name = "x", .kind = kind, .up = true, .carrier = carrier}).empty());
+    }
   }
 }
 

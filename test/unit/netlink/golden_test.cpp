@@ -77,8 +77,6 @@ const std::map<std::string, Case>& all_goldens() {
       {"rdma_port_ib", {decoder(decode_rdma_port), 0}},
       {"rdma_system", {decoder(decode_rdma_system), 0}},
       {"devlink_family", {decoder(decode_generic_family), 4}},
-      {"devlink_eswitch_legacy", {decoder(decode_eswitch_mode), 4}},
-      {"devlink_eswitch_switchdev", {decoder(decode_eswitch_mode), 4}},
   };
   return cases;
 }
@@ -248,12 +246,10 @@ TEST_CASE("RDMA devices, ports and the namespace mode are decoded") {
         host::RdmaNetnsMode::exclusive);
 }
 
-TEST_CASE("The devlink family, its groups and both eswitch modes are decoded") {
+TEST_CASE("The devlink family and its groups are decoded") {
   CHECK(must(decode_generic_family(Golden("devlink_family").message())) >= 16);
   CHECK(must(decode_generic_group(Golden("devlink_family").message(), "config")).value() > 0);
   CHECK_FALSE(must(decode_generic_group(Golden("devlink_family").message(), "other")));
-  CHECK(must(decode_eswitch_mode(Golden("devlink_eswitch_legacy").message())) == "legacy");
-  CHECK(must(decode_eswitch_mode(Golden("devlink_eswitch_switchdev").message())) == "switchdev");
 }
 
 TEST_CASE("A datagram that is cut anywhere is refused") {

@@ -32,6 +32,29 @@ struct PortNode : Node {
     still.links.all.at(0).type = kInfiniband;
     tree.write(tree.folder(vf(0)) + "/net/p0v0/type", std::to_string(kInfiniband));
   }
+  // The PF's netdev is the uplink, and the first VF has a representor, which is down.
+  void make_switchdev() {
+    auto& uplink = still.links.all.at(0);
+    uplink.phys_port_name = "p0";
+    uplink.phys_switch_id = "36ac9a";
+    host::Link representor = uplink;
+    representor.index = 6;
+    representor.name = "p0_0";
+    representor.phys_port_name = "pf0vf0";
+    representor.carrier = false;
+    representor.flags = 0;
+    still.links.all.push_back(representor);
+  }
+  // p0 becomes a port of it.
+  void add_bond(bool has_carrier) {
+    host::Link bond;
+    bond.index = 9;
+    bond.name = "bond0";
+    bond.kind = "bond";
+    bond.carrier = has_carrier;
+    still.links.all.at(0).master = bond.index;
+    still.links.all.push_back(bond);
+  }
   void set_rdma(const std::string& name, Port port, uint64_t guid = 1,
                 const std::string& protocol = "roce") {
     host::RdmaLink link;
@@ -105,6 +128,81 @@ TEST_CASE("an InfiniBand port's link is its RDMA port's, IPoIB may be down") {
   node.still.rdma.all.clear();
   node.set_rdma("mlx5_0", {kDown, kDisabled}, 1, "ib");
   CHECK(node.first_vf("{link: require, rdma: ignore}").sickness == "port 1 of mlx5_0 has no link");
+}
+
+TEST_CASE("a dual-port device with an empty cage is fit, one with two is not") {
+  PortNode node;
+  auto second = node.still.links.all.at(0);
+  second.index = 6;
+  second.name = "p0d1";
+  node.still.links.all.at(0).carrier = false;
+  node.still.links.all.push_back(second);
+  node.set_rdma("mlx5_0", {kDown, kDisabled});
+  node.still.rdma.all.at(0).ports.push_back({2, kActive, kLinkUp, "p0d1"});
+  const std::string all = "{link: require, rdma: require}";
+  CHECK(node.first_vf(all).sickness.empty());
+  CHECK(node.first_vf(all).concerns.empty());
+
+  node.still.links.all.at(1).carrier = false;
+  CHECK(node.first_vf(all).sickness == "none of its PF's netdevs p0, p0d1 has carrier");
+  node.still.rdma.all.at(0).ports.at(1).state = kDown;
+  CHECK(node.first_vf("{rdma: require}").sickness == "no port of mlx5_0 is active");
+}
+
+TEST_CASE("a dual-port InfiniBand device has link when one of its ports has") {
+  PortNode node;
+  node.make_infiniband();
+  node.set_rdma("mlx5_0", {kDown, kDisabled}, 1, "ib");
+  node.still.rdma.all.at(0).ports.push_back({2, kDown, kLinkUp, std::nullopt});
+  CHECK(node.first_vf("{link: require, rdma: ignore}").sickness.empty());
+  node.still.rdma.all.at(0).ports.at(1).physical_state = kDisabled;
+  CHECK(node.first_vf("{link: require, rdma: ignore}").sickness == "no port of mlx5_0 has link");
+}
+
+TEST_CASE("in switchdev mode neither a representor's netdev nor its RDMA port is the PF's") {
+  PortNode node;
+  node.make_switchdev();
+  node.set_rdma("mlx5_0", {});
+  node.still.rdma.all.at(0).ports.at(0).netdev = "p0";
+  node.still.rdma.all.at(0).ports.push_back({2, kDown, kDisabled, "p0_0"});
+  CHECK(node.first_vf("{link: require, rdma: require}").sickness.empty());
+  node.still.rdma.all.at(0).ports.at(0).state = kDown;
+  node.still.rdma.all.at(0).ports.at(1).state = kActive;
+  CHECK(node.first_vf("{rdma: require}").sickness == "port 1 of mlx5_0 is not active");
+  node.still.links.all.at(0).carrier = false;
+  CHECK(node.first_vf("{link: require}").sickness == "its PF p0 has no carrier");
+}
+
+TEST_CASE("in switchdev mode VFs send by all ports of their PF's bond, else by their own") {
+  const auto sickness = [](bool switchdev, bool bond_has_carrier) {
+    PortNode node;
+    if (switchdev) node.make_switchdev();
+    node.set_rdma("mlx5_0", {});
+    node.add_bond(bond_has_carrier);
+    node.still.links.all.at(0).carrier = false;
+    return node.first_vf("{link: require}").sickness;
+  };
+  CHECK(sickness(true, true).empty());
+  CHECK(sickness(true, false) == "its PF p0 has no carrier");
+  CHECK(sickness(false, true) == "its PF p0 has no carrier");
+}
+
+TEST_CASE("a PF whose RDMA device is its bond's sends by the bond's ports") {
+  PortNode node;
+  node.set_rdma("mlx5_bond_0", {});
+  node.tree.add({.address = "0000:5e:00.0", .rdma = {{.name = "mlx5_bond_0", .number = 20}}});
+  node.still.links.all.at(0).parent_device = "0000:5e:00.0";
+  node.add_bond(true);
+  node.still.links.all.at(0).carrier = false;
+  const auto sickness = [&] {
+    const auto selection = node.select_json(
+        "pools: [{resourceName: x, kind: shared, perDevice: 2, "
+        "selectors: {rootDevices: ['0000:5e:00.0'], isRdma: true}, health: {link: require}}]");
+    return selection.pools.at(0).members.at(0).sickness;
+  };
+  CHECK(sickness() == "its netdev p0 has no carrier");
+  node.still.rdma.all.at(0).ports.at(0).netdev = "bond0";
+  CHECK(sickness().empty());
 }
 
 TEST_CASE("a device inside a pod is not missing") {

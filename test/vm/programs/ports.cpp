@@ -136,9 +136,9 @@ TEST_CASE("An RDMA device tells its ports, protocol, GUID and its port's netdev"
   FAIL("the device is not listed");
 }
 
-TEST_CASE("A PF without devlink has no eswitch mode, and that is no error") {
+TEST_CASE("A PF without devlink tells no firmware, and that is no error") {
   Contract c;
-  CHECK(must(c.host.devlink.eswitch_mode(c.fixture->pf().to_string())) == std::nullopt);
+  CHECK(must(c.host.devlink.firmware_app(c.fixture->pf().to_string())) == std::nullopt);
 }
 
 }  // namespace railhead::test

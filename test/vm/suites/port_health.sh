@@ -34,8 +34,8 @@ check "those of RDMA too" kubelet wait net/rdma 2 90
 check "and of InfiniBand" kubelet wait net/ib 1 90
 
 # said TEXT RESOURCE: the reasons that the log gives for that TEXT, each once
-said() { sed -nE "s#.*\"$1\" resource=$2 .*reason=\"([^\"]*)\".*#\1#p" $log | sort -u; }
-unhealthy='device is unhealthy' doubtful='device is doubtful, and offered all the same'
+said() { sed -nE "s#.*msg=\"$1\" resource=$2 .*reason=\"([^\"]*)\".*#\1#p" $log | sort -u; }
+unhealthy='devices? [a-z]+ unhealthy' doubtful='device is doubtful, and offered all the same'
 
 section a cut cable
 make_netns pod0
@@ -77,7 +77,7 @@ check "ten seconds after the port came back for good, not the first time" test $
 check "the RDMA port's too" kubelet wait net/rdma 2 90
 subnet_manager yes
 check "and the InfiniBand VF's, in its time" kubelet wait net/ib 1 90
-check "and the log says so" grep -q 'device is healthy again.*resource=net/require' $log
+check "and the log says so" grep -q 'devices are healthy again.*resource=net/require' $log
 
 section a PF that is down
 must ip link set dev pf0 down
