@@ -94,7 +94,7 @@ Result<LinkFacts> read_links(host::Links& links) {
                   link.phys_switch_id,
                   used->default_route.contains(link.index),
                   used->global_address.contains(link.index),
-                  bond_of(link, *links)};
+                  bond_of(link, *list)};
     if (link.parent_device && PciAddress::parse(*link.parent_device)) {
       all.by_parent[*link.parent_device].push_back(std::move(netdev));
     } else {
