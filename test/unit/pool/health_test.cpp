@@ -138,14 +138,14 @@ TEST_CASE("a dual-port device with an empty cage is fit, one with two is not") {
   node.still.links.all.at(0).carrier = false;
   node.still.links.all.push_back(second);
   node.set_rdma("mlx5_0", {kDown, kDisabled});
-  node.still.rdma.all.at(0).ports.push_back({2, kActive, kLinkUp, "p0d1"});
+  node.still.rdma.ports.at(node.still.rdma.all.at(0).name).push_back({2, kActive, kLinkUp, "p0d1"});
   const std::string all = "{link: require, rdma: require}";
   CHECK(node.first_vf(all).sickness.empty());
   CHECK(node.first_vf(all).concerns.empty());
 
   node.still.links.all.at(1).carrier = false;
   CHECK(node.first_vf(all).sickness == "none of its PF's netdevs p0, p0d1 has carrier");
-  node.still.rdma.all.at(0).ports.at(1).state = kDown;
+  node.still.rdma.ports.at(node.still.rdma.all.at(0).name).at(1).state = kDown;
   CHECK(node.first_vf("{rdma: require}").sickness == "no port of mlx5_0 is active");
 }
 
@@ -153,9 +153,10 @@ TEST_CASE("a dual-port InfiniBand device has link when one of its ports has") {
   PortNode node;
   node.make_infiniband();
   node.set_rdma("mlx5_0", {kDown, kDisabled}, 1, "ib");
-  node.still.rdma.all.at(0).ports.push_back({2, kDown, kLinkUp, std::nullopt});
+  node.still.rdma.ports.at(node.still.rdma.all.at(0).name)
+      .push_back({2, kDown, kLinkUp, std::nullopt});
   CHECK(node.first_vf("{link: require, rdma: ignore}").sickness.empty());
-  node.still.rdma.all.at(0).ports.at(1).physical_state = kDisabled;
+  node.still.rdma.ports.at(node.still.rdma.all.at(0).name).at(1).physical_state = kDisabled;
   CHECK(node.first_vf("{link: require, rdma: ignore}").sickness == "no port of mlx5_0 has link");
 }
 
@@ -163,11 +164,11 @@ TEST_CASE("in switchdev mode neither a representor's netdev nor its RDMA port is
   PortNode node;
   node.make_switchdev();
   node.set_rdma("mlx5_0", {});
-  node.still.rdma.all.at(0).ports.at(0).netdev = "p0";
-  node.still.rdma.all.at(0).ports.push_back({2, kDown, kDisabled, "p0_0"});
+  node.still.rdma.ports.at(node.still.rdma.all.at(0).name).at(0).netdev = "p0";
+  node.still.rdma.ports.at(node.still.rdma.all.at(0).name).push_back({2, kDown, kDisabled, "p0_0"});
   CHECK(node.first_vf("{link: require, rdma: require}").sickness.empty());
-  node.still.rdma.all.at(0).ports.at(0).state = kDown;
-  node.still.rdma.all.at(0).ports.at(1).state = kActive;
+  node.still.rdma.ports.at(node.still.rdma.all.at(0).name).at(0).state = kDown;
+  node.still.rdma.ports.at(node.still.rdma.all.at(0).name).at(1).state = kActive;
   CHECK(node.first_vf("{rdma: require}").sickness == "port 1 of mlx5_0 is not active");
   node.still.links.all.at(0).carrier = false;
   CHECK(node.first_vf("{link: require}").sickness == "its PF p0 has no carrier");
@@ -201,7 +202,7 @@ TEST_CASE("a PF whose RDMA device is its bond's sends by the bond's ports") {
     return selection.pools.at(0).members.at(0).sickness;
   };
   CHECK(sickness() == "its netdev p0 has no carrier");
-  node.still.rdma.all.at(0).ports.at(0).netdev = "bond0";
+  node.still.rdma.ports.at(node.still.rdma.all.at(0).name).at(0).netdev = "bond0";
   CHECK(sickness().empty());
 }
 
