@@ -94,7 +94,7 @@ TEST_CASE("the help has groups, says what an option takes, examples and exit cod
   const auto help = captured_stdout([] { CHECK(exit_code({"--help"}) == app::kDone); });
   for (const auto* expected :
        {"What is offered:\n  --config-file FILE=/etc/pcidp/config.json", "\nPlaces:\n",
-        "--kubelet-dir DIR=", "--listen ADDR ", "--handover-seconds N ", "\nExamples:\n",
+        "--kubelet-dir DIR=", "--listen ADDR ", "--pod-name NAME ", "\nExamples:\n",
         "\nExit codes:\n  0  done\n"}) {
     INFO(expected);
     CHECK_THAT(help, ContainsSubstring(expected));

@@ -117,37 +117,6 @@ check "it ends" wait_for 180 pod_is_gone g
 kill $agent
 wait $agent
 
-section a reload that puts what a pod has into another resource
-agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent5.log
-check "an agent is registered" wait_for 180 registered $e2e/agent5.log 1
-check "and kubelet knows its devices" wait_for 120 devices_known $e2e/stamp
-pod h '{"rdma/vf": "2"}' sh -c "$show"
-check "a pod has two devices" wait_for 180 pod_is h Running
-wait_for 60 finished h || not_ok "it says what it was given" "$(pod_log h)"
-held=$(given h env | tr , '\n' | sort)
-sed 's/"resourceName": "vf"/"resourceName": "other"/' $e2e/config.json >$e2e/.config && cp $e2e/config.json $e2e/first.json && mv $e2e/.config $e2e/config.json
-# healthy_ids RESOURCE: as the agent tells kubelet
-healthy_ids() { "$RAILHEAD_BIN/railhead-agent" status --json | jq -r --arg r "$1" '.pools[] | select(.resource == $r) | .devices[] | select(.healthy) | .id' | sort; }
-check_becomes "its devices are not offered as the other resource" "$(comm -23 <(sort <<<"$vfs") <(echo "$held"))" healthy_ids rdma/other
-held_only() { "$RAILHEAD_BIN/railhead-agent" status --json | jq -r '.pools[] | select(.resource == "rdma/vf") | .held_only[]' | sort; }
-check_becomes "the resource that it has them by stays registered with them alone" "$held" held_only
-check "for kubelet too" wait_for 60 eval '[ "$(jq -r ".Data.RegisteredDevices[\"rdma/vf\"] | sort | .[]" $kubelet_dir/device-plugins/kubelet_internal_checkpoint)" = "$held" ]'
-pod i '{"rdma/other": "3"}' sh -c "$show"
-check "a pod that asks for one more than are free is refused" wait_for 180 pod_is i Failed
-pod j '{"rdma/other": "2"}' sh -c "$show"
-check "one that asks for the free ones runs" wait_for 180 pod_is j Running
-wait_for 60 finished j || not_ok "it says what it was given" "$(pod_log j)"
-t_eq "with devices that nobody has" "" "$(comm -12 <(given j env | tr , '\n' | sort) <(echo "$held"))"
-t_match "status says who has what" "held by default/h-testbed, container main since .*podresources" "$("$RAILHEAD_BIN/railhead-agent" status)"
-for name in h i; do remove_pod $name; done
-check "the pod ends" wait_for 180 pod_is_gone h
-check_becomes "then its devices are offered" "$(sort <<<"$vfs")" healthy_ids rdma/other
-remove_pod j
-check "the other one ends" wait_for 180 pod_is_gone j
-mv $e2e/first.json $e2e/config.json
-kill $agent
-wait $agent
-
 section the agent as the manifests have it
 image localhost/railhead-agent:1 "$RAILHEAD_BIN/railhead-agent" usr/bin/railhead-agent
 mkdir -p $e2e/etc
@@ -186,6 +155,36 @@ pod k '{"rdma/vf": "2"}' sh -c "$show"
 check "and the next pod gets its devices" wait_for 180 pod_is k Running
 for name in f k next; do remove_pod $name; done
 for name in f k next agent; do check "pod $name ends" wait_for 180 pod_is_gone $name; done
+section a reload that puts what a pod has into another resource
+agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent5.log
+check "an agent is registered" wait_for 180 registered $e2e/agent5.log 1
+check "and kubelet knows its devices" wait_for 120 devices_known $e2e/stamp
+pod h '{"rdma/vf": "2"}' sh -c "$show"
+check "a pod has two devices" wait_for 180 pod_is h Running
+wait_for 60 finished h || not_ok "it says what it was given" "$(pod_log h)"
+held=$(given h env | tr , '\n' | sort)
+sed 's/"resourceName": "vf"/"resourceName": "other"/' $e2e/config.json >$e2e/.config && cp $e2e/config.json $e2e/first.json && mv $e2e/.config $e2e/config.json
+# healthy_ids RESOURCE: as the agent tells kubelet
+healthy_ids() { "$RAILHEAD_BIN/railhead-agent" status --json | jq -r --arg r "$1" '.pools[] | select(.resource == $r) | .devices[] | select(.healthy) | .id' | sort; }
+check_becomes "its devices are not offered as the other resource" "$(comm -23 <(sort <<<"$vfs") <(echo "$held"))" healthy_ids rdma/other
+held_only() { "$RAILHEAD_BIN/railhead-agent" status --json | jq -r '.pools[] | select(.resource == "rdma/vf") | .held_only[]' | sort; }
+check_becomes "the resource that it has them by stays registered with them alone" "$held" held_only
+check "for kubelet too" wait_for 60 eval '[ "$(jq -r ".Data.RegisteredDevices[\"rdma/vf\"] | sort | .[]" $kubelet_dir/device-plugins/kubelet_internal_checkpoint)" = "$held" ]'
+pod i '{"rdma/other": "3"}' sh -c "$show"
+check "a pod that asks for one more than are free is refused" wait_for 180 pod_is i Failed
+pod j '{"rdma/other": "2"}' sh -c "$show"
+check "one that asks for the free ones runs" wait_for 180 pod_is j Running
+wait_for 60 finished j || not_ok "it says what it was given" "$(pod_log j)"
+t_eq "with devices that nobody has" "" "$(comm -12 <(given j env | tr , '\n' | sort) <(echo "$held"))"
+t_match "status says who has what" "held by default/h-testbed, container main since .*podresources" "$("$RAILHEAD_BIN/railhead-agent" status)"
+for name in h i; do remove_pod $name; done
+check "the pod ends" wait_for 180 pod_is_gone h
+check_becomes "then its devices are offered" "$(sort <<<"$vfs")" healthy_ids rdma/other
+remove_pod j
+check "the other one ends" wait_for 180 pod_is_gone j
+mv $e2e/first.json $e2e/config.json
+kill $agent
+wait $agent
 real_kubelet_stop
 [ -z "${RAILHEAD_SHARE:-}" ] || cp $e2e/*.log "$RAILHEAD_SHARE"
 suite_done
