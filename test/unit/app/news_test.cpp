@@ -1,5 +1,7 @@
 #include "plugin/app/news.hpp"
 
+#include <array>
+
 #include <catch2/catch_test_macros.hpp>
 #include <fcntl.h>
 #include <unistd.h>
@@ -12,11 +14,12 @@ namespace {
 
 // What the log says, without its time stamps.
 struct Told {
-  Told() {
-    int ends[2];
-    REQUIRE(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
-    reader = UniqueFd(ends[0]);
-    writer = UniqueFd(ends[1]);
+  Told() : Told(make_pipe()) {}
+  explicit Told(std::array<int, 2> ends) : reader(ends[0]), writer(ends[1]) {}
+  static std::array<int, 2> make_pipe() {
+    std::array<int, 2> ends{};
+    REQUIRE(pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+    return ends;
   }
   std::vector<std::string> lines() {
     std::string text(65536, ' ');

@@ -17,9 +17,11 @@ TEST_CASE("what gRPC says of itself is a line of the log, in its format") {
   const UniqueFd reader(ends[0]);
   const UniqueFd writer(ends[1]);
   kubelet::log_grpc_through(Logger(writer.get(), LogLevel::info, Logger::Format::json));
+  gpr_set_log_verbosity(GPR_LOG_SEVERITY_INFO);  // as GRPC_VERBOSITY asks for it
   gpr_log(GPR_ERROR, "cannot reach \"%s\"\n", "kubelet.sock");
   gpr_log_message("/build/src/core/lib/iomgr/tcp.cc", 7, GPR_LOG_SEVERITY_DEBUG, "too much");
   gpr_log_message("/build/src/core/lib/iomgr/tcp.cc", 8, GPR_LOG_SEVERITY_INFO, "known");
+  gpr_set_log_verbosity(GPR_LOG_SEVERITY_ERROR);
   kubelet::log_grpc_through(Logger(STDERR_FILENO, LogLevel::error));
 
   char buffer[4096];

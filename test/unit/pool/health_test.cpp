@@ -198,7 +198,7 @@ TEST_CASE("a PF whose RDMA device is its bond's sends by the bond's ports") {
   const auto sickness = [&] {
     const auto selection = node.select_json(
         "pools: [{resourceName: x, kind: shared, perDevice: 2, "
-        "selectors: {rootDevices: ['0000:5e:00.0'], isRdma: true}, health: {link: require}}]");
+        "selectors: {pciAddresses: ['0000:5e:00.0'], isRdma: true}, health: {link: require}}]");
     return selection.pools.at(0).members.at(0).sickness;
   };
   CHECK(sickness() == "its netdev p0 has no carrier");
