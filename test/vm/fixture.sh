@@ -168,6 +168,11 @@ tbrdma_add() {
     wait_for 60 grep -q '^fe80:' "/sys/class/infiniband/$1/ports/1/gids/0"
 }
 
+# tbrdma_hang NAME: until tbrdma_release, who asks for the state of its port (sysfs, RDMA netlink, verbs) waits in D state, which no
+# signal ends. One device at a time.
+tbrdma_hang() { echo "$1" >/sys/module/tbrdma/parameters/hung; }
+tbrdma_release() { echo >/sys/module/tbrdma/parameters/hung; }
+
 # four_rdma_vfs: two VFs on each PF, with the RDMA devices mlx5_0 to mlx5_3; after rdma_mode
 four_rdma_vfs() {
     local vf n=0
