@@ -34,6 +34,18 @@ t_eq "pf1 has one VF, with a netdev of a known name" pf1v0 "$(pci_netdev "$(vf_p
 t_eq "a VF is on its PF's NUMA node" 1 "$(cat "$pci_dir/$(vf_pci pf1 0)/numa_node")"
 check "pf0 kept its name and has carrier" netdev_has_carrier pf0
 
+mac_of() { cat "/sys/class/net/$1/address"; }
+t_eq "it has the MAC that its PF has set" 52:54:00:00:01:20 "$(mac_of pf1v0)"
+# A PF that is down does not answer the driver either.
+must ip link set dev pf1 down
+echo 0 >$pci_dir/$PF1/sriov_numvfs
+{ wait_for 60 pci_netdev 0000:41:10.0; ip link set dev pf1 up; } &
+t_match "a driver whose first question the PF did not answer is asked again" "came with the MAC .*: its driver is asked again" "$(make_vfs pf1 1)"
+wait $!
+t_eq "and then has that MAC too" 52:54:00:00:01:20 "$(mac_of pf1v0)"
+check "and gets carrier" up_with_carrier pf1v0
+must ip link set dev pf1v0 down
+
 section RDMA devices on VFs, exclusive mode
 check "tbrdma makes a RoCE device on a VF of pf0" tbrdma_add mlx5_0 pf0v0
 check "tbrdma makes a RoCE device on a VF of pf1" tbrdma_add mlx5_1 pf1v0
