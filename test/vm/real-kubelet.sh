@@ -1,33 +1,28 @@
 # A real kubelet with containerd in the guest, standalone: static pods from a folder, no API server. Sourced after fixture.sh;
 # needs $RAILHEAD_E2E, the folder that test/e2e/prepare printed.
 
+. "$(dirname "${BASH_SOURCE[0]}")/image.sh"
 [ -x "${RAILHEAD_E2E:-}/kubelet" ] || die "RAILHEAD_E2E names no prepared kubelet: './dev e2e' makes one"
 e2e=/run/e2e
 runtime=$RAILHEAD_E2E/runtime
+kubelet_dir=/var/lib/kubelet
 containerd_socket=/run/containerd/containerd.sock
 export PATH=$runtime/usr/bin:$runtime/usr/sbin:$PATH
 
-# image NAME PROGRAM PATH-IN-IMAGE: an image of one program with its libraries, made on the spot: there is no registry
+# image NAME PROGRAM PATH-IN-IMAGE: for containerd
 image() {
-    local name=$1 program=$2 path=$3 folder=$e2e/image layer applet library
-    rm -rf "$folder"
-    mkdir -p "$folder/root/$(dirname "$path")"
-    cp "$program" "$folder/root/$path"
-    [ "$path" != bin/busybox ] || for applet in sh sleep; do ln -s busybox "$folder/root/bin/$applet"; done
-    for library in $(ldd "$program" 2>/dev/null | grep -o '/[^ ]*'); do
-        mkdir -p "$folder/root/${library%/*}"
-        cp -L "$library" "$folder/root/$library"
-    done
-    tar -cf "$folder/layer.tar" -C "$folder/root" .
-    layer=$(sha256sum "$folder/layer.tar")
-    printf '{"architecture":"amd64","os":"linux","config":{"Cmd":["/%s"],"Env":["PATH=/bin:/usr/bin"]},"rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' \
-        "$path" "${layer%% *}" >"$folder/config.json"
-    printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' "$name" >"$folder/manifest.json"
-    tar -cf "$folder/image.tar" -C "$folder" manifest.json config.json layer.tar
-    must ctr -a $containerd_socket -n k8s.io images import "$folder/image.tar"
+    image_archive $e2e/image "$@"
+    must ctr -a $containerd_socket -n k8s.io images import $e2e/image/image.tar
 }
 
+# containerd_start [FOLDER]: containerd 1.6; given the folder of a later one's package, that with CDI, which is off by default
 containerd_start() {
+    local cdi=
+    if [ $# != 0 ]; then
+        PATH=$1/usr/bin:$PATH                            # its ctr, and what it starts itself
+        cdi='enable_cdi = true
+  cdi_spec_dirs = ["/var/run/cdi"]'
+    fi
     mkdir -p $e2e /run/containerd $e2e/net.d
     cat >$e2e/containerd.toml <<T
 version = 2
@@ -38,6 +33,7 @@ state = "/run/containerd"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "localhost/pause:1"
   restrict_oom_score_adj = true
+  $cdi
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "$runtime/usr/lib/cni"
     conf_dir = "$e2e/net.d"
@@ -129,3 +125,17 @@ pod_is_gone() {
     pods=$(http 10255 /pods) && jq -e --arg name "$1-testbed" '[.items[]? | select(.metadata.name == $name)] == []' <<<"$pods"
 }
 pod_log() { sed -E 's/^[^ ]+ (stdout|stderr) [FP] //' /var/log/pods/default_"$1"-testbed_*/main/*.log; }
+
+# finished NAME: whether the pod has said all it has to
+finished() { pod_log "$1" | grep -x done >/dev/null; }
+# given NAME KEY: what the pod's log says KEY= of
+given() { pod_log "$1" | sed -n "s/^$2=//p"; }
+# registered LOG TIMES: whether kubelet has greeted and taken the agent so often. 1.20 does not count registrations by its plugin
+# watcher in its metrics.
+registered() { [ "$(grep -c "pool registered with kubelet" "$1")" -ge "$2" ]; }
+# devices_known STAMP: whether kubelet was told of four VFs since that file was made; it saves that with each list. A static pod
+# that comes between registration and list is refused for good.
+devices_known() {
+    local saved=$kubelet_dir/device-plugins/kubelet_internal_checkpoint
+    [ "$saved" -nt "$1" ] && jq -e '.Data.RegisteredDevices["rdma/vf"] | length == 4' "$saved"
+}

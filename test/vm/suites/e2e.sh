@@ -13,26 +13,12 @@ vfs=$(for pf in pf0 pf1; do vf_pci $pf 0; vf_pci $pf 1; done)
 section containerd
 containerd_start
 section kubelet
-kubelet_dir=/var/lib/kubelet
 mkdir -p $e2e $kubelet_dir
 cat >$e2e/config.json <<'J'
 {"resourceList": [{"resourcePrefix": "rdma", "resourceName": "vf",
                    "selectors": {"drivers": ["igbvf"], "isRdma": true}}]}
 J
 
-# registered LOG TIMES: whether kubelet has greeted and taken the agent so often. 1.20 does not count registrations by its plugin
-# watcher in its metrics.
-registered() { [ "$(grep -c "pool registered with kubelet" "$1")" -ge "$2" ]; }
-# devices_known STAMP: whether kubelet was told of the four VFs since that file was made; it saves that with each list. A static pod
-# that comes between registration and list is refused for good.
-devices_known() {
-    local saved=$kubelet_dir/device-plugins/kubelet_internal_checkpoint
-    [ "$saved" -nt "$1" ] && jq -e '.Data.RegisteredDevices["rdma/vf"] | length == 4' "$saved"
-}
-# finished NAME: whether the pod has said all it has to
-finished() { pod_log "$1" | grep -x done >/dev/null; }
-# lines of the pod's log that name what it was given
-given() { pod_log "$1" | sed -n "s/^$2=//p"; }
 show='echo env=$PCIDEVICE_RDMA_VF; for n in /dev/infiniband/*; do echo node=$n; done; echo done; exec sleep 3600'
 
 section the agent before kubelet
