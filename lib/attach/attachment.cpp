@@ -47,14 +47,14 @@ Result<void> Attacher::activate(const IpConfig& config) {
   }
   host::Links& links = *pod_->links;
   const host::Link& link = pod_->link;
-  // Neighbours are told of the address by the kernel when the link is taken up, if it has carrier
-  // by then; where IPv6 was switched off for new interfaces an address needs it on. Without the
-  // sysctl: nothing lost.
+  // Neighbours are told of an IPv4 address by the kernel when the link is taken up, if it has
+  // carrier by then; where IPv6 was switched off for new interfaces an address needs it on. Without
+  // the sysctl: nothing lost.
   const bool v6 = std::any_of(config.addresses.begin(), config.addresses.end(),
                               [](const auto& address) { return address.v6; });
   auto prepared = host_.netns.run(pod_->netns, [&]() -> Result<void> {
     std::ignore = write_sysctl(host_, "ipv4/conf/*/arp_notify", link.name, "1");
-    std::ignore = write_sysctl(host_, "ipv6/conf/*/ndisc_notify", link.name, "1");
+    std::ignore = write_sysctl(host_, "ipv6/conf/*/ndisc_notify", link.name, "0");
     if (v6) {
       std::ignore = write_sysctl(host_, "ipv6/conf/*/disable_ipv6", link.name, "0");
       // Permits what add_address() asks for.
@@ -71,6 +71,12 @@ Result<void> Attacher::activate(const IpConfig& config) {
   if (auto done = links.change(link.index, {.up = true}); !done) {
     return pass(done, fmt::format("bringing {} up", link.name));
   }
+  // Only now: an announcement at the link's up would come while the address is looked for
+  // duplicates. A NIC's switch that gives a VF its own multicasts back would then make the kernel
+  // take the address for one, and drop it; the nonce of RFC 7527 is in solicitations only.
+  std::ignore = host_.netns.run(pod_->netns, [&]() -> Result<void> {
+    return write_sysctl(host_, "ipv6/conf/*/ndisc_notify", link.name, "1");
+  });
   for (auto route : config.routes) {
     route.out_index = link.index;
     if (auto done = links.add_route(route); !done) {

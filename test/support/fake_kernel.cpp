@@ -20,10 +20,11 @@ namespace {
 
 // Its values are the kernel's defaults.
 constexpr std::pair<const char*, const char*> kSysctls[] = {
-    {"ipv4/conf/{}/arp_announce", "0"}, {"ipv4/conf/{}/arp_ignore", "0"},
-    {"ipv4/conf/{}/forwarding", "0"},   {"ipv4/conf/{}/rp_filter", "0"},
-    {"ipv6/conf/{}/accept_ra", "1"},    {"ipv6/conf/{}/addr_gen_mode", "0"},
-    {"ipv6/conf/{}/disable_ipv6", "0"}, {"ipv6/conf/{}/forwarding", "0"}};
+    {"ipv4/conf/{}/arp_announce", "0"},  {"ipv4/conf/{}/arp_ignore", "0"},
+    {"ipv4/conf/{}/arp_notify", "0"},    {"ipv4/conf/{}/forwarding", "0"},
+    {"ipv4/conf/{}/rp_filter", "0"},     {"ipv6/conf/{}/accept_ra", "1"},
+    {"ipv6/conf/{}/addr_gen_mode", "0"}, {"ipv6/conf/{}/disable_ipv6", "0"},
+    {"ipv6/conf/{}/forwarding", "0"},    {"ipv6/conf/{}/ndisc_notify", "0"}};
 
 // dev_valid_name()
 bool valid_name(std::string_view name) {

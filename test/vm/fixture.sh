@@ -90,11 +90,25 @@ pfs_up() {
     for pf in pf0 pf1; do wait_for 60 netdev_has_carrier $pf || die "$pf got no carrier within a minute"; done
 }
 
+# probe_vf PCI MAC: the driver igbvf for a VF whose PF has set that MAC. When the PF does not answer the driver's first question at once,
+# as on a loaded machine, the driver makes a MAC up and never gets carrier: then it is asked again.
+probe_vf() {
+    local vf=$1 mac=$2 end=$((SECONDS + 60)) now
+    echo "$vf" >/sys/bus/pci/drivers_probe
+    until wait_for 60 pci_netdev "$vf" && read -r now <"$pci_dir/$vf/net/$(pci_netdev "$vf")/address" && [ "$now" = "$mac" ]; do
+        [ $SECONDS -lt $end ] || return 1
+        echo "($vf came with the MAC ${now:-none}, not $mac, which its PF has set: its driver is asked again)"
+        echo "$vf" >/sys/bus/pci/drivers/igbvf/unbind
+        sleep .5
+        echo "$vf" >/sys/bus/pci/drivers_probe
+    done
+}
+
 # make_vfs PF COUNT: COUNT VFs in place of those there are. Their netdevs are named PFvINDEX (pf0v0), down, with the driver igbvf.
 # Each has a MAC that its PF has set before the driver came: of a VF without one, igb tells zeros or the VF's own, as the last reset
 # left it, and no dump of the node would be like the next.
 make_vfs() {
-    local pf=$1 count=$2 path i vf
+    local pf=$1 count=$2 path i vf mac
     path=$pci_dir/$(pf_pci "$pf")
     echo 0 >"$path/sriov_numvfs" || die "cannot take the VFs of $pf away"     # from N to another number of VFs the kernel says EBUSY
     if [ "$count" != 0 ]; then
@@ -102,10 +116,9 @@ make_vfs() {
         echo "$count" >"$path/sriov_numvfs" || die "cannot make $count VFs on $pf"
         echo 1 >"$path/sriov_drivers_autoprobe"
         for ((i = 0; i < count; i++)); do
-            vf=$(vf_pci "$pf" $i)
-            must ip link set dev "$pf" vf $i mac "$(printf '52:54:00:00:0%d:%02x' "${pf#pf}" $((0x20 + i)))"
-            echo "$vf" >/sys/bus/pci/drivers_probe
-            wait_for 60 pci_netdev "$vf" || die "VF $i of $pf ($vf) got no netdev within a minute"
+            vf=$(vf_pci "$pf" $i) mac=$(printf '52:54:00:00:0%d:%02x' "${pf#pf}" $((0x20 + i)))
+            must ip link set dev "$pf" vf $i mac "$mac"
+            probe_vf "$vf" "$mac" || die "VF $i of $pf ($vf) got no netdev with the MAC $mac within a minute"
             must ip link set dev "$(pci_netdev "$vf")" name "${pf}v$i"
         done
     fi
@@ -167,6 +180,11 @@ tbrdma_add() {
     # its first GID is the last thing to come, from a worker of the kernel
     wait_for 60 grep -q '^fe80:' "/sys/class/infiniband/$1/ports/1/gids/0"
 }
+
+# tbrdma_hang NAME: until tbrdma_release, who asks for the state of its port (sysfs, RDMA netlink, verbs) waits in D state, which no
+# signal ends. One device at a time.
+tbrdma_hang() { echo "$1" >/sys/module/tbrdma/parameters/hung; }
+tbrdma_release() { echo >/sys/module/tbrdma/parameters/hung; }
 
 # four_rdma_vfs: two VFs on each PF, with the RDMA devices mlx5_0 to mlx5_3; after rdma_mode
 four_rdma_vfs() {

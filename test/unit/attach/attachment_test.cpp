@@ -100,6 +100,23 @@ TEST_CASE("A link that is down moves, is named and set with one message") {
   CHECK(link_messages == 2);  // the move, and the link-up
 }
 
+TEST_CASE("An IPv6 address is not announced while the link is taken up, and after that it may be") {
+  Node node;
+  must(node.attacher.attach(node.request()));
+  node.fake.kernel.show_sysctls_of(must(node.fake.host.netns.open(node.pod)).id().inode);
+  const auto conf = node.fake.host.roots.proc + "/sys/net/";
+  // As a namespace may have it for new interfaces
+  must(host::write_file(conf + "ipv6/conf/net1/ndisc_notify", "1"));
+  node.fake.fail_next("change", EBUSY);
+  REQUIRE_FALSE(node.attacher.activate({}));
+  node.fake.kernel.show_sysctls_of(must(node.fake.host.netns.open(node.pod)).id().inode);
+  CHECK(must(host::read_file(conf + "ipv6/conf/net1/ndisc_notify")) == "0");
+  CHECK(must(host::read_file(conf + "ipv4/conf/net1/arp_notify")) == "1");
+  must(node.attacher.activate({}));
+  node.fake.kernel.show_sysctls_of(must(node.fake.host.netns.open(node.pod)).id().inode);
+  CHECK(must(host::read_file(conf + "ipv6/conf/net1/ndisc_notify")) == "1");
+}
+
 TEST_CASE("ADD and DEL leave everything as it stood") {
   Node node;
   const auto before = node.standing();

@@ -55,6 +55,23 @@ check "tbrdma makes an InfiniBand device" tbrdma_add mlx5_2 pf0v1 ib
 t_eq "its link layer is InfiniBand" InfiniBand "$(cat /sys/class/infiniband/mlx5_2/ports/1/link_layer)"
 before=$(dump_node)
 
+section an RDMA device that hangs
+state=/sys/class/infiniband/mlx5_1/ports/1/state
+must tbrdma_hang mlx5_1
+cat $state >/run/state-of-sysfs & sysfs_reader=$!
+rdma link show mlx5_1/1 >/run/state-of-netlink & netlink_reader=$!
+in_d_state() { grep -q '^State:[[:space:]]*D' /proc/$1/status; }
+check "who reads its port in sysfs is in D state" wait_for 60 in_d_state $sysfs_reader
+check "who asks for it by netlink too" wait_for 60 in_d_state $netlink_reader
+kill -9 $sysfs_reader $netlink_reader
+t_match "another device answers by netlink" "^link mlx5_0/1 " "$(timeout -k 1 60 rdma link show mlx5_0/1)"
+t_match "and in sysfs" "^[0-9]: " "$(timeout -k 1 60 cat /sys/class/infiniband/mlx5_0/ports/1/state)"
+check "both still wait, though killed" eval "in_d_state $sysfs_reader && in_d_state $netlink_reader"
+must tbrdma_release
+ended() { ! kill -0 $1; }
+check "they end with the release" wait_for 60 eval "ended $sysfs_reader && ended $netlink_reader"
+t_match "and the device answers" "^[0-9]: " "$(timeout -k 1 60 cat $state)"
+
 section two namespaces
 make_netns pod0 pod1
 check "a VF moves and takes a new name in one step" ip link set dev pf0v0 netns pod0 name net1
