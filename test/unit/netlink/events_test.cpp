@@ -354,7 +354,7 @@ TEST_CASE("Default routes of both families are heard, and addresses on what is n
   must_run("ip addr add 10.1.0.1/24 dev br0 && ip -6 addr add fd00::1/64 dev br0 nodad");
   // The kernel puts an IPv6 address in force by a worker.
   auto addresses = events->read();
-  while (addresses.causes.size() < 2 && becomes_readable(*events)) addresses.add(events->read());
+  while (addresses.causes.size() < 2 && readable(*events)) addresses.add(events->read());
   CHECK(addresses.causes == Causes{"address 10.1.0.1/24 on br0", "address fd00::1/64 on br0"});
   must_run("ip link del br0");
   CHECK(events->read().links);
