@@ -3,7 +3,7 @@
 # annotations. What counts is what is there inside the container.
 # needs: RAILHEAD_E2E test/e2e/prepare
 # needs: RAILHEAD_CDI test/e2e/prepare-cdi
-# vm-options: --timeout 2400 --memory 3072
+# vm-options: --timeout 2400 --memory 2700
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../real-kubelet.sh"

@@ -1,6 +1,6 @@
 # A real kubelet and containerd: static pods ask for VFs and get them, through restarts of kubelet and of the agent.
 # needs: RAILHEAD_E2E test/e2e/prepare
-# vm-options: --timeout 2400 --memory 3072
+# vm-options: --timeout 2400 --memory 2700
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../real-kubelet.sh"
