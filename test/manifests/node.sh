@@ -47,7 +47,7 @@ start_node() {
     make_node
     coproc KUBELET { exec "$bin/fake-kubelet" --dir "$work/kubelet"; }
     "$bin/railhead-agent" --config-file "$1" --sysfs-root "$work/sys" --kubelet-dir "$work/kubelet" \
-        --run-dir "$work/run" --devinfo-dir "$work/devinfo" --listen 127.0.0.1:0 >"$work/agent.log" 2>&1 &
+        --run-dir "$work/run" --state-dir "$work/state" --devinfo-dir "$work/devinfo" --listen 127.0.0.1:0 >"$work/agent.log" 2>&1 &
     agent=$!
     ask "wait rdma/vf 1" >/dev/null || return
     for try in {1..100}; do
