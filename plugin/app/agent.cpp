@@ -46,8 +46,13 @@ void Agent::node_changed(std::optional<NodeWatch::TimePoint> event) {
 }
 
 Agent::State Agent::state() const {
-  State state{node_.latest(), holders_.ledger().holdings(), holders_.ledger().unknown_because(),
-              pools_.served(), {}, configuration_.is_current(), serving_};
+  State state{node_.latest(),
+              holders_.ledger().holdings(),
+              holders_.ledger().unknown_because(),
+              pools_.served(),
+              {},
+              configuration_.is_current(),
+              serving_};
   for (const auto* part : parts_) {
     for (const auto& trouble : part->troubles()) {
       state.troubles.push_back(fmt::format("{}: {}", part->name(), trouble));

@@ -1,6 +1,6 @@
 #pragma once
-// The agent while it runs: its parts, and how they hang together. Driven by one loop, that waits for
-// nothing.
+// The agent while it runs: its parts, and how they hang together. Driven by one loop, that waits
+// for nothing.
 #include <array>
 #include <functional>
 #include <memory>
@@ -23,8 +23,9 @@ class Agent {
   Agent(const Options& options, const host::Host& host, Loop& loop, host::Events& events,
         node::Adapters adapters, metrics::Metrics& metrics, Logger& log);
 
-  // Reads the configuration and the node, and knows what it would serve: a standby. It writes nothing.
-  // Errors: invalid_argument (the configuration), or what keeps it from hearing of changes.
+  // Reads the configuration and the node, and knows what it would serve: a standby. It writes
+  // nothing. Errors: invalid_argument (the configuration), or what keeps it from hearing of
+  // changes.
   [[nodiscard]] Result<void> start();
   // From now on it serves kubelet. Errors: as Pools::serve().
   [[nodiscard]] Result<void> serve();
@@ -34,13 +35,13 @@ class Agent {
   void reload();
 
   struct State {
-    std::shared_ptr<const node::Snapshot> snapshot;      // null before the first
+    std::shared_ptr<const node::Snapshot> snapshot;  // null before the first
     std::shared_ptr<const ledger::Holdings> holdings;
-    std::string holders_unknown;                         // why these are not all; "" when they are
-    std::vector<Pools::Served> pools;                    // by resource name
-    std::vector<std::string> troubles;                   // "pools: kubelet does not watch rdma/vf"
-    bool config_current = false;  // false: what is on disk was refused
-    bool serving = false;         // false: a standby
+    std::string holders_unknown;        // why these are not all; "" when they are
+    std::vector<Pools::Served> pools;   // by resource name
+    std::vector<std::string> troubles;  // "pools: kubelet does not watch rdma/vf"
+    bool config_current = false;        // false: what is on disk was refused
+    bool serving = false;               // false: a standby
   };
   // On the loop's thread.
   [[nodiscard]] State state() const;

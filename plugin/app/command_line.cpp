@@ -133,9 +133,10 @@ void add_log_options(CLI::App& app, Options& options) {
       "ADDR", "Answer HTTP (/metrics, /healthz, /readyz) on ADDRESS:PORT or unix:/PATH");
   logs.flag("--all-counters", options.all_counters,
             "Counters of RDMA devices that no pod holds, too");
-  logs.text("--probe-socket", options.probe_socket, "FILE",
-            "Where probes and status are answered (default: probe.sock in /run/railhead-agent where "
-            "that is, else in --run-dir)");
+  logs.text(
+      "--probe-socket", options.probe_socket, "FILE",
+      "Where probes and status are answered (default: probe.sock in /run/railhead-agent where "
+      "that is, else in --run-dir)");
   logs.text("--pod-name", options.pod_name, "NAME", "For agents that wait until this one ends");
 }
 

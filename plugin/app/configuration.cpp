@@ -14,7 +14,8 @@ constexpr int kSchema = 1;
 
 std::string to_text(const std::vector<config::Source>& sources) {
   Json files = Json::array();
-  for (const auto& source : sources) files.push_back({{"file", source.file}, {"text", source.text}});
+  for (const auto& source : sources)
+    files.push_back({{"file", source.file}, {"text", source.text}});
   return Json{{"schema", kSchema}, {"sources", std::move(files)}}.dump(
       -1, ' ', false, Json::error_handler_t::replace);
 }
@@ -64,8 +65,7 @@ Result<void> Configuration::start() {
   if (has_config_) return {};
   auto last = read_last();
   if (!last) {
-    return fail(ErrorCode::invalid_argument, "the configuration {} is wrong",
-                options_.config_file);
+    return fail(ErrorCode::invalid_argument, "the configuration {} is wrong", options_.config_file);
   }
   log_.error("the configuration is wrong; the last one that was right is in force",
              {{"file", options_.config_file}, {"from", last_file()}});

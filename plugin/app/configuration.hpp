@@ -16,8 +16,8 @@
 
 namespace railhead::app {
 
-// The configuration in force: what is on disk, as long as it is right; else the last one that was, over
-// restarts of the agent too.
+// The configuration in force: what is on disk, as long as it is right; else the last one that was,
+// over restarts of the agent too.
 class Configuration final : public Part {
  public:
   // `changed` is called when config() has become another one.

@@ -11,7 +11,7 @@
 namespace railhead::app {
 namespace {
 
-constexpr std::chrono::seconds kListLimit{10};  // nobody waits for it
+constexpr std::chrono::seconds kListLimit{10};           // nobody waits for it
 constexpr std::chrono::milliseconds kAskLimit{500};      // kubelet waits for a choice
 constexpr std::chrono::seconds kMoving{1};               // while an ADD or DEL is at work
 constexpr std::chrono::milliseconds kRecordsPause{100};  // a pod's ADD writes several

@@ -34,8 +34,9 @@ class NodeWatch final : public Part {
   // Functions with a PCI error that is not recovered from, and the step of the recovery.
   [[nodiscard]] const std::map<PciAddress, std::string>& pci_errors() const { return errors_; }
 
-  // What is read. `ports`: the PFs' RDMA devices whose ports are followed; `untold`: of these, and of
-  // VFs that ScanOptions names, those that no link event tells of: what cannot be heard is polled.
+  // What is read. `ports`: the PFs' RDMA devices whose ports are followed; `untold`: of these, and
+  // of VFs that ScanOptions names, those that no link event tells of: what cannot be heard is
+  // polled.
   struct Interest {
     device::ScanOptions scan;
     std::set<std::string> ports;
@@ -66,8 +67,8 @@ class NodeWatch final : public Part {
   node::Scanner scanner_;
   Loop::Watch heard_;
   Debounce gathering_;
-  node::Wanted wanted_;  // by the events that are gathered
-  bool lost_ = false;    // some of these
+  node::Wanted wanted_;                   // by the events that are gathered
+  bool lost_ = false;                     // some of these
   std::optional<TimePoint> first_event_;  // of those that the readings on their way are of
   std::map<PciAddress, std::string> errors_;
   Interest interest_;

@@ -36,8 +36,8 @@ struct Options {
   grant::CdiOptions cdi;
   host::Roots roots;
   std::string state_dir = "/var/lib/railhead";  // what outlives a boot
-  // Where probes ask, each a process of its own. "": in /run/railhead-agent where that folder is, which
-  // only this agent's container has, else in the run folder.
+  // Where probes ask, each a process of its own. "": in /run/railhead-agent where that folder is,
+  // which only this agent's container has, else in the run folder.
   std::string probe_socket;
   std::string pod_name;            // for who waits for the lock
   ledger::Ledger::Options ledger;  // tests have less time

@@ -7,8 +7,8 @@
 
 namespace railhead::app {
 
-// A part of the agent. Parts are started in their order and stopped in the reverse one; what is shown
-// of the agent's state asks each of them.
+// A part of the agent. Parts are started in their order and stopped in the reverse one; what is
+// shown of the agent's state asks each of them.
 class Part {
  public:
   virtual ~Part() = default;

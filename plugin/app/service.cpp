@@ -101,8 +101,7 @@ class Service {
     if (!is(taken, ErrorCode::busy)) {
       return pass(taken, "cannot tell whether another agent serves this node");
     }
-    log_.info("standby until the agent before this one ends",
-              {{"other", taken.error().message}});
+    log_.info("standby until the agent before this one ends", {{"other", taken.error().message}});
     return lock_waiter_.start([this, lock = lock_]() -> node::Worker::Finish {
       auto got = lock.wait();
       return [this, got] {

@@ -56,7 +56,8 @@ std::optional<Agent::State> StatusPages::ask() const {
 http::Response StatusPages::metrics_page() {
   const auto state = ask();
   if (!state) return stuck();
-  if (scraping_->exchange(true)) return {503, "the scrape before this one has not come to an end\n"};
+  if (scraping_->exchange(true))
+    return {503, "the scrape before this one has not come to an end\n"};
   const auto text = std::make_shared<std::promise<std::string>>();
   auto answer = text->get_future();
   const auto scrape = [this, state = *state, scraping = scraping_, text] {

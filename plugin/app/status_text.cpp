@@ -53,9 +53,12 @@ std::string member_text(const Agent::State& state, const pool::Pool& pool,
 }
 
 Json holder_json(const ledger::Holding& holding) {
-  return {{"pod", holding.pod},           {"container", holding.container},
-          {"resource", holding.resource}, {"id", holding.id},
-          {"nodes", holding.nodes},       {"since", time_text(holding.since)},
+  return {{"pod", holding.pod},
+          {"container", holding.container},
+          {"resource", holding.resource},
+          {"id", holding.id},
+          {"nodes", holding.nodes},
+          {"since", time_text(holding.since)},
           {"source", to_string(holding.source)}};
 }
 
@@ -88,8 +91,8 @@ Json pool_json(const Agent::State& state, const Pools::Served& served) {
 }  // namespace
 
 std::string status_text(const Agent::State& state) {
-  std::string text = state.serving ? "serving this node\n"
-                                   : "standby: another agent serves this node\n";
+  std::string text =
+      state.serving ? "serving this node\n" : "standby: another agent serves this node\n";
   for (const auto& trouble : state.troubles) text += "not ready: " + trouble + '\n';
   if (!state.holders_unknown.empty()) {
     text += "holders are not all known: " + state.holders_unknown + '\n';

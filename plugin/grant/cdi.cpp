@@ -106,8 +106,7 @@ Result<void> CdiSpec::set(NodesByDevice devices, const std::map<std::string, Tim
   const std::lock_guard lock(mutex_);
   std::erase_if(updated_, [&](const auto& device) {
     const auto read = began.find(device.first);
-    return !devices.contains(device.first) ||
-           (read != began.end() && device.second < read->second);
+    return !devices.contains(device.first) || (read != began.end() && device.second < read->second);
   });
   for (const auto& [name, when] : updated_) devices[name] = devices_[name];
   return write(std::move(devices));

@@ -14,7 +14,7 @@ namespace railhead::health {
 struct Ports {
   std::vector<const device::RdmaDevice*> of_pfs;  // worth being held open; a VF could not move then
   std::set<std::string> untold;                   // the names of those that no link event tells of
-  std::set<PciAddress> functions_of_vfs;  // whose ports nothing tells of
+  std::set<PciAddress> functions_of_vfs;          // whose ports nothing tells of
 };
 // `vfs`: ids of the VFs whose own ports matter.
 [[nodiscard]] Ports ports_of(const device::Inventory& inventory, const std::set<std::string>& vfs);

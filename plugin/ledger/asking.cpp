@@ -69,7 +69,8 @@ Asking who_asks(const std::vector<Listed>& listed, const std::optional<std::vect
     asking.of_pod.assign(gpus.begin(), gpus.end());
   }
   for (const auto& function : inventory.functions()) {
-    if (function.is_gpu && !held.contains(function.address)) asking.free.push_back(function.address);
+    if (function.is_gpu && !held.contains(function.address))
+      asking.free.push_back(function.address);
   }
   return asking;
 }

@@ -14,8 +14,8 @@ namespace railhead::ledger {
 // order, and saves its checkpoint when the container has them all. So the one whose devices, as
 // podresources list them, are not in the checkpoint is the one that is being served, and all others
 // stand there as they are listed; nothing has to be remembered between two questions. If a plugin
-// lists its devices after the container's GPUs were taken and before the question, the container is in
-// the checkpoint too: its GPUs are unknown then, and never another's.
+// lists its devices after the container's GPUs were taken and before the question, the container is
+// in the checkpoint too: its GPUs are unknown then, and never another's.
 struct Asking {
   std::string pod;                 // "namespace/name", "" when unknown
   std::vector<PciAddress> of_pod;  // the container's GPUs; empty when unknown

@@ -1,6 +1,6 @@
 #include "netlink/link.hpp"
-#include "netlink/link_events.hpp"
 
+#include "netlink/link_events.hpp"
 #include "test/fuzz/netlink_input.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

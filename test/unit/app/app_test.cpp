@@ -92,10 +92,9 @@ TEST_CASE("-v without a number prints the version, as k8s-rdma-shared-dev-plugin
 
 TEST_CASE("the help has groups, says what an option takes, examples and exit codes") {
   const auto help = captured_stdout([] { CHECK(exit_code({"--help"}) == app::kDone); });
-  for (const auto* expected :
-       {"What is offered:\n  --config-file FILE=/etc/pcidp/config.json", "\nPlaces:\n",
-        "--kubelet-dir DIR=", "--listen ADDR ", "--pod-name NAME ", "\nExamples:\n",
-        "\nExit codes:\n  0  done\n"}) {
+  for (const auto* expected : {"What is offered:\n  --config-file FILE=/etc/pcidp/config.json",
+                               "\nPlaces:\n", "--kubelet-dir DIR=", "--listen ADDR ",
+                               "--pod-name NAME ", "\nExamples:\n", "\nExit codes:\n  0  done\n"}) {
     INFO(expected);
     CHECK_THAT(help, ContainsSubstring(expected));
   }

@@ -119,8 +119,9 @@ TEST_CASE("a node that is not seen has the mode that it comes into being with") 
 TEST_CASE("nodes that changed are in the spec afterwards, beside the other devices") {
   Folder folder;
   grant::CdiSpec spec(folder.path, resource("rdma", "vf"), folder.dev);
-  must(spec.set(
-      {{"a", {node("/dev/infiniband/uverbs0")}}, {"b", {node("/dev/infiniband/uverbs1")}}}, read_at(1)));
+  must(
+      spec.set({{"a", {node("/dev/infiniband/uverbs0")}}, {"b", {node("/dev/infiniband/uverbs1")}}},
+               read_at(1)));
   must(spec.update({{"a", {node("/dev/infiniband/uverbs9")}}}, at(2)));
   const auto devices = folder.spec("railhead-rdma_vf.json")["devices"];
   REQUIRE(devices.size() == 2);

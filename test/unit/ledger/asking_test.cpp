@@ -80,9 +80,8 @@ TEST_CASE("Of several containers of a pod only the unfinished one's GPUs count")
 
 TEST_CASE("A pod is known though one before it had the same names and GPUs and is still saved") {
   const GpuNode node;
-  CHECK(
-      node.judge({with_gpus("a", {uuid(0)})}, saved_both({uuid(0)}, "0000:11:00.0")).pod ==
-      "ns/a");
+  CHECK(node.judge({with_gpus("a", {uuid(0)})}, saved_both({uuid(0)}, "0000:11:00.0")).pod ==
+        "ns/a");
 }
 
 TEST_CASE("Unfinished containers of two pods leave the pod unknown, those of one pod do not") {

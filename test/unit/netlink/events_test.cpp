@@ -323,6 +323,9 @@ TEST_CASE("A pod's start and end are no event, and wake nobody beyond its links"
   enter_private_netns();
   const auto events = must(LinuxEvents::open());
   must_run("ip link add va type veth peer name vb && ip link set va up && ip link set vb up");
+  // The kernel tells of the carriers some time later.
+  must_run(
+      "timeout 10 sh -c 'until [ $(ip -o link | grep -c \"state UP\") = 2 ]; do sleep 0.1; done'");
   REQUIRE(readable(*events));
   CHECK(events->read().empty());
   must_run("ip addr add 10.1.0.1/24 scope link dev va && ip route add 10.9.0.0/16 dev va");
