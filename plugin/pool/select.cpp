@@ -40,6 +40,7 @@ Member member_of(const Candidate& candidate, const Resource& resource, const Sel
   member.address = function.address;
   if (!resource.exclude_topology) member.numa_node = function.numa_node;
   member.rdma = selector.is_rdma;
+  member.issm = resource.issm;
   member.vhost_net = selector.need_vhost_net;
   member.driver = candidate.driver();
   if (selector.vdpa) member.vdpa = grant::Vdpa{type_of(*selector.vdpa), function.vdpa->name};
