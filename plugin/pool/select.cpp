@@ -173,6 +173,19 @@ Selection select(const config::Config& config, const Inventory& inventory,
   return selection;
 }
 
+std::vector<std::span<const Pool>> pools_by_resource(const config::Config& config,
+                                                     const Selection& selection) {
+  std::vector<std::span<const Pool>> by_resource;
+  std::span<const Pool> rest = selection.pools;
+  for (const auto& resource : config.resources) {
+    const auto name = resource.full_name();
+    const auto count = resource.rails_auto ? selection.rails.at(name).size() : 1;
+    by_resource.push_back(rest.first(count));
+    rest = rest.subspan(count);
+  }
+  return by_resource;
+}
+
 device::ScanOptions scan_options(const config::Config& config, device::ScanOptions options) {
   for (const auto& resource : config.resources) {
     options.accelerators |= resource.type == config::DeviceType::accelerator;
