@@ -1,7 +1,6 @@
 #include "plugin/app/commands.hpp"
 
-#include <cstdio>
-
+#include "plugin/app/findings.hpp"
 #include "plugin/app/inputs.hpp"
 #include "plugin/app/news.hpp"
 #include "plugin/ledger/attachments.hpp"
@@ -10,34 +9,6 @@
 #include "plugin/print/topology.hpp"
 
 namespace railhead::app {
-namespace {
-
-void write(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
-
-std::string findings(const config::Parsed& parsed) {
-  std::string text;
-  for (const auto& warning : parsed.warnings) text += "warning: " + warning + '\n';
-  for (const auto& dropped : parsed.dropped) {
-    for (const auto& error : dropped.errors) {
-      text += fmt::format("dropped: {}\n", error.message);
-    }
-  }
-  for (const auto& error : parsed.errors) text += "error: " + error.message + '\n';
-  return text;
-}
-
-}  // namespace
-
-int check_config(const Options& options) {
-  const auto parsed = read_config(options.checked_files, options.resource_prefix);
-  write(findings(parsed));
-  if (!parsed.errors.empty()) return kConfigRefused;
-  for (const auto& resource : parsed.config.resources) {
-    write(fmt::format("{}: {} selector{}\n", resource.full_name(), resource.selectors.size(),
-                      resource.selectors.size() == 1 ? "" : "s"));
-  }
-  return parsed.dropped.empty() ? kDone : kResourcesDropped;
-}
 
 int explain(const Options& options, const host::Host& host, Logger& log) {
   const auto parsed = read_config(options).parsed;

@@ -4,12 +4,14 @@
 
 namespace railhead::app {
 
-[[nodiscard]] int check_config(const Options& options);
 // The socket of options.probe_socket, or the one that an agent without such an option has.
 [[nodiscard]] std::string probe_socket_of(const Options& options);
 // What the running agent says of itself: probe() for kubelet, status() for people.
 [[nodiscard]] int probe(const Options& options);
 [[nodiscard]] int status(const Options& options);
+// Of a configuration that can be used it tells what is in effect, and what it takes of this node or
+// of the one at --sysfs-root.
+[[nodiscard]] int check_config(const Options& options, const host::Host& host, Logger& log);
 // Of health it knows what the node and the records show; of PCI errors the serving agent is told
 // alone.
 [[nodiscard]] int explain(const Options& options, const host::Host& host, Logger& log);

@@ -17,7 +17,7 @@ int run(const Options& given, const host::Host& host, const Machine& machine, Lo
     case Command::topology:
       return topology(*options, host, log);
     case Command::check_config:
-      return check_config(*options);
+      return check_config(*options, host, log);
     case Command::explain:
       return explain(*options, host, log);
     case Command::probe:

@@ -84,7 +84,14 @@ enum class Addressed {
   allow,
 };
 
-// Which devices to choose where neither GPUs nor NUMA nodes tell.
+// How close to what devices are chosen.
+enum class Near {
+  gpu,   // to GPUs, else to each other
+  numa,  // to each other: by NUMA node and PCIe switch
+  none,  // the order alone tells
+};
+
+// Which devices to choose where nothing else tells, or before that where it is written.
 enum class Order {
   packed,  // of as few PFs as can be
   spread,  // over as many PFs as can be
@@ -115,9 +122,10 @@ struct Resource {
   Addressed addressed = Addressed::warn;
   bool issm = true;  // an RDMA device's issmN is given too
   Health health;
-  Order order = Order::packed;
-  bool nccl_env = false;    // NCCL_IB_HCA and the like are given too
-  bool rails_auto = false;  // stands for one resource per PF, its rail's number behind `name`
+  Near near = Near::gpu;
+  std::optional<Order> order;  // absent: packed, where nothing else tells
+  bool nccl_env = false;       // NCCL_IB_HCA and the like are given too
+  bool rails_auto = false;     // stands for one resource per PF, its rail's number behind `name`
   [[nodiscard]] std::string full_name() const { return prefix + '/' + name; }
   friend bool operator==(const Resource&, const Resource&) = default;
 };

@@ -15,18 +15,24 @@ struct Word {
   T value;
 };
 
-// One of these words; the first of them when the key is missing.
+// One of these words.
 template <class T>
-T read_word(Object& object, const char* key, std::initializer_list<Word<T>> words) {
+std::optional<T> find_word(Object& object, const char* key, std::initializer_list<Word<T>> words) {
   const auto text = object.string(key);
-  if (!text) return words.begin()->value;
+  if (!text) return std::nullopt;
   std::string expected;
   for (const auto& word : words) {
     if (*text == word.text) return word.value;
     expected += fmt::format("{}\"{}\"", expected.empty() ? "" : " or ", word.text);
   }
   object.error(key, fmt::format("\"{}\": expected {}", *text, expected));
-  return words.begin()->value;
+  return std::nullopt;
+}
+
+// The first of them when the key is missing.
+template <class T>
+T read_word(Object& object, const char* key, std::initializer_list<Word<T>> words) {
+  return find_word(object, key, words).value_or(words.begin()->value);
 }
 
 // A key with one possible word.
@@ -137,9 +143,14 @@ void read_pools_item(Object& object, Resource& resource, Draft& draft) {
   read_addressed(object, resource);
   read_issm(object, resource);
   read_health(object, resource, draft);
-  resource.order = read_word<Order>(
+  resource.near = read_word<Near>(object, "near",
+                                  {{"gpu", Near::gpu}, {"numa", Near::numa}, {"none", Near::none}});
+  resource.order = find_word<Order>(
       object, "order",
       {{"packed", Order::packed}, {"spread", Order::spread}, {"rail", Order::rail}});
+  if (resource.near == Near::numa && resource.order) {
+    draft.warning(object.path_of("near") + ": numa tells nothing where order is written");
+  }
   resource.rails_auto = read_switch(object, "rails", "auto");
   resource.nccl_env = read_switch(object, "env", "nccl");
   if (resource.nccl_env && !selects_rdma(resource)) {

@@ -1,7 +1,6 @@
 #include "plugin/pool/explain.hpp"
 
 #include <algorithm>
-#include <span>
 
 #include "plugin/pool/candidate.hpp"
 
@@ -20,20 +19,6 @@ std::string_view to_string(DeviceType type) {
       return "auxNetDevice";
   }
   return "unknown";
-}
-
-// The pools that each resource of the configuration became: its rails, or one.
-std::vector<std::span<const Pool>> pools_by_resource(const config::Config& config,
-                                                     const Selection& selection) {
-  std::vector<std::span<const Pool>> by_resource;
-  std::span<const Pool> rest = selection.pools;
-  for (const auto& resource : config.resources) {
-    const auto name = resource.full_name();
-    const auto count = resource.rails_auto ? selection.rails.at(name).size() : 1;
-    by_resource.push_back(rest.first(count));
-    rest = rest.subspan(count);
-  }
-  return by_resource;
 }
 
 std::optional<Verdict> taken(std::span<const Pool> pools, const Candidate& candidate) {

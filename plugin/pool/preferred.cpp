@@ -1,6 +1,7 @@
 #include "plugin/pool/preferred.hpp"
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 
 #include "plugin/pool/covering.hpp"
@@ -41,9 +42,9 @@ class Chooser {
   }
 
   Result<void> read(const Wish& wish) {
-    auto available = marked(wish.available);
+    auto available = marked(wish.available, Unknown::passed_over);
     if (!available) return pass(available);
-    auto included = marked(wish.must_include);
+    auto included = marked(wish.must_include, Unknown::is_an_error);
     if (!included) return pass(included);
     for (size_t i = 0; i < offers_.size(); ++i) {
       if ((*included)[i] && !(*available)[i]) {
@@ -57,15 +58,17 @@ class Chooser {
       return static_cast<size_t>(std::count(marks.begin(), marks.end(), true));
     };
     free_ = count(available_) - count(chosen_);
-    if (wish.size > count(available_)) {
+    const std::set<std::string_view> told(wish.available.begin(), wish.available.end());
+    if (wish.size > told.size()) {
       return fail(ErrorCode::invalid_argument, "{} devices are asked for, {} are available",
-                  wish.size, count(available_));
+                  wish.size, told.size());
     }
     if (wish.size < count(chosen_)) {
       return fail(ErrorCode::invalid_argument, "{} devices are asked for, {} must be included",
                   wish.size, count(chosen_));
     }
-    wanted_ = wish.size - count(chosen_);
+    // Kubelet takes the rest from those that this agent does not know.
+    wanted_ = std::min(wish.size - count(chosen_), free_);
     return {};
   }
 
@@ -83,10 +86,14 @@ class Chooser {
   }
 
  private:
-  [[nodiscard]] Result<std::vector<bool>> marked(const std::vector<std::string>& ids) const {
+  // Kubelet may know devices of a list before this one.
+  enum class Unknown { passed_over, is_an_error };
+  [[nodiscard]] Result<std::vector<bool>> marked(const std::vector<std::string>& ids,
+                                                 Unknown unknown) const {
     std::vector<bool> marks(offers_.size(), false);
     for (const auto& id : ids) {
       const auto at = place_.find(id);
+      if (at == place_.end() && unknown == Unknown::passed_over) continue;
       if (at == place_.end()) {
         return fail(ErrorCode::not_found, "device {} is not one of {}", id,
                     pool_.resource.full_name());
@@ -99,19 +106,29 @@ class Chooser {
   // Gives the ground.
   std::string choose_of(Ports& ports, const std::vector<PciAddress>& gpus_of_pod,
                         const std::vector<PciAddress>& free_gpus) {
+    const auto near = pool_.resource.near;
+    const auto order = pool_.resource.order;
     const bool of_pod = !gpus_of_pod.empty();
-    const auto gpus = known_gpus(inventory_, of_pod ? gpus_of_pod : free_gpus);
-    if (Covering covering(ports, gpus); covering.tells_ports_apart()) {
-      mark(covering.choose(wanted_));
-      return fmt::format("PCIe distance to the {} GPUs ({})", of_pod ? "pod's" : "free",
-                         gpus.size());
+    // An order that is written goes before GPUs that the container may never see.
+    if (near == config::Near::gpu && (of_pod || !order)) {
+      const auto gpus = known_gpus(inventory_, of_pod ? gpus_of_pod : free_gpus);
+      if (Covering covering(ports, gpus); covering.tells_ports_apart()) {
+        mark(covering.choose(wanted_));
+        return fmt::format("PCIe distance to the {} GPUs ({})", of_pod ? "pod's" : "free",
+                           gpus.size());
+      }
+    }
+    if (order || near == config::Near::none) {
+      const auto written = order.value_or(config::Order::packed);
+      mark(choose_by_order(ports, written, wanted_));
+      return fmt::format("order {}", name_of(written));
     }
     if (tells_neighbours(ports)) {
       mark(choose_neighbours(ports, wanted_));
       return "neighbours by NUMA node and PCIe switch";
     }
-    mark(choose_by_order(ports, pool_.resource.order, wanted_));
-    return fmt::format("order {}: the topology does not tell", name_of(pool_.resource.order));
+    mark(choose_by_order(ports, config::Order::packed, wanted_));
+    return "order packed: the topology does not tell";
   }
 
   void mark(const std::vector<size_t>& offers) {

@@ -22,8 +22,9 @@ struct Choice {
 
 // Pure, and the same for equal inputs in any order. `gpus_of_pod` are the GPUs that the same pod
 // already holds, empty when that is not known; `free_gpus` those of the node that no pod holds.
+// What is available and not of this pool is passed over, so that there may be less than `size`.
 // Errors: invalid_argument (must_include is not available or more than size, size is more than is
-// available), not_found (an id that is not of this pool).
+// available), not_found (an id of must_include that is not of this pool).
 [[nodiscard]] Result<Choice> prefer(const Pool& pool, const device::Inventory& inventory,
                                     const Wish& wish, const std::vector<PciAddress>& gpus_of_pod,
                                     const std::vector<PciAddress>& free_gpus);

@@ -40,6 +40,7 @@ Member member_of(const Candidate& candidate, const Resource& resource, const Sel
   member.address = function.address;
   if (!resource.exclude_topology) member.numa_node = function.numa_node;
   member.rdma = selector.is_rdma;
+  member.issm = resource.issm;
   member.vhost_net = selector.need_vhost_net;
   member.driver = candidate.driver();
   if (selector.vdpa) member.vdpa = grant::Vdpa{type_of(*selector.vdpa), function.vdpa->name};
@@ -170,6 +171,19 @@ Selection select(const config::Config& config, const Inventory& inventory,
     pool.nccl_names_carry_resource = several && pool.resource.nccl_env;
   }
   return selection;
+}
+
+std::vector<std::span<const Pool>> pools_by_resource(const config::Config& config,
+                                                     const Selection& selection) {
+  std::vector<std::span<const Pool>> by_resource;
+  std::span<const Pool> rest = selection.pools;
+  for (const auto& resource : config.resources) {
+    const auto name = resource.full_name();
+    const auto count = resource.rails_auto ? selection.rails.at(name).size() : 1;
+    by_resource.push_back(rest.first(count));
+    rest = rest.subspan(count);
+  }
+  return by_resource;
 }
 
 device::ScanOptions scan_options(const config::Config& config, device::ScanOptions options) {

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,6 +80,11 @@ struct Knowledge {
 // their devices take nothing away: they have all that fit.
 [[nodiscard]] Selection select(const config::Config& config, const device::Inventory& inventory,
                                const Knowledge& knowledge = {});
+
+// The pools that each resource of the configuration became: its rails, or one. `selection` must
+// outlive them.
+[[nodiscard]] std::vector<std::span<const Pool>> pools_by_resource(const config::Config& config,
+                                                                   const Selection& selection);
 
 // `options` and what selectors ask for besides.
 [[nodiscard]] device::ScanOptions scan_options(const config::Config& config,

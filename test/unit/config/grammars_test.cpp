@@ -110,7 +110,8 @@ pools:
   CHECK(hca.sharing == Sharing{Sharing::Unit::device, 16, true});
   CHECK(hca.selectors.at(0).is_rdma);
   CHECK(hca.health == config::Health{Concern::warn, Concern::warn});
-  CHECK(hca.order == config::Order::packed);
+  CHECK_FALSE(hca.order);
+  CHECK(hca.near == config::Near::gpu);
   CHECK(config.resources.at(2).order == config::Order::rail);
 }
 
@@ -197,6 +198,21 @@ pools:
 )") == Texts{"pools[0].issm: is a node of RDMA devices; expected a selector with isRdma: true",
              "pools[1].allowAddressed: is for kind: exclusive only; what is shared stays on the "
              "host"});
+}
+
+TEST_CASE("near says what devices are chosen close to") {
+  const auto near = [](std::string_view keys) {
+    return good(fmt::format("pools: [{{resourceName: a, selectors: {{}}, {}}}]", keys))
+        .resources.at(0)
+        .near;
+  };
+  CHECK(near("near: gpu") == config::Near::gpu);
+  CHECK(near("near: numa") == config::Near::numa);
+  CHECK(near("near: none") == config::Near::none);
+  CHECK(errors("pools: [{resourceName: a, selectors: {}, near: cpu}]") ==
+        Texts{"pools[0].near: \"cpu\": expected \"gpu\" or \"numa\" or \"none\""});
+  CHECK(warnings("pools: [{resourceName: a, selectors: {}, near: numa, order: spread}]") ==
+        Texts{"pools[0].near: numa tells nothing where order is written"});
 }
 
 TEST_CASE("a number that is no text in any encoding is an error like others") {

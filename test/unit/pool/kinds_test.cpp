@@ -176,13 +176,27 @@ TEST_CASE("a share of a pool is all of its RDMA devices that are there and healt
   CHECK(is(node.try_allocate(pool, {"4"}), ErrorCode::not_found));
 }
 
+TEST_CASE("pools give issm where that is asked for") {
+  KindNode node;
+  const auto gives_issm = [&](const std::string& keys) {
+    const auto given = paths(node.allocate(
+        fmt::format("pools: [{{resourceName: x, selectors: {{isRdma: true}}{}}}]", keys),
+        {Node::vf(1)}));
+    return std::ranges::find(given, "/dev/infiniband/issm2", &Paths::value_type::first) !=
+           given.end();
+  };
+  CHECK_FALSE(gives_issm(""));
+  CHECK(gives_issm(", issm: true"));
+}
+
 TEST_CASE("two shares of one device give it once") {
   KindNode node;
   const auto allocation = node.allocate(
       "pools: [{resourceName: x, kind: shared, perDevice: 3, selectors: {pfNames: [p0]}}]",
       {"0000:3b:01.1::2", "0000:3b:01.1::0"});
   CHECK(allocation.envs.at("PCIDEVICE_EXAMPLE_COM_X") == Node::vf(1));
-  CHECK(allocation.device_nodes().size() == 4);
+  CHECK(paths(allocation) ==
+        same({"/dev/infiniband/uverbs2", "/dev/infiniband/umad2", "/dev/infiniband/rdma_cm"}));
 }
 
 TEST_CASE("env: nccl names exactly the devices that are given, by port, and their GPUs") {

@@ -1,7 +1,6 @@
 #include "plugin/pool/preferred.hpp"
 
 #include <algorithm>
-#include <map>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -171,7 +170,18 @@ TEST_CASE("wishes that cannot be are errors that say why") {
   CHECK(error({node.all(), {}, 9}) == "9 devices are asked for, 8 are available");
   CHECK(error({node.all(), {"0000:12:00.1", "0000:22:00.1"}, 1}) ==
         "1 devices are asked for, 2 must be included");
-  CHECK(error({{"0000:ff:00.1"}, {}, 1}) == "device 0000:ff:00.1 is not one of rdma/vf");
+  CHECK(error({{"0000:12:00.1", "0000:ff:00.1"}, {"0000:ff:00.1"}, 1}) ==
+        "device 0000:ff:00.1 is not one of rdma/vf");
+  CHECK(error({{"0000:12:00.1", "0000:ff:00.1"}, {}, 3}) ==
+        "3 devices are asked for, 2 are available");
+}
+
+TEST_CASE("available devices that are not the pool's are passed over") {
+  const TestPool node(eight_gpu_node(1));
+  CHECK(node.ports({{"0000:ff:00.1", "0000:32:00.1", "", "0000:22:00.1"}, {}, 1}, node.gpus({2})) ==
+        "32");
+  CHECK(node.ports({{"0000:ff:00.1", "0000:32:00.1"}, {"0000:32:00.1"}, 2}, {}) == "32");
+  CHECK(node.prefer({{"0000:ff:00.1"}, {}, 1}, {}).ids.empty());
 }
 
 TEST_CASE("nothing or all is no choice, and an id that is told twice is one device") {
@@ -215,7 +225,7 @@ TEST_CASE("GPUs that are equally far from all NICs leave the choice to the NICs'
 namespace {
 
 // Functions of a virtual machine, each in a PCI domain of its own; PFs with VFs.
-TestPool without_topology(config::Order order, unsigned vfs = 4) {
+TestPool without_topology(std::optional<config::Order> order, unsigned vfs = 4) {
   NodeBuilder builder;
   for (unsigned i = 0; i < 4; ++i) {
     const auto domain = fmt::format("{:04x}", 0xa000 + i);
@@ -230,8 +240,8 @@ TestPool without_topology(config::Order order, unsigned vfs = 4) {
 
 }  // namespace
 
-TEST_CASE("where nothing is known of the topology, packed takes as few PFs as can be") {
-  const auto node = without_topology(config::Order::packed);
+TEST_CASE("where nothing is known of the topology, as few PFs as can be are taken") {
+  const auto node = without_topology(std::nullopt);
   CHECK(node.ports({node.all(), {}, 3}, node.gpus({0})) == "10 10 10");
   CHECK(node.ports({node.all_but({"b000:10:00.1", "b000:10:00.2"}), {}, 2}, {}) == "10 10");
   CHECK(node.ports({node.all_but({"b000:10:00.1", "b000:10:00.2"}), {}, 5}, {}) ==
@@ -239,6 +249,38 @@ TEST_CASE("where nothing is known of the topology, packed takes as few PFs as ca
   CHECK(node.ports({node.all(), {"b002:12:00.3"}, 2}, {}) == "12 12");
   CHECK(node.prefer({node.all(), {}, 3}, node.gpus({0})).ground ==
         "order packed: the topology does not tell");
+}
+
+TEST_CASE("an order that is written comes after the pod's GPUs, and before all else") {
+  for (const auto order : {config::Order::packed, config::Order::spread, config::Order::rail}) {
+    TestPool node(eight_gpu_node(4));
+    node.pool.resource.order = order;
+    CHECK(node.ports({node.all(), {}, 2}, node.gpus({2, 5})) == "32 62");
+  }
+  TestPool node(eight_gpu_node(4));
+  node.pool.resource.order = config::Order::packed;
+  CHECK(node.ports({node.all(), {}, 3}, {}, node.gpus({4, 5, 6, 7})) == "12 12 12");
+  CHECK(node.prefer({node.all(), {}, 3}, {}, node.gpus({4, 5, 6, 7})).ground == "order packed");
+  node.pool.resource.order = config::Order::spread;
+  CHECK(node.ports({node.all_but({"0000:12:00.1"}), {}, 2}, {}, node.gpus(kAll)) == "22 32");
+  node.pool.resource.order.reset();
+  CHECK(node.ports({node.all(), {}, 3}, {}, node.gpus({4, 5, 6, 7})) == "52 62 72");
+}
+
+TEST_CASE("a pool may opt out of GPUs, and of any nearness") {
+  TestPool node(eight_gpu_node(4));
+  const pool::Wish two{node.all(), {}, 2};
+  node.pool.resource.near = config::Near::numa;
+  CHECK(node.ports(two, node.gpus({2, 5}), node.gpus({6})) == "12 22");
+  CHECK(node.prefer(two, node.gpus({2, 5})).ground == "neighbours by NUMA node and PCIe switch");
+  node.pool.resource.near = config::Near::none;
+  CHECK(node.ports(two, node.gpus({2, 5}), node.gpus({6})) == "12 12");
+  CHECK(node.prefer(two, node.gpus({2, 5})).ground == "order packed");
+  for (const auto near : {config::Near::numa, config::Near::none}) {
+    node.pool.resource.near = near;
+    node.pool.resource.order = config::Order::spread;
+    CHECK(node.ports({node.all_but({"0000:12:00.1"}), {}, 2}, node.gpus({2})) == "22 32");
+  }
 }
 
 TEST_CASE("where nothing is known of the topology, spread takes the PFs that are used least") {
@@ -291,7 +333,7 @@ TEST_CASE("a device that went away is chosen last") {
   CHECK(node.ports({node.all(), {}, 7}, {}, node.gpus(kAll)) == "22 32 42 52 62 72 82");
 }
 
-TEST_CASE("a choice among 2040 VFs for sixteen GPUs takes two of each of the eight ports") {
+TEST_CASE("a choice among 2040 VFs for sixteen GPUs is each GPU's nearest port, twice") {
   NodeBuilder builder;
   for (unsigned i = 0; i < 16; ++i) {
     const auto below =
@@ -302,13 +344,9 @@ TEST_CASE("a choice among 2040 VFs for sixteen GPUs takes two of each of the eig
   const TestPool node(builder);
   std::vector<size_t> gpus(16);
   for (size_t i = 0; i < gpus.size(); ++i) gpus[i] = i;
-  const pool::Wish wish{node.all(), {}, 16};
-  REQUIRE(wish.available.size() == 2040);
-  const auto choice = node.prefer(wish, node.gpus(gpus));
-  std::map<std::string, size_t> of_bus;  // each PF has one to itself
-  for (const auto& id : choice.ids) ++of_bus[id.substr(0, id.find(':', 5))];
-  CHECK(of_bus.size() == 8);
-  for (const auto& [bus, count] : of_bus) CHECK(count == 2);
+  REQUIRE(node.all().size() == 2040);
+  CHECK(node.ports({node.all(), {}, 16}, node.gpus(gpus)) ==
+        "02 02 22 22 42 42 62 62 82 82 a2 a2 c2 c2 e2 e2");
 }
 
 }  // namespace railhead::test
