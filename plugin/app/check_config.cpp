@@ -72,7 +72,8 @@ int check_config(const Options& options, const host::Host& host, Logger& log) {
     write(config::describe(config.resources[i]));
     if (inventory) write(taken_here(config.resources[i], pools[i]));
   }
-  // Another machine may check what a node is to have; a node's tree that cannot be read was asked for.
+  // Another machine may check what a node is to have; a node's tree that cannot be read was asked
+  // for.
   if (!inventory && options.roots.sysfs != host::Roots{}.sysfs) return kFailed;
   return parsed.dropped.empty() ? kDone : kResourcesDropped;
 }
