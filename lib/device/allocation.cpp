@@ -27,13 +27,16 @@ Result<Allocation> decode(std::string_view text) {
     const auto device_text = json.at("device").get<std::string>();
     const auto device = PciAddress::parse(device_text);
     if (!device) return fail(ErrorCode::decode, "device \"{}\": no PCI address", device_text);
-    Allocation allocation{json.at("resource").get<std::string>(), *device, {}};
+    Allocation allocation{json.at("resource").get<std::string>(), *device, {}, {}};
     for (const Json& item : json.at("char_devices")) {
       const auto kind_text = item.at("kind").get<std::string>();
       const auto kind = parse_char_kind(kind_text);
       if (!kind) return fail(ErrorCode::decode, "kind \"{}\" is not known", kind_text);
       allocation.char_devices.push_back(
           {*kind, item.at("name").get<std::string>(), item.at("dev").get<std::string>()});
+    }
+    if (const auto others = json.find("other_nodes"); others != json.end()) {
+      allocation.other_nodes = others->get<std::vector<std::string>>();
     }
     return allocation;
   } catch (const Json::exception& error) {
@@ -42,6 +45,12 @@ Result<Allocation> decode(std::string_view text) {
 }
 
 }  // namespace
+
+std::vector<std::string> Allocation::host_paths() const {
+  auto paths = other_nodes;
+  for (const auto& node : char_devices) paths.push_back(node.path());
+  return paths;
+}
 
 Result<void> write_allocation(const std::string& run_root, const Allocation& allocation) {
   Json char_devices = Json::array();
@@ -52,7 +61,8 @@ Result<void> write_allocation(const std::string& run_root, const Allocation& all
   const Json json = {{"schema", kSchema},
                      {"resource", allocation.resource},
                      {"device", allocation.device.to_string()},
-                     {"char_devices", std::move(char_devices)}};
+                     {"char_devices", std::move(char_devices)},
+                     {"other_nodes", allocation.other_nodes}};
   if (auto made = host::make_directories(folder(run_root), 0700); !made) return made;
   return host::write_file_atomically(file(run_root, allocation.device),
                                      json.dump(-1, ' ', false, Json::error_handler_t::replace),

@@ -14,6 +14,8 @@ struct Allocation {
   std::string resource;  // "rdma/vf"
   PciAddress device;
   std::vector<CharDevice> char_devices;  // empty: the container was given none
+  std::vector<std::string> other_nodes;  // host paths of what else is this device's: "/dev/vfio/42"
+  [[nodiscard]] std::vector<std::string> host_paths() const;  // of both
   friend bool operator==(const Allocation&, const Allocation&) = default;
 };
 

@@ -70,6 +70,7 @@ Holders::Holders(const Options& options, Loop& loop, const host::Host& host, New
       news_(news),
       changed_(std::move(changed)),
       store_(host.roots.run),
+      saved_nodes_(options.kubelet_dir, host.roots.run),
       ledger_(loop, host.clock, sources(), log, options.ledger, changed_),
       pod_resources_(options.kubelet_dir + "/pod-resources/kubelet.sock"),
       attachments_(loop, [this] { look_at_attachments(); }),
@@ -127,10 +128,14 @@ Result<void> Holders::start() {
 }
 
 Answers Holders::answers() {
-  return {ledger_.grants(), [this](const device::Inventory& inventory) {
+  return {ledger_.grants(),
+          [this](const device::Inventory& inventory) {
             const auto now = ledger_.fresh(kAskLimit).value_or(ledger::Ledger::Now{});
             return ledger::who_asks(now.listed, now.saved,
                                     device::GpuIds(inventory, host_.roots.proc), inventory);
+          },
+          [this](const std::string& resource, const std::vector<std::string>& ids) {
+            return saved_nodes_.given(resource, ids);
           }};
 }
 

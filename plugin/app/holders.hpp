@@ -11,6 +11,7 @@
 #include "plugin/app/news.hpp"
 #include "plugin/app/options.hpp"
 #include "plugin/app/part.hpp"
+#include "plugin/app/saved_nodes.hpp"
 #include "plugin/app/served_pool.hpp"
 #include "plugin/kubelet/pod_resources.hpp"
 #include "plugin/ledger/ledger.hpp"
@@ -29,7 +30,7 @@ class Holders final : public Part {
 
   [[nodiscard]] ledger::Ledger& ledger() { return ledger_; }
   [[nodiscard]] const ledger::Ledger& ledger() const { return ledger_; }
-  // Both are asked on threads of gRPC.
+  // All are asked on threads of gRPC.
   [[nodiscard]] Answers answers();
   // Looks at the attachments' records again, with the node as it is now.
   void set_inventory(std::shared_ptr<const device::Inventory> inventory);
@@ -45,6 +46,7 @@ class Holders final : public Part {
   News& news_;
   const std::function<void()> changed_;
   const attach::Store store_;
+  const SavedNodes saved_nodes_;
   ledger::Ledger ledger_;
   kubelet::PodResources pod_resources_;  // its answers come to ledger_
   std::shared_ptr<const device::Inventory> inventory_;

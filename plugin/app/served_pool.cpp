@@ -1,8 +1,11 @@
 #include "plugin/app/served_pool.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 
 #include "base/text.hpp"
+#include "plugin/grant/compare.hpp"
 #include "plugin/pool/ask.hpp"
 #include "plugin/pool/preferred.hpp"
 
@@ -60,14 +63,8 @@ void ServedPool::write_cdi_spec() {
   }
   auto wanted = pool::wanted_of(view->pool);
   // What a pod has and the resource no longer offers must be found when its containers start again.
-  for (const auto& offer : view->pool.leftovers) {
-    const auto* function = offer.address ? view->inventory->find(*offer.address) : nullptr;
-    if (!function || offer.id != function->address.to_string()) continue;
-    wanted.push_back({.id = offer.id,
-                      .address = function->address,
-                      .driver = function->driver,
-                      .rdma = !function->rdma.empty()});
-  }
+  auto left = pool::wanted_of_leftovers(view->pool, *view->inventory);
+  std::ranges::move(left, std::back_inserter(wanted));
   auto nodes = grant::cdi_nodes(wanted, *view->inventory, places_);
   const auto written = nodes ? cdi_spec_->set(std::move(*nodes), read_at) : pass(nodes);
   if (!written) {
@@ -154,12 +151,21 @@ Result<kubelet::ContainerAllocation> ServedPool::give(const std::vector<std::str
   return answer;
 }
 
+// By what stands there now.
+Result<grant::Grant> ServedPool::grant_now(const PoolView& view, Result<grant::Ask> ask) const {
+  if (!ask) return pass(ask);
+  ask->taken_by = [&holdings = *view.holdings](const std::string& node, const std::string& device) {
+    const auto* other = holdings.other_with_node(node, device);
+    return other ? std::optional(other->who()) : std::nullopt;
+  };
+  return grant::give(*ask, places_);
+}
+
 Result<kubelet::ContainerAllocation> ServedPool::answer_with(
     const std::vector<std::string>& device_ids, ledger::Granted& noted) {
   const auto began = std::chrono::steady_clock::now();
-  const auto ask = pool::ask_for(view()->pool, device_ids, places_);
-  if (!ask) return pass(ask);
-  auto granted = grant::give(*ask, places_);
+  const auto view = this->view();
+  auto granted = grant_now(*view, pool::ask_for(view->pool, device_ids, places_));
   if (!granted) return pass(granted);
   for (const auto& node : granted->device_nodes()) noted.nodes.push_back(node.host_path);
   tell_left_out(*granted);
@@ -173,6 +179,64 @@ Result<kubelet::ContainerAllocation> ServedPool::answer_with(
     answer.devices.push_back({std::move(node.host_path), std::move(node.container_path), "rw"});
   }
   return answer;
+}
+
+Result<void> ServedPool::pre_start(const std::vector<std::string>& device_ids) {
+  auto start = judge_start(device_ids);
+  metrics_.pre_started(resource_name_, start.result);
+  return std::move(start.done);
+}
+
+ServedPool::Start ServedPool::judge_start(const std::vector<std::string>& device_ids) {
+  for (const auto& id : device_ids) {
+    const auto device = pool::device_of(id);
+    if (device && grant::is_gone(*device, places_)) return {"error", grant::gone(*device)};
+  }
+  const auto given = answers_.given(resource_name_, device_ids);
+  Result<void> done;
+  if (cdi_spec_ && (!given || given->by_cdi)) {
+    done = refresh_cdi_spec(device_ids);
+  } else if (given) {
+    done = compare(device_ids, *given);
+    if (is(done, ErrorCode::busy)) return {"mismatch", std::move(done)};
+  }
+  if (!done) return {"error", std::move(done)};
+  if (given) return {"ok", {}};
+  log_.warning("a container starts, and what it was given with its devices is not known",
+               {{"resource", resource_name_}, {"devices", join(device_ids, ",")}});
+  return {"unknown", {}};
+}
+
+Result<void> ServedPool::refresh_cdi_spec(const std::vector<std::string>& device_ids) {
+  const auto began = std::chrono::steady_clock::now();
+  const auto view = this->view();
+  const auto granted =
+      grant_now(*view, pool::ask_again_for(view->pool, *view->inventory, device_ids, places_));
+  return granted ? cdi_spec_->update(granted->by_device, began) : pass(granted);
+}
+
+// Errors: busy (it was given nodes that its devices do not have), io.
+Result<void> ServedPool::compare(const std::vector<std::string>& device_ids,
+                                 const grant::Given& given) const {
+  auto devices = given.devices;
+  if (devices.empty()) {
+    for (const auto& id : device_ids) {
+      if (auto device = pool::device_of(id)) devices.push_back(std::move(*device));
+    }
+  }
+  if (devices.empty()) {
+    for (const auto& member : view()->pool.members) devices.push_back(member.id);
+  }
+  const auto reader = grant::NodeReader::open(places_);
+  if (!reader) return pass(reader);
+  const auto now = reader->own_nodes(devices);
+  if (!now) return pass(now);
+  const auto stale = grant::stale_nodes(given.host_paths, *now);
+  if (stale.empty()) return {};
+  return fail(ErrorCode::busy,
+              "the container was given {}, which {} has no more (it has {} now): it would open "
+              "another device there; delete the pod",
+              join(stale, ", "), join(devices, ", "), now->empty() ? "none" : join(*now, ", "));
 }
 
 void ServedPool::tell_left_out(const grant::Grant& granted) {

@@ -9,6 +9,7 @@
 
 #include "base/log.hpp"
 #include "plugin/grant/cdi.hpp"
+#include "plugin/grant/given.hpp"
 #include "plugin/kubelet/pool_service.hpp"
 #include "plugin/ledger/asking.hpp"
 #include "plugin/ledger/ledger.hpp"
@@ -29,6 +30,10 @@ struct PoolView {
 struct Answers {
   ledger::Grants& grants;
   std::function<ledger::Asking(const device::Inventory&)> who_asks;
+  // What the container was given that has these offers of the resource, all of the container's.
+  std::function<std::optional<grant::Given>(const std::string& resource,
+                                            const std::vector<std::string>& ids)>
+      given;
 };
 
 // A pool as kubelet sees it, for as long as its resource is configured.
@@ -54,6 +59,9 @@ class ServedPool final : public kubelet::PoolService {
   [[nodiscard]] std::vector<kubelet::Device> devices() const override;
   [[nodiscard]] Result<kubelet::ContainerAllocation> allocate(
       const std::vector<std::string>& device_ids) override;
+  // Compares what the container was given with what its devices have now; with CDI the devices'
+  // spec gets what they have now.
+  [[nodiscard]] Result<void> pre_start(const std::vector<std::string>& device_ids) override;
   // Shares of a whole pool are all the same. Kubelet asks once, when the pool is registered: a
   // resource that changes in this needs a pool made anew.
   [[nodiscard]] static bool prefers(const config::Resource& resource);
@@ -69,7 +77,17 @@ class ServedPool final : public kubelet::PoolService {
   [[nodiscard]] Result<kubelet::ContainerAllocation> answer_with(
       const std::vector<std::string>& device_ids, ledger::Granted& noted);
   [[nodiscard]] Result<ledger::Granted> decide(const std::vector<std::string>& device_ids) const;
+  [[nodiscard]] Result<grant::Grant> grant_now(const PoolView& view, Result<grant::Ask> ask) const;
   void tell_left_out(const grant::Grant& granted);
+  // `result`: as docs/metrics.md names it.
+  struct Start {
+    const char* result = "ok";
+    Result<void> done;
+  };
+  [[nodiscard]] Start judge_start(const std::vector<std::string>& device_ids);
+  [[nodiscard]] Result<void> refresh_cdi_spec(const std::vector<std::string>& device_ids);
+  [[nodiscard]] Result<void> compare(const std::vector<std::string>& device_ids,
+                                     const grant::Given& given) const;
   [[nodiscard]] Result<void> name_cdi_devices(const grant::Grant& granted, TimePoint began,
                                               kubelet::ContainerAllocation& answer);
 

@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "device/allocation.hpp"
+#include "plugin/grant/compare.hpp"
 #include "plugin/grant/devinfo.hpp"
 #include "plugin/grant/nccl.hpp"
 
@@ -21,11 +22,27 @@ struct Given {
   DeviceNodes nodes;
 };
 
+// A container that opened a node which another pod still has open would meet that pod there.
+Result<DeviceNodes> nodes_of(const Ask& ask, const Wanted& device, const NodeReader& reader) {
+  auto nodes = reader.read(device);
+  if (!nodes || !ask.taken_by) return nodes;
+  for (const auto& node : nodes->nodes) {
+    if (!is_own_node(node.host_path)) continue;
+    const auto other = ask.taken_by(node.host_path, device.id);
+    if (!other) continue;
+    return fail(ErrorCode::busy,
+                "device {}: {} is still open to {}, which was given it with another device, before "
+                "a driver was bound anew or a function was reset; it is free when that pod ends",
+                device.id, node.host_path, *other);
+  }
+  return nodes;
+}
+
 Result<std::vector<Given>> look_at(const Ask& ask, const NodeReader& reader) {
   std::vector<Given> given;
   std::optional<Error> error;
   for (const auto& device : ask.devices) {
-    auto nodes = reader.read(device);
+    auto nodes = nodes_of(ask, device, reader);
     if (nodes) {
       given.push_back({&device, std::move(*nodes)});
     } else if (!ask.some_are_enough) {
@@ -53,9 +70,14 @@ Json info_of(const Ask& ask, const Given& one) {
 Result<void> leave_records(const Ask& ask, const Given& one, const Places& places) {
   if (!ask.leaves_records) return {};
   const auto before = device::read_allocation(places.run, one.device->address);
-  device::Allocation record{ask.resource.full_name(), one.device->address, {}};
+  device::Allocation record{ask.resource.full_name(), one.device->address, {}, {}};
   for (const auto& [name, nodes] : one.nodes.rdma) {
     record.char_devices.insert(record.char_devices.end(), nodes.begin(), nodes.end());
+  }
+  const auto given = record.host_paths();
+  for (const auto& node : one.nodes.nodes) {
+    const bool is_rdma = std::ranges::find(given, node.host_path) != given.end();
+    if (is_own_node(node.host_path) && !is_rdma) record.other_nodes.push_back(node.host_path);
   }
   // A record that cannot be read is replaced.
   const std::string resource_before = before && *before ? (*before)->resource : "";

@@ -1,5 +1,6 @@
 #pragma once
 // What a container gets with the devices that were chosen for it, whoever chose them.
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -43,7 +44,10 @@ struct Ask {
   // one container has to itself, and its device-info file, of network functions among these.
   bool leaves_records = false;
   bool leaves_devinfo = false;
-  friend bool operator==(const Ask&, const Ask&) = default;
+  // Who was given this node with another device than this one, and lives: "namespace/pod". A device
+  // with such a node is not given. Empty: nobody is asked.
+  std::function<std::optional<std::string>(const std::string& node, const std::string& device)>
+      taken_by = {};
 };
 
 struct Grant {
@@ -59,7 +63,8 @@ struct Grant {
 
 // Reads the nodes of these devices anew: a namespace move since the scan may have changed them.
 // Leaves the records that are asked for. Errors are for the user of the pod: not_found (a device
-// that is gone), unavailable (one that lacks what is wanted of it), io.
+// that is gone), unavailable (one that lacks what is wanted of it), busy (one whose node is taken),
+// io.
 [[nodiscard]] Result<Grant> give(const Ask& ask, const Places& places);
 
 }  // namespace railhead::grant

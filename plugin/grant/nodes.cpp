@@ -5,11 +5,25 @@
 #include "base/text.hpp"
 #include "device/char_devices.hpp"
 #include "device/sub_functions.hpp"
+#include "device/vdpa.hpp"
 
 namespace railhead::grant {
 namespace {
 
 using host::Directory;
+
+// "/dev/uio7" for each entry "uio7" of the folder.
+Result<std::vector<std::string>> nodes_in(const Directory& device, const std::string& folder,
+                                          std::string_view prefix) {
+  std::vector<std::string> nodes;
+  const auto names = device.list(folder);
+  if (is(names, ErrorCode::not_found)) return nodes;
+  if (!names) return pass(names);
+  for (const auto& name : *names) {
+    if (name.starts_with(prefix)) nodes.push_back("/dev/" + name);
+  }
+  return nodes;
+}
 
 // The first by number of a folder's entries that are `prefix` and a number.
 Result<std::optional<std::string>> first_numbered(const Directory& device,
@@ -44,15 +58,16 @@ Failure gone(std::string_view id) {
               id);
 }
 
-NodeReader::NodeReader(Directory sysfs)
+NodeReader::NodeReader(Directory sysfs, std::string sysfs_root)
     : sysfs_(std::move(sysfs)),
+      sysfs_root_(std::move(sysfs_root)),
       // There only while rdma_ucm is loaded.
       has_connection_manager_(sysfs_.sub("class/misc/rdma_cm").has_value()) {}
 
 Result<NodeReader> NodeReader::open(const Places& places) {
   auto sysfs = Directory::open(places.sysfs);
   if (!sysfs) return pass(sysfs);
-  return NodeReader(std::move(*sysfs));
+  return NodeReader(std::move(*sysfs), places.sysfs);
 }
 
 Result<Directory> NodeReader::folder_of(const Wanted& wanted) const {
@@ -71,6 +86,37 @@ std::vector<uint32_t> NodeReader::ports_of(const Wanted& wanted,
   }
   std::sort(ports.begin(), ports.end());
   return ports.empty() ? std::vector<uint32_t>{1} : ports;
+}
+
+Result<std::vector<std::string>> NodeReader::own_nodes(const std::vector<std::string>& ids) const {
+  std::vector<std::string> all;
+  const auto add = [&all](const Result<std::vector<std::string>>& nodes) {
+    if (nodes) all.insert(all.end(), nodes->begin(), nodes->end());
+    return nodes.has_value();
+  };
+  const auto vdpa = device::read_vdpa_devices(sysfs_root_);
+  if (!vdpa) return pass(vdpa);
+  for (const auto& id : ids) {
+    const auto device = sysfs_.sub(device::sysfs_folder(id));
+    if (is(device, ErrorCode::not_found)) continue;
+    if (!device) return pass(device);
+    const auto rdma = device::read_char_devices(*device, device::DevNumbers::leave);
+    if (!rdma) return pass(rdma, id);
+    for (const auto& [name, nodes] : *rdma) {
+      for (const auto& node : nodes) all.push_back(node.path());
+    }
+    // vfio-pci, and those that devices have of their own: mlx5_vfio_pci.
+    const auto driver = device->link_name("driver").value_or("");
+    const auto group = device->link_name("iommu_group");
+    if (group && driver.find("vfio") != std::string::npos) all.push_back(group_node(*group));
+    if (const auto uio = nodes_in(*device, "uio", "uio"); !add(uio)) return pass(uio, id);
+    const auto address = PciAddress::parse(id);
+    const auto own_vdpa = address ? vdpa->find(*address) : vdpa->end();
+    if (own_vdpa == vdpa->end()) continue;
+    const auto vhost = nodes_in(*device, own_vdpa->second.name, "vhost-vdpa-");
+    if (!add(vhost)) return pass(vhost, id);
+  }
+  return all;
 }
 
 Result<DeviceNodes> NodeReader::read(const Wanted& wanted) const {
@@ -130,8 +176,14 @@ Result<void> NodeReader::read_rdma(const Directory& device, const Wanted& wanted
   return {};
 }
 
-// Without an IOMMU (enable_unsafe_noiommu_mode) the kernel calls the group's node noiommu-N;
-// programs look for the plain number.
+// Without an IOMMU (enable_unsafe_noiommu_mode) the kernel calls the group's node noiommu-N.
+std::string NodeReader::group_node(const std::string& group) const {
+  const auto name = sysfs_.read(fmt::format("kernel/iommu_groups/{}/name", group));
+  const bool without_iommu = name && *name == "vfio-noiommu";
+  return fmt::format("/dev/vfio/{}{}", without_iommu ? "noiommu-" : "", group);
+}
+
+// Programs look for the plain number.
 Result<void> NodeReader::read_vfio(const Directory& device, const Wanted& wanted,
                                    DeviceNodes& nodes) const {
   const auto group = device.link_name("iommu_group");
@@ -139,11 +191,9 @@ Result<void> NodeReader::read_vfio(const Directory& device, const Wanted& wanted
     return fail(ErrorCode::unavailable, "device {} has no IOMMU group, which vfio-pci needs: {}",
                 wanted.id, group.error().message);
   }
-  const auto name = sysfs_.read(fmt::format("kernel/iommu_groups/{}/name", *group));
-  const bool without_iommu = name && *name == "vfio-noiommu";
   const std::string path = "/dev/vfio/" + *group;
   give(nodes, "/dev/vfio/vfio");
-  nodes.nodes.push_back({without_iommu ? "/dev/vfio/noiommu-" + *group : path, path});
+  nodes.nodes.push_back({group_node(*group), path});
   nodes.info["vfio"] = {{"mount", "/dev/vfio/vfio"}, {"dev-mount", path}};
   return {};
 }

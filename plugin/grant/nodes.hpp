@@ -58,6 +58,11 @@ class NodeReader {
   // Errors: not_found (the device is gone), unavailable (it lacks what is wanted of it), io.
   [[nodiscard]] Result<DeviceNodes> read(const Wanted& wanted) const;
 
+  // The host paths of all nodes that these devices alone have, whatever is wanted of them. Those of
+  // devices that are gone are none. Errors: io.
+  [[nodiscard]] Result<std::vector<std::string>> own_nodes(
+      const std::vector<std::string>& ids) const;
+
   // The ports of its RDMA device; 1 while the device is in another namespace.
   [[nodiscard]] std::vector<uint32_t> ports_of(const Wanted& wanted,
                                                const std::string& rdma_device) const;
@@ -66,14 +71,16 @@ class NodeReader {
   [[nodiscard]] bool has_connection_manager() const { return has_connection_manager_; }
 
  private:
-  explicit NodeReader(host::Directory sysfs);
+  NodeReader(host::Directory sysfs, std::string sysfs_root);
   [[nodiscard]] Result<host::Directory> folder_of(const Wanted& wanted) const;
   Result<void> read_rdma(const host::Directory& device, const Wanted&, DeviceNodes&) const;
   Result<void> read_vfio(const host::Directory& device, const Wanted&, DeviceNodes&) const;
+  [[nodiscard]] std::string group_node(const std::string& group) const;
   static Result<void> read_uio(const host::Directory& device, const Wanted&, DeviceNodes&);
   static Result<void> read_vdpa(const host::Directory& device, const Wanted&, DeviceNodes&);
 
   host::Directory sysfs_;
+  std::string sysfs_root_;
   bool has_connection_manager_;
 };
 

@@ -35,6 +35,7 @@ v1beta1::ContainerAllocateResponse message_of(const ContainerAllocation& allocat
 
 v1beta1::DevicePluginOptions options_of(const PoolService& pool) {
   v1beta1::DevicePluginOptions options;
+  options.set_pre_start_required(true);
   options.set_get_preferred_allocation_available(pool.has_preference());
   return options;
 }

@@ -99,6 +99,23 @@ class DevicePluginService final : public v1beta1::DevicePlugin::CallbackService 
     return answer(context, grpc::Status::OK);
   }
 
+  grpc::ServerUnaryReactor* PreStartContainer(grpc::CallbackServerContext* context,
+                                              const v1beta1::PreStartContainerRequest* request,
+                                              v1beta1::PreStartContainerResponse*) override {
+    const auto& ids = request->devices_ids();
+    const auto started = guarded(pool_, "start with", [&] {
+      return pool_.pre_start({ids.begin(), ids.end()});
+    });
+    if (!started) {
+      logger_.error("a container must not start",
+                    {{"resource", pool_.resource_name()},
+                     {"devices", fmt::format("{}", fmt::join(ids, ","))},
+                     {"error", started.error().message}});
+      return answer(context, status_of(started.error()));
+    }
+    return answer(context, grpc::Status::OK);
+  }
+
   void send_devices() {
     const std::lock_guard lock(mutex_);
     for (auto* stream : streams_) stream->update();

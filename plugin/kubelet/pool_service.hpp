@@ -51,6 +51,12 @@ class PoolService {
   [[nodiscard]] virtual Result<ContainerAllocation> allocate(
       const std::vector<std::string>& device_ids) = 0;
 
+  // Before each start of a container, also the first, that was given all of these devices and no
+  // others: kubelet starts it again without another Allocate, over a reboot too. It is not told
+  // which container it is. After an error kubelet does not start the container, tries again for
+  // ever, and shows the message on the pod.
+  [[nodiscard]] virtual Result<void> pre_start(const std::vector<std::string>& device_ids) = 0;
+
   // Whether it knows better than at random which devices a container should get; always the same
   // answer. Kubelet asks for preferences only then.
   [[nodiscard]] virtual bool has_preference() const { return false; }

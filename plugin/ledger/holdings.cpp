@@ -114,11 +114,9 @@ class Merging {
   }
 
   [[nodiscard]] std::vector<std::string> nodes_by_allocation(const Holding& holding) const {
-    std::vector<std::string> nodes;
     const auto found = allocations_.find(holding.device);
-    if (found == allocations_.end() || found->second->resource != holding.resource) return nodes;
-    for (const auto& node : found->second->char_devices) nodes.push_back(node.path());
-    return nodes;
+    if (found == allocations_.end() || found->second->resource != holding.resource) return {};
+    return found->second->host_paths();
   }
 
   const Facts& facts_;

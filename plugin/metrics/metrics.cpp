@@ -39,6 +39,11 @@ class Metrics::Impl {
           .Name("railhead_allocations_total")
           .Help("Allocate calls of kubelet, one per container and resource, by result")
           .Register(registry);
+  prometheus::Family<prometheus::Counter>& pre_starts =
+      BuildCounter()
+          .Name("railhead_pre_starts_total")
+          .Help("PreStartContainer calls of kubelet, one per start of a container and resource")
+          .Register(registry);
   prometheus::Histogram& allocate = BuildHistogram()
                                         .Name("railhead_allocate_seconds")
                                         .Help("Time of an Allocate")
@@ -78,6 +83,10 @@ Metrics::~Metrics() = default;
 void Metrics::allocated(const std::string& resource, bool done, Seconds took) {
   impl_->allocations.Add({{"resource", resource}, {"result", done ? "ok" : "error"}}).Increment();
   impl_->allocate.Observe(took.count());
+}
+
+void Metrics::pre_started(const std::string& resource, const std::string& result) {
+  impl_->pre_starts.Add({{"resource", resource}, {"result", result}}).Increment();
 }
 
 void Metrics::devices_sent(Seconds took) { impl_->list_and_watch.Observe(took.count()); }

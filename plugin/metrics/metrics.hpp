@@ -40,6 +40,8 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
 
   void allocated(const std::string& resource, bool done, Seconds took);
+  // `result`: a word from a small, fixed set; docs/metrics.md lists them.
+  void pre_started(const std::string& resource, const std::string& result);
   // An update of ListAndWatch: from asking for it until gRPC has taken it.
   void devices_sent(Seconds took);
   // From a kernel event to the update that it led to.

@@ -79,4 +79,38 @@ Result<grant::Ask> ask_for(const Pool& pool, const std::vector<std::string>& ids
   return ask;
 }
 
+std::vector<grant::Wanted> wanted_of_leftovers(const Pool& pool,
+                                               const device::Inventory& inventory) {
+  std::vector<grant::Wanted> wanted;
+  for (const auto& offer : pool.leftovers) {
+    const auto* function = offer.address ? inventory.find(*offer.address) : nullptr;
+    if (!function || offer.id != function->address.to_string()) continue;
+    wanted.push_back({.id = offer.id,
+                      .address = function->address,
+                      .driver = function->driver,
+                      .rdma = !function->rdma.empty()});
+  }
+  return wanted;
+}
+
+Result<grant::Ask> ask_again_for(const Pool& pool, const device::Inventory& inventory,
+                                 const std::vector<std::string>& ids, const grant::Places& places) {
+  std::vector<std::string> offered;
+  std::vector<grant::Wanted> left;
+  const auto leftovers = wanted_of_leftovers(pool, inventory);
+  for (const auto& id : ids) {
+    const auto found = std::ranges::find(leftovers, id, &grant::Wanted::id);
+    if (found == leftovers.end()) {
+      offered.push_back(id);
+    } else {
+      left.push_back(*found);
+    }
+  }
+  auto ask = ask_for(pool, offered, places);
+  if (!ask) return ask;
+  ask->devices.insert(ask->devices.end(), left.begin(), left.end());
+  std::ranges::sort(ask->devices, {}, &grant::Wanted::address);
+  return ask;
+}
+
 }  // namespace railhead::pool

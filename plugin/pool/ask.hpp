@@ -24,4 +24,14 @@ namespace railhead::pool {
 [[nodiscard]] Result<grant::Ask> ask_for(const Pool& pool, const std::vector<std::string>& ids,
                                          const grant::Places& places);
 
+// What the pool's leftovers have: what a pod has and the resource no longer offers. As the kernel
+// shows them, for what the pod asked for is not known any more.
+[[nodiscard]] std::vector<grant::Wanted> wanted_of_leftovers(const Pool& pool,
+                                                             const device::Inventory& inventory);
+
+// The same for a container that has these offers already, among them leftovers.
+[[nodiscard]] Result<grant::Ask> ask_again_for(const Pool& pool, const device::Inventory& inventory,
+                                               const std::vector<std::string>& ids,
+                                               const grant::Places& places);
+
 }  // namespace railhead::pool

@@ -93,6 +93,16 @@ json allocate(FakeKubelet& kubelet, std::istream& words) {
   return allocation ? json_of(*allocation) : error(allocation.error().message);
 }
 
+json start(FakeKubelet& kubelet, std::istream& words) {
+  std::string pod, container;
+  if (!(words >> pod >> container)) return error("usage: start POD CONTAINER");
+  const auto started = kubelet.start_container(pod, container);
+  if (!started) return error(started.error().message);
+  json answer = json::object();
+  for (const auto& allocation : *started) answer[allocation.resource] = json_of(allocation);
+  return {{"started", std::move(answer)}};
+}
+
 json lists(const FakeKubelet& kubelet, std::istream& words) {
   std::string resource;
   if (!(words >> resource)) return error("usage: lists RESOURCE");
@@ -116,6 +126,7 @@ json run(FakeKubelet& kubelet, std::istream& words) {
   if (command == "resources") return resources(kubelet);
   if (command == "lists") return lists(kubelet, words);
   if (command == "allocate") return allocate(kubelet, words);
+  if (command == "start") return start(kubelet, words);
   if (command == "remove") return remove(kubelet, words);
   if (command == "restart") {
     kubelet.restart();

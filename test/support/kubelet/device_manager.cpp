@@ -7,9 +7,9 @@
 
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
-#include <nlohmann/json.hpp>
 
 #include "proto/deviceplugin.grpc.pb.h"
+#include "test/support/kubelet/checkpoint.hpp"
 #include "test/support/kubelet/plugin_channel.hpp"
 
 namespace railhead::test {
@@ -20,6 +20,7 @@ struct DeviceManager::Endpoint {
   std::unique_ptr<v1beta1::DevicePlugin::Stub> stub;
   grpc::ClientContext watch_context;
   bool has_preference = false;
+  bool wishes_pre_start = false;
   bool dropped = false;  // kubelet ended the watch itself
   std::thread watcher;
 };
@@ -94,8 +95,11 @@ Result<void> DeviceManager::connect(const std::string& resource, const std::stri
     }
   }
   endpoint->has_preference = answer.get_preferred_allocation_available();
+  endpoint->wishes_pre_start = answer.pre_start_required();
   const std::lock_guard lock(mutex_);
   connected_[resource] = endpoint;
+  stopped_.erase(resource);
+  dropped_.erase(resource);
   endpoints_.push_back(endpoint);
   ++state_.resources[resource].registrations;
   endpoint->watcher = std::thread([this, endpoint] { watch(endpoint); });
@@ -131,6 +135,7 @@ void DeviceManager::disconnect(const std::string& resource) {
   if (found == connected_.end()) return;
   found->second->dropped = true;
   found->second->watch_context.TryCancel();
+  stopped_[resource] = found->second;
   connected_.erase(found);
 }
 
@@ -144,9 +149,21 @@ void DeviceManager::disconnect_all() {
       mark_unhealthy(endpoint->resource);
     }
     connected_.clear();
+    stopped_.clear();
+    dropped_.clear();
     endpoints.swap(endpoints_);
   }
   for (const auto& endpoint : endpoints) endpoint->watcher.join();
+}
+
+void DeviceManager::five_minutes_pass() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [resource, endpoint] : stopped_) {
+    dropped_.insert(resource);
+    state_.resources[resource].devices.clear();
+  }
+  stopped_.clear();
+  changed_.notify_all();
 }
 
 void DeviceManager::mark_unhealthy(const std::string& resource) {
@@ -296,6 +313,7 @@ Result<FakeAllocation> DeviceManager::take(const std::string& pod, const std::st
   }
   auto response = call_allocate(*endpoint, ids);
   if (!response) return pass(response);
+  if (options_.version == KubeletVersion::v1_20) response->clear_cdi_devices();  // unknown to it
   allocation.response = std::move(*response);
   const std::lock_guard lock(mutex_);
   state_.allocations.push_back(allocation);
@@ -317,6 +335,54 @@ Result<v1beta1::ContainerAllocateResponse> DeviceManager::call_allocate(
     return fail(ErrorCode::decode, "no containers return in allocation response");
   }
   return response.container_responses(0);
+}
+
+Result<std::vector<FakeAllocation>> DeviceManager::start_container(const std::string& pod,
+                                                                   const std::string& container) {
+  const auto [pod_namespace, name] = split_pod(pod);
+  std::vector<FakeAllocation> all;
+  for (auto& allocation : state().allocations) {
+    if (allocation.pod_namespace != pod_namespace || allocation.pod != name ||
+        allocation.container != container) {
+      continue;
+    }
+    if (auto asked = call_pre_start(allocation); !asked) return pass(asked);
+    all.push_back(std::move(allocation));
+  }
+  return all;
+}
+
+// As callPreStartContainerIfNeeded() of 1.20 and 1.36. A kubelet that was started anew knows the
+// resource by its checkpoint alone until the plugin is there again, and asks nobody.
+Result<void> DeviceManager::call_pre_start(const FakeAllocation& allocation) {
+  std::shared_ptr<Endpoint> endpoint;
+  bool is_stopped = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (dropped_.contains(allocation.resource)) {
+      return fail(ErrorCode::not_found, "endpoint not found in cache for a registered resource: {}",
+                  allocation.resource);
+    }
+    const auto connected = connected_.find(allocation.resource);
+    const auto stopped = stopped_.find(allocation.resource);
+    is_stopped = connected == connected_.end();
+    if (!is_stopped) endpoint = connected->second;
+    if (is_stopped && stopped != stopped_.end()) endpoint = stopped->second;
+  }
+  if (!endpoint || !endpoint->wishes_pre_start) return {};
+  constexpr std::string_view kFailed = "device plugin PreStartContainer rpc failed with err: ";
+  if (is_stopped) {
+    return fail(ErrorCode::unavailable, "{}endpoint {} has been stopped", kFailed,
+                static_cast<const void*>(endpoint.get()));
+  }
+  v1beta1::PreStartContainerRequest request;
+  for (const auto& device : allocation.devices) request.add_devices_ids(device.id);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  v1beta1::PreStartContainerResponse response;
+  const auto status = endpoint->stub->PreStartContainer(&context, request, &response);
+  if (!status.ok()) return fail(ErrorCode::io, "{}{}", kFailed, go_text(status));
+  return {};
 }
 
 void DeviceManager::remove_pod(const std::string& pod) {
@@ -347,34 +413,9 @@ bool DeviceManager::wait(std::chrono::milliseconds limit,
 
 // Written as kubelet does, beside and then renamed: whoever watches the folder sees it.
 void DeviceManager::write_checkpoint() {
-  auto entries = nlohmann::json::array();
-  for (const auto& allocation : state_.allocations) {
-    std::map<std::string, std::vector<std::string>> by_numa_node;
-    for (const auto& device : allocation.devices) {
-      for (const auto node : device.numa_nodes) {
-        by_numa_node[std::to_string(node)].push_back(device.id);
-      }
-      if (device.numa_nodes.empty()) by_numa_node["-1"].push_back(device.id);
-    }
-    entries.push_back({{"PodUID", allocation.pod_namespace + '.' + allocation.pod},
-                       {"ContainerName", allocation.container},
-                       {"ResourceName", allocation.resource},
-                       {"DeviceIDs", by_numa_node},
-                       {"AllocResp", ""}});
-  }
-  auto registered = nlohmann::json::object();
-  for (const auto& [name, resource] : state_.resources) {
-    registered[name] = nlohmann::json::array();
-    for (const auto& [id, device] : resource.devices) {
-      if (device.healthy) registered[name].push_back(id);
-    }
-  }
-  const nlohmann::json checkpoint = {
-      {"Data", {{"PodDeviceEntries", entries}, {"RegisteredDevices", registered}}},
-      {"Checksum", 0}};
   const std::filesystem::path folder = options_.checkpoint_dir;
   const auto beside = folder / fmt::format(".{}", 100'000'000 + ++checkpoints_);
-  std::ofstream(beside) << checkpoint.dump();
+  std::ofstream(beside) << checkpoint_of(state_);
   std::error_code failed;  // of no consequence to anybody
   std::filesystem::rename(beside, folder / "kubelet_internal_checkpoint", failed);
 }

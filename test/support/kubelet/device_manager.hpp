@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -77,6 +78,8 @@ class DeviceManager {
   // What kubelet does when any instance that serves the resource is gone: the one that is connected
   // now loses its watch, whichever that is, and no device is healthy.
   void disconnect(const std::string& resource);
+  // Kubelet drops plugins that have been gone for so long, and their devices.
+  void five_minutes_pass();
   void disconnect_all();  // kubelet stops: all watches end, the allocations stay
 
   [[nodiscard]] Result<FakeAllocation> allocate(const std::string& pod,
@@ -91,6 +94,10 @@ class DeviceManager {
   [[nodiscard]] Result<std::vector<FakeAllocation>> allocate(
       const std::string& pod, const std::string& container,
       const std::vector<FakeRequest>& requests);
+  // The first start of a container, and each further one: asks the plugins that wish it, and gives
+  // what the container starts with, which is what Allocate answered.
+  [[nodiscard]] Result<std::vector<FakeAllocation>> start_container(const std::string& pod,
+                                                                    const std::string& container);
   void remove_pod(const std::string& pod);
 
   void note_refusal(const std::string& message);
@@ -112,6 +119,7 @@ class DeviceManager {
   void finish_container();
   Result<v1beta1::ContainerAllocateResponse> call_allocate(Endpoint& endpoint,
                                                            const std::vector<std::string>& ids);
+  Result<void> call_pre_start(const FakeAllocation& allocation);
   void write_checkpoint();
 
   const Options options_;
@@ -119,6 +127,8 @@ class DeviceManager {
   mutable std::condition_variable changed_;
   FakeKubeletState state_;
   std::map<std::string, std::shared_ptr<Endpoint>> connected_;  // by resource
+  std::map<std::string, std::shared_ptr<Endpoint>> stopped_;    // that ended in this kubelet's life
+  std::set<std::string> dropped_;                               // of these, long ago
   std::vector<std::shared_ptr<Endpoint>> endpoints_;            // all, also those that ended
   std::mt19937 random_;
   int checkpoints_ = 0;

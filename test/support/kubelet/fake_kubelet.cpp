@@ -140,6 +140,7 @@ FakeKubelet::~FakeKubelet() = default;
 
 void FakeKubelet::stop() { running_.reset(); }
 void FakeKubelet::start() { running_ = std::make_unique<Running>(options_, devices_); }
+void FakeKubelet::five_minutes_pass() { devices_.five_minutes_pass(); }
 void FakeKubelet::forget_next_plugin() { running_->forget_next_plugin(); }
 
 Result<FakeAllocation> FakeKubelet::allocate(const std::string& pod, const std::string& container,
@@ -157,6 +158,11 @@ Result<std::vector<FakeAllocation>> FakeKubelet::allocate(
     const std::string& pod, const std::string& container,
     const std::vector<FakeRequest>& requests) {
   return devices_.allocate(pod, container, requests);
+}
+
+Result<std::vector<FakeAllocation>> FakeKubelet::start_container(const std::string& pod,
+                                                                 const std::string& container) {
+  return devices_.start_container(pod, container);
 }
 
 void FakeKubelet::remove_pod(const std::string& pod) { devices_.remove_pod(pod); }

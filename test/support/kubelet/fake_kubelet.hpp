@@ -38,6 +38,9 @@ class FakeKubelet {
     start();
   }
 
+  // For plugins that are gone; see DeviceManager.
+  void five_minutes_pass();
+
   // The next plugin to register is told that all is well, and never called.
   void forget_next_plugin();
 
@@ -51,6 +54,9 @@ class FakeKubelet {
   [[nodiscard]] Result<std::vector<FakeAllocation>> allocate(
       const std::string& pod, const std::string& container,
       const std::vector<FakeRequest>& requests);
+  // The container's first start after allocate(), and each further one.
+  [[nodiscard]] Result<std::vector<FakeAllocation>> start_container(const std::string& pod,
+                                                                    const std::string& container);
   void remove_pod(const std::string& pod);
 
   [[nodiscard]] FakeKubeletState state() const;

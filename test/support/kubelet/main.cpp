@@ -6,6 +6,7 @@
 //   lists RESOURCE                          how often it was listed and registered, ever
 //   allocate POD CONTAINER RESOURCE N       what the plugin answered, and "ids"
 //   allocate POD CONTAINER RESOURCE ID,ID   the same for these devices
+//   start POD CONTAINER                     its first start or a further one: what it starts with
 //   remove POD                              the pod is gone, its devices are free again
 //   restart                                 as systemctl restart kubelet
 //   quit                                    so does the end of stdin

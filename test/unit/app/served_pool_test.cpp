@@ -1,9 +1,13 @@
 // What kubelet hears of one pool, without a kubelet.
 #include "plugin/app/served_pool.hpp"
 
+#include <filesystem>
+
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <fcntl.h>
 
+#include "device/allocation.hpp"
 #include "device/scan.hpp"
 #include "test/support/must.hpp"
 #include "test/support/still_host.hpp"
@@ -13,42 +17,82 @@
 namespace railhead::test {
 namespace {
 
-const std::string kVf = mlx5_vf(0, 0).to_string();
+using Paths = std::vector<std::string>;
 
-// Two VFs with RDMA devices, as a pool rdma/vf.
+const std::string kVf = mlx5_vf(0, 0).to_string();
+constexpr const char* kBothVfs =
+    R"({"resourceList":[{"resourceName":"vf","selectors":{"pfNames":["p0"],"isRdma":true}}]})";
+
+// Two VFs with RDMA devices, and the pool rdma/vf that a configuration makes of them.
 struct Pool {
   TemporaryFolder folder;
   SysfsTree tree{folder.path() + "/sys"};
   StillHost still{folder.path()};
   ledger::Grants grants;
+  ledger::Holdings holdings;               // as the next serve() shows them
+  std::vector<pool::Offer> leftovers;      // the same
+  std::optional<grant::Given> remembered;  // of the container that starts
   metrics::Metrics metrics{"test"};
   UniqueFd log_file{open((folder.path() + "/log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
   Logger log{log_file.get(), LogLevel::info};
   std::unique_ptr<app::ServedPool> served;
 
-  Pool() { add_mlx5_node(tree, 1, 2); }
+  explicit Pool(const std::string& config = kBothVfs, bool cdi = false) {
+    add_mlx5_node(tree, 1, 2);
+    serve(config, cdi);
+  }
 
-  // `more`: keys of the resource, each with a comma in front.
-  void serve(const std::string& more = "") {
-    const auto parsed =
-        config::parse(fmt::format(R"({{"resourceList":[{{"resourceName":"vf","selectors":
-                         {{"pfNames":["p0"],"isRdma":true}}{}}}]}})",
-                                  more),
-                      "rdma");
+  void serve(const std::string& config, bool cdi = false) {
+    const auto parsed = config::parse(config, "rdma");
     REQUIRE(parsed.errors.empty());
     auto inventory = std::make_shared<const device::Inventory>(must(device::scan(still.host)));
     auto pool = pool::select(parsed.config, *inventory).pools.at(0);
+    pool.leftovers = leftovers;
+    const grant::CdiOptions options{.folder = folder.path() + "/cdi"};
     served = std::make_unique<app::ServedPool>(
-        app::PoolView{
-            std::move(pool), std::move(inventory), std::make_shared<const ledger::Holdings>(), {}},
-        places(), std::nullopt, app::Answers{grants, [](const auto&) { return ledger::Asking{}; }},
-        metrics, log);
+        app::PoolView{std::move(pool),
+                      std::move(inventory),
+                      std::make_shared<const ledger::Holdings>(holdings),
+                      {}},
+        places(), cdi ? std::optional(options) : std::nullopt, answers(), metrics, log);
+    served->write_cdi_spec();
+  }
+  [[nodiscard]] app::Answers answers() {
+    return {grants, [](const auto&) { return ledger::Asking{}; },
+            [this](const std::string& resource, const std::vector<std::string>& ids) {
+              CHECK(resource == "rdma/vf");
+              CHECK(ids.size() == 1);
+              return remembered;
+            }};
   }
   [[nodiscard]] grant::Places places() const {
     return {.sysfs = folder.path() + "/sys",
             .run = folder.path() + "/run",
             .devinfo = folder.path() + "/devinfo",
             .dev = folder.path() + "/dev"};
+  }
+  // The host paths that Allocate names.
+  [[nodiscard]] Paths allocate(const std::vector<std::string>& ids) const {
+    Paths paths;
+    for (auto& node : must(served->allocate(ids)).devices) paths.push_back(node.host_path);
+    return paths;
+  }
+  // As a driver that is bound anew makes them: uverbs, and what belongs to it, of other numbers.
+  void renumber(const std::string& vf, unsigned from, unsigned to) const {
+    const auto device = tree.folder(vf);
+    for (const auto* kind :
+         {"infiniband_verbs/uverbs", "infiniband_mad/umad", "infiniband_mad/issm"}) {
+      std::filesystem::rename(fmt::format("{}/{}{}", device, kind, from),
+                              fmt::format("{}/{}{}", device, kind, to));
+    }
+  }
+  [[nodiscard]] bool counted(const std::string& result) const {
+    const auto line =
+        fmt::format(R"(railhead_pre_starts_total{{resource="rdma/vf",result="{}"}} 1)", result);
+    return metrics.text({}).find(line) != std::string::npos;
+  }
+  [[nodiscard]] std::string spec() const {
+    return must(host::read_file(folder.path() + "/cdi/railhead-rdma_vf.json"));
   }
   [[nodiscard]] std::string logged() const { return must(host::read_file(folder.path() + "/log")); }
 };
@@ -62,13 +106,156 @@ size_t count(const std::string& text, const std::string& what) {
 }  // namespace
 
 TEST_CASE("a variable that no container could have is left out, and told once per Allocate") {
-  Pool pool;
-  pool.serve(fmt::format(R"(,"additionalInfo":{{"*":{{"k":"{}"}}}})", std::string(140'000, 'x')));
+  const Pool pool(fmt::format(R"({{"resourceList":[{{"resourceName":"vf","selectors":{{}},
+                                  "additionalInfo":{{"*":{{"k":"{}"}}}}}}]}})",
+                              std::string(140'000, 'x')));
   const auto answer = must(pool.served->allocate({kVf}));
   CHECK(answer.envs == std::map<std::string, std::string>{{"PCIDEVICE_RDMA_VF", kVf}});
   const auto log = pool.logged();
   CHECK(count(log, "too large for a container") == 1);
   CHECK(log.find("PCIDEVICE_RDMA_VF_INFO (14") != std::string::npos);
+}
+
+TEST_CASE("a container starts with devices that have what it was given, shared nodes aside") {
+  Pool pool;
+  auto paths = pool.allocate({kVf});
+  REQUIRE(paths.size() == 4);
+  for (const auto* shared : {"/dev/vfio/vfio", "/dev/vhost-net", "/dev/net/tun", "/dev/null"}) {
+    paths.emplace_back(shared);
+  }
+  pool.remembered = grant::Given{.host_paths = paths};
+  must(pool.served->pre_start({kVf}));
+  CHECK(pool.counted("ok"));
+}
+
+TEST_CASE("a container does not start with a node that is another device's now, and is told why") {
+  Pool pool;
+  pool.remembered = grant::Given{.host_paths = pool.allocate({kVf})};
+  pool.renumber(kVf, 1, 9);
+  const auto started = pool.served->pre_start({kVf});
+  REQUIRE(is(started, ErrorCode::busy));
+  const auto& why = started.error().message;
+  CHECK(why.find("was given /dev/infiniband/issm1, /dev/infiniband/umad1, "
+                 "/dev/infiniband/uverbs1, which " +
+                 kVf + " has no more") != std::string::npos);
+  CHECK(why.find("it has /dev/infiniband/uverbs9") != std::string::npos);
+  CHECK(why.find("delete the pod") != std::string::npos);
+  CHECK(pool.counted("mismatch"));
+  pool.renumber(kVf, 9, 1);
+  must(pool.served->pre_start({kVf}));
+}
+
+TEST_CASE("what is wanted of a device by now does not matter to who was given more") {
+  Pool pool;
+  pool.remembered = grant::Given{.host_paths = pool.allocate({kVf})};
+  pool.serve(R"({"resourceList":[{"resourceName":"vf","selectors":{"pfNames":["p0#1"]}}]})");
+  must(pool.served->pre_start({kVf}));
+}
+
+TEST_CASE("a container of which nobody knows what it was given starts, and that is said") {
+  const Pool pool;
+  must(pool.served->pre_start({kVf}));
+  CHECK(pool.counted("unknown"));
+  CHECK(count(pool.logged(), "is not known") == 1);
+  CHECK(pool.logged().find(kVf) != std::string::npos);
+}
+
+TEST_CASE("a container does not start with a device that is on the node no more") {
+  Pool pool;
+  pool.remembered = grant::Given{.host_paths = pool.allocate({kVf})};
+  std::filesystem::remove(pool.folder.path() + "/sys/bus/pci/devices/" + kVf);
+  const auto started = pool.served->pre_start({kVf});
+  REQUIRE(is(started, ErrorCode::not_found));
+  CHECK(started.error().message.find("device " + kVf + " does not exist on this node any more") ==
+        0);
+  CHECK(pool.counted("error"));
+}
+
+TEST_CASE("with CDI a device's spec and record have its nodes of now when a container starts") {
+  Pool pool(kBothVfs, true);
+  must(pool.served->allocate({kVf}));
+  pool.remembered = grant::Given{.host_paths = {"/dev/infiniband/uverbs1"}, .by_cdi = true};
+  pool.renumber(kVf, 1, 9);
+  must(pool.served->pre_start({kVf}));
+  CHECK(pool.counted("ok"));
+  CHECK(pool.spec().find("/dev/infiniband/uverbs9\"") != std::string::npos);
+  CHECK(pool.spec().find("/dev/infiniband/uverbs1\"") == std::string::npos);
+  const auto record = must(device::read_allocation(pool.places().run, mlx5_vf(0, 0)));
+  REQUIRE(record);
+  CHECK(record->char_devices.front().name == "uverbs9");
+}
+
+TEST_CASE("with CDI, nodes that a container was given before it are compared as without") {
+  Pool pool(kBothVfs, true);
+  pool.remembered = grant::Given{.host_paths = {"/dev/infiniband/uverbs77"}};
+  CHECK(is(pool.served->pre_start({kVf}), ErrorCode::busy));
+  CHECK(pool.counted("mismatch"));
+}
+
+TEST_CASE("without CDI, what a container was given by it before is compared by its records") {
+  Pool pool;
+  pool.remembered = grant::Given{.host_paths = {"/dev/infiniband/uverbs77"}, .by_cdi = true};
+  CHECK(is(pool.served->pre_start({kVf}), ErrorCode::busy));
+  CHECK(pool.counted("mismatch"));
+}
+
+TEST_CASE(
+    "with CDI a container of which nobody knows starts with the nodes of now, and is counted") {
+  const Pool pool(kBothVfs, true);
+  pool.renumber(kVf, 1, 9);
+  must(pool.served->pre_start({kVf}));
+  CHECK(pool.counted("unknown"));
+  CHECK(pool.spec().find("/dev/infiniband/uverbs9\"") != std::string::npos);
+}
+
+TEST_CASE("with CDI a container starts too with a device that its resource offers no more") {
+  Pool pool;
+  pool.leftovers = {{kVf, true, std::nullopt, mlx5_vf(0, 0)}};
+  pool.serve(R"({"resourceList":[{"resourceName":"vf","selectors":{"pfNames":["p0#1"]}}]})", true);
+  pool.remembered = grant::Given{.by_cdi = true};
+  pool.renumber(kVf, 1, 9);
+  must(pool.served->pre_start({kVf}));
+  CHECK(pool.spec().find("/dev/infiniband/uverbs9\"") != std::string::npos);
+  CHECK(is(pool.served->allocate({kVf}), ErrorCode::not_found));
+}
+
+TEST_CASE("a share of a whole pool starts while each node is of a device that it was given") {
+  const auto config = [](const char* names) {
+    return fmt::format(R"({{"configList":[{{"resourceName":"vf","rdmaHcaMax":4,
+                            "selectors":{{"ifNames":{}}}}}]}})",
+                       names);
+  };
+  Pool pool(config(R"(["p0v0","p0v1"])"));
+  const auto paths = pool.allocate({"2"});
+  REQUIRE(paths.size() == 7);
+  pool.remembered = grant::Given{.host_paths = paths};
+  must(pool.served->pre_start({"2"}));
+  // The pool loses one by its configuration; the device is where it was.
+  pool.serve(config(R"(["p0v0"])"));
+  pool.remembered->devices = {kVf, mlx5_vf(0, 1).to_string()};
+  must(pool.served->pre_start({"2"}));
+  pool.renumber(kVf, 1, 9);
+  CHECK(is(pool.served->pre_start({"2"}), ErrorCode::busy));
+}
+
+TEST_CASE("a device whose node is open to another pod is not given, and by CDI not started with") {
+  const bool cdi = GENERATE(false, true);
+  Pool pool;
+  pool.holdings = ledger::Holdings({{.device = "0000:00:00.0",
+                                     .pod = "ns/other",
+                                     .resource = "rdma/vf",
+                                     .id = "0000:00:00.0",
+                                     .nodes = {"/dev/infiniband/uverbs1"},
+                                     .owner = "ns/other/main"}},
+                                   true);
+  pool.serve(kBothVfs, cdi);
+  const auto refused = pool.served->allocate({kVf});
+  REQUIRE(is(refused, ErrorCode::busy));
+  CHECK(refused.error().message.find(kVf + ": /dev/infiniband/uverbs1 is still open to ns/other") !=
+        std::string::npos);
+  CHECK(pool.served->allocate({mlx5_vf(0, 1).to_string()}));
+  pool.remembered = grant::Given{.by_cdi = true};
+  CHECK(is(pool.served->pre_start({kVf}), ErrorCode::busy) == cdi);
 }
 
 }  // namespace railhead::test

@@ -185,6 +185,37 @@ TEST_CASE("700 shared devices are given without the variable that no container c
   CHECK(given.device_nodes().size() == 2100);
 }
 
+TEST_CASE("a VFIO group is left in the record too, and no node that is shared") {
+  Giving node;
+  node.tree.add({.address = "0000:3b:00.5", .driver = "vfio-pci", .iommu_group = 7});
+  node.devices.push_back(
+      {.id = "0000:3b:00.5", .address = {0, 0x3b, 0, 5}, .driver = "vfio-pci", .vhost_net = true});
+  must(node.give({5, 2}));
+  const auto record = must(device::read_allocation(node.places.run, {0, 0x3b, 0, 5}));
+  REQUIRE(record);
+  CHECK(record->other_nodes == std::vector<std::string>{"/dev/vfio/7"});
+  CHECK(record->host_paths() == record->other_nodes);
+  const auto rdma = must(device::read_allocation(node.places.run, {0, 0x3b, 0, 2}));
+  CHECK(rdma->other_nodes.empty());
+  CHECK(rdma->host_paths().size() == 3);
+}
+
+TEST_CASE("a device whose node of now is open to another pod is not given; shared nodes are") {
+  Giving node;
+  node.ask.taken_by = [](const std::string& path, const std::string& device) {
+    CHECK(device.starts_with("0000:3b:00."));
+    const bool taken = path == "/dev/infiniband/umad4" || path == "/dev/infiniband/rdma_cm";
+    return taken ? std::optional<std::string>("ns/p") : std::nullopt;
+  };
+  const auto refused = node.give({2});
+  REQUIRE(is(refused, ErrorCode::busy));
+  CHECK(refused.error().message.find("device 0000:3b:00.2: /dev/infiniband/umad4 is still open to "
+                                     "ns/p") == 0);
+  must(node.give({3}));
+  node.ask.some_are_enough = true;
+  CHECK(must(node.give({2, 3})).by_device.size() == 1);
+}
+
 TEST_CASE("who asks for no device gets nothing") {
   Giving node;
   CHECK(must(node.give({})) == grant::Grant{});

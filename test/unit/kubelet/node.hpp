@@ -28,6 +28,8 @@ class TestPool final : public kubelet::PoolService {
  public:
   using Answer = std::function<Result<kubelet::ContainerAllocation>(std::vector<std::string>)>;
 
+  using Start = std::function<Result<void>(std::vector<std::string>)>;
+
   using Preference =
       std::function<Result<std::vector<std::string>>(const kubelet::PreferenceRequest&)>;
 
@@ -52,6 +54,8 @@ class TestPool final : public kubelet::PoolService {
     return answer_(ids);
   }
 
+  Result<void> pre_start(const std::vector<std::string>& ids) override { return start_(ids); }
+
   bool has_preference() const override { return preference_ != nullptr; }
   Result<std::vector<std::string>> preferred(const kubelet::PreferenceRequest& request) override {
     return preference_(request);
@@ -63,6 +67,7 @@ class TestPool final : public kubelet::PoolService {
   }
   // Before the pool is served.
   void set_answer(Answer answer) { answer_ = std::move(answer); }
+  void set_start(Start start) { start_ = std::move(start); }
   void set_preference(Preference preference) { preference_ = std::move(preference); }
   // Called after the look at the devices, before they are on their way.
   void set_listed(std::function<void()> listed) { listed_ = std::move(listed); }
@@ -73,6 +78,7 @@ class TestPool final : public kubelet::PoolService {
   std::vector<kubelet::Device> devices_;
   Preference preference_;
   std::function<void()> listed_;
+  Start start_ = [](auto) { return Result<void>(); };
   Answer answer_ = [](auto) { return kubelet::ContainerAllocation{}; };
 };
 

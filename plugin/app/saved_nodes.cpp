@@ -1,0 +1,73 @@
+#include "plugin/app/saved_nodes.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.hpp"
+#include "device/allocation.hpp"
+#include "plugin/kubelet/checkpoint.hpp"
+#include "plugin/pool/select.hpp"
+
+namespace railhead::app {
+namespace {
+
+// PCIDEVICE_<RESOURCE>; the one with _INFO behind it is longer.
+std::vector<std::string> devices_in(const std::map<std::string, std::string>& envs) {
+  const auto variable =
+      std::ranges::min_element(envs, {}, [](const auto& one) { return one.first.size(); });
+  if (variable == envs.end()) return {};
+  const auto ids = split(variable->second, ',');
+  return {ids.begin(), ids.end()};
+}
+
+}  // namespace
+
+std::optional<grant::Given> SavedNodes::given(const std::string& resource,
+                                              const std::vector<std::string>& ids) const {
+  auto given = in_checkpoint(resource, ids);
+  // Of nodes that come with a CDI device kubelet knows nothing.
+  if (given && !given->by_cdi) return given;
+  const auto recorded = in_records(ids);
+  if (!recorded) return given;
+  if (!given) given.emplace();
+  given->host_paths.insert(given->host_paths.end(), recorded->begin(), recorded->end());
+  return given;
+}
+
+// An init container leaves its devices to the containers after it: all of these have answers for
+// the same ids.
+std::optional<grant::Given> SavedNodes::in_checkpoint(const std::string& resource,
+                                                      const std::vector<std::string>& ids) const {
+  const auto saved =
+      kubelet::read_checkpoint(kubelet_dir_ + "/device-plugins/kubelet_internal_checkpoint");
+  if (!saved) return std::nullopt;
+  const std::set<std::string> wanted(ids.begin(), ids.end());
+  std::optional<grant::Given> given;
+  for (const auto& one : *saved) {
+    if (one.resource != resource || one.ids != wanted || !one.given) continue;
+    if (!given) given.emplace();
+    given->host_paths.insert(given->host_paths.end(), one.given->host_paths.begin(),
+                             one.given->host_paths.end());
+    given->devices = devices_in(one.given->envs);
+    given->by_cdi |= !one.given->cdi_devices.empty();
+  }
+  return given;
+}
+
+// Nothing unless there is a record of each device.
+std::optional<std::vector<std::string>> SavedNodes::in_records(
+    const std::vector<std::string>& ids) const {
+  std::vector<std::string> paths;
+  for (const auto& id : ids) {
+    const auto device = pool::device_of(id);
+    const auto address = device ? PciAddress::parse(*device) : std::nullopt;
+    if (!address) return std::nullopt;
+    const auto record = device::read_allocation(run_root_, *address);
+    if (!record || !*record) return std::nullopt;
+    const auto of_device = (*record)->host_paths();
+    paths.insert(paths.end(), of_device.begin(), of_device.end());
+  }
+  return paths;
+}
+
+}  // namespace railhead::app
