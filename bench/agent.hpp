@@ -18,7 +18,8 @@ struct AgentRun {
 // The same with CDI, "scan_8x127_8pools_cdi_ms", held against 1.2 times the same without, which is
 // its floor; both in turns.
 [[nodiscard]] Figure measure_scan_with_cdi(const AgentRun& run);
-// One Allocate of 8 RDMA devices, as kubelet sees it: "allocate_8_ms", or "allocate_8_cdi_ms".
+// One Allocate of 8 RDMA devices, as kubelet sees it: "allocate_8_ms", or "allocate_8_cdi_ms"; and
+// one PreStartContainer of a container that has 8: "prestart_8_ms", "prestart_8_cdi_ms".
 // Without CDI also the same with GetPreferredAllocation before it, for which the agent asks kubelet
 // for the pods' GPUs, and the agent's resident memory after these, and after 10 000.
 [[nodiscard]] std::vector<Figure> measure_allocate(const AgentRun& run);
