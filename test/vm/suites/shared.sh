@@ -113,10 +113,13 @@ check "and the log says that" grep -q 'pool is healthy again.*resource=rdma/hca'
 
 section a device that goes
 echo "$PF1" >$pci_dir/$PF1/driver/unbind
-check "its shares go with it" kubelet wait rdma/each 4 90
+check "its shares go with it, but for the two that pods have" kubelet wait rdma/each 6 90
 check "those of several devices stay" kubelet wait rdma/hca 5 90
 t_eq "and give what is left" "$(nodes_of $PF0)"$'\n'$PF0 "$(given g rdma/hca)"
-check "a list without a device has no share" kubelet wait rdma/old 0 90
+check "a list without a device has the share that a pod has" kubelet wait rdma/old 1 90
+for pod in b c d; do kubelet remove ns/$pod >/dev/null; done
+check "these go with their pods" kubelet wait rdma/each 4 90
+check "and leave the list without a share" kubelet wait rdma/old 0 90
 kill $agent
 wait $agent
 t_eq "SIGTERM ends the agent with code 0" 0 $?
