@@ -90,8 +90,8 @@ pfs_up() {
     for pf in pf0 pf1; do wait_for 60 netdev_has_carrier $pf || die "$pf got no carrier within a minute"; done
 }
 
-# probe_vf PCI MAC: the driver igbvf for a VF whose PF has set that MAC. When the PF does not answer the driver's first question at once,
-# as on a loaded machine, the driver makes a MAC up and never gets carrier: then it is asked again.
+# probe_vf PCI MAC: the driver igbvf for a VF whose PF has set that MAC. When the PF does not answer the driver's first question in time,
+# the driver makes a MAC up and never gets carrier: then it is asked again.
 probe_vf() {
     local vf=$1 mac=$2 end=$((SECONDS + 60)) now
     echo "$vf" >/sys/bus/pci/drivers_probe
