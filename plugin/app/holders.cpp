@@ -4,7 +4,6 @@
 
 #include <sys/stat.h>
 
-#include "base/text.hpp"
 #include "plugin/kubelet/checkpoint.hpp"
 #include "plugin/ledger/attachments.hpp"
 
@@ -26,18 +25,6 @@ std::vector<ledger::Listed> listed_of(std::vector<kubelet::PodDevices> pods) {
                    std::move(pod.resource), std::move(pod.ids)});
   }
   return all;
-}
-
-// By PCIDEVICE_<RESOURCE>, beside which stands PCIDEVICE_<RESOURCE>_INFO.
-std::vector<std::string> devices_named(const kubelet::SavedAnswer& given) {
-  std::vector<std::string> devices;
-  for (const auto& [name, value] : given.envs) {
-    if (name.ends_with("_INFO")) continue;
-    for (const auto part : split(value, ',')) {
-      if (ledger::device_of(part)) devices.emplace_back(part);
-    }
-  }
-  return devices;
 }
 
 std::vector<device::Allocation> read_allocations(const std::string& run_root) {

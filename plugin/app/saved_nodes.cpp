@@ -5,22 +5,22 @@
 
 #include "base/text.hpp"
 #include "device/allocation.hpp"
-#include "plugin/kubelet/checkpoint.hpp"
-#include "plugin/pool/select.hpp"
+#include "plugin/ledger/holdings.hpp"
 
 namespace railhead::app {
-namespace {
 
-// PCIDEVICE_<RESOURCE>; the one with _INFO behind it is longer.
-std::vector<std::string> devices_in(const std::map<std::string, std::string>& envs) {
+// The variable with _INFO behind it has a longer name.
+std::vector<std::string> devices_named(const kubelet::SavedAnswer& given) {
   const auto variable =
-      std::ranges::min_element(envs, {}, [](const auto& one) { return one.first.size(); });
-  if (variable == envs.end()) return {};
-  const auto ids = split(variable->second, ',');
-  return {ids.begin(), ids.end()};
+      std::ranges::min_element(given.envs, {}, [](const auto& one) { return one.first.size(); });
+  if (variable == given.envs.end()) return {};
+  std::vector<std::string> devices;
+  for (const auto id : split(variable->second, ',')) {
+    if (ledger::device_of(id) != id) return {};
+    devices.emplace_back(id);
+  }
+  return devices;
 }
-
-}  // namespace
 
 std::optional<grant::Given> SavedNodes::given(const std::string& resource,
                                               const std::vector<std::string>& ids) const {
@@ -48,7 +48,7 @@ std::optional<grant::Given> SavedNodes::in_checkpoint(const std::string& resourc
     if (!given) given.emplace();
     given->host_paths.insert(given->host_paths.end(), one.given->host_paths.begin(),
                              one.given->host_paths.end());
-    given->devices = devices_in(one.given->envs);
+    given->devices = devices_named(*one.given);
     given->by_cdi |= !one.given->cdi_devices.empty();
   }
   return given;
@@ -59,7 +59,7 @@ std::optional<std::vector<std::string>> SavedNodes::in_records(
     const std::vector<std::string>& ids) const {
   std::vector<std::string> paths;
   for (const auto& id : ids) {
-    const auto device = pool::device_of(id);
+    const auto device = ledger::device_of(id);
     const auto address = device ? PciAddress::parse(*device) : std::nullopt;
     if (!address) return std::nullopt;
     const auto record = device::read_allocation(run_root_, *address);

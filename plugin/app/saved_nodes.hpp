@@ -4,8 +4,13 @@
 #include <vector>
 
 #include "plugin/grant/given.hpp"
+#include "plugin/kubelet/checkpoint.hpp"
 
 namespace railhead::app {
+
+// The ids of the devices that a container was given, by PCIDEVICE_<RESOURCE>; none when it has no
+// such variable.
+[[nodiscard]] std::vector<std::string> devices_named(const kubelet::SavedAnswer& given);
 
 // What containers were given, as kubelet's checkpoint tells it, else the records that Allocate left
 // in this boot. Reads the files when it is asked.

@@ -189,7 +189,7 @@ Result<void> ServedPool::pre_start(const std::vector<std::string>& device_ids) {
 
 ServedPool::Start ServedPool::judge_start(const std::vector<std::string>& device_ids) {
   for (const auto& id : device_ids) {
-    const auto device = pool::device_of(id);
+    const auto device = ledger::device_of(id);
     if (device && grant::is_gone(*device, places_)) return {"error", grant::gone(*device)};
   }
   const auto given = answers_.given(resource_name_, device_ids);
@@ -221,7 +221,7 @@ Result<void> ServedPool::compare(const std::vector<std::string>& device_ids,
   auto devices = given.devices;
   if (devices.empty()) {
     for (const auto& id : device_ids) {
-      if (auto device = pool::device_of(id)) devices.push_back(std::move(*device));
+      if (auto device = ledger::device_of(id)) devices.push_back(std::move(*device));
     }
   }
   if (devices.empty()) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "plugin/ledger/holdings.hpp"
+
 namespace railhead::pool {
 namespace {
 
@@ -13,7 +15,7 @@ Result<std::vector<const Member*>> members_of_all(const Pool& pool,
   for (const auto& id : ids) {
     const auto found = members_of(pool, id);
     if (found.empty()) {
-      const auto device = device_of(id);
+      const auto device = ledger::device_of(id);
       if (device && grant::is_gone(*device, places)) return grant::gone(*device);
       return fail(ErrorCode::not_found,
                   "device {} is not one of the {} devices of {} on this node; the node's devices "

@@ -39,11 +39,6 @@ std::vector<Offer> offers(const Pool& pool) {
   return offers;
 }
 
-std::optional<std::string> device_of(std::string_view offer_id) {
-  if (parse_int<uint32_t>(offer_id)) return std::nullopt;
-  return std::string(offer_id.substr(0, offer_id.rfind(kShareMark)));
-}
-
 std::vector<const Member*> members_of(const Pool& pool, std::string_view offer_id) {
   const auto& sharing = pool.resource.sharing;
   std::vector<const Member*> members;

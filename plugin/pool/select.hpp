@@ -93,10 +93,6 @@ struct Knowledge {
 // The members', then the leftovers.
 [[nodiscard]] std::vector<Offer> offers(const Pool& pool);
 
-// The id of the device that an offer is, or is a share of, also where the pool has no such device;
-// nothing for a share of a whole pool.
-[[nodiscard]] std::optional<std::string> device_of(std::string_view offer_id);
-
 // The members that an offer stands for, in PCI order; none when the pool has no such offer.
 [[nodiscard]] std::vector<const Member*> members_of(const Pool& pool, std::string_view offer_id);
 

@@ -71,6 +71,17 @@ TEST_CASE("what kubelet has saved counts, of the container that has exactly thes
   CHECK_FALSE(files.nodes.given("rdma/other", {kVf0, kVf1}));
 }
 
+TEST_CASE("the devices are those that the shortest variable names, if it names devices") {
+  const auto named = [](std::map<std::string, std::string> envs) {
+    return app::devices_named({.envs = std::move(envs)});
+  };
+  CHECK(named({{"PCIDEVICE_RDMA_A_INFO", kVf0 + ",mlx5_core.sf.4"},
+               {"PCIDEVICE_RDMA_A_INFO_INFO", "{}"}}) == Paths{kVf0, "mlx5_core.sf.4"});
+  CHECK(named({}).empty());
+  CHECK(named({{"PCIDEVICE_RDMA_A_INFO", R"({"0000:3b:00.2":{"generic":{}},"x":1})"}}).empty());
+  CHECK(named({{"PCIDEVICE_RDMA_A", ""}}).empty());
+}
+
 TEST_CASE("containers of one pod that have a device in turn are taken together") {
   Files files;
   add_node(files.has("init", {kVf0}), "/dev/infiniband/uverbs4");
