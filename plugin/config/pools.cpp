@@ -73,9 +73,9 @@ void read_sharing(Object& object, Resource& resource, Draft& draft) {
 // Functions that may get VFs are offered only where that is asked for: making the VFs would take
 // them away again.
 void read_functions(Object& object, Resource& resource) {
-  constexpr std::array kWords = {Word{std::string_view("vf"), FunctionKind::vf},
-                                 Word{std::string_view("nic"), FunctionKind::nic},
-                                 Word{std::string_view("pf"), FunctionKind::pf}};
+  using Kind = Word<FunctionKind>;  // clang 14 does not deduce it
+  constexpr std::array kWords = {Kind{"vf", FunctionKind::vf}, Kind{"nic", FunctionKind::nic},
+                                 Kind{"pf", FunctionKind::pf}};
   if (resource.type == DeviceType::net && !resource.sharing) {
     resource.functions = {FunctionKind::vf, FunctionKind::nic};
   }

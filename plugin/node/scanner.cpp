@@ -307,10 +307,11 @@ void Scanner::took(Group& group, GroupResult result) {
   std::vector<std::string> over;
   for (const auto& [name, followed] : followed_) {
     if (followed.head != group.members.head) continue;
+    const auto is_this = [&name = name](const auto& device) {
+      return device.name == name && device.in_host_namespace;
+    };
     const bool here = std::ranges::any_of(group.facts->functions, [&](const auto& function) {
-      return std::ranges::any_of(function.rdma, [&](const auto& device) {
-        return device.name == name && device.in_host_namespace;
-      });
+      return std::ranges::any_of(function.rdma, is_this);
     });
     if (!here || (!followed.events && !result.opened.contains(name))) over.push_back(name);
   }
