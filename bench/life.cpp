@@ -48,6 +48,7 @@ class LifeNode {
   }
   // Whether the agent with that socket is ready: a standby is when it knows the node.
   [[nodiscard]] bool is_ready(const std::string& probe) const {
+    if (!std::filesystem::exists(root() + '/' + probe)) return false;
     Child child(
         {programs_ + "/railhead-agent", "--probe-socket=" + root() + '/' + probe, "probe", "ready"},
         {});
