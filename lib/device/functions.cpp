@@ -253,6 +253,7 @@ GroupFacts read_group(const std::string& sysfs_root, const FunctionGroup& group,
     facts.warnings.push_back(devices.error().message);
     return facts;
   }
+  facts.functions.reserve(group.functions.size());
   for (const auto& address : group.functions) {
     const auto name = address.to_string();
     auto function = read_function(*devices, name, known, options);

@@ -23,7 +23,10 @@ Inventory assemble(const LinkFacts& links, const RdmaFacts& rdma, const BusFacts
                    const ScanOptions& options) {
   auto warnings = bus.warnings;
   warnings.insert(warnings.end(), rdma.warnings.begin(), rdma.warnings.end());
+  size_t count = 0;
+  for (const auto* group : groups) count += group->functions.size();
   std::vector<PciFunction> functions;
+  functions.reserve(count);
   for (const auto* group : groups) {
     functions.insert(functions.end(), group->functions.begin(), group->functions.end());
     warnings.insert(warnings.end(), group->warnings.begin(), group->warnings.end());

@@ -86,13 +86,14 @@ http() {
     [[ $line == *" 200 "* ]]
 }
 
-# pod NAME RESOURCES CMD...: a static pod with one container of busybox that asks for RESOURCES ('{"rdma/vf": 2}') and runs CMD
+# pod NAME RESOURCES CMD...: a static pod with one container of busybox that asks for RESOURCES ('{"rdma/vf": 2}') and runs CMD; started
+# again when it ends, if $restart says Always
 pod() {
     local name=$1 resources=$2
     shift 2
-    jq -n --arg name "$name" --argjson resources "$resources" \
+    jq -n --arg name "$name" --arg restart "${restart:-Never}" --argjson resources "$resources" \
         '{apiVersion: "v1", kind: "Pod", metadata: {name: $name, namespace: "default"},
-          spec: {hostNetwork: true, restartPolicy: "Never", terminationGracePeriodSeconds: 0,
+          spec: {hostNetwork: true, restartPolicy: $restart, terminationGracePeriodSeconds: 0,
                  containers: [{name: "main", image: "localhost/busybox:1", imagePullPolicy: "Never", command: $ARGS.positional,
                                resources: {limits: $resources, requests: $resources}}]}}' \
         --args -- "$@" >$e2e/.pod
