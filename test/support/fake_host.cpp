@@ -419,6 +419,7 @@ Result<void> FakeHost::run(const std::string& function, const std::function<Resu
 
 Result<void> FakeHost::record(NetnsInode netns, const std::string& function,
                               const std::string& what, const std::function<Result<void>()>& work) {
+  if (calls_to_kill_ > 0 && --calls_to_kill_ == 0) throw Killed{};
   auto line = fmt::format("{}: {} {}", name_of(netns), function, what);
   auto done = run(function, work);
   if (!done) line += fmt::format(" -> {}", strerrorname_np(done.error().os_errno));

@@ -68,6 +68,11 @@ class FakeHost {
   // Whether a failure that was ordered has not come about yet.
   [[nodiscard]] bool fails_yet() const { return !injected_.empty(); }
 
+  // As a SIGKILL right before the `call`th call from now, from 1, that would change the kernel's
+  // state: it throws Killed. 0: none.
+  struct Killed {};
+  void kill_before(unsigned call) { calls_to_kill_ = call; }
+
   // What changed the kernel's state, in order, the refused too (with " -> ENODEV" behind):
   // "host: change p0v0: netns=pod0 name=net1 up", "host: change_vf p0 0: vlan trust",
   // "pod0: move mlx5_1: netns=host". Tests may clear it.
@@ -98,6 +103,7 @@ class FakeHost {
                       const std::function<Result<void>()>& work);
 
   std::list<Injected> injected_;
+  unsigned calls_to_kill_ = 0;
   std::unique_ptr<Links> links_;
   std::unique_ptr<Rdma> rdma_;
   std::unique_ptr<Netns> netns_;

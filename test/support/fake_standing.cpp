@@ -1,0 +1,88 @@
+#include "test/support/fake_standing.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/text.hpp"
+
+namespace railhead::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <class T>
+std::string text_of(const std::optional<T>& value) {
+  return value ? value->to_string() : "-";
+}
+
+std::string describe(const host::VfAttributes& vf) {
+  std::string text = "mac " + text_of(vf.mac);
+  if (vf.vlan)
+    text += fmt::format(" vlan {}/{}/{:x}", vf.vlan->id, vf.vlan->qos, vf.vlan->protocol);
+  if (vf.rate) text += fmt::format(" rate {}-{}", vf.rate->min_tx, vf.rate->max_tx);
+  if (vf.spoofchk) text += fmt::format(" spoofchk {}", *vf.spoofchk);
+  if (vf.trust) text += fmt::format(" trust {}", *vf.trust);
+  if (vf.link_state) text += fmt::format(" link_state {}", to_string(*vf.link_state));
+  return text + " guids " + text_of(vf.node_guid) + " " + text_of(vf.port_guid);
+}
+
+std::string describe(const FakeLink& fake) {
+  const auto& link = fake.link;
+  auto alt_names = link.alt_names;
+  std::sort(alt_names.begin(), alt_names.end());
+  return fmt::format("link {} alt [{}] mac {} mtu {} flags {:x} master {} addresses {} routes {}",
+                     link.name, join(alt_names, " "), link.address.to_string(), link.mtu,
+                     link.flags, link.master.value_or(0), fake.addresses.size(),
+                     fake.routes.size());
+}
+
+std::vector<std::string> files_below(const std::string& root, bool with_content) {
+  std::vector<std::string> lines;
+  std::error_code missing;
+  for (const auto& entry : fs::recursive_directory_iterator(root, missing)) {
+    if (!entry.is_regular_file() && !entry.is_symlink()) continue;
+    std::string line = entry.path().string().substr(root.size());
+    if (with_content) {
+      std::ifstream file(entry.path());
+      std::stringstream content;
+      content << file.rdbuf();
+      line += " " + std::string(trim(content.str()));
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::string standing(FakeHost& fake) {
+  std::vector<std::string> lines;
+  for (const auto& link : fake.kernel.links) {
+    if (link->netns == fake.kernel.host_netns) lines.push_back(describe(*link));
+  }
+  for (const auto& pf : fake.kernel.pfs) {
+    for (const auto& vf : pf->vfs) {
+      lines.push_back("vf " + vf.address.to_string() + " " + describe(vf.attributes));
+    }
+  }
+  for (const auto& device : fake.kernel.rdma) {
+    if (device->netns != fake.kernel.host_netns) continue;
+    lines.push_back(fmt::format("rdma {} of {} guid {}", device->device.name,
+                                device->function.to_string(),
+                                device->device.node_guid.to_string()));
+  }
+  for (auto& line : files_below(fake.host.roots.proc + "/sys/net", true)) {
+    lines.push_back("sysctl " + line);
+  }
+  for (const char* folder : {"/attachments", "/devices"}) {
+    for (auto& line : files_below(fake.host.roots.run + folder, false)) {
+      lines.push_back(std::string(folder) + line);
+    }
+  }
+  std::sort(lines.begin(), lines.end());
+  return join(lines, "\n");
+}
+
+}  // namespace railhead::test

@@ -1,0 +1,137 @@
+// A process that is killed may have done any part of its work: whatever it was, a DEL, or the next
+// pod's ADD, gives everything back. Killed is before each call that changes the kernel's state; the
+// calls that change files are killed in the VM (test/vm/suites/kill_points.sh).
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include "attach/attachment.hpp"
+#include "test/support/fake_host.hpp"
+#include "test/support/fake_standing.hpp"
+#include "test/support/must.hpp"
+
+using namespace railhead;
+using namespace railhead::attach;
+using namespace railhead::test;
+
+namespace {
+
+struct Kind {
+  const char* name;
+  host::RdmaNetnsMode rdma_mode;
+  bool up;         // the VF was up in the host
+  bool admin_mac;  // an operator had given it an admin MAC
+};
+
+const PciAddress kDevice = *PciAddress::parse("0000:11:00.0");
+
+// One PF with two VFs and a pod; each ADD and DEL is a process of its own.
+struct Node {
+  FakeHost fake;
+  std::string pod = fake.add_netns("pod0");
+  Logger log{2, LogLevel::error};
+  std::string before;
+
+  explicit Node(const Kind& kind) {
+    fake.kernel.rdma_mode = kind.rdma_mode;
+    fake.add_pf({.vfs = 2});
+    auto* link = fake.link("host", "p0v0");
+    must(fake.host.links.add_alt_name(link->index, "net1"));
+    must(fake.host.links.add_alt_name(link->index, "rail0"));
+    if (kind.admin_mac) {
+      const auto pf = must(fake.host.links.by_name("p0"));
+      must(fake.host.links.change_vf(pf.index, 0, {.mac = HwAddress::parse("02:00:00:00:00:07")}));
+    }
+    if (kind.up) link->flags |= 1;  // IFF_UP
+    before = standing(fake);
+    fake.operations.clear();
+  }
+
+  Result<void> add(const std::string& container) {
+    AttachRequest request;
+    request.key = {"rail0", container, "net1"};
+    request.netns_path = pod;
+    request.device = kDevice;
+    request.settings.vf.mac = HwAddress::parse("02:00:00:00:00:aa");
+    request.settings.vf.vlan = host::VfVlan{100, 3, 0x8100};
+    request.settings.vf.rate = host::VfRate{0, 1000};
+    request.settings.vf.spoofchk = false;
+    request.settings.vf.link_state = host::VfLinkState::enable;
+    request.settings.vf.trust = true;
+    request.settings.mtu = 9000;
+    Attacher attacher(fake.host, log);
+    if (auto attached = attacher.attach(request); !attached) return pass(attached);
+    return attacher.activate({{*host::IpPrefix::parse("10.1.2.3/24")}, {}});
+  }
+  Result<void> del(const std::string& container) {
+    return Attacher(fake.host, log).detach({"rail0", container, "net1"});
+  }
+
+  // Whether `work` was killed before its `point`th change.
+  template <class Work>
+  bool killed(unsigned point, const Work& work) {
+    fake.kill_before(point);
+    try {
+      must(work());
+    } catch (const FakeHost::Killed&) {
+      fake.kill_before(0);
+      return true;
+    }
+    fake.kill_before(0);
+    return false;
+  }
+};
+
+const auto kKinds = {
+    Kind{"exclusive, down", host::RdmaNetnsMode::exclusive, false, false},
+    Kind{"exclusive, up", host::RdmaNetnsMode::exclusive, true, false},
+    Kind{"exclusive, up, with an admin MAC", host::RdmaNetnsMode::exclusive, true, true},
+    Kind{"shared, up", host::RdmaNetnsMode::shared, true, false},
+};
+
+}  // namespace
+
+TEST_CASE("An ADD that was killed anywhere is undone by its DEL, and by the next pod's ADD") {
+  const auto kind = GENERATE(values(kKinds));
+  INFO(kind.name);
+  unsigned point = 1;
+  for (bool reached = true; reached; ++point) {
+    INFO("killed before change " << point);
+    Node node(kind);
+    reached = node.killed(point, [&] { return node.add("c0"); });
+    must(node.del("c0"));
+    CHECK(standing(node.fake) == node.before);
+
+    Node next(kind);
+    std::ignore = next.killed(point, [&] { return next.add("c0"); });
+    next.fake.delete_netns("pod0");
+    next.pod = next.fake.add_netns("pod1");
+    must(next.add("c1"));
+    must(next.del("c0"));  // the old one's, late: it changes nothing of the new one's
+    CHECK(next.fake.link("pod1", "net1"));
+    must(next.del("c1"));
+    CHECK(standing(next.fake) == next.before);
+  }
+  Node whole(kind);
+  must(whole.add("c0"));
+  CHECK(point - 2 == whole.fake.operations.size());  // each of its changes was one of the points
+}
+
+TEST_CASE("A DEL that was killed anywhere is taken up by the next one, with and without the pod") {
+  const auto kind = GENERATE(values(kKinds));
+  const bool pod_lives = GENERATE(true, false);
+  INFO(kind.name << ", the pod " << (pod_lives ? "lives" : "is gone"));
+  unsigned first = 1;
+  for (bool reached = true; reached; ++first) {
+    unsigned second = 1;
+    for (bool again = true; again; ++second) {
+      INFO("killed before change " << first << ", then before change " << second);
+      Node node(kind);
+      must(node.add("c0"));
+      if (!pod_lives) node.fake.delete_netns("pod0");
+      reached = node.killed(first, [&] { return node.del("c0"); });
+      again = reached && node.killed(second, [&] { return node.del("c0"); });
+      must(node.del("c0"));
+      CHECK(standing(node.fake) == node.before);
+    }
+  }
+}
