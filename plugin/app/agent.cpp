@@ -8,8 +8,7 @@ namespace railhead::app {
 
 Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::Events& events,
              node::Adapters adapters, metrics::Metrics& metrics, Logger& log)
-    : log_(log),
-      news_(log),
+    : news_(log),
       configuration_(options, loop, host.clock, metrics, news_, log,
                      [this] { pools_.reconfigured(); }),
       node_(loop, host.clock, events, std::move(adapters), host.roots, metrics, log,
