@@ -1,7 +1,5 @@
 #include "plugin/app/agent.hpp"
 
-#include <ranges>
-
 #include "plugin/pool/select.hpp"
 
 namespace railhead::app {
@@ -31,7 +29,7 @@ Result<void> Agent::serve() {
 }
 
 void Agent::stop() {
-  for (auto* part : std::views::reverse(parts_)) part->stop();
+  for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) (*part)->stop();
 }
 
 void Agent::reload() {

@@ -29,7 +29,6 @@ Pools::Pools(const Options& options, const host::Host& host, Loop& loop,
              metrics::Metrics& metrics, News& news, Logger& log)
     : options_(options),
       host_(host),
-      loop_(loop),
       configuration_(configuration),
       node_(node),
       holders_(holders),
@@ -280,7 +279,7 @@ Pools::Views Pools::views_of(const pool::Selection& selection,
   }
   for (const auto& [name, pool] : pools_) {
     const auto& resources = configuration_.config().resources;
-    const bool is_rail = std::ranges::any_of(resources, [&](const auto& resource) {
+    const bool is_rail = std::ranges::any_of(resources, [&name = name](const auto& resource) {
       return resource.rails_auto && config::is_rail_of(resource, name);
     });
     if (views.contains(name) || !is_rail || config_is_new_) continue;  // its port is away

@@ -75,7 +75,6 @@ class Pools final : public Part {
 
   const Options& options_;
   const host::Host& host_;
-  Loop& loop_;
   const Configuration& configuration_;
   NodeWatch& node_;
   Holders& holders_;
