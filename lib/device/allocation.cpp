@@ -99,6 +99,16 @@ Result<std::vector<PciAddress>> list_allocations(const std::string& run_root) {
   return devices;
 }
 
+std::vector<Allocation> read_allocations(const std::string& run_root) {
+  std::vector<Allocation> all;
+  const auto devices = list_allocations(run_root);
+  for (const auto& device : devices.value_or(std::vector<PciAddress>{})) {
+    auto allocation = read_allocation(run_root, device);
+    if (allocation && *allocation) all.push_back(std::move(**allocation));
+  }
+  return all;
+}
+
 Result<void> remove_allocation(const std::string& run_root, const PciAddress& device) {
   return host::remove_file(file(run_root, device));
 }

@@ -25,6 +25,8 @@ struct Allocation {
 // Nothing when the device was never allocated in this boot.
 [[nodiscard]] Result<std::optional<Allocation>> read_allocation(const std::string& run_root,
                                                                 const PciAddress& device);
+// All that can be read, in PCI order.
+[[nodiscard]] std::vector<Allocation> read_allocations(const std::string& run_root);
 // The devices that have one, in PCI order.
 [[nodiscard]] Result<std::vector<PciAddress>> list_allocations(const std::string& run_root);
 [[nodiscard]] Result<void> remove_allocation(const std::string& run_root, const PciAddress& device);

@@ -81,6 +81,11 @@ Result<void> read_details(const Directory& devices, const std::string& name, con
   const auto group = optional(folder->link_name("iommu_group"));
   if (!group) return pass(group);
   if (*group) function.iommu_group = parse_int<uint32_t>(**group);
+  if (is_userspace_driver(function.driver) && function.driver != "vfio-pci") {
+    auto uio = first_numbered(*folder, "uio", "uio");
+    if (!uio) return pass(uio);
+    function.uio = std::move(*uio);
+  }
   if (!function.is_network()) return {};
 
   if (auto read = read_sriov(*folder, function); !read) return read;
@@ -135,15 +140,16 @@ void ask_devlink(host::Devlink& devlink, const ScanOptions& options, GroupFacts&
 // Each IOMMU group is looked at once; a function whose group cannot be read is let pass, as vfio
 // itself will tell.
 void read_iommu_groups(const std::string& sysfs_root, std::vector<PciFunction>& functions) {
-  std::map<uint32_t, std::vector<PciAddress>> blocking;
+  std::map<uint32_t, IommuGroup> groups;
   for (auto& function : functions) {
     if (function.driver != "vfio-pci" || !function.iommu_group) continue;
-    const auto [known, is_new] = blocking.try_emplace(*function.iommu_group);
+    const auto [known, is_new] = groups.try_emplace(*function.iommu_group);
     if (is_new) {
       auto group = read_iommu_group(sysfs_root, *function.iommu_group);
-      if (group) known->second = std::move(group->blocking);
+      if (group) known->second = std::move(*group);
     }
-    function.iommu_blocked_by = known->second;
+    function.iommu_blocked_by = known->second.blocking;
+    function.without_iommu = known->second.without_iommu;
   }
 }
 

@@ -22,13 +22,19 @@ bool blocks(const PciUevent& function) {
 
 }  // namespace
 
+std::string vfio_node(std::string_view group, bool without_iommu) {
+  return fmt::format("/dev/vfio/{}{}", without_iommu ? "noiommu-" : "", group);
+}
+
 Result<IommuGroup> read_iommu_group(const std::string& sysfs_root, uint32_t number) {
-  const auto folder =
-      host::Directory::open(fmt::format("{}/kernel/iommu_groups/{}/devices", sysfs_root, number));
+  const auto path = fmt::format("{}/kernel/iommu_groups/{}", sysfs_root, number);
+  const auto folder = host::Directory::open(path + "/devices");
   if (!folder) return pass(folder);
   const auto names = folder->list(".");
   if (!names) return pass(names);
   IommuGroup group{number, {}, {}};
+  // Groups of an IOMMU have no name unless their driver gives one.
+  group.without_iommu = host::read_file(path + "/name").value_or("").starts_with("vfio-noiommu");
   for (const auto& name : *names) {
     const auto address = PciAddress::parse(name);
     if (!address) continue;

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
@@ -13,9 +14,14 @@ struct IommuGroup {
   uint32_t number = 0;
   std::vector<PciAddress> members;   // in PCI order
   std::vector<PciAddress> blocking;  // those a host driver uses, so that vfio refuses the group
+  // Made by vfio (enable_unsafe_noiommu_mode), which calls its node noiommu-N.
+  bool without_iommu = false;
   [[nodiscard]] bool viable() const { return blocking.empty(); }
   friend bool operator==(const IommuGroup&, const IommuGroup&) = default;
 };
+
+// The node of a group that vfio has: "/dev/vfio/42", "/dev/vfio/noiommu-42".
+[[nodiscard]] std::string vfio_node(std::string_view group, bool without_iommu);
 
 // not_found when there is no such group.
 [[nodiscard]] Result<IommuGroup> read_iommu_group(const std::string& sysfs_root, uint32_t number);

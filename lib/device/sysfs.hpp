@@ -30,6 +30,12 @@ Result<std::optional<Int>> read_number(const host::Directory& folder, const std:
   return *text ? parse_int<Int>(**text) : std::nullopt;
 }
 
+// The first by number of a folder's entries that are `prefix` and a number: "uio7" of "uio".
+// Nothing without the folder.
+[[nodiscard]] Result<std::optional<std::string>> first_numbered(const host::Directory& device,
+                                                                const std::string& folder,
+                                                                std::string_view prefix);
+
 // The PCI function that a device of another bus stands below, as the link to it says:
 // "../../../devices/pci0000:3a/0000:3b:00.0/mlx5_core.sf.4". Nothing for a simulator's.
 inline std::optional<PciAddress> parent_function(std::string_view link) {

@@ -82,6 +82,7 @@ struct SubFunction {
 struct VdpaDevice {
   std::string name;    // "vdpa0", as its creator chose; a folder below the function
   std::string driver;  // "vhost_vdpa", "virtio_vdpa"; "" when none is bound
+  std::optional<std::string> vhost = {};  // "vhost-vdpa-0", its node, while vhost_vdpa is bound
   friend bool operator==(const VdpaDevice&, const VdpaDevice&) = default;
 };
 
@@ -106,6 +107,8 @@ struct PciFunction {
   std::optional<VdpaDevice> vdpa;            // the first by name
   std::vector<PciAddress> iommu_blocked_by;  // of a function bound to vfio-pci: why it is not
                                              // viable (IommuGroup::blocking)
+  bool without_iommu = false;                // the same function's IommuGroup::without_iommu
+  std::optional<std::string> uio;            // "uio7", its node, while a UIO driver is bound
   bool responds = true;                      // false: its PCI configuration reads as all ones
   bool is_gpu = false;
 

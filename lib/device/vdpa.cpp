@@ -22,7 +22,10 @@ Result<std::map<PciAddress, VdpaDevice>> read_vdpa_devices(const std::string& sy
     if (!parent) continue;
     auto driver = optional(bus->link_name(name + "/driver"));
     if (!driver) return pass(driver);
-    devices.try_emplace(*parent, VdpaDevice{std::move(name), driver->value_or("")});
+    auto vhost = optional(first_numbered(*bus, name, "vhost-vdpa-"));
+    if (!vhost) return pass(vhost);
+    devices.try_emplace(
+        *parent, VdpaDevice{std::move(name), driver->value_or(""), vhost->value_or(std::nullopt)});
   }
   return devices;
 }

@@ -1,15 +1,12 @@
 #include "plugin/app/agent.hpp"
 
-#include <ranges>
-
 #include "plugin/pool/select.hpp"
 
 namespace railhead::app {
 
 Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::Events& events,
              node::Adapters adapters, metrics::Metrics& metrics, Logger& log)
-    : log_(log),
-      news_(log),
+    : news_(log),
       configuration_(options, loop, host.clock, metrics, news_, log,
                      [this] { pools_.reconfigured(); }),
       node_(loop, host.clock, events, std::move(adapters), host.roots, metrics, log,
@@ -32,7 +29,7 @@ Result<void> Agent::serve() {
 }
 
 void Agent::stop() {
-  for (auto* part : std::views::reverse(parts_)) part->stop();
+  for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) (*part)->stop();
 }
 
 void Agent::reload() {

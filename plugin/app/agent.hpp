@@ -55,7 +55,6 @@ class Agent {
  private:
   void node_changed(std::optional<NodeWatch::TimePoint> event);
 
-  Logger& log_;
   News news_;
   Configuration configuration_;
   NodeWatch node_;

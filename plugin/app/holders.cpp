@@ -27,16 +27,6 @@ std::vector<ledger::Listed> listed_of(std::vector<kubelet::PodDevices> pods) {
   return all;
 }
 
-std::vector<device::Allocation> read_allocations(const std::string& run_root) {
-  std::vector<device::Allocation> all;
-  const auto devices = device::list_allocations(run_root);
-  for (const auto& device : devices.value_or(std::vector<PciAddress>{})) {
-    auto allocation = device::read_allocation(run_root, device);
-    if (allocation && *allocation) all.push_back(std::move(**allocation));
-  }
-  return all;
-}
-
 // Of the socket that it made when it started. By the wall clock, as files are.
 std::optional<std::chrono::milliseconds> age_of(const std::string& socket) {
   struct stat info {};
@@ -85,7 +75,7 @@ ledger::Sources Holders::sources() {
             }
             return all;
           },
-          [run = host_.roots.run] { return read_allocations(run); },
+          [run = host_.roots.run] { return device::read_allocations(run); },
           [socket = folder + std::string(kKubeletSocket)] { return age_of(socket); }};
 }
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "plugin/app/interest.hpp"
 #include "plugin/grant/devinfo.hpp"
-#include "plugin/health/ports.hpp"
 #include "plugin/pool/ask.hpp"
 #include "plugin/pool/held.hpp"
 #include "plugin/pool/rails.hpp"
@@ -12,15 +12,6 @@
 
 namespace railhead::app {
 namespace {
-
-constexpr std::chrono::seconds kForgetEnded{60};  // a resource that nobody has any of
-
-// In exclusive mode the devices of a shared pool cannot be used by ordinary pods.
-bool needs_shared_mode(const config::Config& config) {
-  return std::ranges::any_of(config.resources, [](const config::Resource& resource) {
-    return resource.sharing && !resource.sharing->host_network_only;
-  });
-}
 
 std::string silence(const PciAddress& function, node::Snapshot::WallTime since) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(since).time_since_epoch().count();
@@ -38,32 +29,29 @@ Pools::Pools(const Options& options, const host::Host& host, Loop& loop,
              metrics::Metrics& metrics, News& news, Logger& log)
     : options_(options),
       host_(host),
-      loop_(loop),
       configuration_(configuration),
       node_(node),
       holders_(holders),
       metrics_(metrics),
       news_(news),
       log_(log),
+      records_(host.roots.run, options.state_dir, host.clock, log),
       sort_(loop, [this] { sort(); }) {}
 
 Result<void> Pools::start() {
-  node_.set_interest(interest_of_config());  // before the first look
-  auto rails = pool::read_rails(host_.roots.run);
-  if (rails) {
-    knowledge_.rails = std::move(*rails);
-  } else {
-    log_.error("cannot read the rails' numbers; they are given anew",
-               {{"error", rails.error().message}});
-  }
-  rails_on_disk_ = knowledge_.rails;
-  auto own = pool::read_own_resources(options_.state_dir);
-  if (own) {
-    own_resources_ = std::move(*own);
-  } else {
-    log_.error("which resources were served before is not known", {{"error", own.error().message}});
-  }
+  node_.set_interest(interest_of(configuration_.config(), options_));  // before the first look
+  recall();
   return {};
+}
+
+// What the agents before this one knew. Where it has sorted itself, as a standby, they knew better
+// what pods have.
+void Pools::recall() {
+  records_.load();
+  auto rails = records_.rails();
+  rails.merge(knowledge_.rails);
+  knowledge_.rails = std::move(rails);
+  inventory_ = nullptr;
 }
 
 Result<void> Pools::serve() {
@@ -75,6 +63,8 @@ Result<void> Pools::serve() {
   if (!started) return pass(started, "cannot serve kubelet");
   session_ = std::move(*started);
   serving_ = true;
+  recall();
+  holders_.ledger().doubt();
   if (node_.latest()) sort();
   return {};
 }
@@ -121,32 +111,36 @@ void Pools::sort() {
   const auto snapshot = node_.latest();
   if (!snapshot) return;
   news_.tell_scan_warnings(snapshot->inventory->warnings());
-  forget_changed_resources();
   if (!serving_) {
     remember(select(*snapshot), *snapshot);
     return;
   }
   const auto event = std::exchange(event_, std::nullopt);
   auto& grants = holders_.ledger().grants();
-  // What is granted meanwhile was decided by what is shown now: it is taken into account first.
+  const auto before = knowledge_;
+  // What is granted meanwhile was decided by what is shown now: it is taken into account first, and
+  // what would have been shown is forgotten.
   for (bool shown = false; !shown;) {
+    knowledge_ = before;
     const auto count = grants.count();
     holders_.ledger().count_grants();
     const auto selection = select(*snapshot);
-    remember(selection, *snapshot);
-    keep_rails();
-    keep_own_resources(selection);
     auto views = views_of(selection, *snapshot);
     shown = grants.show_if_none_since(count, [&] { show(std::move(views), event); });
-    if (shown) tell(selection);
+    if (!shown) continue;
+    remember(selection, *snapshot);
+    keep(selection);
+    tell(selection);
   }
   config_is_new_ = false;
 }
 
 pool::Selection Pools::select(const node::Snapshot& snapshot) {
+  forget_changed_resources();
   learn(snapshot);
   auto selection = pool::select(configuration_.config(), *snapshot.inventory, knowledge_);
-  tell_interest(snapshot, selection);
+  node_.set_interest(interest_of(configuration_.config(), options_, *snapshot.inventory, selection,
+                                 *holders_.ledger().holdings()));
   judge(snapshot, selection);
   return selection;
 }
@@ -167,20 +161,13 @@ void Pools::learn(const node::Snapshot& snapshot) {
     knowledge_.sick[function.address] =
         fmt::format("PCI error of {}: {}", failed->first.to_string(), failed->second);
   }
-  knowledge_.allocated.clear();
-  const auto holdings = ledger.holdings();
-  for (const auto& holding : holdings->all()) {
-    if (holding.resource.empty()) continue;
-    knowledge_.allocated.emplace(pool::configured_name(config, holding.resource), holding.device);
-  }
-  for (const auto& allocation : ledger.allocations()) {
-    const pool::Membership last(pool::configured_name(config, allocation.resource),
-                                allocation.device.to_string());
-    // At a start it says whose a device is that cannot be told from what is seen of it.
-    if (!inventory_) knowledge_.members.insert(last);
-    if (!holdings->complete()) knowledge_.allocated.insert(last);
-  }
+  knowledge_.allocated = allocated_as(config);
   if (inventory_) return;
+  // It says whose a device is that cannot be told from what is seen of it.
+  for (const auto& allocation : ledger.allocations()) {
+    knowledge_.members.emplace(pool::configured_name(config, allocation.resource),
+                               allocation.device.to_string());
+  }
   // Which selectors the rails on disk are of is not known; where no container has one they are
   // free.
   std::erase_if(knowledge_.rails, [&](const auto& rails) {
@@ -191,11 +178,29 @@ void Pools::learn(const node::Snapshot& snapshot) {
   });
 }
 
+// What containers have, or may have, by the names of this configuration.
+std::set<pool::Membership> Pools::allocated_as(const config::Config& config) const {
+  std::set<pool::Membership> allocated;
+  const auto& ledger = holders_.ledger();
+  const auto holdings = ledger.holdings();
+  for (const auto& holding : holdings->all()) {
+    if (holding.resource.empty()) continue;
+    allocated.emplace(pool::configured_name(config, holding.resource), holding.device);
+  }
+  if (holdings->complete()) return allocated;
+  for (const auto& allocation : ledger.allocations()) {
+    allocated.emplace(pool::configured_name(config, allocation.resource),
+                      allocation.device.to_string());
+  }
+  return allocated;
+}
+
 // Rail numbers that no container has, and devices that were taken before they went to a pod, are
 // those of a resource that selected as it does now.
 void Pools::forget_changed_resources() {
   const auto& next = configuration_.config();
   if (sorted_ == next) return;
+  const auto allocated = allocated_as(sorted_);
   for (const auto& resource : sorted_.resources) {
     const auto name = resource.full_name();
     const auto selects_alike = [&](const config::Resource& other) {
@@ -203,12 +208,11 @@ void Pools::forget_changed_resources() {
              other.selectors == resource.selectors && other.rails_auto == resource.rails_auto;
     };
     if (std::ranges::any_of(next.resources, selects_alike)) continue;
-    if (!pool::may_have_allocated_rails(resource, knowledge_.allocated)) {
+    if (!pool::may_have_allocated_rails(resource, allocated)) {
       knowledge_.rails.erase(name);
     }
     std::erase_if(knowledge_.members, [&](const auto& member) { return member.first == name; });
   }
-  sorted_ = next;
 }
 
 // What is seen of health counts after a while; what is known of holders, at once.
@@ -227,48 +231,23 @@ void Pools::judge(const node::Snapshot& snapshot, pool::Selection& selection) {
   hysteresis_.forget_others();
   if (const auto due = hysteresis_.due()) sort_.set_if_sooner(*due);
 
-  const auto& ledger = holders_.ledger();
+  auto& ledger = holders_.ledger();
+  std::map<std::string, std::vector<std::string>> shared;
+  for (const auto& pool : selection.pools) {
+    if (!pool.resource.sharing) continue;
+    for (const auto& member : pool.members) shared[pool.resource.full_name()].push_back(member.id);
+  }
+  ledger.set_pools(std::move(shared));
   const auto holdings = ledger.holdings();
   std::map<std::string, std::string> last_given_as;
   for (const auto& allocation : ledger.allocations()) {
     last_given_as[allocation.device.to_string()] = allocation.resource;
   }
-  auto own = own_resources_;
+  auto own = records_.resources();
   for (const auto& pool : selection.pools) own.insert(pool.resource.full_name());
   const bool waits = pool::keep_to_holders({*holdings, last_given_as, own, snapshot.on_bus},
                                            *snapshot.inventory, selection);
-  holders_.ledger().watch(waits);
-}
-
-NodeWatch::Interest Pools::interest_of_config() const {
-  const auto& config = configuration_.config();
-  NodeWatch::Interest interest;
-  interest.scan = pool::scan_options(config, options_.scan);
-  interest.rescan = config.rescan;
-  interest.rdma_mode = needs_shared_mode(config);
-  return interest;
-}
-
-// RDMA netlink tells of no port that goes down. Verbs do, of PFs that can be opened; with a RoCE
-// port its netdev's carrier goes too; what is left is asked now and then. Of VFs only where a pod
-// depends on it: a log line is not worth the asking.
-void Pools::tell_interest(const node::Snapshot& snapshot, const pool::Selection& selection) {
-  auto interest = interest_of_config();
-  bool matters = false;
-  std::set<std::string> vfs;
-  for (const auto& pool : selection.pools) {
-    matters |= pool.resource.health.rdma != config::Concern::ignore;
-    if (pool.resource.health.rdma != config::Concern::require) continue;
-    for (const auto& member : pool.members) vfs.insert(member.id);
-  }
-  if (matters) {
-    const auto ports = health::ports_of(*snapshot.inventory, vfs);
-    for (const auto* device : ports.of_pfs) interest.ports.insert(device->name);
-    interest.untold = ports.untold;
-    interest.scan.ports_of = ports.functions_of_vfs;
-    interest.polls_vfs = !ports.functions_of_vfs.empty();
-  }
-  node_.set_interest(interest);
+  ledger.watch(waits);
 }
 
 void Pools::remember(const pool::Selection& selection, const node::Snapshot& snapshot) {
@@ -277,6 +256,16 @@ void Pools::remember(const pool::Selection& selection, const node::Snapshot& sna
   rails.merge(knowledge_.rails);  // of resources that the configuration may name again
   knowledge_.rails = std::move(rails);
   inventory_ = snapshot.inventory;
+  sorted_ = configuration_.config();
+}
+
+// What was shown, for the agent after this one.
+void Pools::keep(const pool::Selection& selection) {
+  records_.keep_rails(knowledge_.rails);
+  std::set<std::string> served;
+  for (const auto& pool : selection.pools) served.insert(pool.resource.full_name());
+  const auto complete = holders_.ledger().holdings()->complete();
+  if (const auto due = records_.keep_resources(served, complete)) sort_.set_if_sooner(*due);
 }
 
 // A resource stays with kubelet for as long as the configuration has it, with no devices if need
@@ -289,7 +278,8 @@ Pools::Views Pools::views_of(const pool::Selection& selection,
     views[pool.resource.full_name()] = {pool, snapshot.inventory, holdings, snapshot.read_at};
   }
   for (const auto& [name, pool] : pools_) {
-    const bool is_rail = std::ranges::any_of(sorted_.resources, [&](const auto& resource) {
+    const auto& resources = configuration_.config().resources;
+    const bool is_rail = std::ranges::any_of(resources, [&name = name](const auto& resource) {
       return resource.rails_auto && config::is_rail_of(resource, name);
     });
     if (views.contains(name) || !is_rail || config_is_new_) continue;  // its port is away
@@ -326,7 +316,6 @@ void Pools::show(Views views, std::optional<TimePoint> event) {
 // To kubelet, the runtime and the log, what was shown.
 void Pools::tell(const pool::Selection& selection) {
   news_.tell_left_out(selection.left_out);
-  std::map<std::string, std::vector<std::string>> shared;
   for (const auto& [name, change] : changes_) {
     if (change.ended) {
       log_.info("pool ends", {{"resource", name}});
@@ -346,12 +335,9 @@ void Pools::tell(const pool::Selection& selection) {
       log_.info("pool changed", {{"resource", name}, {"devices", pool.members.size()}});
       session_->devices_changed(*served);
     }
-    if (!pool.resource.sharing) continue;
-    for (const auto& member : pool.members) shared[name].push_back(member.id);
   }
   news_.tell_devices();
   changes_.clear();
-  holders_.ledger().set_pools(std::move(shared));
   remove_stale_files();
 }
 
@@ -369,43 +355,6 @@ void Pools::remove_stale_files() {
   if (!removed) {
     log_.warning("cannot remove the devinfo of a device that is gone",
                  {{"error", removed.error().message}});
-  }
-}
-
-// A pod that runs on after this agent has its device by a rail's number.
-void Pools::keep_rails() {
-  if (knowledge_.rails == rails_on_disk_) return;
-  if (auto written = pool::write_rails(host_.roots.run, knowledge_.rails); !written) {
-    log_.error("a restart will number the rails anew", {{"error", written.error().message}});
-    return;
-  }
-  rails_on_disk_ = knowledge_.rails;
-}
-
-// After a boot only kubelet's file tells of them, and it does not say whose they are.
-void Pools::keep_own_resources(const pool::Selection& selection) {
-  const auto time = host_.clock.now();
-  std::set<std::string> now;
-  for (const auto& pool : selection.pools) now.insert(pool.resource.full_name());
-  for (const auto& name : own_resources_) {
-    if (now.contains(name)) continue;
-    // Nobody has any of it, as far as is known: another plugin may serve it next.
-    const auto ended = ended_.try_emplace(name, time).first->second;
-    if (time < ended + kForgetEnded) {
-      now.insert(name);
-      sort_.set_if_sooner(ended + kForgetEnded);
-    }
-  }
-  std::erase_if(ended_, [&](const auto& one) {
-    return !now.contains(one.first) || std::ranges::any_of(selection.pools, [&](const auto& pool) {
-      return pool.resource.full_name() == one.first;
-    });
-  });
-  if (now == own_resources_) return;
-  own_resources_ = std::move(now);
-  if (auto written = pool::write_own_resources(options_.state_dir, own_resources_); !written) {
-    log_.warning("a boot will forget resources that pods have and the configuration does not",
-                 {{"error", written.error().message}});
   }
 }
 

@@ -14,6 +14,7 @@
 #include "plugin/app/node_watch.hpp"
 #include "plugin/app/options.hpp"
 #include "plugin/app/part.hpp"
+#include "plugin/app/pool_records.hpp"
 #include "plugin/app/served_pool.hpp"
 #include "plugin/health/hysteresis.hpp"
 #include "plugin/kubelet/session.hpp"
@@ -54,14 +55,15 @@ class Pools final : public Part {
   [[nodiscard]] std::shared_ptr<const kubelet::KubeletSession> session() const { return session_; }
 
  private:
+  void recall();
   void sort();
   [[nodiscard]] pool::Selection select(const node::Snapshot& snapshot);
   void learn(const node::Snapshot& snapshot);
+  [[nodiscard]] std::set<pool::Membership> allocated_as(const config::Config& config) const;
   void judge(const node::Snapshot& snapshot, pool::Selection& selection);
-  [[nodiscard]] NodeWatch::Interest interest_of_config() const;
-  void tell_interest(const node::Snapshot& snapshot, const pool::Selection& selection);
   void forget_changed_resources();
   void remember(const pool::Selection& selection, const node::Snapshot& snapshot);
+  void keep(const pool::Selection& selection);
   using Views = std::map<std::string, PoolView>;  // by resource
   [[nodiscard]] Views views_of(const pool::Selection& selection,
                                const node::Snapshot& snapshot) const;
@@ -69,13 +71,10 @@ class Pools final : public Part {
   void tell(const pool::Selection& selection);
   void tell_if_empty(const pool::Pool* before, const pool::Pool& now);
   void remove_stale_files();
-  void keep_rails();
-  void keep_own_resources(const pool::Selection& selection);
   [[nodiscard]] grant::Places places() const;
 
   const Options& options_;
   const host::Host& host_;
-  Loop& loop_;
   const Configuration& configuration_;
   NodeWatch& node_;
   Holders& holders_;
@@ -83,14 +82,12 @@ class Pools final : public Part {
   News& news_;
   Logger& log_;
 
+  PoolRecords records_;
   pool::Knowledge knowledge_;
-  pool::Rails rails_on_disk_;
-  std::set<std::string> own_resources_;     // that are, or were, served: their pods may live
-  std::map<std::string, TimePoint> ended_;  // of these, since when nobody has any
   health::Hysteresis hysteresis_;
   bool serving_ = false;
   bool config_is_new_ = true;                                 // since the last sorting
-  std::shared_ptr<const device::Inventory> inventory_;        // of the last sorting
+  std::shared_ptr<const device::Inventory> inventory_;        // of the last sorting, if it counts
   std::optional<TimePoint> event_;                            // the first since the last sorting
   config::Config sorted_;                                     // of the last sorting
   std::map<std::string, std::shared_ptr<ServedPool>> pools_;  // by resource name

@@ -27,7 +27,7 @@ std::optional<grant::Given> SavedNodes::given(const std::string& resource,
   auto given = in_checkpoint(resource, ids);
   // Of nodes that come with a CDI device kubelet knows nothing.
   if (given && !given->by_cdi) return given;
-  const auto recorded = in_records(ids);
+  const auto recorded = in_records(resource, ids);
   if (!recorded) return given;
   if (!given) given.emplace();
   given->host_paths.insert(given->host_paths.end(), recorded->begin(), recorded->end());
@@ -54,16 +54,16 @@ std::optional<grant::Given> SavedNodes::in_checkpoint(const std::string& resourc
   return given;
 }
 
-// Nothing unless there is a record of each device.
+// Nothing unless there is a record of each device, of when it was given as this resource: of a
+// share there is none, and what there is of its device may be of a pod that had it alone.
 std::optional<std::vector<std::string>> SavedNodes::in_records(
-    const std::vector<std::string>& ids) const {
+    const std::string& resource, const std::vector<std::string>& ids) const {
   std::vector<std::string> paths;
   for (const auto& id : ids) {
-    const auto device = ledger::device_of(id);
-    const auto address = device ? PciAddress::parse(*device) : std::nullopt;
+    const auto address = PciAddress::parse(id);
     if (!address) return std::nullopt;
     const auto record = device::read_allocation(run_root_, *address);
-    if (!record || !*record) return std::nullopt;
+    if (!record || !*record || (*record)->resource != resource) return std::nullopt;
     const auto of_device = (*record)->host_paths();
     paths.insert(paths.end(), of_device.begin(), of_device.end());
   }

@@ -29,7 +29,7 @@ class SavedNodes {
   [[nodiscard]] std::optional<grant::Given> in_checkpoint(
       const std::string& resource, const std::vector<std::string>& ids) const;
   [[nodiscard]] std::optional<std::vector<std::string>> in_records(
-      const std::vector<std::string>& ids) const;
+      const std::string& resource, const std::vector<std::string>& ids) const;
 
   const std::string kubelet_dir_;
   const std::string run_root_;

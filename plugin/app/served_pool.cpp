@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <set>
 
 #include "base/text.hpp"
 #include "plugin/grant/compare.hpp"
@@ -56,17 +57,17 @@ bool ServedPool::show(PoolView view, std::optional<TimePoint> event) {
 void ServedPool::write_cdi_spec() {
   if (!cdi_spec_) return;
   const auto view = this->view();
-  std::map<std::string, TimePoint> read_at;
-  for (const auto& member : view->pool.members) {
-    const auto read = view->read_at.find(member.address);
-    if (read != view->read_at.end()) read_at[member.id] = read->second;
-  }
   auto wanted = pool::wanted_of(view->pool);
   // What a pod has and the resource no longer offers must be found when its containers start again.
-  auto left = pool::wanted_of_leftovers(view->pool, *view->inventory);
-  std::ranges::move(left, std::back_inserter(wanted));
-  auto nodes = grant::cdi_nodes(wanted, *view->inventory, places_);
-  const auto written = nodes ? cdi_spec_->set(std::move(*nodes), read_at) : pass(nodes);
+  std::ranges::move(pool::wanted_of_held(view->pool, *view->inventory, *view->holdings),
+                    std::back_inserter(wanted));
+  std::map<std::string, TimePoint> read_at;
+  for (const auto& one : wanted) {
+    const auto read = view->read_at.find(one.address);
+    if (read != view->read_at.end()) read_at[one.id] = read->second;
+  }
+  const auto written = cdi_spec_->set(
+      grant::cdi_nodes(wanted, *view->inventory, grant::has_connection_manager(places_)), read_at);
   if (!written) {
     log_.error("the CDI spec stays as it is",
                {{"resource", resource_name_}, {"error", written.error().message}});
@@ -192,12 +193,17 @@ ServedPool::Start ServedPool::judge_start(const std::vector<std::string>& device
     const auto device = ledger::device_of(id);
     if (device && grant::is_gone(*device, places_)) return {"error", grant::gone(*device)};
   }
-  const auto given = answers_.given(resource_name_, device_ids);
+  auto given = answers_.given(resource_name_, device_ids);
+  const bool by_cdi = cdi_spec_ && (!given || given->by_cdi);
+  if (given && !by_cdi && given->devices.empty()) {
+    given->devices = devices_held_by(device_ids);
+    if (given->devices.empty()) given.reset();  // there is nothing to compare its nodes with
+  }
   Result<void> done;
-  if (cdi_spec_ && (!given || given->by_cdi)) {
+  if (by_cdi) {
     done = refresh_cdi_spec(device_ids);
   } else if (given) {
-    done = compare(device_ids, *given);
+    done = compare(*given);
     if (is(done, ErrorCode::busy)) return {"mismatch", std::move(done)};
   }
   if (!done) return {"error", std::move(done)};
@@ -210,23 +216,24 @@ ServedPool::Start ServedPool::judge_start(const std::vector<std::string>& device
 Result<void> ServedPool::refresh_cdi_spec(const std::vector<std::string>& device_ids) {
   const auto began = std::chrono::steady_clock::now();
   const auto view = this->view();
-  const auto granted =
-      grant_now(*view, pool::ask_again_for(view->pool, *view->inventory, device_ids, places_));
+  const auto granted = grant_now(*view, pool::ask_again_for(view->pool, *view->inventory,
+                                                            *view->holdings, device_ids, places_));
   return granted ? cdi_spec_->update(granted->by_device, began) : pass(granted);
 }
 
+std::vector<std::string> ServedPool::devices_held_by(
+    const std::vector<std::string>& device_ids) const {
+  const auto view = this->view();
+  std::set<std::string> devices;
+  for (const auto& id : device_ids) {
+    devices.merge(pool::devices_held_by(view->pool, *view->holdings, id));
+  }
+  return {devices.begin(), devices.end()};
+}
+
 // Errors: busy (it was given nodes that its devices do not have), io.
-Result<void> ServedPool::compare(const std::vector<std::string>& device_ids,
-                                 const grant::Given& given) const {
-  auto devices = given.devices;
-  if (devices.empty()) {
-    for (const auto& id : device_ids) {
-      if (auto device = ledger::device_of(id)) devices.push_back(std::move(*device));
-    }
-  }
-  if (devices.empty()) {
-    for (const auto& member : view()->pool.members) devices.push_back(member.id);
-  }
+Result<void> ServedPool::compare(const grant::Given& given) const {
+  const auto& devices = given.devices;
   const auto reader = grant::NodeReader::open(places_);
   if (!reader) return pass(reader);
   const auto now = reader->own_nodes(devices);

@@ -86,8 +86,9 @@ class ServedPool final : public kubelet::PoolService {
   };
   [[nodiscard]] Start judge_start(const std::vector<std::string>& device_ids);
   [[nodiscard]] Result<void> refresh_cdi_spec(const std::vector<std::string>& device_ids);
-  [[nodiscard]] Result<void> compare(const std::vector<std::string>& device_ids,
-                                     const grant::Given& given) const;
+  [[nodiscard]] std::vector<std::string> devices_held_by(
+      const std::vector<std::string>& device_ids) const;
+  [[nodiscard]] Result<void> compare(const grant::Given& given) const;
   [[nodiscard]] Result<void> name_cdi_devices(const grant::Grant& granted, TimePoint began,
                                               kubelet::ContainerAllocation& answer);
 

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "device/iommu.hpp"
 #include "host/files.hpp"
 #include "plugin/grant/modes.hpp"
 
@@ -46,10 +47,66 @@ Json spec_of(const std::string& kind, const NodesByDevice& devices) {
   return {{"cdiVersion", "0.5.0"}, {"kind", kind}, {"devices", std::move(list)}};
 }
 
-// A device of which the inventory tells all: its nodes are those of its RDMA devices.
-bool only_rdma(const Wanted& wanted) {
-  return wanted.id == wanted.address.to_string() && !wanted.vhost_net && !wanted.vdpa &&
-         !device::is_userspace_driver(wanted.driver);
+const std::vector<device::RdmaDevice>* rdma_of(const Wanted& wanted,
+                                               const device::PciFunction& function) {
+  if (wanted.id == function.address.to_string()) return &function.rdma;
+  const auto found =
+      std::ranges::find(function.sub_functions, wanted.id, &device::SubFunction::name);
+  return found == function.sub_functions.end() ? nullptr : &found->rdma;
+}
+
+std::vector<DeviceNode> rdma_nodes(const Wanted& wanted, const device::PciFunction& function) {
+  std::vector<DeviceNode> nodes;
+  const auto* devices = rdma_of(wanted, function);
+  if (!devices) return nodes;
+  for (const auto& device : *devices) {
+    for (const auto& node : device.char_devices) {
+      if (wanted.issm || node.kind != device::CharKind::issm)
+        nodes.push_back(same_path(node.path()));
+    }
+  }
+  return nodes;
+}
+
+// Those of the driver that has the whole function for a program; none when something is missing.
+std::vector<DeviceNode> userspace_nodes(const Wanted& wanted, const device::PciFunction& function) {
+  if (wanted.driver != "vfio-pci") {
+    if (!function.uio) return {};
+    return {same_path("/dev/" + *function.uio)};
+  }
+  if (!function.iommu_group) return {};
+  const auto group = std::to_string(*function.iommu_group);
+  // Programs look for the plain number.
+  return {same_path("/dev/vfio/vfio"),
+          {device::vfio_node(group, function.without_iommu), device::vfio_node(group, false)}};
+}
+
+// As NodeReader::read() would find them, and with them rdma_cm where it is. None: the device is
+// gone, or lacks what is wanted of it.
+std::vector<DeviceNode> known_nodes(const Wanted& wanted, const device::Inventory& inventory,
+                                    bool has_connection_manager) {
+  const auto* function = inventory.find(wanted.address);
+  if (!function) return {};
+  std::vector<DeviceNode> nodes;
+  if (wanted.rdma) {
+    nodes = rdma_nodes(wanted, *function);
+    if (nodes.empty()) return {};
+  }
+  if (device::is_userspace_driver(wanted.driver)) {
+    const auto own = userspace_nodes(wanted, *function);
+    if (own.empty()) return {};
+    nodes.insert(nodes.end(), own.begin(), own.end());
+  }
+  if (wanted.vdpa && wanted.vdpa->type == Vdpa::Type::vhost) {
+    if (!function->vdpa || !function->vdpa->vhost) return {};
+    nodes.push_back(same_path("/dev/" + *function->vdpa->vhost));
+  }
+  if (wanted.vhost_net) {
+    nodes.push_back(same_path(kVhostNet));
+    nodes.push_back(same_path(kTun));
+  }
+  if (wanted.rdma && has_connection_manager) nodes.push_back(same_path(kConnectionManager));
+  return nodes;
 }
 
 }  // namespace
@@ -66,32 +123,11 @@ std::string cdi_annotation_key(const ResourceName& resource) {
   return "cdi.k8s.io/" + name;
 }
 
-Result<NodesByDevice> cdi_nodes(const std::vector<Wanted>& wanted,
-                                const device::Inventory& inventory, const Places& places) {
+NodesByDevice cdi_nodes(const std::vector<Wanted>& wanted, const device::Inventory& inventory,
+                        bool has_connection_manager) {
   NodesByDevice devices;
-  const auto reader = NodeReader::open(places);
-  if (!reader) return pass(reader);
   for (const auto& one : wanted) {
-    std::vector<DeviceNode> nodes;
-    bool rdma = false;
-    if (only_rdma(one)) {
-      const auto* function = one.rdma ? inventory.find(one.address) : nullptr;
-      if (!function) continue;
-      for (const auto& device : function->rdma) {
-        for (const auto& node : device.char_devices) {
-          if (one.issm || node.kind != device::CharKind::issm)
-            nodes.push_back(same_path(node.path()));
-        }
-      }
-      rdma = !nodes.empty();
-    } else {
-      auto read = reader->read(one);
-      if (is(read, ErrorCode::not_found) || is(read, ErrorCode::unavailable)) continue;
-      if (!read) return pass(read);
-      nodes = std::move(read->nodes);
-      rdma = !read->rdma.empty();
-    }
-    if (rdma && reader->has_connection_manager()) nodes.push_back(same_path(kConnectionManager));
+    auto nodes = known_nodes(one, inventory, has_connection_manager);
     if (!nodes.empty()) devices[one.id] = std::move(nodes);
   }
   return devices;
@@ -104,6 +140,9 @@ CdiSpec::CdiSpec(std::string folder, const ResourceName& resource, std::string d
 
 Result<void> CdiSpec::set(NodesByDevice devices, const std::map<std::string, TimePoint>& began) {
   const std::lock_guard lock(mutex_);
+  if (is_written_ && devices == set_ && began == set_from_) return {};
+  set_ = devices;
+  set_from_ = began;
   std::erase_if(updated_, [&](const auto& device) {
     const auto read = began.find(device.first);
     return !devices.contains(device.first) || (read != began.end() && device.second < read->second);
@@ -116,6 +155,8 @@ Result<void> CdiSpec::update(const NodesByDevice& devices, TimePoint began) {
   const std::lock_guard lock(mutex_);
   auto all = devices_;
   for (const auto& [name, nodes] : devices) {
+    const auto read = set_from_.find(name);
+    if (read != set_from_.end() && read->second > began) continue;
     const auto [last, is_first] = updated_.emplace(name, began);
     if (!is_first && last->second > began) continue;
     last->second = began;

@@ -27,12 +27,11 @@ struct CdiOptions {
 // do not know the field for them; each resource its own, because kubelet refuses one key twice.
 [[nodiscard]] std::string cdi_annotation_key(const ResourceName& resource);
 
-// The nodes of each device that has some, as the inventory shows them; what it does not show
-// (VFIO, UIO, vDPA) is read from sysfs. A device that is gone, or lacks what is wanted of it, is
-// left out. Errors: io.
-[[nodiscard]] Result<NodesByDevice> cdi_nodes(const std::vector<Wanted>& wanted,
-                                              const device::Inventory& inventory,
-                                              const Places& places);
+// The nodes of each device that has some, as the inventory shows them: nothing is read. A device
+// that is gone, or lacks what is wanted of it, is left out.
+[[nodiscard]] NodesByDevice cdi_nodes(const std::vector<Wanted>& wanted,
+                                      const device::Inventory& inventory,
+                                      bool has_connection_manager);
 
 // The spec file of one resource, `folder`/railhead-<prefix>_<name>.json. It stays when the agent
 // ends: kubelet starts a failed container again without asking for its devices anew. Each node has
@@ -46,8 +45,8 @@ class CdiSpec {
   // When what is given was begun to be read: of two readings of a device the later one counts.
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  // The resource has these devices, and no others. No devices: no file. Written only when it
-  // differs.
+  // The resource has these devices, and no others. No devices: no file. The same as the last time,
+  // of the same readings, costs nothing; written only when it differs.
   [[nodiscard]] Result<void> set(NodesByDevice devices,
                                  const std::map<std::string, TimePoint>& began);
   // These devices have these nodes now.
@@ -60,9 +59,11 @@ class CdiSpec {
   const std::string kind_;
   const std::string dev_;
   std::mutex mutex_;
-  NodesByDevice devices_;                     // what the file is to say
-  bool is_written_ = false;                   // and whether it does
-  std::map<std::string, TimePoint> updated_;  // devices of an update() since the last set()
+  NodesByDevice set_;                          // as the last set() was told
+  std::map<std::string, TimePoint> set_from_;  // the same
+  NodesByDevice devices_;                      // what the file is to say
+  bool is_written_ = false;                    // and whether it does
+  std::map<std::string, TimePoint> updated_;   // devices of an update() since the last set()
 };
 
 // Removes the spec files that this program left of other resources than these; nobody else's.

@@ -4,7 +4,9 @@
 
 #include "base/text.hpp"
 #include "device/char_devices.hpp"
+#include "device/iommu.hpp"
 #include "device/sub_functions.hpp"
+#include "device/sysfs.hpp"
 #include "device/vdpa.hpp"
 
 namespace railhead::grant {
@@ -25,22 +27,6 @@ Result<std::vector<std::string>> nodes_in(const Directory& device, const std::st
   return nodes;
 }
 
-// The first by number of a folder's entries that are `prefix` and a number.
-Result<std::optional<std::string>> first_numbered(const Directory& device,
-                                                  const std::string& folder,
-                                                  std::string_view prefix) {
-  const auto names = device.list(folder);
-  if (is(names, ErrorCode::not_found)) return std::nullopt;
-  if (!names) return pass(names);
-  std::optional<std::pair<uint32_t, std::string>> first;
-  for (const auto& name : *names) {
-    if (!name.starts_with(prefix)) continue;
-    const auto number = parse_int<uint32_t>(std::string_view(name).substr(prefix.size()));
-    if (number && (!first || *number < first->first)) first = {*number, name};
-  }
-  return first ? std::optional(first->second) : std::nullopt;
-}
-
 void give(DeviceNodes& nodes, const std::string& path) { nodes.nodes.push_back(same_path(path)); }
 
 }  // namespace
@@ -58,16 +44,20 @@ Failure gone(std::string_view id) {
               id);
 }
 
-NodeReader::NodeReader(Directory sysfs, std::string sysfs_root)
+// There only while rdma_ucm is loaded.
+bool has_connection_manager(const Places& places) {
+  return Directory::open(places.sysfs + "/class/misc/rdma_cm").has_value();
+}
+
+NodeReader::NodeReader(Directory sysfs, const Places& places)
     : sysfs_(std::move(sysfs)),
-      sysfs_root_(std::move(sysfs_root)),
-      // There only while rdma_ucm is loaded.
-      has_connection_manager_(sysfs_.sub("class/misc/rdma_cm").has_value()) {}
+      sysfs_root_(places.sysfs),
+      has_connection_manager_(grant::has_connection_manager(places)) {}
 
 Result<NodeReader> NodeReader::open(const Places& places) {
   auto sysfs = Directory::open(places.sysfs);
   if (!sysfs) return pass(sysfs);
-  return NodeReader(std::move(*sysfs), places.sysfs);
+  return NodeReader(std::move(*sysfs), places);
 }
 
 Result<Directory> NodeReader::folder_of(const Wanted& wanted) const {
@@ -176,11 +166,9 @@ Result<void> NodeReader::read_rdma(const Directory& device, const Wanted& wanted
   return {};
 }
 
-// Without an IOMMU (enable_unsafe_noiommu_mode) the kernel calls the group's node noiommu-N.
 std::string NodeReader::group_node(const std::string& group) const {
   const auto name = sysfs_.read(fmt::format("kernel/iommu_groups/{}/name", group));
-  const bool without_iommu = name && *name == "vfio-noiommu";
-  return fmt::format("/dev/vfio/{}{}", without_iommu ? "noiommu-" : "", group);
+  return device::vfio_node(group, name && *name == "vfio-noiommu");
 }
 
 // Programs look for the plain number.
@@ -200,7 +188,7 @@ Result<void> NodeReader::read_vfio(const Directory& device, const Wanted& wanted
 
 Result<void> NodeReader::read_uio(const Directory& device, const Wanted& wanted,
                                   DeviceNodes& nodes) {
-  const auto name = first_numbered(device, "uio", "uio");
+  const auto name = device::first_numbered(device, "uio", "uio");
   if (!name) return pass(name, wanted.id);
   if (!*name) {
     return fail(ErrorCode::unavailable, "device {} has no uio device now, which {} should make",
@@ -215,7 +203,7 @@ Result<void> NodeReader::read_uio(const Directory& device, const Wanted& wanted,
 Result<void> NodeReader::read_vdpa(const Directory& device, const Wanted& wanted,
                                    DeviceNodes& nodes) {
   if (wanted.vdpa->type != Vdpa::Type::vhost) return {};
-  const auto name = first_numbered(device, wanted.vdpa->name, "vhost-vdpa-");
+  const auto name = device::first_numbered(device, wanted.vdpa->name, "vhost-vdpa-");
   if (!name) return pass(name, wanted.id);
   if (!*name) {
     return fail(

@@ -50,6 +50,9 @@ inline constexpr std::string_view kTun = "/dev/net/tun";
 [[nodiscard]] bool is_gone(const std::string& id, const Places& places);
 [[nodiscard]] Failure gone(std::string_view id);
 
+// Whether kConnectionManager can be given at all; to name a missing node fails the container.
+[[nodiscard]] bool has_connection_manager(const Places& places);
+
 // Looks at several devices of one node.
 class NodeReader {
  public:
@@ -67,11 +70,10 @@ class NodeReader {
   [[nodiscard]] std::vector<uint32_t> ports_of(const Wanted& wanted,
                                                const std::string& rdma_device) const;
 
-  // Whether its node can be given at all; to name a missing one fails the container.
   [[nodiscard]] bool has_connection_manager() const { return has_connection_manager_; }
 
  private:
-  NodeReader(host::Directory sysfs, std::string sysfs_root);
+  NodeReader(host::Directory sysfs, const Places& places);
   [[nodiscard]] Result<host::Directory> folder_of(const Wanted& wanted) const;
   Result<void> read_rdma(const host::Directory& device, const Wanted&, DeviceNodes&) const;
   Result<void> read_vfio(const host::Directory& device, const Wanted&, DeviceNodes&) const;

@@ -103,6 +103,15 @@ void Ledger::look() {
   next_.set_if_sooner(clock_.now());
 }
 
+void Ledger::doubt() {
+  trusted_from_ = clock_.now();
+  unknown_because_ = "kubelet has not been asked since this agent serves";
+  if (auto listed = std::exchange(facts_.listed, std::nullopt)) {
+    facts_.listed_early = std::move(*listed);
+  }
+  look();
+}
+
 void Ledger::set_attached(std::vector<Attached> attached) {
   facts_.attached = std::move(attached);
   merge();
@@ -172,7 +181,9 @@ void Ledger::answered(TimePoint asked, const std::vector<Waiter>& waiters,
 // A kubelet that has just come lists pods as it comes to them.
 void Ledger::take(TimePoint asked, std::vector<Listed> listed) {
   const auto age = sources_.kubelet_age();
-  if (age && *age >= options_.settle) {
+  if (asked < trusted_from_) {
+    facts_.listed_early = std::move(listed);
+  } else if (age && *age >= options_.settle) {
     facts_.listed = std::move(listed);
     facts_.listed_early.clear();
   } else {

@@ -93,6 +93,8 @@ class Ledger {
 
   // Something there is new: kubelet's file was written, kubelet came, a pod may have ended.
   void look();
+  // As look(). Another program has granted until now: what kubelet was asked before may lack that.
+  void doubt();
   void set_attached(std::vector<Attached> attached);
   void set_pools(std::map<std::string, std::vector<std::string>> pools);
   // Whether somebody waits for a holder to end: kubelet tells nobody.
@@ -131,6 +133,7 @@ class Ledger {
   Facts facts_;
   std::shared_ptr<const Holdings> holdings_ = std::make_shared<const Holdings>();
   std::string unknown_because_ = "kubelet has not been asked yet";
+  TimePoint trusted_from_{};  // kubelet's answers to what it is asked since
   bool asking_ = false;
   bool ask_again_ = false;
   bool watching_ = false;

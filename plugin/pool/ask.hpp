@@ -1,9 +1,11 @@
 #pragma once
 // From a pool's devices to what plugin/grant is asked for.
+#include <set>
 #include <string>
 #include <vector>
 
 #include "plugin/grant/grant.hpp"
+#include "plugin/ledger/holdings.hpp"
 #include "plugin/pool/select.hpp"
 
 namespace railhead::pool {
@@ -24,13 +26,21 @@ namespace railhead::pool {
 [[nodiscard]] Result<grant::Ask> ask_for(const Pool& pool, const std::vector<std::string>& ids,
                                          const grant::Places& places);
 
-// What the pool's leftovers have: what a pod has and the resource no longer offers. As the kernel
-// shows them, for what the pod asked for is not known any more.
-[[nodiscard]] std::vector<grant::Wanted> wanted_of_leftovers(const Pool& pool,
-                                                             const device::Inventory& inventory);
+// What pods have of the resource, by itself or a share, and it no longer offers.
+[[nodiscard]] std::vector<grant::Wanted> wanted_of_held(const Pool& pool,
+                                                        const device::Inventory& inventory,
+                                                        const ledger::Holdings& holdings);
 
-// The same for a container that has these offers already, among them leftovers.
+// The devices, by Wanted::id, that a container has by this offer of the resource, whatever the
+// resource offers by now; none: nobody knows.
+[[nodiscard]] std::set<std::string> devices_held_by(const Pool& pool,
+                                                    const ledger::Holdings& holdings,
+                                                    const std::string& id);
+
+// The same as ask_for() for a container that has these offers already: as devices_held_by() tells
+// them, the sick ones too.
 [[nodiscard]] Result<grant::Ask> ask_again_for(const Pool& pool, const device::Inventory& inventory,
+                                               const ledger::Holdings& holdings,
                                                const std::vector<std::string>& ids,
                                                const grant::Places& places);
 

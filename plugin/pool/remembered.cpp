@@ -63,11 +63,8 @@ std::string configured_name(const config::Config& config, const std::string& ful
 
 std::set<Membership> read_allocated(const config::Config& config, const std::string& run_root) {
   std::set<Membership> allocated;
-  const auto devices = device::list_allocations(run_root);
-  for (const auto& device : devices.value_or(std::vector<PciAddress>{})) {
-    const auto allocation = device::read_allocation(run_root, device);
-    if (!allocation || !*allocation) continue;
-    allocated.emplace(configured_name(config, (*allocation)->resource), device.to_string());
+  for (const auto& allocation : device::read_allocations(run_root)) {
+    allocated.emplace(configured_name(config, allocation.resource), allocation.device.to_string());
   }
   return allocated;
 }

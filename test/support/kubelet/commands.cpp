@@ -103,6 +103,14 @@ json start(FakeKubelet& kubelet, std::istream& words) {
   return {{"started", std::move(answer)}};
 }
 
+json admit(FakeKubelet& kubelet, std::istream& words) {
+  std::string pod;
+  if (!(words >> pod)) return error("usage: admit POD");
+  const auto admitted = kubelet.admit_again(pod);
+  if (!admitted) return error(admitted.error().message);
+  return {{"admitted", pod}};
+}
+
 json lists(const FakeKubelet& kubelet, std::istream& words) {
   std::string resource;
   if (!(words >> resource)) return error("usage: lists RESOURCE");
@@ -127,6 +135,7 @@ json run(FakeKubelet& kubelet, std::istream& words) {
   if (command == "lists") return lists(kubelet, words);
   if (command == "allocate") return allocate(kubelet, words);
   if (command == "start") return start(kubelet, words);
+  if (command == "admit") return admit(kubelet, words);
   if (command == "remove") return remove(kubelet, words);
   if (command == "restart") {
     kubelet.restart();

@@ -102,6 +102,7 @@ Result<void> DeviceManager::connect(const std::string& resource, const std::stri
   dropped_.erase(resource);
   endpoints_.push_back(endpoint);
   ++state_.resources[resource].registrations;
+  state_.resources[resource].told_unhealthy.clear();
   endpoint->watcher = std::thread([this, endpoint] { watch(endpoint); });
   changed_.notify_all();
   return {};
@@ -115,7 +116,10 @@ void DeviceManager::watch(const std::shared_ptr<Endpoint>& endpoint) {
     if (endpoint->dropped) continue;
     auto& resource = state_.resources[endpoint->resource];
     resource.devices.clear();
-    for (const auto& device : list.devices()) resource.devices[device.id()] = value_of(device);
+    for (const auto& device : list.devices()) {
+      const auto& told = resource.devices[device.id()] = value_of(device);
+      if (!told.healthy) resource.told_unhealthy.insert(told.id);
+    }
     ++resource.lists;
     write_checkpoint();
     changed_.notify_all();
@@ -383,6 +387,43 @@ Result<void> DeviceManager::call_pre_start(const FakeAllocation& allocation) {
   const auto status = endpoint->stub->PreStartContainer(&context, request, &response);
   if (!status.ok()) return fail(ErrorCode::io, "{}{}", kFailed, go_text(status));
   return {};
+}
+
+Result<void> DeviceManager::admit_again(const std::string& pod) {
+  if (options_.version == KubeletVersion::v1_20) return {};
+  const auto [pod_namespace, name] = split_pod(pod);
+  for (const auto& allocation : state().allocations) {
+    if (allocation.pod_namespace != pod_namespace || allocation.pod != name) continue;
+    auto has = has_healthy_devices(allocation);
+    if (has) continue;
+    remove_pod(pod);
+    return has;
+  }
+  return {};
+}
+
+// As devicesToAllocate() of 1.36. Of a resource whose plugin is not back yet kubelet knows by its
+// checkpoint that there is one, with no devices.
+Result<void> DeviceManager::has_healthy_devices(const FakeAllocation& allocation) const {
+  const auto& resource = allocation.resource;
+  const std::lock_guard lock(mutex_);
+  const auto known = state_.resources.find(resource);
+  if (known == state_.resources.end()) {
+    return fail(ErrorCode::not_found, "cannot allocate unregistered device {}", resource);
+  }
+  if (known->second.healthy() == 0) {
+    return fail(ErrorCode::unavailable,
+                "no healthy devices present; cannot allocate unhealthy devices {}", resource);
+  }
+  const auto is_healthy = [&](const FakeDevice& device) {
+    const auto now = known->second.devices.find(device.id);
+    return now != known->second.devices.end() && now->second.healthy;
+  };
+  if (std::all_of(allocation.devices.begin(), allocation.devices.end(), is_healthy)) return {};
+  return fail(ErrorCode::unavailable,
+              "previously allocated devices are no longer healthy; cannot allocate unhealthy "
+              "devices {}",
+              resource);
 }
 
 void DeviceManager::remove_pod(const std::string& pod) {

@@ -28,8 +28,9 @@ struct FakeDevice {
 
 struct FakeResource {
   std::map<std::string, FakeDevice> devices;
-  int registrations = 0;  // accepted ones, ever
-  int lists = 0;          // messages of ListAndWatch, ever
+  int registrations = 0;                 // accepted ones, ever
+  int lists = 0;                         // messages of ListAndWatch, ever
+  std::set<std::string> told_unhealthy;  // by any of these since the last registration
   [[nodiscard]] size_t healthy() const;
 };
 
@@ -98,6 +99,10 @@ class DeviceManager {
   // what the container starts with, which is what Allocate answered.
   [[nodiscard]] Result<std::vector<FakeAllocation>> start_container(const std::string& pod,
                                                                     const std::string& container);
+  // After a boot kubelet admits the pods that it knows once more. Since 1.25 a pod must find its
+  // devices healthy, else it is Failed for good, in the words of the error, and has them no more;
+  // older kubelets ask nobody, and give what is in their checkpoint.
+  [[nodiscard]] Result<void> admit_again(const std::string& pod);
   void remove_pod(const std::string& pod);
 
   void note_refusal(const std::string& message);
@@ -109,6 +114,7 @@ class DeviceManager {
  private:
   struct Endpoint;
   void watch(const std::shared_ptr<Endpoint>& endpoint);
+  [[nodiscard]] Result<void> has_healthy_devices(const FakeAllocation& allocation) const;
   void mark_unhealthy(const std::string& resource);
   Result<std::vector<std::string>> free_devices(const std::string& resource, size_t count);
   Result<std::vector<std::string>> choose(const std::string& resource, size_t count);

@@ -165,6 +165,7 @@ Result<std::vector<FakeAllocation>> FakeKubelet::start_container(const std::stri
   return devices_.start_container(pod, container);
 }
 
+Result<void> FakeKubelet::admit_again(const std::string& pod) { return devices_.admit_again(pod); }
 void FakeKubelet::remove_pod(const std::string& pod) { devices_.remove_pod(pod); }
 FakeKubeletState FakeKubelet::state() const { return devices_.state(); }
 

@@ -57,6 +57,8 @@ class FakeKubelet {
   // The container's first start after allocate(), and each further one.
   [[nodiscard]] Result<std::vector<FakeAllocation>> start_container(const std::string& pod,
                                                                     const std::string& container);
+  // After a boot (restart() for kubelet); see DeviceManager.
+  [[nodiscard]] Result<void> admit_again(const std::string& pod);
   void remove_pod(const std::string& pod);
 
   [[nodiscard]] FakeKubeletState state() const;

@@ -7,6 +7,7 @@
 //   allocate POD CONTAINER RESOURCE N       what the plugin answered, and "ids"
 //   allocate POD CONTAINER RESOURCE ID,ID   the same for these devices
 //   start POD CONTAINER                     its first start or a further one: what it starts with
+//   admit POD                               after a boot: whether it may run again, else it fails
 //   remove POD                              the pod is gone, its devices are free again
 //   restart                                 as systemctl restart kubelet
 //   quit                                    so does the end of stdin

@@ -109,8 +109,16 @@ TEST_CASE(
   Files files;
   files.record(kVf0, "uverbs4");
   CHECK_FALSE(files.given({kVf0, kVf1}));
+  CHECK_FALSE(files.given({kVf0 + "::3"}));
   CHECK_FALSE(files.given({"7"}));
   CHECK_FALSE(files.given({"mlx5_core.sf.4"}));
+}
+
+TEST_CASE("a record of when the device was given as another resource does not count") {
+  Files files;
+  files.record(kVf0, "uverbs4");
+  CHECK(files.given({kVf0}));
+  CHECK_FALSE(files.nodes.given("rdma/hca", {kVf0}));
 }
 
 TEST_CASE("the nodes of CDI devices, of which kubelet knows nothing, are those of the records") {

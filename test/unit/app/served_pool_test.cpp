@@ -30,7 +30,6 @@ struct Pool {
   StillHost still{folder.path()};
   ledger::Grants grants;
   ledger::Holdings holdings;               // as the next serve() shows them
-  std::vector<pool::Offer> leftovers;      // the same
   std::optional<grant::Given> remembered;  // of the container that starts
   metrics::Metrics metrics{"test"};
   UniqueFd log_file{open((folder.path() + "/log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
@@ -47,7 +46,6 @@ struct Pool {
     REQUIRE(parsed.errors.empty());
     auto inventory = std::make_shared<const device::Inventory>(must(device::scan(still.host)));
     auto pool = pool::select(parsed.config, *inventory).pools.at(0);
-    pool.leftovers = leftovers;
     const grant::CdiOptions options{.folder = folder.path() + "/cdi"};
     served = std::make_unique<app::ServedPool>(
         app::PoolView{std::move(pool),
@@ -101,6 +99,22 @@ size_t count(const std::string& text, const std::string& what) {
   size_t found = 0;
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++found;
   return found;
+}
+
+// A pod that has these devices by an offer of rdma/vf.
+ledger::Holdings held(const Paths& devices, const std::string& id) {
+  std::vector<ledger::Holding> holdings;
+  for (const auto& device : devices) {
+    holdings.push_back({.device = device,
+                        .pod = "ns/pod",
+                        .container = "main",
+                        .resource = "rdma/vf",
+                        .id = id,
+                        .nodes = {},
+                        .owner = "ns/pod/main",
+                        .since = {}});
+  }
+  return {std::move(holdings), true};
 }
 
 }  // namespace
@@ -210,13 +224,51 @@ TEST_CASE(
 
 TEST_CASE("with CDI a container starts too with a device that its resource offers no more") {
   Pool pool;
-  pool.leftovers = {{kVf, true, std::nullopt, mlx5_vf(0, 0)}};
+  pool.holdings = held({kVf}, kVf);
   pool.serve(R"({"resourceList":[{"resourceName":"vf","selectors":{"pfNames":["p0#1"]}}]})", true);
+  CHECK(pool.spec().find(fmt::format(R"("name":"{}")", kVf)) != std::string::npos);
   pool.remembered = grant::Given{.by_cdi = true};
   pool.renumber(kVf, 1, 9);
   must(pool.served->pre_start({kVf}));
   CHECK(pool.spec().find("/dev/infiniband/uverbs9\"") != std::string::npos);
   CHECK(is(pool.served->allocate({kVf}), ErrorCode::not_found));
+}
+
+TEST_CASE("with CDI a container starts with a share, whatever its resource has become") {
+  const auto vf1 = mlx5_vf(0, 1).to_string();
+  const std::string exclusive = R"({"resourceList":[{"resourceName":"vf","selectors":{}}]})";
+  const auto shares = [](const char* names) {
+    return fmt::format(R"({{"pools":[{{"resourceName":"vf","resourcePrefix":"rdma","kind":"shared",
+                            "perDevice":2,"selectors":{{"pfNames":["{}"]}}}}]}})",
+                       names);
+  };
+  const auto whole = [](const char* names) {
+    return fmt::format(R"({{"configList":[{{"resourceName":"vf","rdmaHcaMax":2,
+                            "selectors":{{"ifNames":[{}]}}}}]}})",
+                       names);
+  };
+  struct Case {
+    std::string id;
+    Paths devices;
+    std::string config;
+  };
+  const auto [id, devices, config] = GENERATE_COPY(
+      Case{kVf + "::7", {kVf}, shares("p0")}, Case{kVf + "::1", {kVf}, shares("p9")},
+      Case{kVf + "::1", {kVf}, exclusive}, Case{"7", {kVf, vf1}, whole(R"("p0v0","p0v1")")},
+      Case{"1", {kVf, vf1}, whole(R"("p0v1")")}, Case{"1", {kVf, vf1}, exclusive});
+  CAPTURE(id, config);
+  Pool pool;
+  pool.holdings = held(devices, id);
+  pool.remembered = grant::Given{.by_cdi = true};
+  pool.renumber(kVf, 1, 9);
+  pool.serve(config, true);
+  for (const auto& device : devices) {
+    CHECK(pool.spec().find(fmt::format(R"("name":"{}")", device)) != std::string::npos);
+  }
+  pool.renumber(kVf, 9, 1);
+  must(pool.served->pre_start({id}));
+  CHECK(pool.spec().find("/dev/infiniband/uverbs1\"") != std::string::npos);
+  CHECK(must(device::list_allocations(pool.places().run)).empty());  // no share leaves a record
 }
 
 TEST_CASE("a share of a whole pool starts while each node is of a device that it was given") {
@@ -236,6 +288,13 @@ TEST_CASE("a share of a whole pool starts while each node is of a device that it
   must(pool.served->pre_start({"2"}));
   pool.renumber(kVf, 1, 9);
   CHECK(is(pool.served->pre_start({"2"}), ErrorCode::busy));
+}
+
+TEST_CASE("a share of which nobody knows the devices any more starts, and is counted as unknown") {
+  Pool pool(R"({"resourceList":[{"resourceName":"vf","selectors":{"pfNames":["p9"]}}]})");
+  pool.remembered = grant::Given{.host_paths = {"/dev/infiniband/uverbs1"}};
+  must(pool.served->pre_start({"2"}));
+  CHECK(pool.counted("unknown"));
 }
 
 TEST_CASE("a device whose node is open to another pod is not given, and by CDI not started with") {

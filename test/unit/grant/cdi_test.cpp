@@ -156,6 +156,23 @@ TEST_CASE("a pool without devices that have nodes has no spec") {
   CHECK(folder.names().empty());
 }
 
+TEST_CASE("the same devices of the same readings are not looked at again") {
+  Folder folder;
+  folder.add_node("/infiniband/umad0");
+  grant::CdiSpec spec(folder.path, resource("rdma", "vf"), folder.dev);
+  const auto file = folder.path + "/railhead-rdma_vf.json";
+  const auto set = [&](int read) {
+    must(spec.set({{"a", {node("/dev/infiniband/umad0")}}}, read_at(read)));
+    return must(host::read_file(file)).find("416") != std::string::npos;  // 0640
+  };
+  CHECK(set(1));
+  std::filesystem::permissions(folder.dev + "/infiniband/umad0", std::filesystem::perms(0600));
+  CHECK(set(1));
+  CHECK_FALSE(set(2));
+  must(spec.update({{"a", {node("/dev/infiniband/umad9")}}}, at(1)));  // begun before that reading
+  CHECK(must(host::read_file(file)).find("umad9") == std::string::npos);
+}
+
 TEST_CASE("a spec that cannot be written is an error, and is tried again") {
   Folder folder;
   must(host::write_file_atomically(folder.path, "in the way", 0644));
@@ -188,19 +205,35 @@ TEST_CASE("the spec has the nodes that a container gets otherwise") {
   tree.add({.address = "0000:5e:00.0", .rdma = {{.name = "mlx5_0", .number = 4}}});
   tree.add({.address = "0000:5e:00.1", .driver = "vfio-pci", .iommu_group = 7});
   tree.add({.address = "0000:5e:00.2"});
+  tree.add({.address = "0000:5e:00.3", .driver = "igb_uio"});
+  tree.write("bus/pci/devices/0000:5e:00.3/uio/uio12/name", "igb_uio");
+  tree.add({.address = "0000:5e:00.4"});
+  tree.add_vdpa("0000:5e:00.4", "vdpa0", "vhost_vdpa", 3);
+  tree.add({.address = "0000:5e:00.5", .driver = "vfio-pci", .iommu_group = 8});
+  tree.write("kernel/iommu_groups/8/name", "vfio-noiommu");
+  tree.add_sub_function("0000:5e:00.0",
+                        {.name = "mlx5_core.sf.4", .rdma = {{.name = "mlx5_1", .number = 5}}});
   tree.write("class/misc/rdma_cm/dev", "10:58");
   grant::Ask ask;
-  for (const uint8_t function : {uint8_t{0}, uint8_t{1}, uint8_t{2}}) {
+  for (uint8_t function = 0; function < 6; ++function) {
     const PciAddress address{0, 0x5e, 0, function};
     ask.devices.push_back({.id = address.to_string(), .address = address});
   }
   ask.devices[0].rdma = true;
   ask.devices[0].issm = GENERATE(true, false);
   ask.devices[1].driver = "vfio-pci";
+  ask.devices[1].vhost_net = true;
+  ask.devices[3].driver = "igb_uio";
+  ask.devices[4].vdpa = grant::Vdpa{grant::Vdpa::Type::vhost, "vdpa0"};
+  ask.devices[5].driver = "vfio-pci";
+  ask.devices.push_back({.id = "mlx5_core.sf.4", .address = {0, 0x5e, 0, 0}});
+  ask.devices[6].rdma = true;
+  const device::ScanOptions options{.sub_functions = true};
   const grant::Places places{folder.path() + "/sys", folder.path() + "/run", folder.path() + "/dp"};
-  const auto nodes = must(grant::cdi_nodes(ask.devices, must(device::scan(still.host)), places));
+  const auto nodes = grant::cdi_nodes(ask.devices, must(device::scan(still.host, options)),
+                                      grant::has_connection_manager(places));
   const auto given = must(grant::give(ask, places));
-  REQUIRE(nodes.size() == 2);
+  REQUIRE(nodes.size() == 6);
   for (const auto& [id, of_device] : nodes) CHECK(of_device == given.by_device.at(id));
   CHECK(given.by_device.at("0000:5e:00.2").empty());
 }

@@ -27,6 +27,7 @@ TEST_CASE("The fake kubelet's commands answer in JSON, one line each") {
   CHECK(run("allocate q c rdma/vf 1") ==
         R"({"error":"requested number of devices unavailable for rdma/vf. Requested: 1, )"
         R"(Available: 0"})");
+  CHECK(run("admit p") == R"({"admitted":"p"})");
   CHECK(run("remove p") == R"({"removed":"p"})");
   CHECK(run("restart") == R"({"restarted":true})");
   CHECK(run("wait rdma/vf 2 5") == R"({"healthy":2})");

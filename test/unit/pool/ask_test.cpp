@@ -92,6 +92,59 @@ TEST_CASE("records are left of devices that CNI plugins attach, devinfo of netwo
   CHECK_FALSE(shared.leaves_records);
 }
 
+TEST_CASE("what pods have and their resource no longer offers is wanted as the kernel shows it") {
+  Node node;
+  const std::string sf = "mlx5_core.sf.4";
+  node.tree.add_sub_function("0000:3b:00.0",
+                             {.name = sf, .number = 4, .rdma = {{.name = "mlx5_9", .number = 9}}});
+  node.tree.add({.address = "0000:5e:00.1", .driver = "vfio-pci", .iommu_group = 7});
+  node.tree.add({.address = "0000:5e:00.2"});
+  node.tree.add_vdpa("0000:5e:00.2", "vdpa0", "vhost_vdpa", 3);
+  const auto config = Node::parse(
+      R"({"resourceList":[{"resourceName":"x","deviceType":"auxNetDevice",
+                           "selectors":{"auxTypes":["sf"],"pfNames":["nowhere"]}},
+                          {"resourceName":"y","selectors":{"pfNames":["p0#0"]}}]})");
+  const auto inventory = node.scan(config);
+  const auto pools = pool::select(config, inventory).pools;
+  const auto has = [](const char* resource, const std::string& id, const std::string& device) {
+    return ledger::Holding{.device = device,
+                           .pod = "ns/pod",
+                           .container = {},
+                           .resource = resource,
+                           .id = id,
+                           .nodes = {},
+                           .owner = "ns/pod/main",
+                           .since = {}};
+  };
+  const ledger::Holdings holdings(
+      {has("example.com/x", sf, sf), has("example.com/y", Node::vf(0), Node::vf(0)),
+       has("example.com/y", "2", "0000:5e:00.1"), has("example.com/y", "2", "0000:5e:00.2"),
+       has("example.com/y", "3", ""), has("example.com/y", Node::vf(7), Node::vf(7))},
+      true);
+  const auto of_x = pool::wanted_of_held(pools.at(0), inventory, holdings);
+  REQUIRE(of_x.size() == 1);
+  CHECK(of_x[0].id == sf);
+  CHECK(of_x[0].address == PciAddress{0, 0x3b, 0, 0});
+  CHECK(of_x[0].rdma);
+  const auto of_y = pool::wanted_of_held(pools.at(1), inventory, holdings);
+  REQUIRE(of_y.size() == 2);
+  CHECK(of_y[0].driver == "vfio-pci");
+  CHECK_FALSE(of_y[0].rdma);
+  CHECK(of_y[1].vdpa == grant::Vdpa{grant::Vdpa::Type::vhost, "vdpa0"});
+
+  const grant::Places places{.sysfs = node.folder.path() + "/sys"};
+  const auto again = [&](size_t pool, const std::string& id) {
+    return pool::ask_again_for(pools.at(pool), inventory, holdings, {id}, places);
+  };
+  CHECK(ids_of(must(again(0, sf))) == std::vector{sf});
+  CHECK_FALSE(must(again(0, sf)).leaves_records);
+  CHECK(ids_of(must(again(1, "2"))) == std::vector<std::string>{"0000:5e:00.1", "0000:5e:00.2"});
+  CHECK(must(again(1, Node::vf(0))).leaves_records);
+  CHECK(ids_of(must(again(1, Node::vf(3)))) == std::vector{Node::vf(3)});  // nobody knows of it yet
+  CHECK(is(again(1, Node::vf(7)), ErrorCode::not_found));
+  CHECK(is(again(1, "3"), ErrorCode::not_found));
+}
+
 TEST_CASE("of a pool that is shared as a whole the healthy devices are asked for, if there are") {
   Node node;
   auto pool = node.select_json(R"({"configList":[{"resourceName":"x","rdmaHcaMax":9,

@@ -1,0 +1,110 @@
+// How rails keep their numbers.
+#include <fcntl.h>
+
+#include "plugin/pool/remembered.hpp"
+#include "test/unit/app/agent_node.hpp"
+
+namespace railhead::test {
+
+TEST_CASE("a pod's device stays its rail's over the agent's restart, whatever came meanwhile") {
+  AgentNode node(kRails);
+  for (unsigned i = 0; i < 4; ++i) node.remove(mlx5_vf(0, i));
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/rail0", 4));
+  const auto held = mlx5_vf(1, 2);
+  must(node.kubelet.allocate("pod", "main", "rdma/rail0", {held.to_string()}));
+
+  node.stop();
+  for (unsigned i = 0; i < 4; ++i) node.bring_back(mlx5_vf(0, i));
+  node.start();
+  CHECK(node.pool_of(held) == "rdma/rail0");
+  CHECK(node.pool_of(mlx5_vf(0, 0)) == "rdma/rail1");
+  REQUIRE(node.run_until_healthy("rdma/rail0", 4));
+  REQUIRE(node.run_until_healthy("rdma/rail1", 4));
+  CHECK(node.seen("rdma/rail0").devices.contains(held.to_string()));
+  CHECK_FALSE(node.seen("rdma/rail1").devices.contains(held.to_string()));
+
+  // Nor does a configuration that selects otherwise take it to another rail.
+  node.write_config(R"({"pools":[{"resourceName":"rail","resourcePrefix":"rdma","rails":"auto",
+                        "selectors":{"isRdma":true,"vendors":["15b3"]}}]})");
+  node.agent->reload();
+  REQUIRE(node.run_until([&] { return !node.loop->due(); }));
+  CHECK(node.pool_of(held) == "rdma/rail0");
+
+  node.stop();
+  for (unsigned i = 0; i < 4; ++i) node.remove(mlx5_vf(1, i));
+  node.start();
+  CHECK(node.pool_of(held).empty());
+  CHECK(node.pool_of(mlx5_vf(0, 0)) == "rdma/rail1");
+  for (unsigned i = 0; i < 4; ++i) node.bring_back(mlx5_vf(1, i));
+  node.events.happen("pci add");
+  CHECK(node.run_until([&] { return node.pool_of(held) == "rdma/rail0"; }));
+}
+
+TEST_CASE("rails that no pod has are numbered anew when a port comes, and at a restart") {
+  AgentNode node(kRails);
+  for (unsigned i = 0; i < 4; ++i) node.remove(mlx5_vf(0, i));
+  node.start();
+  CHECK(node.pool_of(mlx5_vf(1, 0)) == "rdma/rail0");
+  for (unsigned i = 0; i < 4; ++i) node.bring_back(mlx5_vf(0, i));
+  node.events.happen("pci add");
+  REQUIRE(node.run_until([&] { return node.pool_of(mlx5_vf(0, 0)) == "rdma/rail0"; }));
+  CHECK(node.pool_of(mlx5_vf(1, 0)) == "rdma/rail1");
+
+  node.stop();
+  for (unsigned i = 0; i < 4; ++i) node.remove(mlx5_vf(0, i));
+  node.start();
+  CHECK(node.pool_of(mlx5_vf(1, 0)) == "rdma/rail0");
+}
+
+TEST_CASE("an order of rails that cannot be read is told, and made anew") {
+  AgentNode node(kRails);
+  const auto file = node.folder.path() + "/run/rails.json";
+  fs::create_directories(node.folder.path() + "/run");
+  std::ofstream(file) << "{\"schema\":1,";
+  const auto log_file = node.folder.path() + "/log";
+  const UniqueFd log_fd(open(log_file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  Logger log(log_fd.get(), LogLevel::error);
+  node.agent.emplace(node.options, node.host, *node.loop, node.events, node.kernel.adapters(),
+                     node.metrics, log);
+  must(node.agent->start());
+  must(node.agent->serve());
+  REQUIRE(node.run_until([&] { return !node.agent->state().pools.empty(); }));
+  CHECK(must(host::read_file(log_file)).find(file) != std::string::npos);
+  CHECK(node.pool_of(mlx5_vf(1, 0)) == "rdma/rail1");
+  CHECK(must(pool::read_rails(node.folder.path() + "/run")).at("rdma/rail") ==
+        std::vector{mlx5_pf(0), mlx5_pf(1)});
+}
+
+TEST_CASE("a pod that is given a device while new ports are sorted in keeps its rail") {
+  AgentNode node(kRails);
+  for (unsigned i = 0; i < 4; ++i) node.remove(mlx5_vf(0, i));
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/rail0", 4));
+  const auto held = mlx5_vf(1, 2);
+
+  // Once the agent has told of what it cannot read it is about to sort.
+  const auto log_file = node.folder.path() + "/log";
+  const UniqueFd log_fd(open(log_file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  node.log = Logger(log_fd.get(), LogLevel::warning);
+  bool given = false;
+  node.clock.on_ask = [&] {
+    if (given || must(host::read_file(log_file)).find("cannot read all") == std::string::npos) {
+      return;
+    }
+    given = true;
+    must(node.kubelet.allocate("pod", "main", "rdma/rail0", {held.to_string()}));
+  };
+  for (unsigned i = 0; i < 4; ++i) node.bring_back(mlx5_vf(0, i));
+  fs::remove(node.entry(mlx5_vf(0, 3)) + "/numa_node");
+  fs::create_directories(node.entry(mlx5_vf(0, 3)) + "/numa_node");
+  node.events.happen("pci add");
+  REQUIRE(node.run_until([&] { return !node.pool_of(mlx5_vf(0, 0)).empty(); }));
+  REQUIRE(given);
+  CHECK(node.pool_of(held) == "rdma/rail0");
+  CHECK(node.pool_of(mlx5_vf(0, 0)) == "rdma/rail1");
+  CHECK(must(pool::read_rails(node.folder.path() + "/run")).at("rdma/rail") ==
+        std::vector{mlx5_pf(1), mlx5_pf(0)});
+}
+
+}  // namespace railhead::test
