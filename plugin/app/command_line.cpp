@@ -137,7 +137,8 @@ void add_log_options(CLI::App& app, Options& options) {
       "--probe-socket", options.probe_socket, "FILE",
       "Where probes and status are answered (default: probe.sock in /run/railhead-agent where "
       "that is, else in --run-dir)");
-  logs.text("--pod-name", options.pod_name, "NAME", "For agents that wait until this one ends");
+  logs.text("--pod-name", options.pod_name, "NAME",
+            "Its own pod: agents that wait for its end are told, and kubelet must list it");
 }
 
 void add_topology_options(CLI::App& app, Options& options) {

@@ -27,14 +27,22 @@ std::vector<ledger::Listed> listed_of(std::vector<kubelet::PodDevices> pods) {
   return all;
 }
 
-// Of the socket that it made when it started. By the wall clock, as files are.
-std::optional<std::chrono::milliseconds> age_of(const std::string& socket) {
-  struct stat info {};
-  if (stat(socket.c_str(), &info) != 0) return std::nullopt;
-  const auto made = std::chrono::system_clock::from_time_t(info.st_ctim.tv_sec);
-  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::system_clock::now() - made);
-  return std::max(age, std::chrono::milliseconds(0));
+// By the sockets that each kubelet makes anew: the one that lists is there before the one of its
+// devices, of which it knows nothing until then. An inode alone may be handed out again.
+std::optional<std::string> kubelet_of(const std::string& kubelet_dir) {
+  std::string all;
+  for (const auto* socket : {"/pod-resources/kubelet.sock", "/device-plugins/kubelet.sock"}) {
+    struct stat info {};
+    if (stat((kubelet_dir + socket).c_str(), &info) != 0) return std::nullopt;
+    all += fmt::format("{} {}.{} ", info.st_ino, info.st_ctim.tv_sec, info.st_ctim.tv_nsec);
+  }
+  return all;
+}
+
+ledger::Ledger::Options ledger_options(const Options& options) {
+  auto all = options.ledger;
+  all.own_pod = options.pod_name;
+  return all;
 }
 
 }  // namespace
@@ -48,7 +56,7 @@ Holders::Holders(const Options& options, Loop& loop, const host::Host& host, New
       changed_(std::move(changed)),
       store_(host.roots.run),
       saved_nodes_(options.kubelet_dir, host.roots.run),
-      ledger_(loop, host.clock, sources(), log, options.ledger, changed_),
+      ledger_(loop, host.clock, sources(), log, ledger_options(options), changed_),
       pod_resources_(options.kubelet_dir + "/pod-resources/kubelet.sock"),
       attachments_(loop, [this] { look_at_attachments(); }),
       files_(loop, [this] { ledger_.look(); }) {}
@@ -76,7 +84,7 @@ ledger::Sources Holders::sources() {
             return all;
           },
           [run = host_.roots.run] { return device::read_allocations(run); },
-          [socket = folder + std::string(kKubeletSocket)] { return age_of(socket); }};
+          [dir = options_.kubelet_dir] { return kubelet_of(dir); }};
 }
 
 Result<void> Holders::start() {

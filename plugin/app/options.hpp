@@ -39,7 +39,7 @@ struct Options {
   // Where probes ask, each a process of its own. "": in /run/railhead-agent where that folder is,
   // which only this agent's container has, else in the run folder.
   std::string probe_socket;
-  std::string pod_name;            // for who waits for the lock
+  std::string pod_name;            // its own: for who waits for the lock, and to see it listed
   ledger::Ledger::Options ledger;  // tests have less time
   device::ScanOptions scan;
   std::string topology_file;  // "": sysfs tells; read into scan.topology by run()

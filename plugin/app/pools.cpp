@@ -310,6 +310,9 @@ void Pools::show(Views views, std::optional<TimePoint> event) {
   for (auto& [name, served] : pools_) {
     if (!views.contains(name)) changes_[name].ended = std::exchange(served, nullptr);
   }
+  for (const auto& [name, change] : changes_) {
+    if (change.ended) change.ended->end();
+  }
   std::erase_if(pools_, [](const auto& one) { return !one.second; });
 }
 

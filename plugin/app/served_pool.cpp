@@ -53,6 +53,12 @@ bool ServedPool::show(PoolView view, std::optional<TimePoint> event) {
   return changed;
 }
 
+void ServedPool::end() {
+  const auto last = view();
+  (void)show({{.resource = last->pool.resource}, last->inventory, last->holdings, {}},
+             std::nullopt);
+}
+
 // Allocate writes what is missing, and fails when it cannot.
 void ServedPool::write_cdi_spec() {
   if (!cdi_spec_) return;
@@ -122,28 +128,36 @@ Result<kubelet::ContainerAllocation> ServedPool::allocate(
   return answer;
 }
 
-// By what is shown now.
-Result<ledger::Granted> ServedPool::decide(const std::vector<std::string>& device_ids) const {
-  const auto view = this->view();
-  ledger::Granted granted{resource_name_, device_ids, {}, {}};
-  for (const auto& id : device_ids) {
-    for (const auto* member : pool::members_of(view->pool, id)) {
-      if (!member->withheld.empty() && !view->pool.resource.sharing) {
+// A share of a whole pool does without the devices that are withheld.
+Result<grant::Ask> ServedPool::decide(const PoolView& view,
+                                      const std::vector<std::string>& device_ids) const {
+  const auto& sharing = view.pool.resource.sharing;
+  if (!sharing || sharing->unit == config::Sharing::Unit::device) {
+    for (const auto& id : device_ids) {
+      for (const auto* member : pool::members_of(view.pool, id)) {
+        if (member->withheld.empty()) continue;
         return fail(ErrorCode::unavailable, "device {} is not given: {}", member->id,
                     member->withheld);
       }
-      granted.devices.push_back(member->id);
     }
   }
-  const auto ask = pool::ask_for(view->pool, device_ids, places_);
-  if (!ask) return pass(ask);
-  return granted;
+  return pool::ask_for(view.pool, device_ids, places_);
 }
 
 Result<kubelet::ContainerAllocation> ServedPool::give(const std::vector<std::string>& device_ids) {
-  auto noted = answers_.grants.grant([&] { return decide(device_ids); });
+  std::shared_ptr<const PoolView> view;
+  grant::Ask ask;
+  auto noted = answers_.grants.grant([&]() -> Result<ledger::Granted> {
+    view = this->view();
+    auto decided = decide(*view, device_ids);
+    if (!decided) return pass(decided);
+    ask = std::move(*decided);
+    ledger::Granted granted{resource_name_, device_ids, {}, {}};
+    for (const auto& device : ask.devices) granted.devices.push_back(device.id);
+    return granted;
+  });
   if (!noted) return pass(noted);
-  auto answer = answer_with(device_ids, *noted);
+  auto answer = answer_with(*view, std::move(ask), *noted);
   if (answer) {
     answers_.grants.complete(*noted);
   } else {
@@ -162,11 +176,10 @@ Result<grant::Grant> ServedPool::grant_now(const PoolView& view, Result<grant::A
   return grant::give(*ask, places_);
 }
 
-Result<kubelet::ContainerAllocation> ServedPool::answer_with(
-    const std::vector<std::string>& device_ids, ledger::Granted& noted) {
+Result<kubelet::ContainerAllocation> ServedPool::answer_with(const PoolView& view, grant::Ask ask,
+                                                             ledger::Granted& noted) {
   const auto began = std::chrono::steady_clock::now();
-  const auto view = this->view();
-  auto granted = grant_now(*view, pool::ask_for(view->pool, device_ids, places_));
+  auto granted = grant_now(view, std::move(ask));
   if (!granted) return pass(granted);
   for (const auto& node : granted->device_nodes()) noted.nodes.push_back(node.host_path);
   tell_left_out(*granted);

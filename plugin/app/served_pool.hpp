@@ -49,6 +49,8 @@ class ServedPool final : public kubelet::PoolService {
   // Whether kubelet is to be told anew. `event`: what led to the look, if it was one.
   // Waits for nothing.
   [[nodiscard]] bool show(PoolView view, std::optional<TimePoint> event);
+  // Gives nothing from now on: what it has may be another's already.
+  void end();
   // As it is shown now, for the runtime; nothing without CDI.
   void write_cdi_spec();
   [[nodiscard]] std::shared_ptr<const PoolView> view() const;
@@ -74,9 +76,11 @@ class ServedPool final : public kubelet::PoolService {
  private:
   [[nodiscard]] Result<kubelet::ContainerAllocation> give(
       const std::vector<std::string>& device_ids);
-  [[nodiscard]] Result<kubelet::ContainerAllocation> answer_with(
-      const std::vector<std::string>& device_ids, ledger::Granted& noted);
-  [[nodiscard]] Result<ledger::Granted> decide(const std::vector<std::string>& device_ids) const;
+  [[nodiscard]] Result<kubelet::ContainerAllocation> answer_with(const PoolView& view,
+                                                                 grant::Ask ask,
+                                                                 ledger::Granted& noted);
+  [[nodiscard]] Result<grant::Ask> decide(const PoolView& view,
+                                          const std::vector<std::string>& device_ids) const;
   [[nodiscard]] Result<grant::Grant> grant_now(const PoolView& view, Result<grant::Ask> ask) const;
   void tell_left_out(const grant::Grant& granted);
   // `result`: as docs/metrics.md names it.

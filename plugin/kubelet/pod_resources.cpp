@@ -30,7 +30,9 @@ std::vector<PodDevices> devices_of(const v1::ListPodResourcesResponse& response)
   std::vector<PodDevices> all;
   for (const auto& pod : response.pod_resources()) {
     for (const auto& container : pod.containers()) {
-      for (auto& [resource, ids] : by_resource(container)) {
+      auto resources = by_resource(container);
+      if (resources.empty()) resources[""];
+      for (auto& [resource, ids] : resources) {
         all.push_back({pod.namespace_(), pod.name(), container.name(), resource, std::move(ids)});
       }
     }

@@ -13,7 +13,7 @@
 
 namespace railhead::kubelet {
 
-// One resource of one container.
+// One resource of one container; a container without any has one entry, of no resource.
 struct PodDevices {
   std::string pod_namespace;
   std::string pod;

@@ -10,6 +10,7 @@ namespace railhead::ledger {
 namespace {
 
 constexpr std::string_view kShareMark = "::";
+constexpr std::string_view kGroups = "/dev/vfio/";
 
 using Key = std::pair<std::string, std::string>;  // resource and id: unique on a node
 
@@ -31,9 +32,9 @@ class Merging {
     if (!facts_.listed && facts_.saved) {
       for (const auto& saved : *facts_.saved) add(saved);
     }
-    int number = 0;
     for (const auto& granted : facts_.granted) {
-      const auto owner = fmt::format("grant {}", ++number);
+      if (granted.ids.empty()) continue;
+      const auto owner = fmt::format("grant of {} {}", granted.resource, granted.ids.front());
       for (const auto& id : granted.ids) {
         add({"", "", "", granted.resource, id, granted.nodes, Source::grant, owner},
             granted.devices);
@@ -46,11 +47,10 @@ class Merging {
  private:
   void add(const std::vector<Listed>& all) {
     for (const auto& listed : all) {
-      const auto owner = listed.pod + '/' + listed.container;
       for (const auto& id : listed.ids) {
         const auto* saved = saved_of(listed, id);
         add({"", listed.pod, listed.container, listed.resource, id,
-             saved ? saved->nodes : std::vector<std::string>{}, Source::podresources, owner},
+             saved ? saved->nodes : std::vector<std::string>{}, Source::podresources, listed.pod},
             saved ? saved->devices : std::vector<std::string>{});
       }
     }
@@ -59,7 +59,7 @@ class Merging {
   void add(const Saved& saved) {
     for (const auto& id : saved.ids) {
       add({"", "", saved.container, saved.resource, id, saved.nodes, Source::checkpoint,
-           saved.pod_uid + '/' + saved.container},
+           saved.pod_uid},
           saved.devices);
     }
   }
@@ -77,7 +77,7 @@ class Merging {
                          attached.device,
                          {},
                          Source::attachment,
-                         attached.pod + '/' + attached.device});
+                         attached.pod.empty() ? attached.device : attached.pod});
   }
 
   // `named`: what a share of a whole pool was said to be.
@@ -157,8 +157,11 @@ Holdings::Holdings(std::vector<Holding> holdings, bool complete)
     return std::tie(a.device, a.resource, a.id, a.pod) <
            std::tie(b.device, b.resource, b.id, b.pod);
   });
+  std::set<std::pair<std::string_view, std::string_view>> known;  // a share has its pool's nodes
   for (size_t i = 0; i < holdings_.size(); ++i) {
-    for (const auto& node : holdings_[i].nodes) by_node_.emplace(node, i);
+    for (const auto& node : holdings_[i].nodes) {
+      if (known.emplace(node, holdings_[i].owner).second) by_node_.emplace(node, i);
+    }
   }
 }
 
@@ -189,13 +192,15 @@ State Holdings::state(std::string_view device) const {
 }
 
 const Holding* Holdings::other_with_node(std::string_view node, std::string_view device) const {
-  const auto own = of(device);
   const auto [first, last] = by_node_.equal_range(node);
+  if (first == last) return nullptr;
+  std::set<std::string_view> owners;
+  for (const auto* own : of(device)) owners.insert(own->owner);
+  const bool of_group = node.starts_with(kGroups);
   for (auto one = first; one != last; ++one) {
     const auto& holding = holdings_[one->second];
-    const bool has_both =
-        std::ranges::any_of(own, [&](const Holding* mine) { return mine->owner == holding.owner; });
-    if (holding.device != device && !has_both) return &holding;
+    if (of_group && holding.source == Source::grant) continue;
+    if (!owners.contains(holding.owner)) return &holding;
   }
   return nullptr;
 }

@@ -12,7 +12,8 @@
 
 namespace railhead::ledger {
 
-// One resource of one container, as kubelet lists it (podresources).
+// One resource of one container, as kubelet lists it (podresources); of a container that has none,
+// itself alone.
 struct Listed {
   std::string pod;  // "namespace/name"
   std::string container;
@@ -51,9 +52,8 @@ struct Attached {
 };
 
 struct Facts {
-  // What kubelet lists. Nothing: it has not answered since the start. An answer within the first
-  // moments of a kubelet may lack pods that it has not looked at yet: these stand in
-  // `listed_early`.
+  // What kubelet lists. Nothing: it has not answered since the start. An answer that may lack pods
+  // stands in `listed_early`.
   std::optional<std::vector<Listed>> listed;
   std::vector<Listed> listed_early;
   std::optional<std::vector<Saved>> saved;  // nothing: there is no such file, or it cannot be read
@@ -77,7 +77,7 @@ struct Holding {
   std::vector<std::string>
       nodes;  // host paths that the container was given; empty: none, or unknown
   Source source = Source::podresources;
-  std::string owner;  // the same for all that one container has, and for nothing else
+  std::string owner;  // the same for all that one pod has, as far as is known, and for nothing else
   std::chrono::system_clock::time_point since;  // it is known
 
   [[nodiscard]] bool is_share() const { return id != device; }
@@ -102,7 +102,9 @@ class Holdings {
   // Whether kubelet has told all there is, so that a device that nobody holds is free.
   [[nodiscard]] bool complete() const { return complete_; }
   // Who was given this node, "/dev/infiniband/uverbs2", with another device than this one, and does
-  // not have this one too. Null: nobody.
+  // not have this one too. Null: nobody. The node of an IOMMU group is that of all its functions,
+  // and a container may be granted some of these as one resource and some as another: a grant, of
+  // which the pod is not known, keeps no group from anybody.
   [[nodiscard]] const Holding* other_with_node(std::string_view node,
                                                std::string_view device) const;
 
@@ -112,7 +114,7 @@ class Holdings {
 
  private:
   std::vector<Holding> holdings_;
-  std::multimap<std::string, size_t, std::less<>> by_node_;  // places in holdings_
+  std::multimap<std::string, size_t, std::less<>> by_node_;  // places in holdings_, one per owner
   bool complete_ = false;
 };
 

@@ -5,37 +5,77 @@
 
 namespace railhead::ledger {
 
+namespace {
+
+// Of a device or of a whole pool, rather than a device.
+bool are_shares(const Granted& granted) {
+  return std::ranges::any_of(granted.ids, [](const auto& id) { return device_of(id) != id; });
+}
+
+bool contains(const std::vector<std::string>& all, const std::string& one) {
+  return std::ranges::find(all, one) != all.end();
+}
+
+}  // namespace
+
 Result<Granted> Grants::grant(const std::function<Result<Granted>()>& decide) {
   const std::lock_guard lock(mutex_);
   auto granted = decide();
   if (granted) {
-    ++count_;
-    replace(*granted);
-    noted_();
+    if (auto free = refuse_what_is_granted(*granted); !free) granted = pass(free);
   }
+  if (!granted) {
+    refused_();
+    return granted;
+  }
+  ++count_;
+  put(*granted);
   return granted;
 }
 
 void Grants::complete(const Granted& granted) {
   const std::lock_guard lock(mutex_);
-  replace(granted);
+  put(granted);
   noted_();
 }
 
 void Grants::take_back(const Granted& granted) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(entries_, [&](const Entry& entry) {
-    return entry.granted.resource == granted.resource && entry.granted.ids == granted.ids;
-  });
+  take_out(granted);
   noted_();
 }
 
-// A container that is asked for again has one grant.
-void Grants::replace(const Granted& granted) {
-  std::erase_if(entries_, [&](const Entry& entry) {
-    return entry.granted.resource == granted.resource && entry.granted.ids == granted.ids;
-  });
+// Kubelet counts within a resource, while that is of one kind; shares may be of several resources.
+Result<void> Grants::refuse_what_is_granted(const Granted& granted) const {
+  const bool shares = are_shares(granted);
+  for (const auto& [other, when] : entries_) {
+    if (shares == are_shares(other) && (shares || other.resource == granted.resource)) continue;
+    for (const auto& device : granted.devices) {
+      if (!contains(other.devices, device)) continue;
+      return fail(ErrorCode::unavailable,
+                  "device {} is not given: held by a pod as {}; free when that ends", device,
+                  other.resource);
+    }
+  }
+  return {};
+}
+
+void Grants::put(const Granted& granted) {
+  take_out(granted);
   entries_.push_back({granted, now_()});
+}
+
+// Kubelet gives an id to one container, and to an init container and those after it.
+void Grants::take_out(const Granted& granted) {
+  for (auto& [older, when] : entries_) {
+    if (older.resource != granted.resource) continue;
+    if (std::erase_if(older.ids, [&](const auto& id) { return contains(granted.ids, id); }) == 0) {
+      continue;
+    }
+    std::erase_if(older.devices, [&](const auto& device) { return contains(granted.ids, device); });
+    older.nodes.clear();  // not to be told apart; Allocate's records have them by device
+  }
+  std::erase_if(entries_, [](const Entry& entry) { return entry.granted.ids.empty(); });
 }
 
 bool Grants::show_if_none_since(uint64_t count, const std::function<void()>& show) {
@@ -79,14 +119,21 @@ Ledger::Ledger(Loop& loop, const Clock& clock, Sources sources, Logger& log, Opt
       changed_(std::move(changed)),
       next_(loop, [this] { ask(); }) {
   grants_.now_ = [&clock] { return clock.now(); };
-  grants_.noted_ = [this, poster = loop.poster(), alive = std::weak_ptr(alive_)] {
-    poster.post([this, alive] {
-      if (alive.expired()) return;
-      merge();
-      // By then kubelet lists it, or never will.
-      next_.set_if_sooner(clock_.now() + options_.settle);
-    });
+  const auto posted = [poster = loop.poster(),
+                       alive = std::weak_ptr(alive_)](std::function<void()> work) {
+    return [poster, alive, work = std::move(work)] {
+      poster.post([alive, work] {
+        if (!alive.expired()) work();
+      });
+    };
   };
+  grants_.noted_ = posted([this] {
+    merge();
+    // By then kubelet lists it, or never will.
+    next_.set_if_sooner(clock_.now() + options_.settle);
+  });
+  // Kubelet took for free what it had been told to be there for a pod that has ended since.
+  grants_.refused_ = posted([this] { next_.set_if_sooner(clock_.now()); });
 }
 
 std::map<std::string, std::string> Ledger::troubles() const {
@@ -97,8 +144,11 @@ std::map<std::string, std::string> Ledger::troubles() const {
   return troubles;
 }
 
+// Kubelet writes its file after each Allocate: the records are read again then, and not with each
+// answer, since a large node has a thousand of them.
 void Ledger::look() {
-  read_files();
+  read_saved();
+  facts_.allocations = sources_.allocations();
   merge();
   next_.set_if_sooner(clock_.now());
 }
@@ -128,10 +178,16 @@ void Ledger::watch(bool for_ends) {
   if (for_ends) next_.set_if_sooner(clock_.now() + options_.poll);
 }
 
-void Ledger::read_files() {
+void Ledger::read_saved() {
   auto saved = sources_.saved();
   facts_.saved = saved ? std::optional(std::move(*saved)) : std::nullopt;
-  facts_.allocations = sources_.allocations();
+}
+
+void Ledger::tell_unknown(const std::string& because) {
+  if (!because.empty() && unknown_because_ != because) {
+    log_.warning("kubelet does not say who holds which device", {{"error", because}});
+  }
+  unknown_because_ = because;
 }
 
 void Ledger::ask() {
@@ -153,23 +209,15 @@ void Ledger::ask() {
 void Ledger::answered(TimePoint asked, const std::vector<Waiter>& waiters,
                       Result<std::vector<Listed>> answer) {
   asking_ = false;
-  read_files();
+  read_saved();
   if (answer) {
     for (const auto& waiter : waiters) waiter->set_value({*answer, facts_.saved});
-    unknown_because_.clear();
     take(asked, std::move(*answer));
   } else {
-    if (unknown_because_ != answer.error().message) {
-      log_.warning("kubelet does not say who holds which device",
-                   {{"error", answer.error().message}});
-    }
-    unknown_because_ = answer.error().message;
+    tell_unknown(answer.error().message);
     next_.set_if_sooner(clock_.now() + options_.retry);
   }
   if (watching_) next_.set_if_sooner(clock_.now() + options_.poll);
-  if (const auto oldest = grants_.oldest()) {
-    next_.set_if_sooner(std::max(*oldest + options_.settle, clock_.now() + options_.pause));
-  }
   if (!waiters_.empty()) {
     next_.set(clock_.now());
   } else if (std::exchange(ask_again_, false)) {
@@ -178,21 +226,37 @@ void Ledger::answered(TimePoint asked, const std::vector<Waiter>& waiters,
   merge();
 }
 
-// A kubelet that has just come lists pods as it comes to them.
+// A kubelet that has just come lists pods as it comes to them; while it does not reach the API
+// server, those of its own files alone, and this program's pod is not among them. By this clock and
+// not by the sockets' times: the wall clock may jump, above all after a boot.
 void Ledger::take(TimePoint asked, std::vector<Listed> listed) {
-  const auto age = sources_.kubelet_age();
-  if (asked < trusted_from_) {
+  const auto now = clock_.now();
+  const bool has_own_pod = lists_own_pod(listed);
+  tell_unknown(has_own_pod ? ""
+                           : fmt::format("it does not list this agent's own pod, {}, so it may not "
+                                         "know all pods yet",
+                                         options_.own_pod));
+  auto kubelet = sources_.kubelet();
+  if (!kubelet || kubelet != kubelet_ || !has_own_pod) whole_since_.reset();
+  if (kubelet && has_own_pod && !whole_since_) whole_since_ = now;
+  kubelet_ = std::move(kubelet);
+  if (asked < trusted_from_ || !whole_since_ || asked < *whole_since_ + options_.settle) {
     facts_.listed_early = std::move(listed);
-  } else if (age && *age >= options_.settle) {
-    facts_.listed = std::move(listed);
-    facts_.listed_early.clear();
-  } else {
-    facts_.listed_early = std::move(listed);
-    next_.set_if_sooner(clock_.now() + (age ? options_.settle - *age : options_.retry));
+    next_.set_if_sooner(whole_since_ ? *whole_since_ + options_.settle : now + options_.retry);
+    return;
   }
-  const std::lock_guard lock(grants_.mutex_);
-  std::erase_if(grants_.entries_,
-                [&](const Grants::Entry& entry) { return entry.when + options_.settle <= asked; });
+  facts_.listed = std::move(listed);
+  facts_.listed_early.clear();
+  grants_.forget_until(asked - options_.settle);
+  if (const auto oldest = grants_.oldest()) {
+    next_.set_if_sooner(std::max(*oldest + options_.settle, now + options_.pause));
+  }
+}
+
+bool Ledger::lists_own_pod(const std::vector<Listed>& listed) const {
+  const auto own = '/' + options_.own_pod;
+  return options_.own_pod.empty() ||
+         std::ranges::any_of(listed, [&](const Listed& one) { return one.pod.ends_with(own); });
 }
 
 void Ledger::merge() {

@@ -23,8 +23,8 @@ struct Sources {
   std::function<void(std::function<void(Result<std::vector<Listed>>)> answer)> list;
   std::function<Result<std::vector<Saved>>()> saved;
   std::function<std::vector<device::Allocation>()> allocations;
-  // How long the kubelet that is there has been there; nothing when none is.
-  std::function<std::optional<std::chrono::milliseconds>()> kubelet_age;
+  // What tells the kubelet that is there from one that comes after it; nothing when none is.
+  std::function<std::optional<std::string>()> kubelet;
 };
 
 // What is granted, from before kubelet has the answer. An Allocate decides by what its pool shows,
@@ -33,7 +33,9 @@ struct Sources {
 class Grants {
  public:
   // Runs `decide`, which looks at what is shown and waits for nothing; what it grants is noted
-  // before anybody else decides.
+  // before anybody else decides. Errors: its own, unavailable (a device was granted as something
+  // else, and that has not been shown yet). It ends with complete() or take_back(), and its
+  // ledger hears of it then.
   [[nodiscard]] Result<Granted> grant(const std::function<Result<Granted>()>& decide);
   // The same grant, with the nodes that it came out with.
   void complete(const Granted& granted);
@@ -54,26 +56,31 @@ class Grants {
   [[nodiscard]] std::vector<Granted> all() const;
   void forget_until(TimePoint when);
   [[nodiscard]] std::optional<TimePoint> oldest() const;
-  void replace(const Granted& granted);
+  // With mutex_:
+  [[nodiscard]] Result<void> refuse_what_is_granted(const Granted& granted) const;
+  void put(const Granted& granted);
+  void take_out(const Granted& granted);
 
   std::function<TimePoint()> now_ = [] { return std::chrono::steady_clock::now(); };
   std::function<void()> noted_ = [] {};
+  std::function<void()> refused_ = [] {};
   mutable std::mutex mutex_;
   uint64_t count_ = 0;
-  std::vector<Entry> entries_;
+  std::vector<Entry> entries_;  // no id of a resource is in two of them
 };
 
 // All but grants() and fresh() on the loop's thread.
 class Ledger {
  public:
   struct Options {
-    // An answer of kubelet's is complete once kubelet has been there for so long, and does without
-    // a grant once that is so old.
+    // An answer of kubelet's is complete once kubelet has listed all pods for so long, as far as
+    // can be told, and does without a grant once that is so old.
     std::chrono::milliseconds settle{10'000};
     // While somebody waits for a holder to end (watch()).
     std::chrono::milliseconds poll{5'000};
     std::chrono::milliseconds retry{5'000};  // after kubelet gave no answer
     std::chrono::milliseconds pause{500};    // between two questions that nobody waits for
+    std::string own_pod;  // this program's, without its namespace; "": none that is known
   };
 
   // `changed` is called when holdings() differs from before. Everything outlives the ledger but the
@@ -120,7 +127,9 @@ class Ledger {
   void answered(TimePoint asked, const std::vector<Waiter>& waiters,
                 Result<std::vector<Listed>> answer);
   void take(TimePoint asked, std::vector<Listed> listed);
-  void read_files();
+  [[nodiscard]] bool lists_own_pod(const std::vector<Listed>& listed) const;
+  void tell_unknown(const std::string& because);
+  void read_saved();
   void merge();
 
   Loop& loop_;
@@ -132,6 +141,8 @@ class Ledger {
   Grants grants_;
   Facts facts_;
   std::shared_ptr<const Holdings> holdings_ = std::make_shared<const Holdings>();
+  std::optional<std::string> kubelet_;    // that answered last
+  std::optional<TimePoint> whole_since_;  // all answers since may have been of all pods
   std::string unknown_because_ = "kubelet has not been asked yet";
   TimePoint trusted_from_{};  // kubelet's answers to what it is asked since
   bool asking_ = false;

@@ -5,18 +5,25 @@
 namespace railhead::pool {
 namespace {
 
-// The host paths of the member's RDMA devices now.
+// The host paths of the member's RDMA devices and of its IOMMU group now, as far as they are known
+// without a look at it.
 std::vector<std::string> nodes_of(const Member& member, const device::Inventory& inventory) {
   std::vector<std::string> nodes;
-  const auto* function = member.rdma ? inventory.find(member.address) : nullptr;
+  const auto* function = inventory.find(member.address);
   if (!function) return nodes;
   const auto add = [&](const std::vector<device::RdmaDevice>& devices) {
+    if (!member.rdma) return;
     for (const auto& device : devices) {
       for (const auto& node : device.char_devices) nodes.push_back(node.path());
     }
   };
   if (member.id == function->address.to_string()) {
     add(function->rdma);
+    // Without an IOMMU the kernel calls it otherwise.
+    if (member.driver == "vfio-pci" && function->iommu_group) {
+      nodes.push_back(fmt::format("/dev/vfio/{}", *function->iommu_group));
+      nodes.push_back(fmt::format("/dev/vfio/noiommu-{}", *function->iommu_group));
+    }
   } else {
     for (const auto& one : function->sub_functions) {
       if (one.name == member.id) add(one.rdma);
@@ -25,35 +32,47 @@ std::vector<std::string> nodes_of(const Member& member, const device::Inventory&
   return nodes;
 }
 
+// "rdma/vf"; of the resource itself, which was of the other kind then: "rdma/vf, shared".
+std::string what(const ledger::Holding& holding, const std::string& resource) {
+  const auto* kind = holding.is_share() ? ", shared" : ", not shared";
+  return holding.resource + (holding.resource == resource ? kind : "");
+}
+
 // Why the member is not to be given out as `resource` while others hold what they hold; "": it is.
 std::string reason_to_wait(const Member& member, const config::Resource& resource,
                            const HeldBy& held, const device::Inventory& inventory) {
   const auto name = resource.full_name();
-  const auto holdings = held.holdings.of(member.id);
+  const bool is_shared = resource.sharing.has_value();
   const auto last = held.last_given_as.find(member.id);
-  const bool last_given_as_other = last != held.last_given_as.end() && last->second != name;
-  for (const auto* holding : holdings) {
-    if (holding->resource == name) return "";
-    if (resource.sharing && holding->is_share()) continue;  // a device may be shared by two pools
-    if (!holding->resource.empty()) {
+  const bool last_given_otherwise =
+      last != held.last_given_as.end() && (last->second != name || is_shared);
+  bool is_own = false;
+  for (const auto* holding : held.holdings.of(member.id)) {
+    if (holding->resource.empty()) {  // an attachment, as whatever it was given
+      if (last_given_otherwise) {
+        return fmt::format("attached to {}, which was given it as {}; free when that ends",
+                           holding->who(), last->second);
+      }
+      is_own = true;
+      continue;
+    }
+    const bool is_named = holding->resource == name;
+    // Kubelet counts a resource's own devices, while they are of one kind; several resources may
+    // share one.
+    if (holding->is_share() != is_shared || (!is_named && !is_shared)) {
       return fmt::format("held by {} as {}; free when that ends", holding->who(),
-                         holding->resource);
+                         what(*holding, name));
     }
-    if (last_given_as_other) {
-      return fmt::format("attached to {}, which was given it as {}; free when that ends",
-                         holding->who(), last->second);
-    }
-    return "";
+    is_own |= is_named;
   }
-  if (held.holdings.state(member.id) == ledger::State::unknown && last_given_as_other &&
-      !resource.sharing) {
+  if (is_own) return "";
+  if (held.holdings.state(member.id) == ledger::State::unknown && last_given_otherwise) {
     return fmt::format("whether a pod still has it as {} is not known: kubelet has not said yet",
                        last->second);
   }
   for (const auto& node : nodes_of(member, inventory)) {
     if (const auto* other = held.holdings.other_with_node(node, member.id)) {
-      return fmt::format("{} is still open to {}; free when that ends",
-                         node.substr(node.rfind('/') + 1), other->who());
+      return fmt::format("{} is still open to {}; free when that ends", node, other->who());
     }
   }
   return "";

@@ -12,7 +12,8 @@ namespace railhead::pool {
 
 struct HeldBy {
   const ledger::Holdings& holdings;
-  // What devices were last given as, by their ids; who holds them then may not be known any more.
+  // What devices were last given as, each to one container, by their ids; who holds them then may
+  // not be known any more.
   std::map<std::string, std::string> last_given_as;
   std::set<std::string> own_resources;  // those that this program serves, or has served
   std::set<PciAddress> on_bus;

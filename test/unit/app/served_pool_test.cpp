@@ -30,6 +30,8 @@ struct Pool {
   StillHost still{folder.path()};
   ledger::Grants grants;
   ledger::Holdings holdings;               // as the next serve() shows them
+  std::vector<pool::Offer> leftovers;      // the same
+  std::set<std::string> withheld;          // the same: of devices
   std::optional<grant::Given> remembered;  // of the container that starts
   metrics::Metrics metrics{"test"};
   UniqueFd log_file{open((folder.path() + "/log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
@@ -46,6 +48,10 @@ struct Pool {
     REQUIRE(parsed.errors.empty());
     auto inventory = std::make_shared<const device::Inventory>(must(device::scan(still.host)));
     auto pool = pool::select(parsed.config, *inventory).pools.at(0);
+    pool.leftovers = leftovers;
+    for (auto& member : pool.members) {
+      if (withheld.contains(member.id)) member.withheld = member.sickness = "it hangs";
+    }
     const grant::CdiOptions options{.folder = folder.path() + "/cdi"};
     served = std::make_unique<app::ServedPool>(
         app::PoolView{std::move(pool),
@@ -295,6 +301,43 @@ TEST_CASE("a share of which nobody knows the devices any more starts, and is cou
   pool.remembered = grant::Given{.host_paths = {"/dev/infiniband/uverbs1"}};
   must(pool.served->pre_start({"2"}));
   CHECK(pool.counted("unknown"));
+}
+
+TEST_CASE("no device that is withheld is given, whole or a share; a whole pool's does without it") {
+  const auto other = mlx5_vf(0, 1).to_string();
+  Pool pool;
+  pool.withheld = {kVf};
+  SECTION("whole") {
+    pool.serve(kBothVfs);
+    const auto refused = pool.served->allocate({kVf});
+    REQUIRE(is(refused, ErrorCode::unavailable));
+    CHECK(refused.error().message == "device " + kVf + " is not given: it hangs");
+    CHECK(pool.served->allocate({other}));
+  }
+  SECTION("a share") {
+    pool.serve(R"({"pools":[{"resourceName":"vf","kind":"shared","perDevice":4,
+                            "selectors":{"pfNames":["p0#0-1"],"isRdma":true}}]})");
+    CHECK(is(pool.served->allocate({kVf + "::1"}), ErrorCode::unavailable));
+    CHECK(pool.served->allocate({other + "::1"}));
+  }
+  SECTION("a share of the whole pool") {
+    pool.serve(R"({"configList":[{"resourceName":"vf","rdmaHcaMax":4,
+                                  "selectors":{"ifNames":["p0v0","p0v1"]}}]})");
+    CHECK(must(pool.served->allocate({"1"})).envs.at("PCIDEVICE_RDMA_VF") == other);
+    // Which is of the other device then, and of no use to who wants that.
+    CHECK(pool.grants.grant([] {
+      return Result<ledger::Granted>({"rdma/new", {kVf}, {kVf}, {}});
+    }));
+    CHECK_FALSE(pool.grants.grant([&] {
+      return Result<ledger::Granted>({"rdma/new", {other}, {other}, {}});
+    }));
+  }
+}
+
+TEST_CASE("a pool that has ended gives nothing") {
+  const Pool pool;
+  pool.served->end();
+  CHECK(is(pool.served->allocate({kVf}), ErrorCode::not_found));
 }
 
 TEST_CASE("a device whose node is open to another pod is not given, and by CDI not started with") {

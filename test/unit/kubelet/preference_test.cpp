@@ -84,6 +84,9 @@ TEST_CASE("Podresources tell each container's devices, one entry for a resource,
   CHECK(must(list_now(node.kubelet.pod_resources_socket(), 5s)) ==
         std::vector<kubelet::PodDevices>{
             {"ns", "a", "main", kVf, {"0000:01:00.0", "0000:02:00.0", "0000:03:00.0"}}});
+  must(node.kubelet.allocate("ns/b", "main", kVf, 0));
+  CHECK(must(list_now(node.kubelet.pod_resources_socket(), 5s)).back() ==
+        kubelet::PodDevices{"ns", "b", "main", "", {}});
 }
 
 TEST_CASE("Podresources of a kubelet that is not there are an error") {

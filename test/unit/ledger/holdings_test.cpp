@@ -156,6 +156,23 @@ TEST_CASE("Two containers of which no pod is known are two") {
   CHECK(holdings.other_with_node("/dev/infiniband/uverbs2", kB));
 }
 
+TEST_CASE("What two containers of a pod have is one owner's") {
+  const auto holdings =
+      merge({.listed = {{{"ns/a", "one", "rdma/vf", {kA}}, {"ns/a", "two", "rdma/vf", {kB}}}},
+             .saved = {{{"1", "one", "rdma/vf", {kA}, {"/dev/vfio/7"}, {}}}}});
+  CHECK_FALSE(holdings.other_with_node("/dev/vfio/7", kB));
+  CHECK(holdings.other_with_node("/dev/vfio/7", "0000:3b:00.4"));
+}
+
+TEST_CASE("A container may be granted functions of one IOMMU group as two resources") {
+  Facts facts{.granted = {{"rdma/vf", {kA}, {kA}, {"/dev/vfio/7"}}}};
+  CHECK_FALSE(merge(facts).other_with_node("/dev/vfio/7", kB));
+  // Once it is listed, what it was granted besides is too.
+  facts.listed = {{listed("a", {kA})}};
+  facts.saved = {{saved("1", {kA}, {"/dev/vfio/7"})}};
+  CHECK(merge(facts).other_with_node("/dev/vfio/7", kB));
+}
+
 TEST_CASE("Three hundred pods with a share of a pool of a hundred devices are merged") {
   Facts facts{.listed = {{}}};
   for (int i = 0; i < 100; ++i) {
@@ -164,8 +181,21 @@ TEST_CASE("Three hundred pods with a share of a pool of a hundred devices are me
   for (int i = 0; i < 300; ++i) {
     facts.listed->push_back(listed(fmt::format("p{}", i), {std::to_string(i)}, "rdma/hca"));
   }
+  facts.saved.emplace();
+  for (int i = 0; i < 300; ++i) {
+    facts.saved->push_back({std::to_string(i),
+                            "main",
+                            "rdma/hca",
+                            {std::to_string(i)},
+                            {"/dev/infiniband/uverbs2"},
+                            facts.pools["rdma/hca"]});
+  }
   const auto holdings = merge(facts);
   CHECK(holdings.all().size() == 30'000);
+  for (const auto& device : facts.pools["rdma/hca"]) {
+    CHECK_FALSE(holdings.other_with_node("/dev/infiniband/uverbs2", device));
+  }
+  CHECK(holdings.other_with_node("/dev/infiniband/uverbs2", "0000:ff:00.0"));
   CHECK(holdings.of("0000:63:00.0").size() == 300);
 }
 

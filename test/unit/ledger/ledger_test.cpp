@@ -17,11 +17,13 @@ using ledger::Listed;
 using ledger::State;
 
 const std::string kA = "0000:3b:00.2";
+const std::string kB = "0000:3b:00.3";
 
 // Kubelet answers when the test says so.
 struct Node {
-  Node() {
-    ledger.emplace(loop_ref(), clock, sources(), log, Ledger::Options{}, [this] { ++changes; });
+  explicit Node(const std::string& own_pod = "") {
+    ledger.emplace(loop_ref(), clock, sources(), log, Ledger::Options{.own_pod = own_pod},
+                   [this] { ++changes; });
   }
 
   Loop& loop_ref() { return *loop; }
@@ -31,7 +33,7 @@ struct Node {
               if (saved) return *saved;
               return fail_errno(ENOENT, "checkpoint");
             },
-            [] { return std::vector<device::Allocation>{}; }, [this] { return age; }};
+            [] { return std::vector<device::Allocation>{}; }, [this] { return kubelet; }};
   }
   void answer(Result<std::vector<Listed>> listed) {
     REQUIRE_FALSE(questions.empty());
@@ -44,9 +46,25 @@ struct Node {
     clock.advance(time);
     loop->turn();
   }
+  // Kubelet lists these, and has had its time.
+  void know(const std::vector<Listed>& listed) {
+    look();
+    answer(listed);
+    pass(10s);
+    answer(listed);
+  }
+  void look() {
+    ledger->look();
+    loop->turn();
+  }
   [[nodiscard]] State state() const { return ledger->holdings()->state(kA); }
-  [[nodiscard]] Granted grant() {
-    return must(ledger->grants().grant([] { return Result<Granted>({"rdma/vf", {kA}, {}, {}}); }));
+  Result<Granted> decide(const Granted& granted) {
+    return ledger->grants().grant([&] { return Result<Granted>(granted); });
+  }
+  Granted grant(const Granted& granted = {"rdma/vf", {kA}, {kA}, {}}) {
+    ledger->grants().complete(must(decide(granted)));
+    loop->turn();
+    return granted;
   }
 
   FakeClock clock;
@@ -54,7 +72,7 @@ struct Node {
   std::unique_ptr<Loop> loop = must(Loop::open(clock));
   std::vector<std::function<void(Result<std::vector<Listed>>)>> questions;
   std::optional<std::vector<ledger::Saved>> saved;
-  std::optional<std::chrono::milliseconds> age = 1h;
+  std::optional<std::string> kubelet = "the first";
   int changes = 0;
   std::optional<Ledger> ledger;
 };
@@ -72,61 +90,66 @@ TEST_CASE("Nothing is known until kubelet has answered; then what it does not li
   node.answer(kListed);
   CHECK(node.state() == State::held);
   CHECK(node.ledger->unknown_because().empty());
-  node.ledger->look();
-  node.loop->turn();
+  node.pass(10s);
   node.answer({});
   CHECK(node.state() == State::free);
   CHECK(node.changes == 2);
 }
 
-TEST_CASE("Until then kubelet's file says who holds a device, afterwards it does not") {
+TEST_CASE(
+    "Until kubelet has had its time its file says who holds a device, afterwards it does not") {
   Node node;
   node.saved = {{"1", "main", "rdma/vf", {kA}, {}, {}}};
   node.ledger->look();
   CHECK(node.state() == State::held);
   node.loop->turn();
   node.answer({});
-  CHECK(node.state() == State::free);
-}
-
-TEST_CASE("A kubelet that has just come does not prove that a pod is gone") {
-  Node node;
-  node.saved = {{"1", "main", "rdma/vf", {kA}, {}, {}}};
-  node.age = 1s;
-  node.ledger->look();
-  node.loop->turn();
-  node.answer({});
   CHECK(node.state() == State::held);
-  // It is asked again when it has had its time.
-  node.age = 10s;
-  node.pass(9s);
+  // It is asked again then.
+  node.pass(10s);
   node.answer({});
   CHECK(node.state() == State::free);
 }
 
 TEST_CASE("A restart of kubelet frees nothing that was held before it has had its time") {
   Node node;
-  node.ledger->look();
-  node.loop->turn();
-  node.answer(kListed);
-  node.age = 0s;
-  node.ledger->look();
-  node.loop->turn();
+  node.know(kListed);
+  node.kubelet.reset();
+  node.look();
+  node.answer({});
+  node.kubelet = "the second";
+  node.pass(5s);
   node.answer({});
   CHECK(node.state() == State::held);
-  node.age = 10s;
   node.pass(10s);
   node.answer({});
   CHECK(node.state() == State::free);
 }
 
+TEST_CASE("While kubelet does not list this agent's pod it does not know all, for however long") {
+  const std::vector<Listed> own{{"kube-system/agent-x7k2p", "agent", "", {}}};
+  Node node("agent-x7k2p");
+  node.saved = {{"1", "main", "rdma/vf", {kA}, {}, {}}};
+  node.look();
+  for (int i = 0; i < 100; ++i) {
+    node.answer(std::vector<Listed>{{"kube-system/static", "main", "", {}}});
+    node.pass(5s);
+  }
+  CHECK(node.state() == State::held);
+  CHECK(node.ledger->unknown_because().find("agent-x7k2p") != std::string::npos);
+  // It learns of this one and of the others at once, but comes to one after the other.
+  node.answer(own);
+  CHECK(node.ledger->unknown_because().empty());
+  CHECK(node.state() == State::held);
+  node.pass(10s);
+  node.answer(own);
+  CHECK(node.state() == State::free);
+}
+
 TEST_CASE("A kubelet that fails to answer is asked again, and takes away nothing that is known") {
   Node node;
-  node.ledger->look();
-  node.loop->turn();
-  node.answer(kListed);
-  node.ledger->look();
-  node.loop->turn();
+  node.know(kListed);
+  node.look();
   node.answer(fail(ErrorCode::unavailable, "no kubelet"));
   CHECK(node.state() == State::held);
   CHECK(node.ledger->unknown_because() == "no kubelet");
@@ -138,14 +161,10 @@ TEST_CASE("A kubelet that fails to answer is asked again, and takes away nothing
 
 TEST_CASE("What is granted is held at once, until kubelet has had time to list it and does not") {
   Node node;
-  node.ledger->look();
-  node.loop->turn();
-  node.answer({});
-  (void)node.grant();
-  node.loop->turn();
+  node.know({});
+  node.grant();
   CHECK(node.state() == State::held);
-  node.ledger->look();
-  node.loop->turn();
+  node.look();
   node.answer({});  // asked too soon after it
   CHECK(node.state() == State::held);
   node.pass(10s);
@@ -153,16 +172,102 @@ TEST_CASE("What is granted is held at once, until kubelet has had time to list i
   CHECK(node.state() == State::free);
 }
 
+TEST_CASE("A kubelet that may not know all pods does not take a grant away, however old") {
+  Node node;
+  node.know({});
+  node.grant();
+  node.kubelet = "the second";
+  node.pass(10s);
+  node.answer({});
+  CHECK(node.state() == State::held);
+  node.pass(10s);
+  node.answer({});
+  CHECK(node.state() == State::free);
+}
+
+TEST_CASE("A kubelet that does not answer is asked no more often because something was granted") {
+  Node node;
+  node.grant();
+  node.pass(10s);
+  node.answer(fail(ErrorCode::unavailable, "no kubelet"));
+  CHECK(node.loop->due() == node.clock.now() + 5s);
+}
+
 TEST_CASE("A grant that came to nothing is taken back") {
   Node node;
-  node.ledger->look();
-  node.loop->turn();
-  node.answer({});
+  node.know({});
   const auto granted = node.grant();
-  node.loop->turn();
   CHECK(node.state() == State::held);
   node.ledger->grants().take_back(granted);
   node.loop->turn();
+  CHECK(node.state() == State::free);
+}
+
+TEST_CASE("What was granted as one thing is not granted as another, but for shares of both") {
+  const std::string share = kA + "::3";
+  struct Case {
+    Granted first;
+    Granted second;
+    bool both;
+  };
+  const std::vector<Case> cases{
+      {{"rdma/vf", {kA}, {kA}, {}}, {"rdma/vf", {kA}, {kA}, {}}, true},  // kubelet's to count
+      {{"rdma/vf", {kA}, {kA}, {}}, {"rdma/vf", {kB}, {kB}, {}}, true},
+      {{"rdma/vf", {kA}, {kA}, {}}, {"rdma/new", {kB, kA}, {kA, kB}, {}}, false},
+      {{"rdma/vf", {kA}, {kA}, {}}, {"rdma/new", {kB}, {kB}, {}}, true},
+      {{"rdma/vf", {kA}, {kA}, {}}, {"rdma/hca", {share}, {kA}, {}}, false},
+      {{"rdma/vf", {kA}, {kA}, {}}, {"rdma/hca", {"3"}, {kA, kB}, {}}, false},
+      {{"rdma/vf", {kA}, {kA}, {}}, {"rdma/hca", {"3"}, {kB}, {}}, true},
+      {{"rdma/vf", {kA}, {kA}, {}}, {"rdma/vf", {share}, {kA}, {}}, false},  // by a reload
+      {{"rdma/vf", {share}, {kA}, {}}, {"rdma/vf", {kA}, {kA}, {}}, false},
+      {{"rdma/hca", {"3"}, {kA, kB}, {}}, {"rdma/vf", {kB}, {kB}, {}}, false},
+      {{"rdma/hca", {"3"}, {kA, kB}, {}}, {"rdma/new", {share}, {kA}, {}}, true},
+      {{"rdma/hca", {"3"}, {kA}, {}}, {"rdma/hca", {"4"}, {kA}, {}}, true},
+  };
+  for (const auto& one : cases) {
+    INFO(one.first.resource << ' ' << one.first.ids[0] << ", then " << one.second.resource << ' '
+                            << one.second.ids[0]);
+    Node node;
+    node.grant(one.first);
+    const auto second = node.decide(one.second);
+    CHECK(second.has_value() == one.both);
+    if (second) continue;
+    CHECK(is(second, ErrorCode::unavailable));
+    CHECK(second.error().message.find("held by a pod as " + one.first.resource) !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("What a container is granted is no other's any more: an init container's is not kept") {
+  const std::vector<std::string> nodes{"/dev/infiniband/uverbs2", "/dev/infiniband/uverbs3"};
+  Node node;
+  node.know({});
+  node.grant({"rdma/vf", {kA}, {kA}, {nodes[0]}});
+  node.grant({"rdma/vf", {kA, kB}, {kA, kB}, nodes});
+  CHECK(node.ledger->holdings()->all().size() == 2);
+  CHECK_FALSE(node.ledger->holdings()->other_with_node(nodes[0], kA));
+  // Nor the other way round.
+  node.grant({"rdma/vf", {kA}, {kA}, {nodes[0]}});
+  CHECK(node.ledger->holdings()->all().size() == 2);
+  CHECK_FALSE(node.ledger->holdings()->other_with_node(nodes[0], kA));
+}
+
+TEST_CASE("The same grant once more is nothing new") {
+  Node node;
+  node.grant({"rdma/vf", {kA}, {kA}, {}});
+  node.grant({"rdma/vf", {kB}, {kB}, {}});
+  const auto changes = node.changes;
+  node.grant({"rdma/vf", {kA}, {kA}, {}});
+  CHECK(node.changes == changes);
+}
+
+TEST_CASE("After a refusal kubelet is asked at once: what it took for free may be nobody's now") {
+  Node node;
+  node.know(kListed);
+  CHECK_FALSE(node.ledger->grants().grant(
+      [] { return Result<Granted>(fail(ErrorCode::not_found, "no such device")); }));
+  node.loop->turn();
+  node.answer({});
   CHECK(node.state() == State::free);
 }
 
@@ -175,7 +280,7 @@ TEST_CASE("A refusal is no grant, and what was decided before a grant is not sho
   CHECK(is(refused, ErrorCode::not_found));
   int shown = 0;
   CHECK(grants.show_if_none_since(count, [&] { ++shown; }));
-  (void)node.grant();
+  node.grant();
   CHECK_FALSE(grants.show_if_none_since(count, [&] { ++shown; }));
   CHECK(grants.show_if_none_since(grants.count(), [&] { ++shown; }));
   CHECK(shown == 2);
@@ -183,9 +288,7 @@ TEST_CASE("A refusal is no grant, and what was decided before a grant is not sho
 
 TEST_CASE("Kubelet is polled only while somebody waits for a holder to end") {
   Node node;
-  node.ledger->look();
-  node.loop->turn();
-  node.answer(kListed);
+  node.know(kListed);
   CHECK_FALSE(node.loop->due());
   node.ledger->watch(true);
   node.pass(5s);
@@ -224,7 +327,7 @@ TEST_CASE("A fresh answer is one that was asked for then, and a kubelet without 
       {[&](auto answer) { answers ? answer(kListed) : answer(fail(ErrorCode::timeout, "slow")); },
        []() -> Result<std::vector<ledger::Saved>> { return fail_errno(ENOENT, "none"); },
        [] { return std::vector<device::Allocation>{}; },
-       [] { return std::optional<std::chrono::milliseconds>(1h); }},
+       [] { return std::optional<std::string>("kubelet"); }},
       log, {}, [] {});
   CHECK_FALSE(ledger.fresh(1ms));  // the loop does not turn
   std::thread turning([&] { loop->run(); });

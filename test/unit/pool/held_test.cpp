@@ -151,6 +151,41 @@ TEST_CASE("An exclusive resource waits for shares of its device, and a shared on
   }
 }
 
+TEST_CASE("A resource that became of the other kind has its devices when their pods end") {
+  const auto share = kA.to_string() + "::3";
+  struct Kind {
+    std::optional<config::Sharing> now;
+    std::string held;
+    std::string why;
+  };
+  for (const auto& kind :
+       {Kind{kPerDevice, kA.to_string(), "not shared"}, Kind{kWhole, kA.to_string(), "not shared"},
+        Kind{std::nullopt, share, "shared"}, Kind{std::nullopt, "3", "shared"}}) {
+    INFO(kind.held << ", " << kind.why);
+    Case c;
+    c.selection.pools = {pool_of("hca", {kA, kB}, kind.now)};
+    c.facts.listed = {{listed(kind.held, "rdma/hca")}};
+    c.facts.pools = {{"rdma/hca", {kA.to_string()}}};
+    c.run();
+    CHECK(c.sickness(kA) ==
+          fmt::format("held by ns/a as rdma/hca, {}; free when that ends", kind.why));
+    CHECK(c.sickness(kB).empty());
+    // The pod's containers start again.
+    REQUIRE(c.selection.pools[0].leftovers.size() == 1);
+    CHECK(c.selection.pools[0].leftovers[0].id == kind.held);
+    CHECK(c.selection.pools[0].leftovers[0].healthy);
+  }
+}
+
+TEST_CASE("A device of which some have shares waits for who has it to itself") {
+  Case c;
+  c.selection.pools = {pool_of("hca", {kA}, kPerDevice)};
+  c.facts.listed = {
+      {listed(kA.to_string() + "::1", "rdma/hca"), listed(kA.to_string(), "rdma/vf")}};
+  c.run();
+  CHECK(c.sickness(kA) == "held by ns/a as rdma/vf; free when that ends");
+}
+
 TEST_CASE("Two shared resources may share one device") {
   Case c;
   c.selection.pools = {pool_of("new", {kA}, kPerDevice), pool_of("hca", {kA}, kWhole)};
@@ -181,6 +216,18 @@ TEST_CASE("What nobody knows is not free: a device that was another resource's w
   CHECK(c.sickness(kB).empty());  // nothing is known against it
 }
 
+TEST_CASE("Nor is it shared as long as nobody knows whether a pod still has it to itself") {
+  for (const auto* last : {"rdma/vf", "rdma/hca"}) {
+    Case c;
+    c.facts.listed.reset();
+    c.selection.pools = {pool_of("hca", {kA, kB}, kPerDevice)};
+    c.last_given_as = {{kA.to_string(), last}};
+    c.run();
+    CHECK(c.sickness(kA).find("is not known: kubelet has not said yet") != std::string::npos);
+    CHECK(c.sickness(kB).empty());
+  }
+}
+
 TEST_CASE("After a boot kubelet's file says what is held, and nothing else makes a device sick") {
   Case c;
   c.facts.listed.reset();
@@ -209,9 +256,28 @@ TEST_CASE("A device whose node another pod was given with another device waits f
   c.facts.listed = {{listed(kA.to_string(), "rdma/vf")}};
   c.facts.saved = {{{"1", "main", "rdma/vf", {kA.to_string()}, {"/dev/infiniband/uverbs3"}, {}}}};
   c.run();
-  CHECK(c.sickness(kB) == "uverbs3 is still open to ns/a; free when that ends");
+  CHECK(c.sickness(kB) == "/dev/infiniband/uverbs3 is still open to ns/a; free when that ends");
   CHECK(c.sickness(kA).empty());
   CHECK(c.waits);
+}
+
+TEST_CASE("A function waits for the pod that has another one of its IOMMU group") {
+  for (const auto* node : {"/dev/vfio/7", "/dev/vfio/noiommu-7"}) {
+    Case c;
+    auto a = vf(kA, "");
+    auto b = vf(kB, "");
+    a.rdma.clear();
+    b.rdma.clear();
+    a.iommu_group = b.iommu_group = 7;
+    c.inventory = device::Inventory({a, b}, std::nullopt, {});
+    c.selection.pools = {pool_of("vf", {kA, kB})};
+    for (auto& member : c.selection.pools[0].members) member.driver = "vfio-pci";
+    c.facts.listed = {{listed(kA.to_string(), "rdma/vf")}};
+    c.facts.saved = {{{"1", "main", "rdma/vf", {kA.to_string()}, {"/dev/vfio/vfio", node}, {}}}};
+    c.run();
+    CHECK(c.sickness(kB) == fmt::format("{} is still open to ns/a; free when that ends", node));
+    CHECK(c.sickness(kA).empty());
+  }
 }
 
 }  // namespace railhead::test
