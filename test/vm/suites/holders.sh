@@ -89,7 +89,7 @@ if [ "$RAILHEAD_BOOT" = 2 ]; then
     check "kubelet knows the devices" wait_for 120 registered $log 2
     image localhost/busybox:1 "$runtime/bin/busybox" bin/busybox
     check "the pod of before is not started on another device's node" wait_for 180 is_refused r
-    t_match "and says what it was given, and what its device has now" "given .*/dev/infiniband/uverbs[01], .* it has .*/dev/infiniband/uverbs[23]" "$(waits_for r)"
+    t_match "and says what it was given, and what its device has now" "given .*/dev/infiniband/uverbs[01], .*it has .*/dev/infiniband/uverbs[23]" "$(waits_for r)"
     t_match "and what to do" "delete the pod" "$(waits_for r)"
     check_fails "it has not run" . pod_log r
     t_eq "kubelet did not ask for an allocation" 0 "$(grep -c 'msg="allocated"' $log)"
@@ -170,7 +170,7 @@ is_open_to() { [[ $(reason "$other") == *"$given_node is still open to default/p
 check "the device with the pod's node is not offered" wait_for 60 is_open_to
 must end_container
 check "the pod's container is not started again" wait_for 180 is_refused p
-t_match "and the reason names both nodes" "given .*/dev/infiniband/$given_node, .* it has .*/dev/infiniband/$other_node" "$(waits_for p)"
+t_match "and the reason names both nodes" "given .*/dev/infiniband/$given_node, .*it has .*/dev/infiniband/$other_node" "$(waits_for p)"
 remove_pod p
 check "the pod is deleted" wait_for 180 pod_is_gone p
 check_becomes "then all are offered" "$(vfs_of pf0)" ids rdma/a true
