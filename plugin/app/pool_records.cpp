@@ -29,6 +29,7 @@ void PoolRecords::load() {
                {{"error", resources.error().message}});
   }
   resources_ = std::move(resources).value_or(std::set<std::string>{});
+  are_on_disk_ = true;
   ended_.clear();
 }
 
@@ -61,8 +62,10 @@ std::optional<PoolRecords::TimePoint> PoolRecords::keep_resources(
     due = due ? std::min(*due, since + kForgetEnded) : since + kForgetEnded;
   }
   ended_ = std::move(ended);
-  if (kept == resources_) return due;
-  if (auto written = pool::write_own_resources(state_dir_, kept); !written) {
+  if (kept == resources_ && are_on_disk_) return due;
+  const auto written = pool::write_own_resources(state_dir_, kept);
+  are_on_disk_ = written.has_value();
+  if (!written) {
     log_.warning("a boot will forget resources that pods have and the configuration does not",
                  {{"error", written.error().message}});
   }

@@ -43,8 +43,9 @@ class PoolRecords {
   const std::string state_dir_;
   const Clock& clock_;
   Logger& log_;
-  pool::Rails rails_;                       // as they are on disk
-  std::set<std::string> resources_;         // the same
+  pool::Rails rails_;  // as they are on disk
+  std::set<std::string> resources_;
+  bool are_on_disk_ = true;                 // as they are
   std::map<std::string, TimePoint> ended_;  // of these, since when nobody has any
 };
 

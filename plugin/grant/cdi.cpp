@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "device/iommu.hpp"
 #include "host/files.hpp"
+#include "plugin/grant/known_nodes.hpp"
 #include "plugin/grant/modes.hpp"
 
 namespace railhead::grant {
@@ -45,68 +45,6 @@ Json spec_of(const std::string& kind, const NodesByDevice& devices) {
     list.push_back({{"name", name}, {"containerEdits", {{"deviceNodes", device_nodes}}}});
   }
   return {{"cdiVersion", "0.5.0"}, {"kind", kind}, {"devices", std::move(list)}};
-}
-
-const std::vector<device::RdmaDevice>* rdma_of(const Wanted& wanted,
-                                               const device::PciFunction& function) {
-  if (wanted.id == function.address.to_string()) return &function.rdma;
-  const auto found =
-      std::ranges::find(function.sub_functions, wanted.id, &device::SubFunction::name);
-  return found == function.sub_functions.end() ? nullptr : &found->rdma;
-}
-
-std::vector<DeviceNode> rdma_nodes(const Wanted& wanted, const device::PciFunction& function) {
-  std::vector<DeviceNode> nodes;
-  const auto* devices = rdma_of(wanted, function);
-  if (!devices) return nodes;
-  for (const auto& device : *devices) {
-    for (const auto& node : device.char_devices) {
-      if (wanted.issm || node.kind != device::CharKind::issm)
-        nodes.push_back(same_path(node.path()));
-    }
-  }
-  return nodes;
-}
-
-// Those of the driver that has the whole function for a program; none when something is missing.
-std::vector<DeviceNode> userspace_nodes(const Wanted& wanted, const device::PciFunction& function) {
-  if (wanted.driver != "vfio-pci") {
-    if (!function.uio) return {};
-    return {same_path("/dev/" + *function.uio)};
-  }
-  if (!function.iommu_group) return {};
-  const auto group = std::to_string(*function.iommu_group);
-  // Programs look for the plain number.
-  return {same_path("/dev/vfio/vfio"),
-          {device::vfio_node(group, function.without_iommu), device::vfio_node(group, false)}};
-}
-
-// As NodeReader::read() would find them, and with them rdma_cm where it is. None: the device is
-// gone, or lacks what is wanted of it.
-std::vector<DeviceNode> known_nodes(const Wanted& wanted, const device::Inventory& inventory,
-                                    bool has_connection_manager) {
-  const auto* function = inventory.find(wanted.address);
-  if (!function) return {};
-  std::vector<DeviceNode> nodes;
-  if (wanted.rdma) {
-    nodes = rdma_nodes(wanted, *function);
-    if (nodes.empty()) return {};
-  }
-  if (device::is_userspace_driver(wanted.driver)) {
-    const auto own = userspace_nodes(wanted, *function);
-    if (own.empty()) return {};
-    nodes.insert(nodes.end(), own.begin(), own.end());
-  }
-  if (wanted.vdpa && wanted.vdpa->type == Vdpa::Type::vhost) {
-    if (!function->vdpa || !function->vdpa->vhost) return {};
-    nodes.push_back(same_path("/dev/" + *function->vdpa->vhost));
-  }
-  if (wanted.vhost_net) {
-    nodes.push_back(same_path(kVhostNet));
-    nodes.push_back(same_path(kTun));
-  }
-  if (wanted.rdma && has_connection_manager) nodes.push_back(same_path(kConnectionManager));
-  return nodes;
 }
 
 }  // namespace

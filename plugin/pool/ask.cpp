@@ -21,7 +21,7 @@ Failure not_here(const Pool& pool, const std::string& id, const grant::Places& p
 }
 
 // A device that its resource does not offer any more: what its pod asked for is not known, so it
-// has all that the kernel shows.
+// has all that the kernel shows, but issm, which few ask for.
 std::optional<grant::Wanted> seen(const std::string& device, const device::Inventory& inventory) {
   grant::Wanted wanted{.id = device, .address = {}, .driver = {}};
   if (const auto address = PciAddress::parse(device)) {

@@ -2,35 +2,10 @@
 
 #include <algorithm>
 
+#include "plugin/grant/known_nodes.hpp"
+
 namespace railhead::pool {
 namespace {
-
-// The host paths of the member's RDMA devices and of its IOMMU group now, as far as they are known
-// without a look at it.
-std::vector<std::string> nodes_of(const Member& member, const device::Inventory& inventory) {
-  std::vector<std::string> nodes;
-  const auto* function = inventory.find(member.address);
-  if (!function) return nodes;
-  const auto add = [&](const std::vector<device::RdmaDevice>& devices) {
-    if (!member.rdma) return;
-    for (const auto& device : devices) {
-      for (const auto& node : device.char_devices) nodes.push_back(node.path());
-    }
-  };
-  if (member.id == function->address.to_string()) {
-    add(function->rdma);
-    // Without an IOMMU the kernel calls it otherwise.
-    if (member.driver == "vfio-pci" && function->iommu_group) {
-      nodes.push_back(fmt::format("/dev/vfio/{}", *function->iommu_group));
-      nodes.push_back(fmt::format("/dev/vfio/noiommu-{}", *function->iommu_group));
-    }
-  } else {
-    for (const auto& one : function->sub_functions) {
-      if (one.name == member.id) add(one.rdma);
-    }
-  }
-  return nodes;
-}
 
 // "rdma/vf"; of the resource itself, which was of the other kind then: "rdma/vf, shared".
 std::string what(const ledger::Holding& holding, const std::string& resource) {
@@ -70,7 +45,7 @@ std::string reason_to_wait(const Member& member, const config::Resource& resourc
     return fmt::format("whether a pod still has it as {} is not known: kubelet has not said yet",
                        last->second);
   }
-  for (const auto& node : nodes_of(member, inventory)) {
+  for (const auto& node : grant::known_own_nodes(member, inventory)) {
     if (const auto* other = held.holdings.other_with_node(node, member.id)) {
       return fmt::format("{} is still open to {}; free when that ends", node, other->who());
     }

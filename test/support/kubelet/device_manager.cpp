@@ -207,9 +207,7 @@ Result<std::vector<std::string>> DeviceManager::choose(const std::string& resour
   return chosen;
 }
 
-// In random order; at least so many.
-Result<std::vector<std::string>> DeviceManager::free_devices(const std::string& resource,
-                                                             size_t count) {
+Result<const FakeResource*> DeviceManager::with_healthy_devices(const std::string& resource) const {
   const auto known = state_.resources.find(resource);
   if (known == state_.resources.end()) {
     return fail(ErrorCode::not_found, "cannot allocate unregistered device {}", resource);
@@ -218,13 +216,21 @@ Result<std::vector<std::string>> DeviceManager::free_devices(const std::string& 
     return fail(ErrorCode::unavailable,
                 "no healthy devices present; cannot allocate unhealthy devices {}", resource);
   }
+  return &known->second;
+}
+
+// In random order; at least so many.
+Result<std::vector<std::string>> DeviceManager::free_devices(const std::string& resource,
+                                                             size_t count) {
+  const auto known = with_healthy_devices(resource);
+  if (!known) return pass(known);
   std::set<std::string> taken;
   for (const auto& allocation : state_.allocations) {
     if (allocation.resource != resource) continue;
     for (const auto& device : allocation.devices) taken.insert(device.id);
   }
   std::vector<std::string> free;
-  for (const auto& [id, device] : known->second.devices) {
+  for (const auto& [id, device] : (*known)->devices) {
     if (device.healthy && !taken.contains(id)) free.push_back(id);
   }
   if (free.size() < count) {
@@ -407,17 +413,11 @@ Result<void> DeviceManager::admit_again(const std::string& pod) {
 Result<void> DeviceManager::has_healthy_devices(const FakeAllocation& allocation) const {
   const auto& resource = allocation.resource;
   const std::lock_guard lock(mutex_);
-  const auto known = state_.resources.find(resource);
-  if (known == state_.resources.end()) {
-    return fail(ErrorCode::not_found, "cannot allocate unregistered device {}", resource);
-  }
-  if (known->second.healthy() == 0) {
-    return fail(ErrorCode::unavailable,
-                "no healthy devices present; cannot allocate unhealthy devices {}", resource);
-  }
+  const auto known = with_healthy_devices(resource);
+  if (!known) return pass(known);
   const auto is_healthy = [&](const FakeDevice& device) {
-    const auto now = known->second.devices.find(device.id);
-    return now != known->second.devices.end() && now->second.healthy;
+    const auto now = (*known)->devices.find(device.id);
+    return now != (*known)->devices.end() && now->second.healthy;
   };
   if (std::all_of(allocation.devices.begin(), allocation.devices.end(), is_healthy)) return {};
   return fail(ErrorCode::unavailable,

@@ -114,6 +114,7 @@ class DeviceManager {
  private:
   struct Endpoint;
   void watch(const std::shared_ptr<Endpoint>& endpoint);
+  [[nodiscard]] Result<const FakeResource*> with_healthy_devices(const std::string& resource) const;
   [[nodiscard]] Result<void> has_healthy_devices(const FakeAllocation& allocation) const;
   void mark_unhealthy(const std::string& resource);
   Result<std::vector<std::string>> free_devices(const std::string& resource, size_t count);

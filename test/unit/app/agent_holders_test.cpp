@@ -15,8 +15,7 @@ TEST_CASE("two resources that swap their PFs by a reload give no device that a p
   REQUIRE(node.run_until_healthy("rdma/a", 4));
   REQUIRE(node.run_until_healthy("rdma/b", 4));
   const auto held = mlx5_vf(0, 1);
-  (void)node.while_turning(
-      [&] { return must(node.kubelet.allocate("pod", "main", "rdma/a", {held.to_string()})); });
+  node.allocate("rdma/a", held);
 
   node.write_config(swapped("p1", "p0"));
   REQUIRE(node.run_until([&] { return node.seen("rdma/b").devices.contains(held.to_string()); }));
@@ -57,8 +56,7 @@ TEST_CASE("a resource that is configured no more stays registered until its last
   node.start();
   REQUIRE(node.run_until_healthy("rdma/vf", 4));
   const auto held = mlx5_vf(1, 2);
-  (void)node.while_turning(
-      [&] { return must(node.kubelet.allocate("pod", "main", "rdma/vf", {held.to_string()})); });
+  node.allocate("rdma/vf", held);
   node.write_config(R"({"resourceList":[]})");
   REQUIRE(node.run_until([&] { return node.seen("rdma/vf").devices.size() == 1; }));
   CHECK(node.is_healthy("rdma/vf", held));
@@ -92,11 +90,6 @@ void check_kept(AgentNode& node, const PciAddress& held, const std::string& own,
   CHECK(node.run_until([&] { return !node.seen(own).devices.contains(held.to_string()); }));
 }
 
-void allocate(AgentNode& node, const std::string& resource, const PciAddress& device) {
-  (void)node.while_turning(
-      [&] { return must(node.kubelet.allocate("pod", "main", resource, {device.to_string()})); });
-}
-
 }  // namespace
 
 TEST_CASE("a PF that is renamed takes no VF from its pod, whatever resource has that name") {
@@ -106,7 +99,7 @@ TEST_CASE("a PF that is renamed takes no VF from its pod, whatever resource has 
   node.start();
   REQUIRE(node.run_until_healthy("rdma/a", 4));
   const auto held = mlx5_vf(1, 2);
-  allocate(node, "rdma/a", held);
+  node.allocate("rdma/a", held);
   fs::rename(node.entry(mlx5_pf(1)) + "/net/p1", node.entry(mlx5_pf(1)) + "/net/q1");
   node.events.happen("net change");
   CHECK(node.run_until_healthy("rdma/b", 3));
@@ -138,7 +131,7 @@ TEST_CASE("a device whose driver becomes vfio-pci, or is so no more, stays its p
   SECTION("from a netdev's driver") {
     node.start();
     REQUIRE(node.run_until_healthy("rdma/net", 4));
-    allocate(node, "rdma/net", held);
+    node.allocate("rdma/net", held);
     bind("vfio-pci");
     node.events.happen("pci bind");
     check_kept(node, held, "rdma/net", "rdma/vfio");
@@ -147,7 +140,7 @@ TEST_CASE("a device whose driver becomes vfio-pci, or is so no more, stays its p
     bind("vfio-pci");
     node.start();
     REQUIRE(node.run_until_healthy("rdma/vfio", 1));
-    allocate(node, "rdma/vfio", held);
+    node.allocate("rdma/vfio", held);
     bind("mlx5_core");
     node.events.happen("pci bind");
     check_kept(node, held, "rdma/vfio", "rdma/net");

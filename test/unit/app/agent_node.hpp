@@ -117,6 +117,11 @@ class AgentNode {
     working.join();
     return std::move(*result);
   }
+  // By the container "main" of the pod "pod".
+  void allocate(const std::string& resource, const PciAddress& device) {
+    std::ignore = while_turning(
+        [&] { return must(kubelet.allocate("pod", "main", resource, {device.to_string()})); });
+  }
   FakeResource seen(const std::string& resource) const {
     const auto state = kubelet.state();
     const auto found = state.resources.find(resource);

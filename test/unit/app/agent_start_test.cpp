@@ -82,8 +82,7 @@ TEST_CASE("after a boot a pod's device is healthy from the first list on, and it
   node.start();
   REQUIRE(node.run_until_healthy("rdma/vf", 4));
   const auto held = mlx5_vf(1, 2);
-  (void)node.while_turning(
-      [&] { return must(node.kubelet.allocate("pod", "main", "rdma/vf", {held.to_string()})); });
+  node.allocate("rdma/vf", held);
   if (!configured) {
     node.write_config(R"({"resourceList":[]})");
     REQUIRE(node.run_until_healthy("rdma/vf", 1));
@@ -105,8 +104,7 @@ TEST_CASE("a pod that kubelet admits again before its devices are there fails fo
   node.start();
   REQUIRE(node.run_until_healthy("rdma/vf", 4));
   const auto held = mlx5_vf(1, 2);
-  (void)node.while_turning(
-      [&] { return must(node.kubelet.allocate("pod", "main", "rdma/vf", {held.to_string()})); });
+  node.allocate("rdma/vf", held);
   node.boot();
   node.kubelet.restart();
   const auto why = [&] { return node.kubelet.admit_again("pod").error().message; };
@@ -129,8 +127,7 @@ TEST_CASE("an older kubelet starts a pod again after a boot: not where its nodes
   node.start();
   REQUIRE(node.run_until_healthy("rdma/vf", 4));
   const auto held = mlx5_vf(1, 2);
-  (void)node.while_turning(
-      [&] { return must(node.kubelet.allocate("pod", "main", "rdma/vf", {held.to_string()})); });
+  node.allocate("rdma/vf", held);
   node.boot();
   node.kubelet.restart();
   must(node.kubelet.admit_again("pod"));  // it asks nobody

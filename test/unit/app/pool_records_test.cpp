@@ -59,6 +59,16 @@ TEST_CASE("no resource is forgotten while it is not known who has what") {
   CHECK(node.kept() == Names{"rdma/a"});
 }
 
+TEST_CASE("names that could not be written are written at the next look") {
+  Records node;
+  const auto state = node.folder.path() + "/state";
+  must(host::write_file_atomically(state, "", 0600));  // where the folder should be
+  CHECK_FALSE(node.keep({"rdma/a"}));
+  must(host::remove_file(state));
+  CHECK_FALSE(node.keep({"rdma/a"}));
+  CHECK(node.kept() == Names{"rdma/a"});
+}
+
 TEST_CASE("what is loaded is what was kept last, by whomever") {
   Records node;
   node.records.load();

@@ -11,6 +11,7 @@
 #include "attach/vf.hpp"
 #include "device/allocation.hpp"
 #include "test/support/fake_host.hpp"
+#include "test/support/fake_standing.hpp"
 #include "test/support/must.hpp"
 
 using namespace railhead;
@@ -57,20 +58,7 @@ struct Node {
     return request;
   }
 
-  // All that ADD may change, as text; ifindexes are not part of it: a move gives new ones.
-  [[nodiscard]] std::string standing() {
-    auto* link = fake.link("host", "p0v0");
-    if (!link) return "p0v0 is not in the host";
-    std::string names;
-    for (const auto& name : std::set(link->alt_names.begin(), link->alt_names.end())) {
-      names += name + " ";
-    }
-    const auto& vf = fake.vf(*PciAddress::parse("0000:11:00.0"));
-    return fmt::format("{} alt {}mac {} mtu {} up {} admin {} vlan {} trust {} rdma {} records {}",
-                       link->name, names, link->address.to_string(), link->mtu, link->is_up(),
-                       vf.mac ? vf.mac->to_string() : "-", vf.vlan ? vf.vlan->id : 0,
-                       vf.trust.value_or(false), fake.netns_of_rdma("mlx5_1"), records());
-  }
+  [[nodiscard]] std::string standing() { return test::standing(fake); }
 
   [[nodiscard]] size_t records() const {
     size_t count = 0;

@@ -262,21 +262,49 @@ TEST_CASE("A device whose node another pod was given with another device waits f
 }
 
 TEST_CASE("A function waits for the pod that has another one of its IOMMU group") {
-  for (const auto* node : {"/dev/vfio/7", "/dev/vfio/noiommu-7"}) {
+  for (const bool without_iommu : {false, true}) {
     Case c;
     auto a = vf(kA, "");
     auto b = vf(kB, "");
     a.rdma.clear();
     b.rdma.clear();
     a.iommu_group = b.iommu_group = 7;
+    a.without_iommu = b.without_iommu = without_iommu;
     c.inventory = device::Inventory({a, b}, std::nullopt, {});
     c.selection.pools = {pool_of("vf", {kA, kB})};
-    for (auto& member : c.selection.pools[0].members) member.driver = "vfio-pci";
+    for (auto& member : c.selection.pools[0].members) {
+      member.driver = "vfio-pci";
+      member.rdma = false;
+    }
+    const std::string node = without_iommu ? "/dev/vfio/noiommu-7" : "/dev/vfio/7";
     c.facts.listed = {{listed(kA.to_string(), "rdma/vf")}};
     c.facts.saved = {{{"1", "main", "rdma/vf", {kA.to_string()}, {"/dev/vfio/vfio", node}, {}}}};
     c.run();
     CHECK(c.sickness(kB) == fmt::format("{} is still open to ns/a; free when that ends", node));
     CHECK(c.sickness(kA).empty());
+  }
+}
+
+TEST_CASE("A UIO or vhost-vdpa node that a pod still has is waited for as well") {
+  for (const std::string node : {"/dev/uio3", "/dev/vhost-vdpa-3"}) {
+    Case c;
+    auto b = vf(kB, "");
+    b.rdma.clear();
+    b.uio = "uio3";
+    b.vdpa = device::VdpaDevice{.name = "vdpa0", .vhost = "vhost-vdpa-3"};
+    c.inventory = device::Inventory({vf(kA, ""), b}, std::nullopt, {});
+    c.selection.pools = {pool_of("vf", {kA, kB})};
+    auto& member = c.selection.pools[0].members[1];
+    member.rdma = false;
+    if (node.starts_with("/dev/uio")) {
+      member.driver = "uio_pci_generic";
+    } else {
+      member.vdpa = grant::Vdpa{grant::Vdpa::Type::vhost, "vdpa0"};
+    }
+    c.facts.listed = {{listed(kA.to_string(), "rdma/vf")}};
+    c.facts.saved = {{{"1", "main", "rdma/vf", {kA.to_string()}, {node}, {}}}};
+    c.run();
+    CHECK(c.sickness(kB) == fmt::format("{} is still open to ns/a; free when that ends", node));
   }
 }
 
