@@ -25,38 +25,40 @@ std::vector<std::string> nodes_of(const Member& member, const device::Inventory&
   return nodes;
 }
 
-// Why the member is not to be given out as `resource` while others hold what they hold; "": it is.
-std::string reason_to_wait(const Member& member, const config::Resource& resource,
-                           const HeldBy& held, const device::Inventory& inventory) {
+// Why the member is not to be given out as `resource` while others hold what they hold.
+Reason reason_to_wait(const Member& member, const config::Resource& resource, const HeldBy& held,
+                      const device::Inventory& inventory) {
   const auto name = resource.full_name();
   const auto holdings = held.holdings.of(member.id);
   const auto last = held.last_given_as.find(member.id);
   const bool last_given_as_other = last != held.last_given_as.end() && last->second != name;
   for (const auto* holding : holdings) {
-    if (holding->resource == name) return "";
+    if (holding->resource == name) return {};
     if (resource.sharing && holding->is_share()) continue;  // a device may be shared by two pools
     if (!holding->resource.empty()) {
-      return fmt::format("held by {} as {}; free when that ends", holding->who(),
-                         holding->resource);
+      return {Cause::held, fmt::format("held by {} as {}; free when that ends", holding->who(),
+                                       holding->resource)};
     }
     if (last_given_as_other) {
-      return fmt::format("attached to {}, which was given it as {}; free when that ends",
-                         holding->who(), last->second);
+      return {Cause::held,
+              fmt::format("attached to {}, which was given it as {}; free when that ends",
+                          holding->who(), last->second)};
     }
-    return "";
+    return {};
   }
   if (held.holdings.state(member.id) == ledger::State::unknown && last_given_as_other &&
       !resource.sharing) {
-    return fmt::format("whether a pod still has it as {} is not known: kubelet has not said yet",
-                       last->second);
+    return {Cause::unknown,
+            fmt::format("whether a pod still has it as {} is not known: kubelet has not said yet",
+                        last->second)};
   }
   for (const auto& node : nodes_of(member, inventory)) {
     if (const auto* other = held.holdings.other_with_node(node, member.id)) {
-      return fmt::format("{} is still open to {}; free when that ends",
-                         node.substr(node.rfind('/') + 1), other->who());
+      return {Cause::open, fmt::format("{} is still open to {}; free when that ends",
+                                       node.substr(node.rfind('/') + 1), other->who())};
     }
   }
-  return "";
+  return {};
 }
 
 config::Resource resource_named(const std::string& full_name) {
@@ -129,8 +131,9 @@ bool keep_to_holders(const HeldBy& held, const device::Inventory& inventory, Sel
   for (auto& pool : selection.pools) {
     for (auto& member : pool.members) {
       auto reason = reason_to_wait(member, pool.resource, held, inventory);
-      if (reason.empty()) continue;
-      member.withheld = member.sickness = std::move(reason);
+      if (reason.text.empty()) continue;
+      member.withheld = member.sickness = std::move(reason.text);
+      member.cause = reason.cause;
       waits = true;
     }
   }

@@ -123,6 +123,15 @@ class AgentNode {
     }
     return "";
   }
+  // The kind of reason why the device is not given out, in whatever pool.
+  [[nodiscard]] std::string_view cause_of(const PciAddress& device) const {
+    for (const auto& served : agent->state().pools) {
+      for (const auto& member : served.view->pool.members) {
+        if (member.address == device && !member.sickness.empty()) return to_string(member.cause);
+      }
+    }
+    return "";
+  }
   // Why the device is not given out, in whatever pool.
   [[nodiscard]] std::string sickness_of(const PciAddress& device) const {
     for (const auto& served : agent->state().pools) {
@@ -480,6 +489,9 @@ TEST_CASE("a function that the kernel could not recover from a PCI error is with
   node.events.recover(mlx5_pf(1).to_string(), "FAILED_RECOVERY");
   CHECK(node.run_until_healthy("rdma/vf", 0));
   CHECK(node.seen("rdma/vf").devices.size() == 4);
+  CHECK(node.cause_of(mlx5_vf(1, 0)) == "pci");
+  node.events.recover(mlx5_pf(1).to_string(), "SUCCESSFUL_RECOVERY");
+  CHECK(node.run_until([&] { return node.cause_of(mlx5_vf(1, 0)) == "recovering"; }));
 }
 
 TEST_CASE("a PCI error that the kernel recovers from at once is not told to kubelet") {
@@ -592,6 +604,7 @@ TEST_CASE("a PF that does not answer makes its own devices unhealthy, and delays
   node.events.happen("pci remove");
   CHECK(node.run_until_healthy("rdma/vf", 3));
   CHECK(node.sickness_of(mlx5_vf(0, 0)).find("does not answer since") != std::string::npos);
+  CHECK(node.cause_of(mlx5_vf(0, 0)) == "silent");
   const auto given = node.while_turning([&] {
     return node.kubelet.allocate("pod", "main", "rdma/vf", std::vector{mlx5_vf(0, 0).to_string()});
   });
