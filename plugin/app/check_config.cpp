@@ -1,27 +1,57 @@
 // check-config: what is wrong with a configuration, what is in effect of it, and what it takes
 // here.
-#include <cstdio>
+#include <algorithm>
 
 #include "plugin/app/commands.hpp"
 #include "plugin/app/findings.hpp"
 #include "plugin/app/inputs.hpp"
 #include "plugin/config/describe.hpp"
+#include "plugin/pool/ask.hpp"
 #include "plugin/pool/list_size.hpp"
 
 namespace railhead::app {
 namespace {
 
-// What cannot work with the devices of this node.
-std::vector<std::string> limits_of(const pool::Pool& pool) {
-  std::vector<std::string> limits;
+// Who asks for all of the pool's devices: whoever asks for a share of a whole pool does.
+std::string asker_of_all(const pool::Pool& pool) {
   const auto& sharing = pool.resource.sharing;
-  const auto bytes = pool::list_bytes(pool::offers(pool));
-  if (bytes > pool::kMaxListBytes && sharing) {
+  if (sharing && sharing->unit == config::Sharing::Unit::pool) return "a container with any share";
+  return fmt::format("a container with {} {} devices", sharing ? "a share of all" : "all",
+                     pool.members.size());
+}
+
+// What it would be given of the devices that are here. Nothing is written.
+Result<grant::Grant> all_of(const pool::Pool& pool, const grant::Places& places) {
+  auto all = pool;
+  for (auto& member : all.members) member.sickness.clear();
+  if (all.resource.sharing) all.resource.sharing->shares = 1;
+  std::vector<std::string> ids;
+  for (auto& offer : pool::offers(all)) ids.push_back(std::move(offer.id));
+  auto ask = pool::ask_for(all, ids, places);
+  if (!ask) return pass(ask);
+  ask->leaves_records = false;
+  ask->some_are_enough = true;
+  return grant::give(*ask, places);
+}
+
+// What cannot work with the devices of this node.
+std::vector<std::string> limits_of(const pool::Pool& pool, const grant::Places& places) {
+  std::vector<std::string> limits;
+  if (const auto untold = pool::count_untold(pool); untold > 0) {
+    const auto offers = pool::offers(pool);
     limits.push_back(fmt::format(
-        "{} shares of {} devices make a list of {} bytes, kubelet takes {}: it would take none of "
-        "them; perDevice can be at most {} here",
-        pool.members.size() * sharing->shares, pool.members.size(), bytes, pool::kMaxListBytes,
+        "{} shares of {} devices make a list of {} bytes, kubelet takes {}: {} shares would not be "
+        "offered; perDevice can be at most {} here",
+        offers.size(), pool.members.size(), pool::list_bytes(offers), pool::kMaxListBytes, untold,
         pool::most_shares_per_device(pool)));
+  }
+  const auto all = all_of(pool, places);
+  if (!all) return limits;  // what is wrong with devices is told elsewhere
+  for (const auto& [name, bytes] : all->left_out) {
+    limits.push_back(fmt::format(
+        "{} would do without {}, which has {} bytes: one variable can have {}, and all of a "
+        "resource together {}",
+        asker_of_all(pool), name, bytes, grant::kMaxVariableBytes, grant::kMaxEnvironmentBytes));
   }
   return limits;
 }
@@ -38,13 +68,14 @@ std::string taken_by(const pool::Pool& pool) {
   return text;
 }
 
-std::string taken_here(const config::Resource& resource, std::span<const pool::Pool> pools) {
+std::string taken_here(const config::Resource& resource, std::span<const pool::Pool> pools,
+                       const grant::Places& places) {
   if (resource.rails_auto && pools.empty()) return "  on this node: no rail\n";
   std::string text;
   for (const auto& pool : pools) {
     const auto rail = resource.rails_auto ? pool.resource.full_name() + ": " : "";
     text += fmt::format("  on this node: {}{}\n", rail, taken_by(pool));
-    for (const auto& limit : limits_of(pool)) {
+    for (const auto& limit : limits_of(pool, places)) {
       text += fmt::format("  warning: {}{}\n", rail, limit);
     }
   }
@@ -66,11 +97,13 @@ int check_config(const Options& options, const host::Host& host, Logger& log) {
   if (inventory) {
     selection = pool::select(config, *inventory, read_knowledge(config, host.roots.run, log));
   }
+  grant::Places places;
+  places.sysfs = host.roots.sysfs;
   const auto pools = inventory ? pool::pools_by_resource(config, selection)
                                : std::vector<std::span<const pool::Pool>>{};
   for (size_t i = 0; i < config.resources.size(); ++i) {
     write(config::describe(config.resources[i]));
-    if (inventory) write(taken_here(config.resources[i], pools[i]));
+    if (inventory) write(taken_here(config.resources[i], pools[i], places));
   }
   // Another machine may check what a node is to have; a node's tree that cannot be read was asked
   // for.

@@ -26,7 +26,8 @@ int explain(const Options& options, const host::Host& host, Logger& log) {
   News(log).tell_unreadable_records(attachments.unreadable);
   for (const auto& attached : attachments.attached) {
     const auto address = PciAddress::parse(attached.device);
-    if (address && !attached.trouble.empty()) knowledge.sick[*address] = attached.trouble;
+    if (!address || attached.trouble.empty()) continue;
+    knowledge.sick[*address] = {pool::Cause::undo, attached.trouble};
   }
   write(pool::format_explanations(pool::explain(parsed.config, *inventory, knowledge)));
   return 0;

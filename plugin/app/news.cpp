@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "plugin/pool/list_size.hpp"
 
 namespace railhead::app {
 
@@ -54,12 +55,23 @@ void News::note_health(const pool::Pool& before, const pool::Pool& now) {
   } else if (now.sickness.empty() && !before.sickness.empty()) {
     log_.info("pool is healthy again", {{"resource", resource}});
   }
+  tell_untold(before, now);
   std::map<std::string_view, const pool::Member*> known;
   for (const auto& member : before.members) known[member.id] = &member;
   for (const auto& member : now.members) {
     const auto found = known.find(member.id);
     note_health(resource, found == known.end() ? pool::Member{} : *found->second, member);
   }
+}
+
+void News::tell_untold(const pool::Pool& before, const pool::Pool& now) {
+  const auto untold = pool::count_untold(now);
+  if (untold == 0 || untold == pool::count_untold(before)) return;
+  log_.error("kubelet takes no list of so many devices: some are not offered; lower perDevice",
+             {{"resource", now.resource.full_name()},
+              {"devices", pool::offers(now).size()},
+              {"not_offered", untold},
+              {"per_device_at_most", pool::most_shares_per_device(now)}});
 }
 
 void News::note_health(const std::string& resource, const pool::Member& before,
@@ -76,7 +88,7 @@ void News::note_health(const std::string& resource, const pool::Member& before,
   }
   for (const auto& concern : now.concerns) {
     if (std::ranges::find(before.concerns, concern) != before.concerns.end()) continue;
-    note(Change::doubtful, concern);
+    note(Change::degraded, concern);
   }
 }
 
@@ -97,8 +109,8 @@ void News::tell(const Event& event, const Concerned& concerned) {
   switch (change) {
     case Change::unhealthy:
       return log_.warning(subject + "unhealthy", {resource, device, count, {"reason", reason}});
-    case Change::doubtful:
-      return log_.warning(subject + "doubtful, and offered all the same",
+    case Change::degraded:
+      return log_.warning(subject + "degraded, and offered all the same",
                           {resource, device, count, {"reason", reason}});
     case Change::healthy:
       return log_.info(subject + "healthy again", {resource, device, count});

@@ -16,7 +16,7 @@ class News {
  public:
   explicit News(Logger& log) : log_(log) {}
 
-  // What is wrong, or doubtful, with what was read from `file`. Said each time it is read.
+  // All that is wrong with what was read from `file`. Said each time it is read.
   void tell(const config::Parsed& parsed, const std::string& file);
 
   // Each of these is given all that there is now.
@@ -24,14 +24,14 @@ class News {
   void tell_unreadable_records(const std::vector<Error>& errors);
   void tell_left_out(const std::vector<pool::LeftOut>& left_out);
 
-  // What one pool is, and what its devices are; `before` is empty for a pool that is new. What is
-  // new of the devices is said by the tell_devices() that follows, for all pools at once: a cable
-  // that is pulled is one line, not one for each VF.
+  // What one pool is, how much of it kubelet cannot be told of, and what its devices are; `before`
+  // is empty for a pool that is new. What is new of the devices is said by the tell_devices() that
+  // follows, for all pools at once: a cable that is pulled is one line, not one for each VF.
   void note_health(const pool::Pool& before, const pool::Pool& now);
   void tell_devices();
 
  private:
-  enum class Change { unhealthy, doubtful, healthy };
+  enum class Change { unhealthy, degraded, healthy };
   // What happened, to devices of which PF (or to which device), and why.
   using Event = std::tuple<Change, PciAddress, std::string>;
   struct Concerned {
@@ -40,6 +40,7 @@ class News {
   };
   void note_health(const std::string& resource, const pool::Member& before,
                    const pool::Member& now);
+  void tell_untold(const pool::Pool& before, const pool::Pool& now);
   void tell(const Event& event, const Concerned& concerned);
 
   Logger& log_;

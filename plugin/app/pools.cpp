@@ -151,15 +151,17 @@ void Pools::learn(const node::Snapshot& snapshot) {
   const auto& ledger = holders_.ledger();
   knowledge_.sick.clear();
   for (const auto& [device, trouble] : ledger.troubles()) {
-    if (const auto address = PciAddress::parse(device)) knowledge_.sick[*address] = trouble;
+    const auto address = PciAddress::parse(device);
+    if (address) knowledge_.sick[*address] = {pool::Cause::undo, trouble};
   }
   const auto& errors = node_.pci_errors();
   for (const auto& function : snapshot.inventory->functions()) {
     auto failed = errors.find(function.address);
     if (failed == errors.end() && function.pf) failed = errors.find(*function.pf);
     if (failed == errors.end()) continue;
-    knowledge_.sick[function.address] =
-        fmt::format("PCI error of {}: {}", failed->first.to_string(), failed->second);
+    knowledge_.sick[function.address] = {
+        pool::Cause::pci,
+        fmt::format("PCI error of {}: {}", failed->first.to_string(), failed->second)};
   }
   knowledge_.allocated = allocated_as(config);
   if (inventory_) return;
@@ -220,12 +222,14 @@ void Pools::judge(const node::Snapshot& snapshot, pool::Selection& selection) {
   const auto now = host_.clock.now();
   for (auto& pool : selection.pools) {
     for (auto& member : pool.members) {
+      if (member.sickness.empty()) member.cause = pool::Cause::recovering;
       member.sickness =
           hysteresis_.judge(pool.resource.full_name() + ' ' + member.id, member.sickness, now);
       const auto silent = snapshot.silent.find(member.address);
       if (silent == snapshot.silent.end()) continue;
       member.withheld = silence(member.pf.value_or(member.address), silent->second);
       member.sickness = member.withheld;
+      member.cause = pool::Cause::silent;
     }
   }
   hysteresis_.forget_others();

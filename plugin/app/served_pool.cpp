@@ -2,20 +2,22 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <iterator>
 #include <set>
 
 #include "base/text.hpp"
 #include "plugin/grant/compare.hpp"
 #include "plugin/pool/ask.hpp"
+#include "plugin/pool/list_size.hpp"
 #include "plugin/pool/preferred.hpp"
 
 namespace railhead::app {
 namespace {
 
-std::vector<kubelet::Device> devices_of(const pool::Pool& pool) {
+std::vector<kubelet::Device> devices_of(const PoolView& view) {
   std::vector<kubelet::Device> devices;
-  for (auto& offer : pool::offers(pool)) {
+  for (auto& offer : pool::offers_told(view.pool, *view.holdings)) {
     kubelet::Device device{std::move(offer.id), offer.healthy, {}};
     if (offer.numa_node) device.numa_nodes.push_back(*offer.numa_node);
     devices.push_back(std::move(device));
@@ -46,7 +48,7 @@ ServedPool::ServedPool(PoolView view, grant::Places places, std::optional<grant:
 
 bool ServedPool::show(PoolView view, std::optional<TimePoint> event) {
   auto next = std::make_shared<const PoolView>(std::move(view));
-  const bool changed = devices_of(next->pool) != devices();
+  const bool changed = devices_of(*next) != devices();
   const std::lock_guard lock(mutex_);
   view_ = std::move(next);
   if (changed && watched_ && !event_) event_ = event;
@@ -113,7 +115,7 @@ std::shared_ptr<const PoolView> ServedPool::view() const {
   return view_;
 }
 
-std::vector<kubelet::Device> ServedPool::devices() const { return devices_of(view()->pool); }
+std::vector<kubelet::Device> ServedPool::devices() const { return devices_of(*view()); }
 
 Result<kubelet::ContainerAllocation> ServedPool::allocate(
     const std::vector<std::string>& device_ids) {
@@ -124,7 +126,7 @@ Result<kubelet::ContainerAllocation> ServedPool::allocate(
   if (!answer) return answer;
   log_.info("allocated", {{"resource", resource_name_},
                           {"devices", join(device_ids, ",")},
-                          {"milliseconds", fmt::format("{:.2f}", took.count())}});
+                          {"milliseconds", std::round(took.count() * 100) / 100}});
   return answer;
 }
 

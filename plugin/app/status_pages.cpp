@@ -8,6 +8,7 @@
 #include "plugin/app/counted_devices.hpp"
 #include "plugin/app/status_text.hpp"
 #include "plugin/metrics/memlock.hpp"
+#include "plugin/pool/list_size.hpp"
 
 namespace railhead::app {
 namespace {
@@ -18,11 +19,28 @@ constexpr std::chrono::seconds kScrapeLimit{8};  // Prometheus waits ten
 
 http::Response stuck() { return {503, "the agent's loop does not take its turn\n"}; }
 
+std::map<std::string_view, size_t> unhealthy_by_reason(const pool::Pool& pool) {
+  std::map<std::string_view, size_t> counts;
+  for (const auto& member : pool.members) {
+    if (!pool.sickness.empty()) {
+      ++counts[to_string(pool::Cause::mode)];
+    } else if (!member.sickness.empty()) {
+      ++counts[to_string(member.cause)];
+    }
+  }
+  for (const auto& held : pool.leftovers) {
+    if (!held.healthy) ++counts["gone"];
+  }
+  return counts;
+}
+
 metrics::PoolState pool_state(const Pools::Served& served) {
-  const auto offers = pool::offers(served.view->pool);
+  const auto& pool = served.view->pool;
+  const auto offers = pool::offers_told(pool, *served.view->holdings);
   const auto healthy =
       static_cast<size_t>(std::ranges::count_if(offers, [](const auto& o) { return o.healthy; }));
-  return {served.view->pool.resource.full_name(), served.watched, healthy, offers.size() - healthy};
+  return {pool.resource.full_name(), served.watched, healthy, offers.size() - healthy,
+          unhealthy_by_reason(pool)};
 }
 
 }  // namespace
@@ -66,8 +84,8 @@ http::Response StatusPages::metrics_page() {
     now.config_current = state.config_current;
     now.serving = state.serving;
     now.memlock_limit = metrics::memlock_limit();
-    now.counters =
-        metrics::read_device_counters(host_, counted_devices(state, options_.all_counters));
+    now.devices = counted_devices(state, options_.all_counters);
+    now.counters = metrics::read_device_counters(host_, now.devices);
     for (const auto& error : now.counters.out_of_sight) {
       log_.debug("no counters of a device", {{"error", error.message}});
     }

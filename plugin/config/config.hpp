@@ -30,6 +30,8 @@ enum class DeviceType {
   auxiliary,    // auxNetDevice: sub-functions (SFs) on the auxiliary bus
 };
 
+[[nodiscard]] std::string_view to_string(DeviceType type);  // as `deviceType` has it
+
 enum class VdpaType { virtio, vhost };
 
 // A device passes when it is in every list that is not empty. What no device can have is in no

@@ -3,18 +3,6 @@
 namespace railhead::config {
 namespace {
 
-std::string_view to_text(DeviceType type) {
-  switch (type) {
-    case DeviceType::net:
-      return "netDevice";
-    case DeviceType::accelerator:
-      return "accelerator";
-    case DeviceType::auxiliary:
-      return "auxNetDevice";
-  }
-  return "";
-}
-
 std::string_view to_text(Concern concern) {
   switch (concern) {
     case Concern::ignore:
@@ -119,6 +107,18 @@ class Parts {
 
 }  // namespace
 
+std::string_view to_string(DeviceType type) {
+  switch (type) {
+    case DeviceType::net:
+      return "netDevice";
+    case DeviceType::accelerator:
+      return "accelerator";
+    case DeviceType::auxiliary:
+      return "auxNetDevice";
+  }
+  return "";
+}
+
 std::string describe(const Selector& selector) {
   Parts parts;
   parts.list("vendors", selector.vendors);
@@ -149,7 +149,7 @@ std::string describe(const Resource& resource) {
   const auto line = [&](std::string_view key, std::string_view value) {
     text += fmt::format("  {}: {}\n", key, value);
   };
-  line("deviceType", to_text(resource.type));
+  line("deviceType", to_string(resource.type));
   line("kind", to_text(resource.sharing));
   for (size_t i = 0; i < resource.selectors.size(); ++i) {
     line(resource.selectors.size() == 1 ? "selectors" : fmt::format("selectors[{}]", i),

@@ -17,7 +17,7 @@ struct Holder {
   friend bool operator==(const Holder&, const Holder&) = default;
 };
 
-// A device whose counters are wanted.
+// A device whose counters are wanted, if it has any.
 struct CountedDevice {
   std::string id;        // PCI address, or the name of an auxiliary device ("mlx5_core.sf.4")
   PciAddress address;    // of the PCI function; of an auxiliary device, its parent's

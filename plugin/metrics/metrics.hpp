@@ -2,6 +2,7 @@
 // What the agent tells Prometheus. docs/metrics.md has the table of all names.
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@ struct PoolState {
   bool registered = false;
   size_t healthy = 0;  // devices, or shares, as kubelet is told
   size_t unhealthy = 0;
+  std::map<std::string_view, size_t> unhealthy_by_reason;  // devices; docs/metrics.md has the words
   friend bool operator==(const PoolState&, const PoolState&) = default;
 };
 
@@ -28,6 +30,7 @@ struct Now {
   bool config_current = false;            // the configuration in force is the one on disk
   bool serving = true;                    // false: a standby
   std::optional<uint64_t> memlock_limit;  // bytes; absent: none
+  std::vector<CountedDevice> devices;     // with their holders
   Sweep counters;
 };
 

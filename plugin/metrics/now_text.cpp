@@ -2,7 +2,6 @@
 
 #include <array>
 #include <iterator>
-#include <set>
 #include <utility>
 
 namespace railhead::metrics {
@@ -69,17 +68,17 @@ Labels with_holder(const Labels& labels, const Holder& holder) {
       .with("container", holder.container);
 }
 
-Labels labels_of(const DeviceCounters& counters) {
-  const auto& device = counters.device;
-  const auto labels =
-      Labels().with("device", counters.rdma_device).with("pci", device.address.to_string());
+// `first`: what stands before them.
+Labels labels_of(const CountedDevice& device, const Labels& first = {}) {
+  const auto labels = first.with("id", device.id).with("pci", device.address.to_string());
   return device.resource.empty() ? labels : labels.with("resource", device.resource);
 }
 
 class DeviceFamilies {
  public:
   void add(const DeviceCounters& counters) {
-    const auto of_device = labels_of(counters);
+    const auto of_device =
+        labels_of(counters.device, Labels().with("device", counters.rdma_device));
     for (const auto& port : counters.ports) {
       const auto labels = of_device.with("port", std::to_string(port.port));
       if (port.state) state_.add(labels, static_cast<uint64_t>(*port.state));
@@ -132,17 +131,14 @@ class DeviceFamilies {
 };
 
 // A series of its own, to be joined: a device's counters go on when its holder changes. The value
-// tells what several share, which counts for none of them.
-void append_holders(const std::vector<DeviceCounters>& devices, std::string& text) {
+// tells what several share, which counts for none of them. Whether a device has counters, and
+// whether they can be read, says nothing of its holders.
+void append_holders(const std::vector<CountedDevice>& devices, std::string& text) {
   Family holders{"railhead_device_holders", "gauge",
                  "A container that was given the device, and how many have it"};
-  std::set<PciAddress> told;  // a function may have several RDMA devices
-  for (const auto& [device, rdma_device, ports] : devices) {
-    if (!told.insert(device.address).second) continue;
-    auto labels = Labels().with("pci", device.address.to_string());
-    if (!device.resource.empty()) labels = labels.with("resource", device.resource);
+  for (const auto& device : devices) {
     for (const auto& holder : device.holders) {
-      holders.add(with_holder(labels, holder), device.holders.size());
+      holders.add(with_holder(labels_of(device), holder), device.holders.size());
     }
   }
   holders.append_to(text);
@@ -153,13 +149,19 @@ void append_pools(const std::vector<PoolState>& pools, std::string& text) {
                  "Devices, or shares of them, that kubelet is told of"};
   Family registered{"railhead_pool_registered", "gauge",
                     "Whether kubelet watches the pool: 1, else 0"};
+  Family reasons{"railhead_pool_unhealthy_devices", "gauge",
+                 "Devices of the pool that are unhealthy, by the kind of reason"};
   for (const auto& pool : pools) {
     const auto labels = Labels().with("resource", pool.resource);
     devices.add(labels.with("health", "healthy"), pool.healthy);
     devices.add(labels.with("health", "unhealthy"), pool.unhealthy);
+    for (const auto& [reason, count] : pool.unhealthy_by_reason) {
+      reasons.add(labels.with("reason", reason), count);
+    }
     registered.add(labels, pool.registered ? 1 : 0);
   }
   devices.append_to(text);
+  reasons.append_to(text);
   registered.append_to(text);
 }
 
@@ -186,7 +188,7 @@ std::string text_of(const Now& now) {
              now.counters.out_of_sight.size(), text);
   append_one({"railhead_serving", "gauge", "Whether this agent serves the node: 1; a standby: 0"},
              now.serving ? 1 : 0, text);
-  append_holders(now.counters.devices, text);
+  append_holders(now.devices, text);
   DeviceFamilies devices;
   for (const auto& counters : now.counters.devices) devices.add(counters);
   devices.append_to(text);

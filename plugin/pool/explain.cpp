@@ -7,20 +7,6 @@
 namespace railhead::pool {
 namespace {
 
-using config::DeviceType;
-
-std::string_view to_string(DeviceType type) {
-  switch (type) {
-    case DeviceType::net:
-      return "netDevice";
-    case DeviceType::accelerator:
-      return "accelerator";
-    case DeviceType::auxiliary:
-      return "auxNetDevice";
-  }
-  return "unknown";
-}
-
 std::optional<Verdict> taken(std::span<const Pool> pools, const Candidate& candidate) {
   const auto id = candidate.id();
   for (const auto& pool : pools) {
@@ -40,7 +26,7 @@ std::vector<std::string> reasons_against(const config::Resource& resource,
                                          const std::string& owner) {
   if (candidate.type() != resource.type) {
     return {fmt::format("deviceType: it is a device for {}, not for {}",
-                        to_string(candidate.type()), to_string(resource.type))};
+                        config::to_string(candidate.type()), config::to_string(resource.type))};
   }
   std::vector<std::string> refusals;
   for (size_t i = 0; i < resource.selectors.size(); ++i) {

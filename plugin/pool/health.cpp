@@ -121,26 +121,28 @@ Trouble rdma_trouble(const Candidate& candidate) {
 }
 
 // What makes a device unfit for any pod, whatever the settings.
-std::string sickness_of(const Candidate& candidate, const Knowledge& knowledge) {
+Reason sickness_of(const Candidate& candidate, const Knowledge& knowledge) {
   const auto& function = *candidate.function;
   const auto sick = knowledge.sick.find(function.address);
   if (sick != knowledge.sick.end()) return sick->second;
   if (!candidate.port().responds) {
-    return fmt::format("{} does not answer on the PCI bus; see the kernel's log",
-                       candidate.port().address.to_string());
+    return {Cause::pci, fmt::format("{} does not answer on the PCI bus; see the kernel's log",
+                                    candidate.port().address.to_string())};
   }
   if (!function.iommu_blocked_by.empty()) {
-    return fmt::format("its IOMMU group {} is not viable: {} in it is bound to a host driver",
-                       function.iommu_group.value_or(0),
-                       function.iommu_blocked_by.front().to_string());
+    return {Cause::iommu,
+            fmt::format("its IOMMU group {} is not viable: {} in it is bound to a host driver",
+                        function.iommu_group.value_or(0),
+                        function.iommu_blocked_by.front().to_string())};
   }
-  return "";
+  return {};
 }
 
 void weigh(config::Concern concern, Trouble trouble, Member& member) {
   if (!trouble || concern == config::Concern::ignore) return;
   if (concern == config::Concern::require && member.sickness.empty()) {
     member.sickness = std::move(*trouble);
+    member.cause = Cause::port;
   } else {
     member.concerns.push_back(std::move(*trouble));
   }
@@ -148,9 +150,37 @@ void weigh(config::Concern concern, Trouble trouble, Member& member) {
 
 }  // namespace
 
+std::string_view to_string(Cause cause) {
+  switch (cause) {
+    case Cause::undo:
+      return "undo";
+    case Cause::pci:
+      return "pci";
+    case Cause::iommu:
+      return "iommu";
+    case Cause::port:
+      return "port";
+    case Cause::held:
+      return "held";
+    case Cause::open:
+      return "open";
+    case Cause::unknown:
+      return "unknown";
+    case Cause::silent:
+      return "silent";
+    case Cause::recovering:
+      return "recovering";
+    case Cause::mode:
+      return "mode";
+  }
+  return "";
+}
+
 void judge(const Candidate& candidate, const config::Health& health, const Knowledge& knowledge,
            Member& member) {
-  member.sickness = sickness_of(candidate, knowledge);
+  auto reason = sickness_of(candidate, knowledge);
+  member.cause = reason.cause;
+  member.sickness = std::move(reason.text);
   if (candidate.type() == config::DeviceType::accelerator) return;
   weigh(health.link, link_trouble(candidate), member);
   if (member.rdma) weigh(health.rdma, rdma_trouble(candidate), member);

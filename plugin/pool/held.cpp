@@ -13,9 +13,9 @@ std::string what(const ledger::Holding& holding, const std::string& resource) {
   return holding.resource + (holding.resource == resource ? kind : "");
 }
 
-// Why the member is not to be given out as `resource` while others hold what they hold; "": it is.
-std::string reason_to_wait(const Member& member, const config::Resource& resource,
-                           const HeldBy& held, const device::Inventory& inventory) {
+// Why the member is not to be given out as `resource` while others hold what they hold.
+Reason reason_to_wait(const Member& member, const config::Resource& resource, const HeldBy& held,
+                      const device::Inventory& inventory) {
   const auto name = resource.full_name();
   const bool is_shared = resource.sharing.has_value();
   const auto last = held.last_given_as.find(member.id);
@@ -25,8 +25,9 @@ std::string reason_to_wait(const Member& member, const config::Resource& resourc
   for (const auto* holding : held.holdings.of(member.id)) {
     if (holding->resource.empty()) {  // an attachment, as whatever it was given
       if (last_given_otherwise) {
-        return fmt::format("attached to {}, which was given it as {}; free when that ends",
-                           holding->who(), last->second);
+        return {Cause::held,
+                fmt::format("attached to {}, which was given it as {}; free when that ends",
+                            holding->who(), last->second)};
       }
       is_own = true;
       continue;
@@ -35,22 +36,24 @@ std::string reason_to_wait(const Member& member, const config::Resource& resourc
     // Kubelet counts a resource's own devices, while they are of one kind; several resources may
     // share one.
     if (holding->is_share() != is_shared || (!is_named && !is_shared)) {
-      return fmt::format("held by {} as {}; free when that ends", holding->who(),
-                         what(*holding, name));
+      return {Cause::held, fmt::format("held by {} as {}; free when that ends", holding->who(),
+                                       what(*holding, name))};
     }
     is_own |= is_named;
   }
-  if (is_own) return "";
+  if (is_own) return {};
   if (held.holdings.state(member.id) == ledger::State::unknown && last_given_otherwise) {
-    return fmt::format("whether a pod still has it as {} is not known: kubelet has not said yet",
-                       last->second);
+    return {Cause::unknown,
+            fmt::format("whether a pod still has it as {} is not known: kubelet has not said yet",
+                        last->second)};
   }
   for (const auto& node : grant::known_own_nodes(member, inventory)) {
     if (const auto* other = held.holdings.other_with_node(node, member.id)) {
-      return fmt::format("{} is still open to {}; free when that ends", node, other->who());
+      return {Cause::open,
+              fmt::format("{} is still open to {}; free when that ends", node, other->who())};
     }
   }
-  return "";
+  return {};
 }
 
 config::Resource resource_named(const std::string& full_name) {
@@ -123,8 +126,9 @@ bool keep_to_holders(const HeldBy& held, const device::Inventory& inventory, Sel
   for (auto& pool : selection.pools) {
     for (auto& member : pool.members) {
       auto reason = reason_to_wait(member, pool.resource, held, inventory);
-      if (reason.empty()) continue;
-      member.withheld = member.sickness = std::move(reason);
+      if (reason.text.empty()) continue;
+      member.withheld = member.sickness = std::move(reason.text);
+      member.cause = reason.cause;
       waits = true;
     }
   }

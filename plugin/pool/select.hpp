@@ -15,12 +15,34 @@
 
 namespace railhead::pool {
 
+// What kind of trouble makes a device unhealthy, as metrics tell it.
+enum class Cause {
+  undo,        // what an earlier pod left on it is not undone, or its record cannot be read
+  pci,         // it, or its PF, has an error on the PCI bus
+  iommu,       // its IOMMU group is not viable
+  port,        // its port, where that is required
+  held,        // a pod has it as another resource
+  open,        // another pod still has its node open
+  unknown,     // whether a pod still has it is not known yet
+  silent,      // its PF does not answer
+  recovering,  // it is well again, for less than the time after which that counts
+  mode,        // what makes the whole pool unhealthy: the node's RDMA mode
+};
+[[nodiscard]] std::string_view to_string(Cause cause);
+
+struct Reason {
+  Cause cause = Cause::port;
+  std::string text;  // "": none
+  friend bool operator==(const Reason&, const Reason&) = default;
+};
+
 // A device, what Allocate gives with it, and its place in the pool.
 struct Member : grant::Wanted {
   std::optional<int> numa_node;               // absent: no topology hint
   std::vector<device::PcieDistance> to_gpus;  // to each of Pool::gpus
 
   std::string sickness;               // why it must not be given out; "": it is healthy
+  Cause cause = Cause::port;          // of the sickness, where there is one
   std::string withheld;               // why it is not even when kubelet asks for it all the same
   std::vector<std::string> concerns;  // what is wrong with it, which does not make it unhealthy
   friend bool operator==(const Member&, const Member&) = default;
@@ -67,8 +89,8 @@ struct Selection {
 
 // What the inventory does not tell.
 struct Knowledge {
-  std::map<PciAddress, std::string> sick;  // why a device must not be given out, of any pool
-  Rails rails;                             // of the Selection before
+  std::map<PciAddress, Reason> sick;  // why a device must not be given out, of any pool
+  Rails rails;                        // of the Selection before
   // Of the Selection before, or as Allocate recorded it: what ifNames and pKeys select by is not
   // seen while the device is in a pod, and it stays its resource's.
   std::set<Membership> members;

@@ -142,6 +142,15 @@ class AgentNode {
     }
     return "";
   }
+  // The kind of reason why the device is not given out, in whatever pool.
+  [[nodiscard]] std::string_view cause_of(const PciAddress& device) const {
+    for (const auto& served : agent->state().pools) {
+      for (const auto& member : served.view->pool.members) {
+        if (member.address == device && !member.sickness.empty()) return to_string(member.cause);
+      }
+    }
+    return "";
+  }
   // Why the device is not given out, in whatever pool.
   [[nodiscard]] std::string sickness_of(const PciAddress& device) const {
     for (const auto& served : agent->state().pools) {

@@ -113,6 +113,9 @@ TEST_CASE("a function that the kernel could not recover from a PCI error is with
   node.events.recover(mlx5_pf(1).to_string(), "FAILED_RECOVERY");
   CHECK(node.run_until_healthy("rdma/vf", 0));
   CHECK(node.seen("rdma/vf").devices.size() == 4);
+  CHECK(node.cause_of(mlx5_vf(1, 0)) == "pci");
+  node.events.recover(mlx5_pf(1).to_string(), "SUCCESSFUL_RECOVERY");
+  CHECK(node.run_until([&] { return node.cause_of(mlx5_vf(1, 0)) == "recovering"; }));
 }
 
 TEST_CASE("a PCI error that the kernel recovers from at once is not told to kubelet") {
@@ -155,6 +158,8 @@ TEST_CASE("a PF that does not answer makes its own devices unhealthy, and delays
   node.events.happen("pci remove");
   CHECK(node.run_until_healthy("rdma/vf", 3));
   CHECK(node.sickness_of(mlx5_vf(0, 0)).find("does not answer since") != std::string::npos);
+  CHECK(node.cause_of(mlx5_vf(0, 0)) == "silent");
+  CHECK(node.cause_of(mlx5_vf(0, 0)) == "silent");
   const auto given = node.while_turning([&] {
     return node.kubelet.allocate("pod", "main", "rdma/vf", std::vector{mlx5_vf(0, 0).to_string()});
   });

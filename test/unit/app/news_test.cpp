@@ -106,9 +106,9 @@ TEST_CASE("what stays as it was is not told again, a new concern is") {
   told.news.note_health(pool_of("b", 4, "", {"x"}), pool_of("b", 4, "", {"x", "y"}));
   told.news.tell_devices();
   CHECK(told.lines() ==
-        Lines{"level=warning msg=\"devices are doubtful, and offered all the same\" "
+        Lines{"level=warning msg=\"devices are degraded, and offered all the same\" "
               "resource=rdma/b pf=0000:3b:00.0 devices=2 reason=y",
-              "level=warning msg=\"devices are doubtful, and offered all the same\" "
+              "level=warning msg=\"devices are degraded, and offered all the same\" "
               "resource=rdma/b pf=0000:5e:00.0 devices=2 reason=y"});
 }
 
@@ -122,6 +122,23 @@ TEST_CASE("a pool that is unhealthy as a whole is told by its name") {
   CHECK(told.lines() ==
         Lines{"level=warning msg=\"pool is unhealthy\" resource=rdma/a reason=\"exclusive mode\"",
               "level=info msg=\"pool is healthy again\" resource=rdma/a"});
+}
+
+TEST_CASE("a list that is longer than kubelet takes is one error, with what is to be done") {
+  Told told;
+  auto pool = pool_of("a", 60, "");
+  pool.resource.sharing = config::Sharing{config::Sharing::Unit::device, 1000};
+  told.news.note_health({}, pool);
+  CHECK(told.lines().empty());
+  const auto small = pool;
+  for (unsigned i = 0; i < 5; ++i) {
+    pool.members.insert(pool.members.end(), small.members.begin(), small.members.end());
+  }
+  told.news.note_health(small, pool);
+  told.news.note_health(pool, pool);
+  CHECK(told.lines() == Lines{"level=error msg=\"kubelet takes no list of so many devices: some "
+                              "are not offered; lower perDevice\" resource=rdma/a devices=360000 "
+                              "not_offered=228928 per_device_at_most=367"});
 }
 
 }  // namespace railhead::test

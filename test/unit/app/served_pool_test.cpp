@@ -6,9 +6,11 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <fcntl.h>
+#include <nlohmann/json.hpp>
 
 #include "device/allocation.hpp"
 #include "device/scan.hpp"
+#include "plugin/kubelet/messages.hpp"
 #include "test/support/must.hpp"
 #include "test/support/still_host.hpp"
 #include "test/support/sysfs_tree.hpp"
@@ -134,6 +136,25 @@ TEST_CASE("a variable that no container could have is left out, and told once pe
   const auto log = pool.logged();
   CHECK(count(log, "too large for a container") == 1);
   CHECK(log.find("PCIDEVICE_RDMA_VF_INFO (14") != std::string::npos);
+}
+
+TEST_CASE("a log line has numbers as numbers") {
+  Pool pool;
+  pool.log = Logger(pool.log_file.get(), LogLevel::info, Logger::Format::json);
+  must(pool.served->allocate({kVf}));
+  CHECK(nlohmann::json::parse(pool.logged()).at("milliseconds").is_number());
+}
+
+TEST_CASE("kubelet is told of no more devices than it takes in one message") {
+  const Pool pool(R"({"pools":[{"resourceName":"vf","kind":"shared","perDevice":1000,
+                                "selectors":{}}]})");
+  auto view = *pool.served->view();
+  const auto member = view.pool.members.at(0);
+  for (unsigned i = 0; i < 200; ++i) view.pool.members.push_back(member);
+  CHECK(pool.served->show(view, std::nullopt));
+  const auto devices = pool.served->devices();
+  CHECK(devices.size() > 100'000);
+  CHECK(kubelet::message_of(devices).ByteSizeLong() <= 4 * 1024 * 1024);
 }
 
 TEST_CASE("a container starts with devices that have what it was given, shared nodes aside") {

@@ -129,9 +129,28 @@ TEST_CASE("All devices are counted when that is asked for") {
         std::vector{counted(kPf, ""), counted(kVf0, "rdma/vf"), counted(kVf1, "rdma/vf")});
 }
 
-TEST_CASE("A device that has gone is counted for nobody") {
-  CHECK(counted_devices(state_of({pod("b", {"0000:99:00.0"})}), false) ==
-        std::vector{counted(kPf, "")});
+TEST_CASE("Holders are told by what the ledger says: of devices that have gone, not of others'") {
+  const auto gone = *PciAddress::parse("0000:99:00.0");
+  CHECK(counted_devices(state_of({pod("b", {gone.to_string()}),
+                                  {"ml/c", "main", "other/vf", {"0000:98:00.0"}},
+                                  pod("d", {"mlx5_core.sf.9"})}),
+                        false) ==
+        std::vector{counted(kPf, ""), counted(gone, "rdma/vf", {{"ml", "b", "main"}})});
+}
+
+TEST_CASE("A device without RDMA is told when a container holds it, and a sub-function by its id") {
+  auto state = state_of({pod("a", {kVf0.to_string()}), pod("b", {"mlx5_core.sf.4"})});
+  auto functions = std::vector{rdma_function(kPf), rdma_function(kVf0, kPf)};
+  functions[0].sub_functions.push_back({.name = "mlx5_core.sf.4"});
+  functions[1].rdma.clear();  // bound to vfio-pci
+  auto snapshot = std::make_shared<node::Snapshot>();
+  snapshot->inventory = std::make_shared<const device::Inventory>(functions, std::nullopt,
+                                                                  std::vector<std::string>{});
+  state.snapshot = snapshot;
+  CHECK(counted_devices(state, false) ==
+        std::vector{counted(kPf, ""),
+                    counted(kVf0, "rdma/vf", {{"ml", "a", "main"}}),
+                    {"mlx5_core.sf.4", kPf, "rdma/vf", {{"ml", "b", "main"}}}});
 }
 
 TEST_CASE("A share of a device is the device, and several shares in one container are one holder") {

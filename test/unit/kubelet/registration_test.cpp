@@ -164,6 +164,17 @@ TEST_CASE("A name that kubelet refuses is logged in kubelet's words, and tried a
   CHECK(log.find("the ResourceName \\\"vf\\\" is invalid") != std::string::npos);
 }
 
+TEST_CASE("The end of a watch while kubelet lives is told, with what is done about it") {
+  Overlap both(false);
+  both.old_session.reset();
+  CHECK(both.node.wait_for_registrations(kVf, 3));
+  const auto log = both.node.log.text();
+  const auto line = log.find("kubelet no longer watches the pool: it ended, or another instance");
+  REQUIRE(line != std::string::npos);
+  CHECK(log.find("registering again", line) != std::string::npos);
+  CHECK(log.find("resource=example.com/vf retry_after_ms=", line) != std::string::npos);
+}
+
 TEST_CASE("A socket that somebody removes from plugins_registry is served anew") {
   Node node;
   TestPool pool(kVf);

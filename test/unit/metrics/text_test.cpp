@@ -17,6 +17,10 @@ DeviceCounters device(std::vector<Holder> holders, std::vector<PortCounters> por
           std::move(ports)};
 }
 
+CountedDevice held(const std::string& id, std::vector<Holder> holders) {
+  return {id, *PciAddress::parse("0000:3b:00.2"), "rdma/vf", std::move(holders)};
+}
+
 size_t count(const std::string& text, std::string_view what) {
   size_t found = 0;
   for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++found;
@@ -29,11 +33,16 @@ const Holder kTrainer{"ml", "trainer-0", "main"};
 
 TEST_CASE("Pools are told by resource and health, with whether kubelet watches them") {
   const Metrics metrics("1.2.3");
-  const auto text = metrics.text({.pools = {{"rdma/vf", true, 7, 1}, {"rdma/hca", false, 0, 0}}});
+  const auto text = metrics.text({.pools = {{"rdma/vf", true, 5, 3, {{"held", 2}, {"port", 1}}},
+                                            {"rdma/hca", false, 0, 0, {}}}});
   CHECK_THAT(text,
-             ContainsSubstring("railhead_pool_devices{resource=\"rdma/vf\",health=\"healthy\"} 7"));
+             ContainsSubstring("railhead_pool_devices{resource=\"rdma/vf\",health=\"healthy\"} 5"));
   CHECK_THAT(text, ContainsSubstring(
-                       "railhead_pool_devices{resource=\"rdma/vf\",health=\"unhealthy\"} 1"));
+                       "railhead_pool_devices{resource=\"rdma/vf\",health=\"unhealthy\"} 3"));
+  CHECK_THAT(text, ContainsSubstring("railhead_pool_unhealthy_devices{resource=\"rdma/vf\","
+                                     "reason=\"held\"} 2\n"
+                                     "railhead_pool_unhealthy_devices{resource=\"rdma/vf\","
+                                     "reason=\"port\"} 1\n"));
   CHECK_THAT(text, ContainsSubstring("railhead_pool_registered{resource=\"rdma/vf\"} 1"));
   CHECK_THAT(text, ContainsSubstring("railhead_pool_registered{resource=\"rdma/hca\"} 0"));
   CHECK_THAT(text, ContainsSubstring("railhead_build_info{version=\"1.2.3\"} 1"));
@@ -77,7 +86,8 @@ TEST_CASE("Data counters are bytes, not the words of four bytes that the port co
                                                                        {"symbol_error", 5}},
                                                      .hw_counters = {{"out_of_sequence", 6}}}})}}});
   const std::string labels =
-      "{device=\"mlx5_4\",pci=\"0000:3b:00.2\",resource=\"rdma/vf\",port=\"1\"";
+      "{device=\"mlx5_4\",id=\"0000:3b:00.2\",pci=\"0000:3b:00.2\",resource=\"rdma/vf\","
+      "port=\"1\"";
   for (const auto* line : {"railhead_port_received_bytes_total%} 1000\n",
                            "railhead_port_transmitted_bytes_total%} 4000\n",
                            "railhead_port_received_packets_total%} 3\n",
@@ -93,20 +103,37 @@ TEST_CASE("Data counters are bytes, not the words of four bytes that the port co
 TEST_CASE("Who holds a device is a series of its own, by which the device's others can be joined") {
   const Metrics metrics("1");
   const auto text = metrics.text(
-      {.counters = {.devices = {device({kTrainer}, {}), device({kTrainer}, {}, "mlx5_5")}}});
+      {.devices = {held("0000:3b:00.2", {kTrainer})},
+       .counters = {.devices = {device({kTrainer}, {}), device({kTrainer}, {}, "mlx5_5")}}});
   CHECK(count(text, "railhead_device_holders{") == 1);  // of a function with two RDMA devices
-  CHECK_THAT(text, ContainsSubstring("railhead_device_holders{pci=\"0000:3b:00.2\",resource=\"rdma/"
-                                     "vf\",namespace=\"ml\",pod=\"trainer-0\",container=\"main\"} "
-                                     "1\n"));
+  CHECK_THAT(text, ContainsSubstring("railhead_device_holders{id=\"0000:3b:00.2\","
+                                     "pci=\"0000:3b:00.2\",resource=\"rdma/vf\",namespace=\"ml\","
+                                     "pod=\"trainer-0\",container=\"main\"} 1\n"));
+}
+
+TEST_CASE("Sub-functions of one function are told apart, and devices without counters are told") {
+  const Metrics metrics("1");
+  const Holder other{"ml", "trainer-1", "main"};
+  const auto text =
+      metrics.text({.devices = {held("mlx5_core.sf.4", {kTrainer}), held("mlx5_core.sf.5", {other}),
+                                held("0000:3b:00.2", {kTrainer})}});
+  CHECK(count(text, "railhead_device_holders{") == 3);
+  for (const auto* start : {"{id=\"mlx5_core.sf.4\",pci=\"0000:3b:00.2\"",
+                            "{id=\"mlx5_core.sf.5\",pci=\"0000:3b:00.2\""}) {
+    CHECK(count(text, start) == 1);
+  }
 }
 
 TEST_CASE("A device that several containers share names them all, and how many they are") {
   const Metrics metrics("1");
+  const std::vector<Holder> holders{kTrainer, {"ml", "trainer-1", "main"}};
   const auto text = metrics.text(
-      {.counters = {.devices = {device({kTrainer, {"ml", "trainer-1", "main"}},
-                                       {{.port = 1, .port_counters = {{"port_rcv_data", 1}}}})}}});
+      {.devices = {held("0000:3b:00.2", holders)},
+       .counters = {
+           .devices = {device(holders, {{.port = 1, .port_counters = {{"port_rcv_data", 1}}}})}}});
   CHECK_THAT(text, ContainsSubstring("railhead_port_received_bytes_total{device=\"mlx5_4\","
-                                     "pci=\"0000:3b:00.2\",resource=\"rdma/vf\",port=\"1\"} 4\n"));
+                                     "id=\"0000:3b:00.2\",pci=\"0000:3b:00.2\","
+                                     "resource=\"rdma/vf\",port=\"1\"} 4\n"));
   CHECK(count(text, "railhead_device_holders{") == 2);
   CHECK_THAT(text, ContainsSubstring("pod=\"trainer-1\",container=\"main\"} 2\n"));
 }
@@ -117,7 +144,7 @@ TEST_CASE("Every family stands in the text once, with its help and type before i
   const std::vector<PortCounters> ports{
       {.port = 1, .port_counters = {{"port_rcv_data", 1}, {"x", 1}}, .hw_counters = {{"y", 1}}}};
   const auto text = metrics.text(
-      {.pools = {{"rdma/vf", true, 1, 0}},
+      {.pools = {{"rdma/vf", true, 1, 0, {}}},
        .counters = {.devices = {device({kTrainer}, ports), device({}, ports, "mlx5_5")}}});
   for (const auto* name :
        {"railhead_port_received_bytes_total", "railhead_port_statistic_total",
@@ -142,8 +169,8 @@ TEST_CASE("What there is nothing to tell of is not in the text") {
 TEST_CASE("Names from outside cannot break the text") {
   const Metrics metrics("1");
   const auto text = metrics.text(
-      {.counters = {.devices = {device({{"ml", "a\"b\\c\nd", "main"}},
-                                       {{.port = 1, .hw_counters = {{"e\"f", 1}}}})}}});
+      {.devices = {held("0000:3b:00.2", {{"ml", "a\"b\\c\nd", "main"}})},
+       .counters = {.devices = {device({}, {{.port = 1, .hw_counters = {{"e\"f", 1}}}})}}});
   CHECK_THAT(text, ContainsSubstring("pod=\"a\\\"b\\\\c\\nd\""));
   CHECK_THAT(text, ContainsSubstring("counter=\"e\\\"f\""));
 }

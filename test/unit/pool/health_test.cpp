@@ -90,6 +90,7 @@ TEST_CASE("a PF without carrier is a concern, a sickness where it is required, o
   CHECK(node.first_vf().sickness.empty());
   CHECK(node.first_vf().concerns == Texts{"its PF p0 has no carrier"});
   CHECK(node.first_vf("{link: require}").sickness == "its PF p0 has no carrier");
+  CHECK(node.first_vf("{link: require}").cause == pool::Cause::port);
   CHECK(node.first_vf("{link: ignore}").concerns.empty());
   node.set_link(false, false);
   CHECK(node.first_vf("{link: require}").sickness == "its PF p0 is down");
@@ -220,8 +221,9 @@ TEST_CASE("a device inside a pod is not missing") {
 
 TEST_CASE("a device that is known to be sick is not given out, whatever its port says") {
   PortNode node;
-  node.knowledge.sick = {{{0, 0x3b, 1, 0}, "its undo is not verified"}};
+  node.knowledge.sick[{0, 0x3b, 1, 0}] = {pool::Cause::undo, "its undo is not verified"};
   CHECK(node.first_vf("{link: ignore, rdma: ignore}").sickness == "its undo is not verified");
+  CHECK(node.first_vf("{link: ignore, rdma: ignore}").cause == pool::Cause::undo);
 }
 
 TEST_CASE("a PF that fell off the bus makes its VFs sick") {
@@ -231,6 +233,7 @@ TEST_CASE("a PF that fell off the bus makes its VFs sick") {
   CHECK(node.first_vf().sickness.empty());
   node.tree.write(config, "\xff\xff\xff\xff");
   CHECK(node.first_vf().sickness.find("0000:3b:00.0 does not answer on the PCI bus") == 0);
+  CHECK(node.first_vf().cause == pool::Cause::pci);
 }
 
 TEST_CASE("a function of vfio-pci is sick while its IOMMU group is not viable") {

@@ -58,6 +58,12 @@ struct Case {
     }
     return "no member";
   }
+  [[nodiscard]] pool::Cause cause(const PciAddress& address) const {
+    for (const auto& member : selection.pools.at(0).members) {
+      if (member.address == address) return member.cause;
+    }
+    return pool::Cause::port;
+  }
 };
 
 Listed listed(const std::string& id, const std::string& resource) {
@@ -75,6 +81,7 @@ TEST_CASE("A device that a pod has as another resource is not offered, whoever s
   c.facts.listed = {{listed(kA.to_string(), "rdma/vf")}};
   c.run();
   CHECK(c.sickness(kA) == "held by ns/a as rdma/vf; free when that ends");
+  CHECK(c.cause(kA) == pool::Cause::held);
   CHECK(c.sickness(kB).empty());
   CHECK(c.waits);
 }
@@ -213,6 +220,7 @@ TEST_CASE("What nobody knows is not free: a device that was another resource's w
   c.run();
   CHECK(c.sickness(kA) ==
         "whether a pod still has it as rdma/vf is not known: kubelet has not said yet");
+  CHECK(c.cause(kA) == pool::Cause::unknown);
   CHECK(c.sickness(kB).empty());  // nothing is known against it
 }
 
@@ -257,6 +265,7 @@ TEST_CASE("A device whose node another pod was given with another device waits f
   c.facts.saved = {{{"1", "main", "rdma/vf", {kA.to_string()}, {"/dev/infiniband/uverbs3"}, {}}}};
   c.run();
   CHECK(c.sickness(kB) == "/dev/infiniband/uverbs3 is still open to ns/a; free when that ends");
+  CHECK(c.cause(kB) == pool::Cause::open);
   CHECK(c.sickness(kA).empty());
   CHECK(c.waits);
 }

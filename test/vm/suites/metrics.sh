@@ -41,9 +41,10 @@ told() {
     if [ -z "$missing" ]; then ok "$name"; else not_ok "$name" "$metrics" "missing:" "$missing"; fi
 }
 # labels VF-NUMBER RDMA-DEVICE: those of a port's metrics
-labels() { printf 'device="%s",pci="%s",resource="rdma/vf",port="1"' "$2" "${vfs[$1]}"; }
+labels() { printf 'device="%s",id="%s",pci="%s",resource="rdma/vf",port="1"' "$2" "${vfs[$1]}" "${vfs[$1]}"; }
 # holder VF-NUMBER POD: the series that says whose it is
-holder() { printf 'railhead_device_holders{pci="%s",resource="rdma/vf",namespace="ns",pod="%s",container="main"} 1' "${vfs[$1]}" "$2"; }
+holder() { printf 'railhead_device_holders{id="%s",pci="%s",resource="rdma/vf",namespace="ns",pod="%s",container="main"} 1' \
+    "${vfs[$1]}" "${vfs[$1]}" "$2"; }
 
 section shared mode
 kubelet_start /run/test/kubelet

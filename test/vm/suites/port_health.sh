@@ -35,7 +35,7 @@ check "and of InfiniBand" kubelet wait net/ib 1 90
 
 # said TEXT RESOURCE: the reasons that the log gives for that TEXT, each once
 said() { sed -nE "s#.*msg=\"$1\" resource=$2 .*reason=\"([^\"]*)\".*#\1#p" $log | sort -u; }
-unhealthy='devices? [a-z]+ unhealthy' doubtful='device is doubtful, and offered all the same'
+unhealthy='devices? [a-z]+ unhealthy' degraded='device is degraded, and offered all the same'
 
 section a cut cable
 make_netns pod0
@@ -51,25 +51,25 @@ check "devices whose RDMA port is required do too" kubelet wait net/rdma 0 90
 t_eq "because the PF's port is not active" "port 1 of mlx5_0 is not active" "$(said "$unhealthy" net/rdma)"
 let_agent_look
 t_eq "without settings a device is healthy" 1 "$(kubelet resources | jq '[.["net/default"][] | select(.healthy)] | length')"
-t_eq "and the log says what is wrong with it" "its PF pf0 has no carrier" "$(said "$doubtful" net/default)"
+t_eq "and the log says what is wrong with it" "its PF pf0 has no carrier" "$(said "$degraded" net/default)"
 t_eq "with ignore it is healthy too" 1 "$(kubelet resources | jq '[.["net/ignore"][] | select(.healthy)] | length')"
-t_eq "and not a word is lost on it" "" "$(grep 'resource=net/ignore' $log | grep -E 'unhealthy|doubtful')"
+t_eq "and not a word is lost on it" "" "$(grep 'resource=net/ignore' $log | grep -E 'unhealthy|degraded')"
 # All of pf0's events were looked at by now: only a poll can tell of this.
 subnet_manager no
 check "an InfiniBand VF whose own port is not active does, though no event tells" kubelet wait net/ib 0 90
 t_eq "because of that" "port 1 of ib_0 is not active" "$(said "$unhealthy" net/ib)"
 kubelet_ask allocate ns/a main net/default 1
-t_match "a pod gets a device that is doubtful" '"envs"' "$REPLY"
+t_match "a pod gets a device that is degraded" '"envs"' "$REPLY"
 
 section a port that comes back
 must pf_cable pf0 on >/dev/null
 wait_for 60 netdev_has_carrier pf0 || die "pf0 did not get its carrier back"
 sleep 4
 check "in the first seconds its devices stay unhealthy" kubelet wait net/require 0 0
-doubts() { grep -c "\"$doubtful\" resource=net/default " $log; }
-doubted=$(doubts)
+warnings() { grep -c "\"$degraded\" resource=net/default " $log; }
+warned=$(warnings)
 must pf_cable pf0 off >/dev/null
-wait_for 60 eval '[ "$(doubts)" -gt $doubted ]' || die "the agent does not see that the cable is cut again"
+wait_for 60 eval '[ "$(warnings)" -gt $warned ]' || die "the agent does not see that the cable is cut again"
 again=$SECONDS
 must pf_cable pf0 on >/dev/null
 check "they are healthy again" kubelet wait net/require 2 90
