@@ -108,6 +108,7 @@ struct PciFunction {
                                              // viable (IommuGroup::blocking)
   bool responds = true;                      // false: its PCI configuration reads as all ones
   bool is_gpu = false;
+  std::optional<std::string> gpu_uuid;  // "GPU-8f9d…", of a GPU whose driver tells it (NVIDIA's)
 
   // Read only where a scan was asked for them.
   std::vector<SubFunction> sub_functions;  // of a PF, by number

@@ -118,8 +118,7 @@ Answers Holders::answers() {
   return {ledger_.grants(),
           [this](const device::Inventory& inventory) {
             const auto now = ledger_.fresh(kAskLimit).value_or(ledger::Ledger::Now{});
-            return ledger::who_asks(now.listed, now.saved,
-                                    device::GpuIds(inventory, host_.roots.proc), inventory);
+            return ledger::who_asks(now.listed, now.saved, device::GpuIds(inventory), inventory);
           },
           [this](const std::string& resource, const std::vector<std::string>& ids) {
             return saved_nodes_.given(resource, ids);

@@ -18,7 +18,7 @@ struct Scanner::GroupResult {
 struct Scanner::GroupJob {
   std::shared_ptr<const Adapters> adapters;
   std::shared_ptr<const device::ScanOptions> options;
-  std::string sysfs;
+  host::Roots roots;
   device::FunctionGroup members;
   std::shared_ptr<const device::GroupFacts> facts;  // of before
   std::shared_ptr<const device::LinkFacts> links;
@@ -256,7 +256,7 @@ Result<Scanner::GroupResult> Scanner::GroupJob::run() const {
     const auto devlink = adapters->devlink();
     if (!devlink) return pass(devlink);
     current = result.facts = std::make_shared<const device::GroupFacts>(
-        device::read_group(sysfs, members, {*links, *rdma}, **devlink, *options));
+        device::read_group(roots, members, {*links, *rdma}, **devlink, *options));
   }
   const auto asked = devices_to_ask(*current, *rdma, *options);
   if (!asked.empty()) {
@@ -270,7 +270,7 @@ Result<Scanner::GroupResult> Scanner::GroupJob::run() const {
 
 void Scanner::read_group(Group& group) {
   const auto began = clock_.now();
-  GroupJob read{adapters_,     options_,       roots_.sysfs,
+  GroupJob read{adapters_,     options_,       roots_,
                 group.members, group.facts,    known(links_),
                 known(rdma_),  to_open(group), std::exchange(group.functions_wanted, false)};
   begin(group, [this, &group, read = std::move(read), began]() -> Worker::Finish {
