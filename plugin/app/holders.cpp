@@ -13,6 +13,7 @@ namespace {
 constexpr std::chrono::seconds kListLimit{10};           // nobody waits for it
 constexpr std::chrono::milliseconds kAskLimit{500};      // kubelet waits for a choice
 constexpr std::chrono::seconds kMoving{1};               // while an ADD or DEL is at work
+constexpr std::chrono::seconds kUnread{1};               // records that could not be read
 constexpr std::chrono::milliseconds kRecordsPause{100};  // a pod's ADD writes several
 constexpr std::chrono::milliseconds kFilesPause{200};  // kubelet writes at each allocation and list
 constexpr std::string_view kCheckpoint = "kubelet_internal_checkpoint";
@@ -144,9 +145,14 @@ void Holders::look_at_attachments() {
   attachments_.cancel();
   if (!inventory_) return;
   auto all = ledger::read_attachments(store_, host_.locks, *inventory_);
-  news_.tell_unreadable_records(all.unreadable);
-  if (all.is_moving) attachments_.set(host_.clock.now() + kMoving);
-  ledger_.set_attached(std::move(all.attached));
+  if (!all) {
+    news_.tell_unreadable_records({all.error()});
+    attachments_.set(host_.clock.now() + kUnread);
+    return;
+  }
+  news_.tell_unreadable_records(all->unreadable);
+  if (all->is_moving) attachments_.set(host_.clock.now() + kMoving);
+  ledger_.set_attached(std::move(all->attached));
 }
 
 }  // namespace railhead::app
