@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "bench/child.hpp"
+#include "test/support/child.hpp"
 #include "test/support/kubelet/fake_kubelet.hpp"
 #include "test/support/sysfs_tree.hpp"
 #include "test/support/temporary_folder.hpp"
@@ -43,7 +43,7 @@ class Node {
     options.dir = fmt::format("{}/kubelet{}", folder_.path(), ++kubelets_);
     return std::make_unique<test::FakeKubelet>(options);
   }
-  [[nodiscard]] std::unique_ptr<Child> start_agent() const {
+  [[nodiscard]] std::unique_ptr<test::Child> start_agent() const {
     const auto& root = folder_.path();
     std::vector<std::string> command{run_.programs + "/railhead-agent",
                                      "--log-level=error",
@@ -54,7 +54,7 @@ class Node {
                                      "--run-dir=" + root + "/run",
                                      "--state-dir=" + root + "/state"};
     if (run_.cdi) command.insert(command.end(), {"--use-cdi", "--cdi-dir=" + root + "/cdi"});
-    return std::make_unique<Child>(command, std::vector<std::string>{});
+    return std::make_unique<test::Child>(command, std::vector<std::string>{});
   }
   void wait_for_all(const test::FakeKubelet& kubelet) const {
     const size_t devices = kPfs * run_.vfs / run_.pools;

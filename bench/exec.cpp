@@ -4,7 +4,7 @@
 #include <fstream>
 #include <stdexcept>
 
-#include "bench/child.hpp"
+#include "test/support/child.hpp"
 #include "test/support/temporary_folder.hpp"
 
 namespace railhead::bench {
@@ -13,7 +13,7 @@ namespace {
 double run_ms(const std::string& program, const std::vector<std::string>& environment,
               const std::string& input) {
   const auto start = std::chrono::steady_clock::now();
-  const int exit_code = Child({program}, environment, input).wait();
+  const int exit_code = test::Child({program}, environment, input).wait();
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   if (exit_code != 0) throw std::runtime_error(program + " failed");
   return took.count();

@@ -10,8 +10,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include "bench/child.hpp"
 #include "plugin/node/scanner.hpp"
+#include "test/support/child.hpp"
 #include "test/support/kubelet/fake_kubelet.hpp"
 #include "test/support/scanning.hpp"
 
@@ -36,8 +36,8 @@ class LifeNode {
         << R"({"resourceList":[{"resourceName":"vf","resourcePrefix":"rdma","selectors":{"isRdma":true}}]})";
   }
   [[nodiscard]] std::string root() const { return folder_.path(); }
-  [[nodiscard]] std::unique_ptr<Child> start_agent(const std::string& probe) const {
-    return std::make_unique<Child>(
+  [[nodiscard]] std::unique_ptr<test::Child> start_agent(const std::string& probe) const {
+    return std::make_unique<test::Child>(
         std::vector<std::string>{
             programs_ + "/railhead-agent", "--log-level=error",
             "--config-file=" + root() + "/config.json", "--sysfs-root=" + root() + "/sys",
@@ -49,7 +49,7 @@ class LifeNode {
   // Whether the agent with that socket is ready: a standby is when it knows the node.
   [[nodiscard]] bool is_ready(const std::string& probe) const {
     if (!std::filesystem::exists(root() + '/' + probe)) return false;
-    Child child(
+    test::Child child(
         {programs_ + "/railhead-agent", "--probe-socket=" + root() + '/' + probe, "probe", "ready"},
         {});
     return child.wait() == 0;

@@ -39,7 +39,7 @@ std::string Store::rdma_lock() const { return root_ + "/locks/rdma.lock"; }
 
 Result<void> Store::prepare() const {
   for (const char* folder : {"", "/attachments", "/devices", "/locks"}) {
-    if (auto made = host::make_directories(root_ + folder, 0700); !made) return made;
+    if (auto made = host::make_private_folder(root_ + folder); !made) return made;
   }
   return {};
 }

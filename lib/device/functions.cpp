@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "device/gpu_ids.hpp"
 #include "device/iommu.hpp"
 #include "device/sub_functions.hpp"
 #include "device/sysfs.hpp"
@@ -137,6 +138,15 @@ void ask_devlink(host::Devlink& devlink, const ScanOptions& options, GroupFacts&
   }
 }
 
+void read_gpu_uuids(const std::string& proc_root, GroupFacts& group) {
+  for (auto& function : group.functions) {
+    if (!function.is_gpu) continue;
+    auto uuid = read_gpu_uuid(proc_root, function.address);
+    if (!uuid) group.warnings.push_back("the UUID of a GPU: " + uuid.error().message);
+    function.gpu_uuid = uuid.value_or(std::nullopt);
+  }
+}
+
 // Each IOMMU group is looked at once; a function whose group cannot be read is let pass, as vfio
 // itself will tell.
 void read_iommu_groups(const std::string& sysfs_root, std::vector<PciFunction>& functions) {
@@ -250,10 +260,10 @@ Result<BusFacts> read_bus(const std::string& sysfs_root, const ScanOptions& opti
   return bus;
 }
 
-GroupFacts read_group(const std::string& sysfs_root, const FunctionGroup& group, const Known& known,
+GroupFacts read_group(const host::Roots& roots, const FunctionGroup& group, const Known& known,
                       host::Devlink& devlink, const ScanOptions& options) {
   GroupFacts facts;
-  const auto devices = Directory::open(sysfs_root + "/bus/pci/devices");
+  const auto devices = Directory::open(roots.sysfs + "/bus/pci/devices");
   if (absent(devices)) return facts;
   if (!devices) {
     facts.warnings.push_back(devices.error().message);
@@ -274,13 +284,14 @@ GroupFacts read_group(const std::string& sysfs_root, const FunctionGroup& group,
     if (!function.is_network() || function.is_vf()) continue;
     if (function.address == group.head) {
       function.sub_functions =
-          read_sub_functions(sysfs_root, group.sub_functions, known, facts.warnings);
+          read_sub_functions(roots.sysfs, group.sub_functions, known, facts.warnings);
     }
     const auto folder = devices->sub(function.address.to_string());
     function.responds = !folder || responds(*folder);
   }
   ask_devlink(devlink, options, facts);
-  read_iommu_groups(sysfs_root, facts.functions);
+  read_iommu_groups(roots.sysfs, facts.functions);
+  read_gpu_uuids(roots.proc, facts);
   return facts;
 }
 

@@ -31,7 +31,7 @@ struct BusFacts {
 // What sysfs and devlink tell of a group's functions; their parts as known at that moment.
 struct GroupFacts {
   std::vector<PciFunction> functions;
-  Warnings warnings;
+  Warnings warnings;  // what could not be read
 };
 struct Known {
   const LinkFacts& links;
@@ -39,7 +39,7 @@ struct Known {
 };
 // Reads files that drivers and the device answer: this may take as long as they like. A function
 // that cannot be read is left out with a warning; one that went away meanwhile, silently.
-[[nodiscard]] GroupFacts read_group(const std::string& sysfs_root, const FunctionGroup& group,
+[[nodiscard]] GroupFacts read_group(const host::Roots& roots, const FunctionGroup& group,
                                     const Known& known, host::Devlink& devlink,
                                     const ScanOptions& options);
 

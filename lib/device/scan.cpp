@@ -69,7 +69,7 @@ Result<Inventory> scan(const host::Host& host, const ScanOptions& options) {
   groups.reserve(bus->groups.size());
   for (const auto& group : bus->groups) {
     all.push_back(&groups.emplace_back(
-        read_group(host.roots.sysfs, group, {*links, rdma}, host.devlink, options)));
+        read_group(host.roots, group, {*links, rdma}, host.devlink, options)));
     for (const auto& device : devices_to_ask(groups.back(), rdma, options)) {
       ports[device.name] = read_ports(host.rdma, device);
     }

@@ -111,6 +111,7 @@ struct PciFunction {
   std::optional<std::string> uio;            // "uio7", its node, while a UIO driver is bound
   bool responds = true;                      // false: its PCI configuration reads as all ones
   bool is_gpu = false;
+  std::optional<std::string> gpu_uuid;  // "GPU-8f9d…", of a GPU whose driver tells it (NVIDIA's)
 
   // Read only where a scan was asked for them.
   std::vector<SubFunction> sub_functions;  // of a PF, by number

@@ -219,6 +219,19 @@ Result<void> make_directories(const std::string& path, unsigned mode) {
   return fail_errno(os_errno, "make the folder {}", path);
 }
 
+Result<void> make_private_folder(const std::string& path) {
+  constexpr mode_t kPrivate = 0700;
+  if (auto made = make_directories(path, kPrivate); !made) return made;
+  const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!folder && (errno == ENOTDIR || errno == ELOOP)) return {};  // a symbolic link
+  if (!folder) return fail_errno(errno, "open {}", path);
+  struct stat status {};
+  if (::fstat(folder.get(), &status) != 0) return fail_errno(errno, "stat {}", path);
+  if (status.st_uid != ::geteuid() || (status.st_mode & 07777) == kPrivate) return {};
+  if (::fchmod(folder.get(), kPrivate) != 0) return fail_errno(errno, "chmod {}", path);
+  return {};
+}
+
 Result<void> remove_file(const std::string& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(errno, "remove {}", path);
   return {};

@@ -49,7 +49,8 @@ Agent::State Agent::state() const {
               pools_.served(),
               {},
               configuration_.is_current(),
-              serving_};
+              serving_,
+              {}};
   for (const auto* part : parts_) {
     for (const auto& trouble : part->troubles()) {
       state.troubles.push_back(fmt::format("{}: {}", part->name(), trouble));

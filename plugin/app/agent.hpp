@@ -42,6 +42,7 @@ class Agent {
     std::vector<std::string> troubles;  // "pools: kubelet does not watch rdma/vf"
     bool config_current = false;        // false: what is on disk was refused
     bool serving = false;               // false: a standby
+    std::string server;                 // who serves this node; "" when nobody has said so
   };
   // On the loop's thread.
   [[nodiscard]] State state() const;

@@ -23,8 +23,9 @@ int explain(const Options& options, const host::Host& host, Logger& log) {
   auto knowledge = read_knowledge(parsed.config, host.roots.run, log);
   const auto attachments =
       ledger::read_attachments(attach::Store(host.roots.run), host.locks, *inventory);
-  News(log).tell_unreadable_records(attachments.unreadable);
-  for (const auto& attached : attachments.attached) {
+  News(log).tell_unreadable_records(attachments ? attachments->unreadable
+                                                : std::vector{attachments.error()});
+  for (const auto& attached : attachments.value_or(ledger::Attachments{}).attached) {
     const auto address = PciAddress::parse(attached.device);
     if (!address || attached.trouble.empty()) continue;
     knowledge.sick[*address] = {pool::Cause::undo, attached.trouble};

@@ -13,6 +13,7 @@ namespace {
 constexpr std::chrono::seconds kListLimit{10};           // nobody waits for it
 constexpr std::chrono::milliseconds kAskLimit{500};      // kubelet waits for a choice
 constexpr std::chrono::seconds kMoving{1};               // while an ADD or DEL is at work
+constexpr std::chrono::seconds kUnread{1};               // records that could not be read
 constexpr std::chrono::milliseconds kRecordsPause{100};  // a pod's ADD writes several
 constexpr std::chrono::milliseconds kFilesPause{200};  // kubelet writes at each allocation and list
 constexpr std::string_view kCheckpoint = "kubelet_internal_checkpoint";
@@ -116,8 +117,7 @@ Answers Holders::answers() {
   return {ledger_.grants(),
           [this](const device::Inventory& inventory) {
             const auto now = ledger_.fresh(kAskLimit).value_or(ledger::Ledger::Now{});
-            return ledger::who_asks(now.listed, now.saved,
-                                    device::GpuIds(inventory, host_.roots.proc), inventory);
+            return ledger::who_asks(now.listed, now.saved, device::GpuIds(inventory), inventory);
           },
           [this](const std::string& resource, const std::vector<std::string>& ids) {
             return saved_nodes_.given(resource, ids);
@@ -143,9 +143,14 @@ void Holders::look_at_attachments() {
   attachments_.cancel();
   if (!inventory_) return;
   auto all = ledger::read_attachments(store_, host_.locks, *inventory_);
-  news_.tell_unreadable_records(all.unreadable);
-  if (all.is_moving) attachments_.set(host_.clock.now() + kMoving);
-  ledger_.set_attached(std::move(all.attached));
+  if (!all) {
+    news_.tell_unreadable_records({all.error()});
+    attachments_.set(host_.clock.now() + kUnread);
+    return;
+  }
+  news_.tell_unreadable_records(all->unreadable);
+  if (all->is_moving) attachments_.set(host_.clock.now() + kMoving);
+  ledger_.set_attached(std::move(all->attached));
 }
 
 }  // namespace railhead::app

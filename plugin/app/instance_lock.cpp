@@ -24,9 +24,7 @@ Result<InstanceLock> InstanceLock::open(const std::string& run_dir) {
 Result<void> InstanceLock::take() {
   if (flock(fd_->get(), LOCK_EX | LOCK_NB) == 0) return {};
   if (errno != EWOULDBLOCK) return fail_errno(errno, "lock {}", path_);
-  std::array<char, 512> text{};
-  const ssize_t size = pread(fd_->get(), text.data(), text.size(), 0);
-  const auto who = trim({text.data(), static_cast<size_t>(std::max<ssize_t>(0, size))});
+  const auto who = holder();
   return fail(ErrorCode::busy, "another agent serves this node: {} holds {}",
               who.empty() ? "somebody" : who, path_);
 }
@@ -44,6 +42,12 @@ void InstanceLock::sign(const std::string& who) const {
   if (ftruncate(fd_->get(), 0) == 0) {
     [[maybe_unused]] const auto written = pwrite(fd_->get(), line.data(), line.size(), 0);
   }
+}
+
+std::string InstanceLock::holder() const {
+  std::array<char, 512> text{};
+  const ssize_t size = pread(fd_->get(), text.data(), text.size(), 0);
+  return std::string(trim({text.data(), static_cast<size_t>(std::max<ssize_t>(0, size))}));
 }
 
 void InstanceLock::release() const { flock(fd_->get(), LOCK_UN); }

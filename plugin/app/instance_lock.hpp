@@ -19,6 +19,8 @@ class InstanceLock {
   [[nodiscard]] Result<void> wait() const;
   // Says who holds it: `who`, for the message of those who find it busy.
   void sign(const std::string& who) const;
+  // Who holds it, as its holder said; "" when it did not.
+  [[nodiscard]] std::string holder() const;
   // At once, also while other threads of this process keep it from ending.
   void release() const;
 

@@ -20,6 +20,7 @@ namespace {
 
 // Of a pod's end; what does not stop in time is left to the kernel.
 constexpr std::chrono::milliseconds kStopLimit{800};
+constexpr std::chrono::seconds kListenRetry{10};
 
 // A container gets the runtime's limit, and this one's is what the node's pods get.
 void warn_of_memlock(Logger& log) {
@@ -43,13 +44,20 @@ class Service {
           node::Adapters adapters, Signals signals, InstanceLock lock, Logger& log)
       : options_(options),
         loop_(loop),
+        clock_(host.clock),
         log_(log),
         metrics_(RAILHEAD_VERSION),
         signals_(std::move(signals)),
         lock_(std::move(lock)),
         agent_(options, host, loop, events, std::move(adapters), metrics_, log),
-        pages_(options, host, agent_, loop, metrics_, log),
-        lock_waiter_(loop.poster()) {}
+        pages_(
+            {.all_counters = options.all_counters}, host, agent_, loop, metrics_,
+            [this] {
+              return StatusPages::Around{lock_.holder(), troubles()};
+            },
+            log),
+        lock_waiter_(loop.poster()),
+        listen_(loop, [this] { listen(); }) {}
 
   // Until a signal or a failure ends it.
   Result<void> run() {
@@ -117,12 +125,34 @@ class Service {
     lock_.sign(who_holds(options_));
     log_.info("serving this node", {{"pod", options_.pod_name}});
     warn_of_memlock(log_);
+    // What it cannot keep there is of use to the next start only, and told when it is written.
+    (void)host::make_private_folder(options_.state_dir);
     if (auto serving = agent_.serve(); !serving) return serving;
-    if (!options_.listen) return {};
+    listen();
+    return {};
+  }
+
+  // Kubelet is served without it too.
+  void listen() {
+    if (!options_.listen) return;
     auto server = http::Server::start(
         *options_.listen, [this](std::string_view path) { return pages_.answer(path); }, log_);
-    if (!server) return pass(server, "cannot listen");
-    pages_server_ = std::move(*server);
+    if (server) {
+      pages_server_ = std::move(*server);
+      not_listening_.clear();
+      return;
+    }
+    log_.error("cannot listen", {{"error", server.error().message}});
+    not_listening_ = server.error().message;
+    listen_.set(clock_.now() + kListenRetry);
+  }
+
+  [[nodiscard]] std::vector<std::string> troubles() const {
+    if (pages_server_) {
+      const auto address = pages_server_->address();
+      if (!address) return {"metrics: " + address.error().message};
+    }
+    if (!not_listening_.empty()) return {"metrics: " + not_listening_};
     return {};
   }
 
@@ -139,6 +169,7 @@ class Service {
 
   const Options& options_;
   Loop& loop_;
+  const Clock& clock_;
   Logger& log_;
   metrics::Metrics metrics_;
   Signals signals_;
@@ -148,6 +179,8 @@ class Service {
   node::Worker lock_waiter_;
   std::unique_ptr<http::Server> probe_server_;
   std::unique_ptr<http::Server> pages_server_;
+  std::string not_listening_;  // why there is no pages_server_
+  Loop::Timer listen_;
   Result<void> result_;
 };
 

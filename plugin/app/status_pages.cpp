@@ -13,10 +13,6 @@
 namespace railhead::app {
 namespace {
 
-// A probe waits five.
-constexpr std::chrono::seconds kTurnLimit{2};
-constexpr std::chrono::seconds kScrapeLimit{8};  // Prometheus waits ten
-
 http::Response stuck() { return {503, "the agent's loop does not take its turn\n"}; }
 
 std::map<std::string_view, size_t> unhealthy_by_reason(const pool::Pool& pool) {
@@ -45,9 +41,16 @@ metrics::PoolState pool_state(const Pools::Served& served) {
 
 }  // namespace
 
-StatusPages::StatusPages(const Options& options, const host::Host& host, const Agent& agent,
-                         const Loop& loop, const metrics::Metrics& metrics, Logger& log)
-    : options_(options), host_(host), agent_(agent), loop_(loop), metrics_(metrics), log_(log) {}
+StatusPages::StatusPages(Options options, const host::Host& host, const Agent& agent,
+                         const Loop& loop, const metrics::Metrics& metrics,
+                         std::function<Around()> around, Logger& log)
+    : options_(options),
+      host_(host),
+      agent_(agent),
+      loop_(loop),
+      metrics_(metrics),
+      around_(std::move(around)),
+      log_(log) {}
 
 http::Response StatusPages::probe(std::string_view path) const {
   if (path == "/healthz") return health_page();
@@ -66,7 +69,13 @@ http::Response StatusPages::answer(std::string_view path) {
 
 // Nothing when the loop does not turn in time; what it answers later is thrown away.
 std::optional<Agent::State> StatusPages::ask() const {
-  return loop_.ask(kTurnLimit, [&agent = agent_] { return agent.state(); });
+  return loop_.ask(options_.turn_limit, [this] {
+    auto state = agent_.state();
+    auto around = around_();
+    state.server = std::move(around.server);
+    state.troubles.insert(state.troubles.end(), around.troubles.begin(), around.troubles.end());
+    return state;
+  });
 }
 
 // Counters are the driver's to tell, which may take its time, or for ever: then no further thread
@@ -98,16 +107,17 @@ http::Response StatusPages::metrics_page() {
     *scraping_ = false;
     return {503, "no thread is to be had\n"};
   }
-  if (answer.wait_for(kScrapeLimit) != std::future_status::ready) {
+  if (answer.wait_for(options_.scrape_limit) != std::future_status::ready) {
     return {503, "a device's counters cannot be read in time\n"};
   }
   return {200, answer.get(), metrics::Metrics::kContentType};
 }
 
 http::Response StatusPages::health_page() const {
-  const auto session = loop_.ask(kTurnLimit, [&agent = agent_] { return agent.session(); });
+  const auto session =
+      loop_.ask(options_.turn_limit, [&agent = agent_] { return agent.session(); });
   if (!session) return stuck();
-  if (*session && !(*session)->takes_turns(kTurnLimit)) {
+  if (*session && !(*session)->takes_turns(options_.turn_limit)) {
     return {503, "the session with kubelet does not take its turn\n"};
   }
   return {200, "ok\n"};

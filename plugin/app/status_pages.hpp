@@ -1,7 +1,11 @@
 #pragma once
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "plugin/app/agent.hpp"
 #include "plugin/http/message.hpp"
@@ -12,9 +16,19 @@ namespace railhead::app {
 // one whose loop does not turn does not answer. All calls may be made on any thread but the loop's.
 class StatusPages {
  public:
-  // Everything outlives it.
-  StatusPages(const Options& options, const host::Host& host, const Agent& agent, const Loop& loop,
-              const metrics::Metrics& metrics, Logger& log);
+  struct Options {
+    bool all_counters = false;                      // of RDMA devices that no pod holds, too
+    std::chrono::milliseconds turn_limit{2'000};    // of a loop; a probe waits five seconds
+    std::chrono::milliseconds scrape_limit{8'000};  // Prometheus waits ten
+  };
+  // What is around the agent.
+  struct Around {
+    std::string server;                 // Agent::State::server
+    std::vector<std::string> troubles;  // that are none of the agent's parts'
+  };
+  // Everything outlives it; `around` is called on the loop's thread.
+  StatusPages(Options options, const host::Host& host, const Agent& agent, const Loop& loop,
+              const metrics::Metrics& metrics, std::function<Around()> around, Logger& log);
 
   // /healthz, /readyz, /status and /status.json: nothing of these reads hardware. Within some
   // seconds.
@@ -30,11 +44,12 @@ class StatusPages {
   [[nodiscard]] http::Response health_page() const;
   [[nodiscard]] http::Response ready_page() const;
 
-  const Options& options_;
+  const Options options_;
   const host::Host& host_;
   const Agent& agent_;
   const Loop& loop_;
   const metrics::Metrics& metrics_;
+  const std::function<Around()> around_;
   Logger& log_;
   const std::shared_ptr<std::atomic<bool>> scraping_ = std::make_shared<std::atomic<bool>>(false);
 };

@@ -91,8 +91,9 @@ Json pool_json(const Agent::State& state, const Pools::Served& served) {
 }  // namespace
 
 std::string status_text(const Agent::State& state) {
+  const auto by = state.server.empty() ? "" : (state.serving ? " as " : ": ") + state.server;
   std::string text =
-      state.serving ? "serving this node\n" : "standby: another agent serves this node\n";
+      (state.serving ? "serving this node" : "standby: another agent serves this node") + by + '\n';
   for (const auto& trouble : state.troubles) text += "not ready: " + trouble + '\n';
   if (!state.holders_unknown.empty()) {
     text += "holders are not all known: " + state.holders_unknown + '\n';
@@ -119,6 +120,7 @@ std::string status_json(const Agent::State& state) {
   Json pools = Json::array();
   for (const auto& served : state.pools) pools.push_back(pool_json(state, served));
   const Json json = {{"serving", state.serving},
+                     {"server", state.server},
                      {"config_current", state.config_current},
                      {"troubles", state.troubles},
                      {"holders_unknown", state.holders_unknown},

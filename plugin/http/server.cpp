@@ -99,7 +99,7 @@ class Connection {
 class LoopServer final : public Server {
  public:
   LoopServer(Address address, Handler handler, Logger& log, const Limits& limits,
-             std::optional<UniqueFd> listener, std::unique_ptr<SystemClock> clock,
+             Result<UniqueFd> listener, std::unique_ptr<SystemClock> clock,
              std::unique_ptr<Loop> loop)
       : address_(std::move(address)),
         handler_(std::move(handler)),
@@ -127,12 +127,13 @@ class LoopServer final : public Server {
 
   void stop_listening() override {
     const std::lock_guard lock(mutex_);
+    closed_ = true;
     if (listener_) ::shutdown(listener_->get(), SHUT_RDWR);
   }
 
   Result<Address> address() const override {
     const std::lock_guard lock(mutex_);
-    if (!listener_) return fail_errno(EADDRINUSE, "{}", to_string(address_));
+    if (!listener_) return pass(listener_);
     return address_of(listener_->get());
   }
 
@@ -208,11 +209,13 @@ class LoopServer final : public Server {
 
   void listen_again() {
     auto listener = listen_on(address_);
-    if (!listener) return again_.set(clock_->now() + limits_.retry);
+    const bool listens = listener.has_value();
     {
       const std::lock_guard lock(mutex_);
-      listener_ = std::move(*listener);
+      if (closed_) return;
+      listener_ = std::move(listener);
     }
+    if (!listens) return again_.set(clock_->now() + limits_.retry);
     log_.info("listening", {{"address", to_string(address_)}});
     wait_for_connections();
   }
@@ -223,8 +226,9 @@ class LoopServer final : public Server {
   const Limits limits_;
   const std::unique_ptr<SystemClock> clock_;
   const std::unique_ptr<Loop> loop_;
-  mutable std::mutex mutex_;          // of listener_, where another thread looks
-  std::optional<UniqueFd> listener_;  // absent: the address is in use
+  mutable std::mutex mutex_;   // of these two, where another thread looks
+  Result<UniqueFd> listener_;  // or why there is none yet
+  bool closed_ = false;        // nobody may connect any more
   std::atomic<bool> stopping_ = false;
   Connections connections_;  // the oldest first
   Loop::Watch accepting_;
@@ -240,17 +244,15 @@ Result<std::unique_ptr<Server>> Server::start(const Address& address, Handler ha
   auto loop = Loop::open(*clock);
   if (!loop) return pass(loop);
   auto listener = listen_on(address);
-  std::optional<UniqueFd> listening;
   if (listener) {
-    listening = std::move(*listener);
-    log.info("listening", {{"address", to_string(address_of(listening->get()).value_or(address))}});
-  } else if (listener.error().os_errno == EADDRINUSE) {
-    log.warning("waiting for the address to become free", {{"error", listener.error().message}});
+    log.info("listening", {{"address", to_string(address_of(listener->get()).value_or(address))}});
+  } else if (listener.error().os_errno != 0) {
+    log.warning("cannot listen; trying again", {{"error", listener.error().message}});
   } else {
     return pass(listener);
   }
-  return std::make_unique<LoopServer>(address, std::move(handler), log, limits,
-                                      std::move(listening), std::move(clock), std::move(*loop));
+  return std::make_unique<LoopServer>(address, std::move(handler), log, limits, std::move(listener),
+                                      std::move(clock), std::move(*loop));
 }
 
 }  // namespace railhead::http

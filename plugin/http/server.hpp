@@ -23,11 +23,12 @@ class Server {
     size_t connections = 16;
     size_t request_bytes = 8192;                        // more is answered with 431
     std::chrono::milliseconds connection_time{10'000};  // of a connection, all in all
-    std::chrono::milliseconds retry{1'000};  // between attempts while the address is in use
+    std::chrono::milliseconds retry{1'000};             // between attempts to listen
   };
 
-  // Where somebody else listens on the address, as the former instance does during an update, the
-  // server waits for it to go. Other errors: as listen_on().
+  // Where the address cannot be had yet, because somebody else listens on it, as the former
+  // instance does during an update, or because the machine does not have it, the server tries again
+  // until it can. Errors: no such address can ever be, no descriptors left.
   [[nodiscard]] static Result<std::unique_ptr<Server>> start(const Address& address,
                                                              Handler handler, Logger& log,
                                                              const Limits& limits);
@@ -39,7 +40,7 @@ class Server {
   virtual ~Server() = default;  // ends the connections and removes the file of a unix socket
   // From now on nobody can connect. At once, from any thread, also while an answer hangs.
   virtual void stop_listening() = 0;
-  // Where it listens, with the port that the kernel chose for 0.
+  // Where it listens, with the port that the kernel chose for 0. Errors: why it does not yet.
   [[nodiscard]] virtual Result<Address> address() const = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "plugin/ledger/attachments.hpp"
 
+#include <algorithm>
+
 namespace railhead::ledger {
 namespace {
 
@@ -14,11 +16,12 @@ bool is_in_host(const attach::Record& record, const device::PciFunction& functio
 }
 
 // The devices of records that cannot be read are told by their claims, which name their records.
-void add_unreadable(const attach::Store& store, const device::Inventory& inventory,
-                    Attachments& all) {
+Result<void> add_unreadable(const attach::Store& store, const device::Inventory& inventory,
+                            Attachments& all) {
   for (const auto& function : inventory.functions()) {
     const auto owner = store.owner(function.address);
     if (owner) continue;
+    if (!is(owner, ErrorCode::decode)) return pass(owner);
     all.attached.push_back(
         {function.address.to_string(), "",
          fmt::format(
@@ -26,20 +29,23 @@ void add_unreadable(const attach::Store& store, const device::Inventory& invento
              "the record that it names",
              owner.error().message)});
   }
+  return {};
 }
 
 }  // namespace
 
-Attachments read_attachments(const attach::Store& store, host::FileLocks& locks,
-                             const device::Inventory& inventory) {
+Result<Attachments> read_attachments(const attach::Store& store, host::FileLocks& locks,
+                                     const device::Inventory& inventory) {
   Attachments all;
   auto listing = store.list();
-  if (!listing) {
-    all.unreadable.push_back(listing.error());
-    return all;
-  }
+  if (!listing) return pass(listing);
   all.unreadable = std::move(listing->unreadable);
-  if (!all.unreadable.empty()) add_unreadable(store, inventory, all);
+  const auto failed = std::ranges::find_if(
+      all.unreadable, [](const Error& error) { return error.code != ErrorCode::decode; });
+  if (failed != all.unreadable.end()) return Failure(*failed);
+  if (!all.unreadable.empty()) {
+    if (auto added = add_unreadable(store, inventory, all); !added) return pass(added);
+  }
   for (const auto& record : listing->records) {
     auto& attached = all.attached.emplace_back();
     attached.device = record.device.to_string();
@@ -53,7 +59,8 @@ Attachments read_attachments(const attach::Store& store, host::FileLocks& locks,
     }
     // With the lock in hand: a DEL may have removed it meanwhile.
     const auto still = store.load(record.key);
-    if (!still || !*still) {
+    if (!still) return pass(still);
+    if (!*still) {
       all.attached.pop_back();
       continue;
     }

@@ -12,7 +12,7 @@ namespace railhead::ledger {
 struct Attachments {
   std::vector<Attached> attached;
   bool is_moving = false;         // an ADD or DEL is at work on some device: ask again soon
-  std::vector<Error> unreadable;  // records; their devices have trouble where they are known
+  std::vector<Error> unreadable;  // no records; their devices have trouble where they are known
   friend bool operator==(const Attachments&, const Attachments&) = default;
 };
 
@@ -21,7 +21,11 @@ struct Attachments {
 // namespace while its record says that it was attached, with nobody at work on it (its lock is
 // free): then its undo is not done, and that is its trouble. A device of a userspace driver never
 // leaves the host, and is never judged.
-[[nodiscard]] Attachments read_attachments(const attach::Store& store, host::FileLocks& locks,
-                                           const device::Inventory& inventory);
+//
+// Errors: a file that could not be read although it may be right (no descriptors or memory left):
+// what was known before holds until it can. No folder is no attachment, as after a boot.
+[[nodiscard]] Result<Attachments> read_attachments(const attach::Store& store,
+                                                   host::FileLocks& locks,
+                                                   const device::Inventory& inventory);
 
 }  // namespace railhead::ledger

@@ -18,7 +18,7 @@ struct Scanner::GroupResult {
 struct Scanner::GroupJob {
   std::shared_ptr<const Adapters> adapters;
   std::shared_ptr<const device::ScanOptions> options;
-  std::string sysfs;
+  host::Roots roots;
   device::FunctionGroup members;
   std::shared_ptr<const device::GroupFacts> facts;  // of before
   std::shared_ptr<const device::LinkFacts> links;
@@ -27,6 +27,17 @@ struct Scanner::GroupJob {
   bool functions_wanted = false;
   [[nodiscard]] Result<GroupResult> run() const;
 };
+
+namespace {
+
+// Whether some of it could not be read.
+bool is_incomplete(const device::LinkFacts& /*facts*/) { return false; }
+template <class Facts>
+bool is_incomplete(const Facts& facts) {
+  return !facts.warnings.empty();
+}
+
+}  // namespace
 
 Scanner::Scanner(Loop& loop, const Clock& clock, Adapters adapters, host::Roots roots, Logger& log,
                  std::function<void()> changed)
@@ -42,22 +53,23 @@ Scanner::Scanner(Loop& loop, const Clock& clock, Adapters adapters, host::Roots 
       bus_(loop.poster(), "the PCI bus"),
       deadline_(loop, [this] { give_up_late(); }),
       patience_(loop, [this] { publish(); }),
-      retry_(loop, [this] {
-        for (auto* reading : readings()) reading->wanted |= !reading->failure.empty();
-        proceed();
-      }) {}
+      retry_(loop, [this] { retry(); }) {}
 
 Scanner::~Scanner() = default;
 
 std::vector<Scanner::Reading*> Scanner::readings() {
   std::vector<Reading*> all{&links_, &rdma_, &bus_};
-  for (auto& [head, group] : groups_) all.push_back(group.get());
+  for (auto& [head, group] : groups_) {
+    if (!group->gone) all.push_back(group.get());
+  }
   return all;
 }
 
 std::vector<const Scanner::Reading*> Scanner::readings() const {
   std::vector<const Reading*> all{&links_, &rdma_, &bus_};
-  for (const auto& [head, group] : groups_) all.push_back(group.get());
+  for (const auto& [head, group] : groups_) {
+    if (!group->gone) all.push_back(group.get());
+  }
   return all;
 }
 
@@ -105,6 +117,7 @@ void Scanner::look(const Wanted& wanted) {
   rdma_.wanted |= wanted.rdma;
   bus_.wanted |= wanted.bus;
   for (auto& [head, group] : groups_) {
+    if (group->gone) continue;
     if (wanted.all_functions) group->functions_wanted = group->wanted = true;
     // A port follows its netdev.
     const bool asks = wanted.ports || wanted.links || wanted.rdma;
@@ -125,26 +138,45 @@ void Scanner::look(const Wanted& wanted) {
 // Groups are read when it is known what there is, and joined with links and RDMA devices as they
 // are now. A source that does not answer is not waited for.
 void Scanner::proceed() {
+  std::erase_if(groups_, [](const auto& one) { return one.second->gone && one.second->idle(); });
   if (links_.wanted && !links_.worker.busy()) read_links();
   if (rdma_.wanted && !rdma_.worker.busy()) read_rdma();
   if (bus_.wanted && !bus_.worker.busy()) read_bus();
   if (!links_.pending() && !rdma_.pending() && !bus_.pending()) {
     for (auto& [head, group] : groups_) {
-      if (group->wanted && !group->worker.busy()) read_group(*group);
+      if (!group->gone && group->wanted && !group->worker.busy()) read_group(*group);
     }
   }
   deadline_.cancel();
-  if (pending() == 0) {
-    patience_.cancel();
-    publish();
-    return;
-  }
-  if (latest_ && !patience_.due()) patience_.set(clock_.now() + kPatience);
+  publish_in_time();
   for (const auto* reading : readings()) {
     if (reading->pending() && reading->worker.busy()) {
       deadline_.set_if_sooner(reading->started + kDeadline);
     }
   }
+}
+
+void Scanner::publish_in_time() {
+  if (pending() == 0) {
+    patience_.cancel();
+    publish();
+  } else if (latest_) {
+    if (!patience_.due()) patience_.set(clock_.now() + kPatience);
+  } else if (std::ranges::any_of(groups_,
+                                 [](const auto& one) { return one.second->facts != nullptr; })) {
+    patience_.set(clock_.now() + kPatience);
+  }
+}
+
+void Scanner::retry() {
+  for (auto* reading : readings()) reading->wanted |= !reading->failure.empty();
+  rdma_.wanted |= rdma_.incomplete;
+  bus_.wanted |= bus_.incomplete;
+  for (auto& [head, group] : groups_) {
+    close_some(*group);
+    if (!group->gone && group->incomplete) group->functions_wanted = group->wanted = true;
+  }
+  proceed();
 }
 
 void Scanner::give_up_late() {
@@ -186,6 +218,8 @@ void Scanner::read(Source<Facts>& source, std::function<Result<Facts>()> job) {
       if (*facts) {
         source.failure.clear();
         source.facts = std::make_shared<const Facts>(std::move(**facts));
+        source.incomplete = is_incomplete(*source.facts);
+        if (source.incomplete) retry_.set_if_sooner(clock_.now() + kRetry);
         if constexpr (std::is_same_v<Facts, device::BusFacts>) took_bus();
       } else {
         if (source.failure != facts->error().message) {
@@ -222,31 +256,33 @@ void Scanner::read_bus() {
 }
 
 void Scanner::took_bus() {
-  std::map<PciAddress, std::unique_ptr<Group>> groups;
+  std::set<PciAddress> heads;
   for (const auto& members : bus_.facts->groups) {
-    auto known = groups_.extract(members.head);
-    auto group = known ? std::move(known.mapped())
-                       : std::make_unique<Group>(loop_.poster(), members.head.to_string());
-    if (group->members != members) {
+    heads.insert(members.head);
+    auto& group = groups_[members.head];
+    if (!group) group = std::make_unique<Group>(loop_.poster(), members.head.to_string());
+    if (group->gone || group->members != members) {
+      group->gone = false;
       group->members = members;
       group->functions_wanted = group->wanted = true;
     }
-    groups.emplace(members.head, std::move(group));
   }
-  groups_.swap(groups);
+  for (auto& [head, group] : groups_) {
+    if (!group->gone && !heads.contains(head)) retire(*group);
+  }
 }
 
-// RDMA devices of the group that are to be followed and were not tried yet.
-std::vector<std::string> Scanner::to_open(const Group& group) const {
-  std::vector<std::string> names;
-  if (!group.facts) return names;
-  for (const auto& function : group.facts->functions) {
-    for (const auto& device : function.rdma) {
-      const bool wanted = device.in_host_namespace && to_follow_.contains(device.name);
-      if (wanted && !followed_.contains(device.name)) names.push_back(device.name);
-    }
+// One that comes back while a thread still hangs in what it was before gets no second thread.
+void Scanner::retire(Group& group) {
+  std::vector<std::string> over;
+  for (const auto& [name, followed] : followed_) {
+    if (followed.head == group.members.head) over.push_back(name);
   }
-  return names;
+  for (const auto& name : over) stop_following(name);
+  group.gone = true;
+  group.members.functions.clear();
+  group.facts.reset();
+  group.ports.clear();
 }
 
 Result<Scanner::GroupResult> Scanner::GroupJob::run() const {
@@ -256,7 +292,7 @@ Result<Scanner::GroupResult> Scanner::GroupJob::run() const {
     const auto devlink = adapters->devlink();
     if (!devlink) return pass(devlink);
     current = result.facts = std::make_shared<const device::GroupFacts>(
-        device::read_group(sysfs, members, {*links, *rdma}, **devlink, *options));
+        device::read_group(roots, members, {*links, *rdma}, **devlink, *options));
   }
   const auto asked = devices_to_ask(*current, *rdma, *options);
   if (!asked.empty()) {
@@ -270,9 +306,8 @@ Result<Scanner::GroupResult> Scanner::GroupJob::run() const {
 
 void Scanner::read_group(Group& group) {
   const auto began = clock_.now();
-  GroupJob read{adapters_,     options_,       roots_.sysfs,
-                group.members, group.facts,    known(links_),
-                known(rdma_),  to_open(group), std::exchange(group.functions_wanted, false)};
+  GroupJob read{adapters_,     options_,     roots_,         group.members,         group.facts,
+                known(links_), known(rdma_), to_open(group), group.functions_wanted};
   begin(group, [this, &group, read = std::move(read), began]() -> Worker::Finish {
     const auto result = std::make_shared<Result<GroupResult>>(read.run());
     return [this, &group, result, began] {
@@ -289,11 +324,17 @@ void Scanner::read_group(Group& group) {
       proceed();
     };
   });
+  if (group.worker.busy()) group.functions_wanted = false;  // else there was no thread for it
 }
 
 void Scanner::took(Group& group, GroupResult result) {
+  if (group.gone) {
+    for (auto& [name, events] : result.opened) close_soon(group, std::move(events));
+    return;
+  }
   group.ports = std::move(result.ports);
   for (auto& [name, events] : result.opened) {
+    stop_following(name);  // it was another PF's before
     auto& followed = followed_[name];
     followed = {group.members.head, std::move(events), {}};
     if (!followed.events) continue;
@@ -303,6 +344,8 @@ void Scanner::took(Group& group, GroupResult result) {
   }
   if (!result.facts) return;
   group.facts = std::move(result.facts);
+  group.incomplete = is_incomplete(*group.facts);
+  if (group.incomplete) retry_.set_if_sooner(clock_.now() + kRetry);
   // What has gone, or could not be heard of while it was as it was before.
   std::vector<std::string> over;
   for (const auto& [name, followed] : followed_) {
@@ -319,75 +362,13 @@ void Scanner::took(Group& group, GroupResult result) {
   if (!to_open(group).empty()) group.wanted = true;
 }
 
-void Scanner::follow(std::set<std::string> rdma_devices) {
-  to_follow_ = std::move(rdma_devices);
-  std::vector<std::string> over;
-  for (const auto& [name, followed] : followed_) {
-    if (!to_follow_.contains(name)) over.push_back(name);
-  }
-  for (const auto& name : over) stop_following(name);
-  bool any = false;
-  for (auto& [head, group] : groups_) {
-    if (to_open(*group).empty()) continue;
-    any = group->wanted = true;
-  }
-  if (any) proceed();
-}
-
-std::set<std::string> Scanner::unheard() const {
-  std::set<std::string> names;
-  for (const auto& name : to_follow_) {
-    const auto followed = followed_.find(name);
-    if (followed == followed_.end() || !followed->second.events) names.insert(name);
-  }
-  return names;
-}
-
-void Scanner::heard(const std::string& device) {
-  const auto followed = followed_.find(device);
-  if (followed == followed_.end()) return;
-  const auto batch = followed->second.events->read();
-  if (batch.causes.empty() && !batch.gone) return;
-  if (log_.enabled(LogLevel::debug)) log_.debug("events", {{"causes", join(batch.causes, "; ")}});
-  const auto head = followed->second.head;
-  if (batch.gone) stop_following(device);
-  if (const auto group = groups_.find(head); group != groups_.end()) {
-    group->second->wanted = true;
-    group->second->functions_wanted |= batch.gone;
-    proceed();
-  }
-}
-
-// Closed on a thread that nobody waits for: the kernel may be waiting for this very descriptor
-// while it holds what the group's worker waits for.
-void Scanner::stop_following(const std::string& device) {
-  auto followed = followed_.extract(device);
-  if (!followed || !followed.mapped().events) return;
-  followed.mapped().watch.drop();
-  const auto group = groups_.find(followed.mapped().head);
-  const std::shared_ptr<host::PortEvents> events = std::move(followed.mapped().events);
-  if (group == groups_.end()) return;  // with the device
-  group->second->to_close.push_back(events);
-  close_some(*group->second);
-}
-
-void Scanner::close_some(Group& group) {
-  if (group.closer.busy() || group.to_close.empty()) return;
-  auto closing = std::make_shared<std::vector<std::shared_ptr<host::PortEvents>>>();
-  closing->swap(group.to_close);
-  // Without a thread to be had it is closed here.
-  (void)group.closer.start([&group, closing]() -> Worker::Finish {
-    closing->clear();
-    return [&group] { close_some(group); };
-  });
-}
-
 void Scanner::publish() {
   if (!links_.facts || !bus_.facts) return;
   auto snapshot = std::make_shared<Snapshot>();
   std::vector<const device::GroupFacts*> facts;
   device::PortsByDevice ports;
   for (const auto& [head, group] : groups_) {
+    if (group->gone) continue;
     for (const auto& function : group->members.functions) {
       snapshot->on_bus.insert(function);
       if (group->silent) snapshot->silent[function] = group->started_at;

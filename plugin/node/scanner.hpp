@@ -47,10 +47,10 @@ class Scanner {
  public:
   using TimePoint = Loop::TimePoint;
   static constexpr std::chrono::seconds kDeadline{2};
-  // Others are told of what is there already, once a reading takes so long. Not the first time,
-  // when what is missing would be taken for absent.
+  // What is there already is published once a reading takes so long. The first time, when what is
+  // missing will be taken for absent, once nothing more has come for so long.
   static constexpr std::chrono::milliseconds kPatience{250};
-  static constexpr std::chrono::seconds kRetry{10};  // after a source failed
+  static constexpr std::chrono::seconds kRetry{10};  // after something could not be read
 
   // `changed` is called when latest() differs from before. Everything outlives the scanner, and
   // `adapters` whatever a worker that does not come back holds.
@@ -69,7 +69,7 @@ class Scanner {
   void follow(std::set<std::string> rdma_devices);
   [[nodiscard]] std::set<std::string> unheard() const;
 
-  // Null until links and bus were read for the first time.
+  // Null until links, bus and some of the functions were read for the first time.
   [[nodiscard]] std::shared_ptr<const Snapshot> latest() const { return latest_; }
   // How many readings were asked for and are neither done nor given up.
   [[nodiscard]] size_t pending() const;
@@ -86,8 +86,9 @@ class Scanner {
     bool wanted = true;
     TimePoint started;  // the latest
     Snapshot::WallTime started_at;
-    bool silent = false;  // started, and past its deadline
-    std::string failure;  // of the latest that came back
+    bool silent = false;      // started, and past its deadline
+    std::string failure;      // of the latest that came back
+    bool incomplete = false;  // that one has warnings: some of it could not be read
   };
   template <class Facts>
   struct Source : Reading {
@@ -98,7 +99,9 @@ class Scanner {
     Group(const Poster& poster, std::string name)
         : Reading(poster, std::move(name)), closer(poster) {}
     device::FunctionGroup members;
+    [[nodiscard]] bool idle() const { return !worker.busy() && !closer.busy() && to_close.empty(); }
     bool functions_wanted = true;
+    bool gone = false;  // from the bus; what its threads are at work on keeps it here
     std::shared_ptr<const device::GroupFacts> facts;
     TimePoint facts_from;
     device::PortsByDevice ports;
@@ -128,13 +131,17 @@ class Scanner {
   void ended(Reading& reading);
   void took(Group& group, GroupResult result);
   void took_bus();
+  void retire(Group& group);
   void proceed();
+  void retry();
   void give_up_late();
   void publish();
+  void publish_in_time();
   [[nodiscard]] std::vector<std::string> to_open(const Group& group) const;
   void heard(const std::string& device);
   void stop_following(const std::string& device);
-  static void close_some(Group& group);
+  void close_soon(Group& group, std::shared_ptr<host::PortEvents> events);
+  void close_some(Group& group);
   [[nodiscard]] Group* group_of(const PciAddress& function);
   [[nodiscard]] std::vector<const Reading*> readings() const;
   [[nodiscard]] std::vector<Reading*> readings();
@@ -150,7 +157,7 @@ class Scanner {
   Source<device::LinkFacts> links_;
   Source<device::RdmaFacts> rdma_;
   Source<device::BusFacts> bus_;
-  std::map<PciAddress, std::unique_ptr<Group>> groups_;  // by head
+  std::map<PciAddress, std::unique_ptr<Group>> groups_;  // by head, gone ones too
 
   std::set<std::string> to_follow_;
   std::map<std::string, Followed> followed_;

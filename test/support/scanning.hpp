@@ -79,6 +79,11 @@ class HangingKernel {
 
   void say(const std::string& device, const std::string& cause) { tell(device, {{cause}, false}); }
   void say_gone(const std::string& device) { tell(device, {{"DEVICE_FATAL"}, true}); }
+  // The threads that closed a device, one after the other.
+  [[nodiscard]] std::vector<std::thread::id> closed_by() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->closed_by;
+  }
   [[nodiscard]] size_t open_devices() const {
     const std::lock_guard lock(state_->mutex);
     return state_->open.size();
@@ -96,6 +101,7 @@ class HangingKernel {
       host::PortEvents::Batch batch;
     };
     std::map<std::string, Device> open;
+    std::vector<std::thread::id> closed_by;
   };
 
   class Rdma final : public host::RdmaDevices {
@@ -147,6 +153,7 @@ class HangingKernel {
     ~Port() override {
       const std::lock_guard lock(state_->mutex);
       state_->open.erase(device_);
+      state_->closed_by.push_back(std::this_thread::get_id());
     }
     int fd() const override { return fd_.get(); }
     Batch read() override {

@@ -26,6 +26,7 @@ TEST_CASE(
   const auto refused = second.take();
   REQUIRE(is(refused, ErrorCode::busy));
   CHECK(refused.error().message.find("pod ns/railhead-agent-x2k4f holds ") != std::string::npos);
+  CHECK(second.holder() == "pod ns/railhead-agent-x2k4f");
   first.reset();
   must(second.take());
 }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include <catch2/catch_test_macros.hpp>
@@ -23,6 +24,7 @@
 namespace railhead::test {
 namespace {
 
+using namespace std::chrono_literals;
 using metrics::CountedDevice;
 using metrics::Holder;
 
@@ -75,9 +77,31 @@ CountedDevice counted(const PciAddress& address, const std::string& resource,
   return {address.to_string(), address, resource, std::move(holders)};
 }
 
+// Keeps whoever asks for its name waiting.
+class HangingPool final : public kubelet::PoolService {
+ public:
+  [[nodiscard]] std::string resource_name() const override {
+    may_go_on_.wait();
+    return "rdma/hanging";
+  }
+  [[nodiscard]] std::vector<kubelet::Device> devices() const override { return {}; }
+  [[nodiscard]] Result<kubelet::ContainerAllocation> allocate(
+      const std::vector<std::string>& /*ids*/) override {
+    return kubelet::ContainerAllocation{};
+  }
+  [[nodiscard]] Result<void> pre_start(const std::vector<std::string>& /*ids*/) override {
+    return {};
+  }
+  std::promise<void> go_on;
+
+ private:
+  std::shared_future<void> may_go_on_{go_on.get_future()};
+};
+
 // A whole agent on a node without devices; its loop turns only while run() does.
 struct Agent {
-  explicit Agent(const std::string& config = R"({"resourceList": []})") {
+  explicit Agent(const std::string& config = R"({"resourceList": []})",
+                 const app::StatusPages::Options& limits = {}) {
     std::ofstream(folder.path() + "/config.json") << config;
     options.config_file = folder.path() + "/config.json";
     options.kubelet_dir = folder.path() + "/kubelet";
@@ -85,7 +109,8 @@ struct Agent {
     must(host::make_directories(folder.path() + "/kubelet/device-plugins", 0700));
     agent.emplace(options, kernel.still.host, *loop, events, kernel.adapters(), metrics, log);
     must(agent->start());
-    pages.emplace(options, kernel.still.host, *agent, *loop, metrics, log);
+    pages.emplace(
+        limits, kernel.still.host, *agent, *loop, metrics, [this] { return around; }, log);
   }
   void serve() {
     must(agent->serve());
@@ -112,6 +137,7 @@ struct Agent {
   metrics::Metrics metrics{"test"};
   Logger log{STDERR_FILENO, LogLevel::error};
   app::Options options;
+  app::StatusPages::Around around;
   std::unique_ptr<Loop> loop = must(Loop::open(kernel.still.host.clock));
   std::optional<app::Agent> agent;
   std::optional<app::StatusPages> pages;
@@ -168,7 +194,7 @@ TEST_CASE("A share of a pool is all its devices") {
 }
 
 TEST_CASE("An agent whose loop does not turn is not healthy, and does not keep the asker waiting") {
-  Agent agent;
+  Agent agent(R"({"resourceList": []})", {.turn_limit = 10ms});
   for (const auto* path : {"/healthz", "/metrics"}) {
     const auto answer = agent.pages->answer(path);
     CHECK(answer.status == 503);
@@ -192,6 +218,37 @@ TEST_CASE("An agent that turns is healthy, and other paths are not found") {
   const auto answer = agent.ask("/metrics");
   CHECK(answer.status == 200);
   CHECK(answer.body.find("railhead_rescans_total{reason=\"start\"} 1\n") != std::string::npos);
+}
+
+TEST_CASE("An agent whose session with kubelet does not turn is not healthy") {
+  Agent agent(R"({"resourceList": []})", {.turn_limit = 100ms});
+  agent.serve();
+  // Which nothing but a pool can hold up.
+  const auto pool = std::make_shared<HangingPool>();
+  std::const_pointer_cast<kubelet::KubeletSession>(agent.agent->session())->add(pool);
+  CHECK(agent.ask("/healthz") ==
+        http::Response{503, "the session with kubelet does not take its turn\n"});
+  pool->go_on.set_value();
+}
+
+TEST_CASE("What is around the agent keeps it from being ready too") {
+  Agent agent;
+  agent.serve();
+  agent.around.troubles = {"metrics: 192.0.2.1:9478: no such address"};
+  CHECK(agent.ask("/readyz") == http::Response{503, "metrics: 192.0.2.1:9478: no such address\n"});
+  CHECK(agent.ask("/healthz").status == 200);
+}
+
+TEST_CASE("A status says which agent serves the node, a standby's too") {
+  Agent agent;
+  agent.around.server = "pod ns/a (pid 1 of n1)";
+  CHECK(agent.ask("/status").body.starts_with(
+      "standby: another agent serves this node: pod ns/a (pid 1 of n1)\n"));
+  agent.around.server = "pod ns/b (pid 1 of n1)";
+  agent.serve();
+  CHECK(agent.ask("/status").body.starts_with("serving this node as pod ns/b (pid 1 of n1)\n"));
+  const auto json = nlohmann::json::parse(agent.ask("/status.json").body);
+  CHECK(json.at("server") == "pod ns/b (pid 1 of n1)");
 }
 
 TEST_CASE("What keeps the agent from being ready is named: a pool, a refused configuration") {
@@ -228,8 +285,8 @@ TEST_CASE("A status names pools, devices, holders and why a device is not given"
   CHECK(json.at("pools").at(0).at("devices").at(1).at("holders").at(0).at("pod") == "ml/a");
 }
 
-TEST_CASE("A scrape while another one hangs is refused, and the pages of probes go on") {
-  Agent agent;
+TEST_CASE("A scrape that hangs ends in time; another meanwhile is refused, and probes go on") {
+  Agent agent(R"({"resourceList": []})", {.scrape_limit = 100ms});
   agent.serve();
   agent.tree.add({.address = kPf.to_string(), .rdma = {{.name = "mlx5_0", .number = 0}}});
   const auto counters = agent.tree.folder(kPf.to_string()) + "/infiniband/mlx5_0/ports/1/counters";
@@ -239,13 +296,15 @@ TEST_CASE("A scrape while another one hangs is refused, and the pages of probes 
   REQUIRE(run_loop_until(*agent.loop, [&] {
     return agent.agent->state().snapshot->inventory->functions().size() == 1;
   }));
-  std::thread first([&] { (void)agent.pages->answer("/metrics"); });
-  REQUIRE(run_loop_until(*agent.loop, [&] { return agent.pages->scraping(); }));
-  CHECK(agent.ask("/metrics").status == 503);
+  CHECK(agent.ask("/metrics") ==
+        http::Response{503, "a device's counters cannot be read in time\n"});
+  REQUIRE(agent.pages->scraping());
+  CHECK(agent.ask("/metrics") ==
+        http::Response{503, "the scrape before this one has not come to an end\n"});
   CHECK(agent.ask("/healthz").status == 200);
   const UniqueFd writer(open((counters + "/port_xmit_data").c_str(), O_WRONLY | O_CLOEXEC));
   REQUIRE(write(writer.get(), "1\n", 2) == 2);
-  first.join();
+  CHECK(run_loop_until(*agent.loop, [&] { return !agent.pages->scraping(); }));
 }
 
 TEST_CASE("The address to listen on is checked with the command line") {

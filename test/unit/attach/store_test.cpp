@@ -30,12 +30,15 @@ struct Folder {
 
 }  // namespace
 
-TEST_CASE("Records and their folder are for root only") {
+TEST_CASE("Records and their folders are for root only, where kubelet made one too") {
   Folder folder;
+  std::filesystem::permissions(folder.temp.path() + "/run", std::filesystem::perms{0755});
+  must(folder.store.prepare());
   must(folder.store.save(record_of("c0")));
   const auto mode = [](const std::filesystem::path& path) {
     return static_cast<unsigned>(std::filesystem::status(path).permissions());
   };
+  CHECK(mode(folder.temp.path() + "/run") == 0700);
   CHECK(mode(folder.temp.path() + "/run/attachments") == 0700);
   CHECK(mode(folder.temp.path() + "/run/attachments/" + record_name(record_of("c0").key)) == 0600);
 }

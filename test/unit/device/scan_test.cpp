@@ -1,6 +1,7 @@
 #include "device/scan.hpp"
 
 #include <filesystem>
+#include <fstream>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -101,6 +102,19 @@ TEST_CASE("other PCI functions are left out, GPUs are those the predicate takes"
   const auto inventory = must(device::scan(node.still.host, options));
   REQUIRE(inventory.functions().size() == 1);
   CHECK(at(inventory, "0000:03:00.0").is_gpu);
+}
+
+TEST_CASE("a GPU has the UUID that NVIDIA's driver tells, another driver's has none") {
+  Node node;
+  node.tree.add({.address = "0000:02:00.0", .pci_class = "030200", .vendor = "10de"});
+  node.tree.add({.address = "0000:04:00.0", .pci_class = "120000", .vendor = "1002"});
+  const auto folder = node.still.host.roots.proc + "/driver/nvidia/gpus/0000:02:00.0";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/information")
+      << "Model: \t\t NVIDIA H100\nGPU UUID: \t GPU-8f9d-aaaa\nDevice Minor: \t 0\n";
+  CHECK(at(node.scan(), "0000:02:00.0").gpu_uuid == "GPU-8f9d-aaaa");
+  CHECK_FALSE(at(node.scan(), "0000:04:00.0").gpu_uuid);
+  CHECK(node.scan().warnings().empty());
 }
 
 TEST_CASE("netdev facts come from the links dump, by parent device or by name") {

@@ -2,6 +2,7 @@
 #include "plugin/http/server.hpp"
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <thread>
@@ -248,9 +249,22 @@ TEST_CASE("A server whose address is in use takes it as soon as it is free") {
   CHECK(status_of(ask(in_use, "GET /hello HTTP/1.1\r\n\r\n")) == "HTTP/1.1 200 OK");
 }
 
-TEST_CASE("An address that is not this machine's is an error at once") {
+TEST_CASE("A server whose address is not this machine's yet takes it when it is") {
   Logger log(STDERR_FILENO, LogLevel::error);
-  const auto server = Server::start(TcpAddress{"192.0.2.1", 0}, hello, log);
-  REQUIRE_FALSE(server);
-  CHECK(server.error().os_errno == EADDRNOTAVAIL);
+  const auto foreign = must(Server::start(TcpAddress{"192.0.2.1", 0}, hello, log));
+  CHECK(foreign->address().error().os_errno == EADDRNOTAVAIL);
+
+  const TemporaryFolder folder;
+  const UnixAddress later{folder.path() + "/later/http.sock"};
+  const auto server = must(Server::start(later, hello, log, {.retry = 10ms}));
+  CHECK(server->address().error().os_errno == ENOENT);
+  std::filesystem::create_directory(folder.path() + "/later");
+  SystemClock clock;
+  REQUIRE(wait_until(clock, 10s, 5ms, [&] { return server->address().has_value(); }));
+  CHECK(status_of(ask(later, "GET /hello HTTP/1.1\r\n\r\n")) == "HTTP/1.1 200 OK");
+}
+
+TEST_CASE("An address that can never be is an error at once") {
+  Logger log(STDERR_FILENO, LogLevel::error);
+  CHECK_FALSE(Server::start(UnixAddress{'/' + std::string(200, 'x')}, hello, log));
 }

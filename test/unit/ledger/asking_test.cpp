@@ -1,11 +1,6 @@
 #include "plugin/ledger/asking.hpp"
 
-#include <filesystem>
-#include <fstream>
-
 #include <catch2/catch_test_macros.hpp>
-
-#include "test/support/temporary_folder.hpp"
 
 namespace railhead::test {
 namespace {
@@ -17,24 +12,20 @@ using Saved = std::optional<std::vector<ledger::Saved>>;
 PciAddress gpu(unsigned n) { return *PciAddress::parse(fmt::format("0000:{:02x}:00.0", 0x60 + n)); }
 std::string uuid(unsigned n) { return fmt::format("GPU-0000000{}-aaaa", n); }
 
-// Four GPUs, as NVIDIA's kernel driver tells them.
+// Four GPUs of NVIDIA's.
 struct GpuNode {
   GpuNode() {
     std::vector<device::PciFunction> functions(4);
     for (unsigned n = 0; n < 4; ++n) {
       functions[n].address = gpu(n);
       functions[n].is_gpu = true;
-      const auto path = folder.path() + "/driver/nvidia/gpus/" + gpu(n).to_string();
-      std::filesystem::create_directories(path);
-      std::ofstream(path + "/information") << "Model: \t\t NVIDIA H100\nGPU UUID: \t " << uuid(n)
-                                           << "\nDevice Minor: \t " << n << '\n';
+      functions[n].gpu_uuid = uuid(n);
     }
     inventory.emplace(std::move(functions), std::nullopt, std::vector<std::string>{});
   }
   Asking judge(const std::vector<Listed>& listed, const Saved& saved) const {
-    return ledger::who_asks(listed, saved, device::GpuIds(*inventory, folder.path()), *inventory);
+    return ledger::who_asks(listed, saved, device::GpuIds(*inventory), *inventory);
   }
-  TemporaryFolder folder;
   std::optional<device::Inventory> inventory;
 };
 
@@ -110,7 +101,7 @@ TEST_CASE(
 
 TEST_CASE("GPUs are known by UUID, by a share of one, and by PCI address; a VF's address is none") {
   const GpuNode node;
-  const device::GpuIds ids(*node.inventory, node.folder.path());
+  const device::GpuIds ids(*node.inventory);
   CHECK(ids.find(uuid(1)) == gpu(1));
   CHECK(ids.find(uuid(1) + "::7") == gpu(1));
   CHECK(ids.find(gpu(3).to_string()) == gpu(3));

@@ -1,7 +1,11 @@
 // Records in files and real locks; the inventory is the test's.
 #include "plugin/ledger/attachments.hpp"
 
+#include <cerrno>
+#include <filesystem>
+
 #include <catch2/catch_test_macros.hpp>
+#include <sys/resource.h>
 
 #include "linux/file_locks.hpp"
 #include "test/support/fake_clock.hpp"
@@ -28,13 +32,14 @@ struct RecordedNode {
     must(store.save(record));
     must(store.claim(record));
   }
-  ledger::Attachments look(bool netdev_in_host) {
+  Result<ledger::Attachments> try_to_look(bool netdev_in_host) {
     device::PciFunction function;
     function.address = kVf;
     function.pci_class = 0x020000;
     if (netdev_in_host) function.netdevs.push_back({.name = "p0v0"});
     return ledger::read_attachments(store, locks, device::Inventory({function}, std::nullopt, {}));
   }
+  ledger::Attachments look(bool netdev_in_host) { return must(try_to_look(netdev_in_host)); }
   // What keeps the device from being given to anybody; "": nothing.
   [[nodiscard]] static std::string trouble(const ledger::Attachments& all) {
     for (const auto& attached : all.attached) {
@@ -90,6 +95,37 @@ TEST_CASE("A record that cannot be read is reported") {
   const auto held = node.look(false);
   CHECK(held.unreadable.size() == 1);
   CHECK(node.trouble(held).empty());  // whose device it was is not known
+}
+
+TEST_CASE("Records that could not be read are not taken for none") {
+  RecordedNode node;
+  const auto record = node.store.folder() + '/' + attach::record_name(node.record.key);
+  SECTION("for want of descriptors") {
+    rlimit before{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const rlimit none{0, before.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const auto held = node.try_to_look(false);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE_FALSE(held);
+    CHECK(held.error().os_errno == EMFILE);
+  }
+  SECTION("the folder") {
+    std::filesystem::remove_all(node.store.folder());
+    must(host::write_file_atomically(node.store.folder(), "", 0600));
+    CHECK_FALSE(node.try_to_look(false));
+  }
+  SECTION("one of them") {
+    std::filesystem::remove(record);
+    std::filesystem::create_directory(record);  // to read it is an error, EISDIR
+    CHECK_FALSE(node.try_to_look(false));
+  }
+}
+
+TEST_CASE("Where no folder of records is there is no attachment") {
+  RecordedNode node;
+  std::filesystem::remove_all(node.folder.path() + "/run");
+  CHECK(node.look(false).attached.empty());
 }
 
 TEST_CASE("A device that is claimed by a record that cannot be read is sick") {

@@ -108,6 +108,28 @@ TEST_CASE("Folders are made with their parents; those that are there are no erro
   CHECK(is(host::make_directories(folder.path() + "/file", 0700), ErrorCode::already_exists));
 }
 
+TEST_CASE(
+    "A private folder is its owner's only, whoever made it, and what it is not is left alone") {
+  TemporaryFolder folder;
+  const auto mode = [](const fs::path& path) {
+    return static_cast<unsigned>(fs::status(path).permissions());
+  };
+  must(host::make_private_folder(folder.path() + "/new/one"));
+  CHECK(mode(folder.path() + "/new/one") == 0700);
+
+  const auto by_kubelet = folder.path() + "/by-kubelet";
+  must(host::make_directories(by_kubelet, 0700));
+  fs::permissions(by_kubelet, fs::perms{0755});
+  fs::create_directory_symlink("by-kubelet", folder.path() + "/link");
+  must(host::make_private_folder(folder.path() + "/link"));
+  CHECK(mode(by_kubelet) == 0755);
+  must(host::make_private_folder(by_kubelet));
+  CHECK(mode(by_kubelet) == 0700);
+
+  std::ofstream(folder.path() + "/file") << "";
+  CHECK_FALSE(host::make_private_folder(folder.path() + "/file"));
+}
+
 TEST_CASE("Removing a file twice is not an error") {
   TemporaryFolder folder;
   std::ofstream(folder.path() + "/file") << "";

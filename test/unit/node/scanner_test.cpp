@@ -7,7 +7,10 @@
 #include <mutex>
 
 #include <catch2/catch_test_macros.hpp>
+#include <fcntl.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 #include "test/support/fake_clock.hpp"
 #include "test/support/must.hpp"
@@ -19,6 +22,8 @@ namespace {
 using namespace std::chrono_literals;
 using node::Scanner;
 using node::Wanted;
+
+const PciAddress kGpu = *PciAddress::parse("0000:61:00.0");
 
 std::string pf_rdma(unsigned pf) { return fmt::format("mlx5_{}", pf * 3); }
 
@@ -52,6 +57,24 @@ class ScannedNode {
     clock.advance(time);
     loop->turn();
   }
+  // As when a PF is taken off the bus, with its VFs, and put back.
+  void remove(unsigned pf) {
+    for (const auto& one : {mlx5_pf(pf), mlx5_vf(pf, 0), mlx5_vf(pf, 1)}) {
+      std::filesystem::rename(entry(one), parked(one));
+    }
+  }
+  void bring_back(unsigned pf) {
+    for (const auto& one : {mlx5_pf(pf), mlx5_vf(pf, 0), mlx5_vf(pf, 1)}) {
+      std::filesystem::rename(parked(one), entry(one));
+    }
+  }
+  // What its driver tells of a GPU.
+  [[nodiscard]] std::string gpu_information() const {
+    const auto path =
+        kernel.still.host.roots.proc + "/driver/nvidia/gpus/" + kGpu.to_string() + "/information";
+    std::filesystem::create_directories(path.substr(0, path.rfind('/')));
+    return path;
+  }
   const device::PciFunction& at(const PciAddress& address) {
     const auto* function = scanner->latest()->inventory->find(address);
     if (!function) FAIL(address.to_string() << " is not in the inventory");
@@ -66,6 +89,39 @@ class ScannedNode {
   std::unique_ptr<Loop> loop = must(Loop::open(clock));
   std::optional<Scanner> scanner;
   int changes = 0;
+
+ private:
+  [[nodiscard]] std::string entry(const PciAddress& address) const {
+    return folder.path() + "/sys/bus/pci/devices/" + address.to_string();
+  }
+  // The links of the folder are relative to it.
+  [[nodiscard]] std::string parked(const PciAddress& address) const {
+    const auto at = folder.path() + "/sys/bus/parked/devices/";
+    std::filesystem::create_directories(at);
+    return at + address.to_string();
+  }
+};
+
+// For as long as it lives no thread can be made: none has room for such a stack.
+class NoThreads {
+ public:
+  NoThreads() {
+    pthread_getattr_default_np(&before_);
+    pthread_attr_t huge;
+    pthread_attr_init(&huge);
+    pthread_attr_setstacksize(&huge, size_t{1} << 47);
+    REQUIRE(pthread_setattr_default_np(&huge) == 0);
+    pthread_attr_destroy(&huge);
+  }
+  ~NoThreads() {
+    pthread_setattr_default_np(&before_);
+    pthread_attr_destroy(&before_);
+  }
+  NoThreads(const NoThreads&) = delete;
+  NoThreads& operator=(const NoThreads&) = delete;
+
+ private:
+  pthread_attr_t before_{};
 };
 
 }  // namespace
@@ -164,17 +220,19 @@ TEST_CASE("A look that changes nothing is no change") {
   CHECK(node.changes == 1);
 }
 
-TEST_CASE(
-    "A PF that does not answer from the start is given up after two seconds, others are not") {
+TEST_CASE("A PF that does not answer from the start delays the others by a moment only") {
   ScannedNode node;
   node.kernel.hang(pf_rdma(0));
   node.start();
   node.settle_but(pf_rdma(0));
   CHECK_FALSE(node.scanner->latest());
-  node.pass(1900ms);
-  CHECK_FALSE(node.scanner->latest());
-  node.pass(200ms);
+  node.pass(Scanner::kPatience);
   REQUIRE(node.scanner->latest());
+  CHECK(node.at(mlx5_vf(1, 1)).rdma.size() == 1);
+  CHECK_FALSE(node.scanner->latest()->inventory->find(mlx5_pf(0)));
+  CHECK(node.scanner->latest()->on_bus.contains(mlx5_pf(0)));
+
+  node.pass(Scanner::kDeadline);
   const auto& snapshot = *node.scanner->latest();
   CHECK(snapshot.inventory->find(mlx5_vf(1, 1)));
   CHECK_FALSE(snapshot.inventory->find(mlx5_pf(0)));
@@ -183,6 +241,19 @@ TEST_CASE(
   CHECK(snapshot.silent.contains(mlx5_vf(0, 1)));
   CHECK_FALSE(snapshot.silent.contains(mlx5_vf(1, 1)));
   CHECK(node.scanner->troubles().size() == 1);
+}
+
+TEST_CASE("Where nothing answers from the start, nothing is taken for all there is in a moment") {
+  ScannedNode node;
+  node.kernel.hang(pf_rdma(0));
+  node.kernel.hang(pf_rdma(1));
+  node.start();
+  REQUIRE(run_loop_until(*node.loop, [&] { return node.kernel.waiting() == 2; }));
+  node.pass(Scanner::kPatience);
+  CHECK_FALSE(node.scanner->latest());
+  node.pass(Scanner::kDeadline);
+  REQUIRE(node.scanner->latest());
+  CHECK(node.scanner->latest()->silent.size() == 6);
 }
 
 TEST_CASE("A PF that stops answering keeps what was known of it, and delays nobody") {
@@ -238,6 +309,129 @@ TEST_CASE("Links that cannot be read are tried again, and nothing is published b
   node.pass(Scanner::kRetry);
   node.settle();
   CHECK(node.scanner->latest());
+}
+
+TEST_CASE("A function that cannot be read is tried again") {
+  ScannedNode node;
+  const auto attribute = node.tree.folder(mlx5_vf(0, 1).to_string()) + "/numa_node";
+  std::filesystem::remove(attribute);
+  std::filesystem::create_directory(attribute);  // to read it is an error, EISDIR
+  node.start();
+  node.settle();
+  CHECK_FALSE(node.scanner->latest()->inventory->find(mlx5_vf(0, 1)));
+  std::filesystem::remove(attribute);
+  std::ofstream(attribute) << "1\n";
+  node.pass(Scanner::kRetry);
+  node.settle();
+  CHECK(node.at(mlx5_vf(0, 1)).numa_node == 1);
+  CHECK_FALSE(node.loop->due());
+}
+
+TEST_CASE("What an event wants to be read is read though there was no thread for it at first") {
+  ScannedNode node;
+  node.start();
+  node.settle();
+  node.tree.write(node.tree.folder(mlx5_vf(0, 0).to_string()) + "/numa_node", "7");
+  {
+    const NoThreads none;
+    node.scanner->look({.functions = {mlx5_vf(0, 0)}});
+  }
+  REQUIRE(node.scanner->troubles().size() == 1);
+  CHECK(node.scanner->troubles()[0].find("cannot start a thread") != std::string::npos);
+  node.pass(Scanner::kRetry);
+  node.settle();
+  CHECK(node.at(mlx5_vf(0, 0)).numa_node == 7);
+  CHECK(node.scanner->troubles().empty());
+}
+
+TEST_CASE("The UUID of a GPU is in the snapshot, as soon as the driver knows it") {
+  ScannedNode node;
+  node.tree.add({.address = kGpu.to_string(), .pci_class = "030200", .vendor = "10de"});
+  std::ofstream(node.gpu_information()) << "Model: \t H100\nGPU UUID: \t GPU-????????\n";
+  node.start();
+  node.settle();
+  CHECK_FALSE(node.at(kGpu).gpu_uuid);
+  std::ofstream(node.gpu_information()) << "Model: \t H100\nGPU UUID: \t GPU-8f9d\n";
+  node.pass(Scanner::kRetry);
+  node.settle();
+  CHECK(node.at(kGpu).gpu_uuid == "GPU-8f9d");
+}
+
+TEST_CASE("A GPU whose driver hangs delays nobody, and keeps the UUID that is known") {
+  ScannedNode node;
+  node.tree.add({.address = kGpu.to_string(), .pci_class = "030200", .vendor = "10de"});
+  const auto file = node.gpu_information();
+  std::ofstream(file) << "GPU UUID: \t GPU-8f9d\n";
+  node.start();
+  node.settle();
+  std::filesystem::remove(file);
+  REQUIRE(mkfifo(file.c_str(), 0600) == 0);  // whose reader waits
+  node.scanner->look(Wanted::everything());
+  REQUIRE(run_loop_until(*node.loop, [&] { return node.scanner->pending() == 1; }));
+  node.pass(Scanner::kDeadline);
+  CHECK(node.scanner->latest()->silent.contains(kGpu));
+  CHECK(node.at(kGpu).gpu_uuid == "GPU-8f9d");
+  const UniqueFd writer(open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  std::filesystem::remove(file);
+}
+
+TEST_CASE("A PF that is taken off the bus while it hangs has no second reader when it is back") {
+  ScannedNode node;
+  node.start();
+  node.settle();
+  node.kernel.hang(pf_rdma(0));
+  node.scanner->look(Wanted::everything());
+  node.settle_but(pf_rdma(0));
+  node.pass(Scanner::kDeadline);
+  for (int i = 0; i < 2; ++i) {
+    node.remove(0);
+    node.scanner->look({.bus = true});
+    node.settle();
+    CHECK_FALSE(node.scanner->latest()->inventory->find(mlx5_pf(0)));
+    CHECK_FALSE(node.scanner->latest()->on_bus.contains(mlx5_pf(0)));
+    CHECK(node.scanner->troubles().empty());
+    node.bring_back(0);
+    node.scanner->look({.bus = true});
+    node.settle();
+    CHECK(node.scanner->latest()->silent.contains(mlx5_pf(0)));
+  }
+  CHECK(node.kernel.waiting() == 1);
+  node.kernel.release();
+  REQUIRE(run_loop_until(*node.loop, [&] { return node.scanner->latest()->silent.empty(); }));
+  node.settle();
+  CHECK(node.at(mlx5_vf(0, 1)).rdma.size() == 1);
+}
+
+TEST_CASE("What a late reader of a PF that has gone opened is closed by another thread") {
+  ScannedNode node;
+  node.start();
+  node.settle();
+  node.kernel.hang(pf_rdma(0));
+  node.scanner->follow({pf_rdma(0)});
+  node.settle_but(pf_rdma(0));
+  node.pass(Scanner::kDeadline);
+  node.remove(0);
+  node.scanner->look({.bus = true});
+  node.settle();
+  node.kernel.release();
+  REQUIRE(run_loop_until(*node.loop, [&] { return !node.kernel.closed_by().empty(); }));
+  CHECK(node.kernel.closed_by() != std::vector{std::this_thread::get_id()});
+}
+
+TEST_CASE("A device that cannot be closed for want of a thread is closed later") {
+  ScannedNode node;
+  node.start();
+  node.settle();
+  node.scanner->follow({pf_rdma(0)});
+  node.settle();
+  {
+    const NoThreads none;
+    node.scanner->follow({});
+  }
+  CHECK(node.kernel.open_devices() == 1);
+  node.pass(Scanner::kRetry);
+  CHECK(run_loop_until(*node.loop, [&] { return node.kernel.open_devices() == 0; }));
+  CHECK(node.kernel.closed_by() != std::vector{std::this_thread::get_id()});
 }
 
 TEST_CASE("Ports that can be heard of are read at their word; the others are told") {

@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-namespace railhead::bench {
+namespace railhead::test {
 
 // A program that was started; it is ended (SIGTERM) and waited for at the latest when this goes.
 class Child {
@@ -28,4 +28,4 @@ class Child {
   bool running_ = true;
 };
 
-}  // namespace railhead::bench
+}  // namespace railhead::test

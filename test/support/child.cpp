@@ -1,4 +1,4 @@
-#include "bench/child.hpp"
+#include "test/support/child.hpp"
 
 #include <csignal>
 #include <stdexcept>
@@ -7,7 +7,7 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
-namespace railhead::bench {
+namespace railhead::test {
 namespace {
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
@@ -49,4 +49,4 @@ int Child::terminate() {
   return wait();
 }
 
-}  // namespace railhead::bench
+}  // namespace railhead::test
