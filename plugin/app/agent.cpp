@@ -25,6 +25,7 @@ Result<void> Agent::start() {
 Result<void> Agent::serve() {
   serving_ = true;
   configuration_.keep();
+  holders_.keep();
   return pools_.serve();
 }
 

@@ -28,6 +28,21 @@ std::vector<ledger::Listed> listed_of(std::vector<kubelet::PodDevices> pods) {
   return all;
 }
 
+std::vector<ledger::Saved> saved_of(std::vector<kubelet::SavedDevices> saved) {
+  std::vector<ledger::Saved> all;
+  for (auto& one : saved) {
+    auto& entry = all.emplace_back();
+    entry.pod_uid = std::move(one.pod_uid);
+    entry.container = std::move(one.container);
+    entry.resource = std::move(one.resource);
+    entry.ids = std::move(one.ids);
+    if (!one.given) continue;
+    entry.devices = devices_named(*one.given);
+    entry.nodes = std::move(one.given->host_paths);
+  }
+  return all;
+}
+
 // By the sockets that each kubelet makes anew: the one that lists is there before the one of its
 // devices, of which it knows nothing until then. An inode alone may be handed out again.
 std::optional<std::string> kubelet_of(const std::string& kubelet_dir) {
@@ -57,6 +72,7 @@ Holders::Holders(const Options& options, Loop& loop, const host::Host& host, New
       changed_(std::move(changed)),
       store_(host.roots.run),
       saved_nodes_(options.kubelet_dir, host.roots.run),
+      former_boot_(options.state_dir, host.roots.proc, log),
       ledger_(loop, host.clock, sources(), log, ledger_options(options), changed_),
       pod_resources_(options.kubelet_dir + "/pod-resources/kubelet.sock"),
       attachments_(loop, [this] { look_at_attachments(); }),
@@ -68,21 +84,10 @@ ledger::Sources Holders::sources() {
             pod_resources_.list(kListLimit,
                                 [answer](auto pods) { answer(std::move(pods).map(listed_of)); });
           },
-          [file = folder + std::string(kCheckpoint)]() -> Result<std::vector<ledger::Saved>> {
-            auto saved = kubelet::read_checkpoint(file);
-            if (!saved) return pass(saved);
-            std::vector<ledger::Saved> all;
-            for (auto& one : *saved) {
-              auto& entry = all.emplace_back();
-              entry.pod_uid = std::move(one.pod_uid);
-              entry.container = std::move(one.container);
-              entry.resource = std::move(one.resource);
-              entry.ids = std::move(one.ids);
-              if (!one.given) continue;
-              entry.devices = devices_named(*one.given);
-              entry.nodes = std::move(one.given->host_paths);
-            }
-            return all;
+          [this, file = folder + std::string(kCheckpoint)] {
+            auto saved = kubelet::read_checkpoint(file).map(saved_of);
+            former_boot_.strike(saved);
+            return saved;
           },
           [run = host_.roots.run] { return device::read_allocations(run); },
           [dir = options_.kubelet_dir] { return kubelet_of(dir); }};
@@ -121,6 +126,14 @@ Answers Holders::answers() {
           },
           [this](const std::string& resource, const std::vector<std::string>& ids) {
             return saved_nodes_.given(resource, ids);
+          },
+          // Kubelet writes its file after an Allocate, and not at a start.
+          [this](const std::string& resource, const std::vector<std::string>& ids) {
+            if (former_boot_.started(resource, ids)) {
+              loop_.post([this, alive = std::weak_ptr(alive_)] {
+                if (!alive.expired()) files_.set_if_sooner(host_.clock.now() + kFilesPause);
+              });
+            }
           }};
 }
 

@@ -8,6 +8,7 @@
 #include "attach/store.hpp"
 #include "host/folder_watch.hpp"
 #include "host/host.hpp"
+#include "plugin/app/former_boot.hpp"
 #include "plugin/app/news.hpp"
 #include "plugin/app/options.hpp"
 #include "plugin/app/part.hpp"
@@ -32,6 +33,8 @@ class Holders final : public Part {
   [[nodiscard]] const ledger::Ledger& ledger() const { return ledger_; }
   // All are asked on threads of gRPC.
   [[nodiscard]] Answers answers();
+  // This agent serves the node from now on.
+  void keep() { former_boot_.keep(); }
   // Looks at the attachments' records again, with the node as it is now.
   void set_inventory(std::shared_ptr<const device::Inventory> inventory);
 
@@ -47,6 +50,7 @@ class Holders final : public Part {
   const std::function<void()> changed_;
   const attach::Store store_;
   const SavedNodes saved_nodes_;
+  FormerBoot former_boot_;
   ledger::Ledger ledger_;
   kubelet::PodResources pod_resources_;  // its answers come to ledger_
   std::shared_ptr<const device::Inventory> inventory_;
@@ -56,6 +60,8 @@ class Holders final : public Part {
   Loop::Watch kubelet_watch_;
   Loop::Timer attachments_;  // are looked at then
   Loop::Timer files_;        // kubelet's are read then
+  // Tells what was posted that this has gone; looked at on the loop's thread only.
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace railhead::app

@@ -162,6 +162,7 @@ Result<kubelet::ContainerAllocation> ServedPool::give(const std::vector<std::str
   auto answer = answer_with(*view, std::move(ask), *noted);
   if (answer) {
     answers_.grants.complete(*noted);
+    answers_.opened(resource_name_, device_ids);
   } else {
     answers_.grants.take_back(*noted);
   }
@@ -200,6 +201,7 @@ Result<kubelet::ContainerAllocation> ServedPool::answer_with(const PoolView& vie
 Result<void> ServedPool::pre_start(const std::vector<std::string>& device_ids) {
   auto start = judge_start(device_ids);
   metrics_.pre_started(resource_name_, start.result);
+  if (start.done) answers_.opened(resource_name_, device_ids);
   return std::move(start.done);
 }
 

@@ -34,6 +34,8 @@ struct Answers {
   std::function<std::optional<grant::Given>(const std::string& resource,
                                             const std::vector<std::string>& ids)>
       given;
+  // Told that a container may open what it has of these from now on.
+  std::function<void(const std::string& resource, const std::vector<std::string>& ids)> opened;
 };
 
 // A pool as kubelet sees it, for as long as its resource is configured.

@@ -72,7 +72,10 @@ class Service {
 
   // By explicit steps: other threads may keep this process from ending, or from closing its files.
   void stop() {
-    if (pages_server_) pages_server_->stop_listening();
+    // Also where the process lives on, the next agent gets the addresses.
+    for (auto* server : {pages_server_.get(), probe_server_.get()}) {
+      if (server) server->stop_listening();
+    }
     auto stopped = std::make_shared<std::promise<void>>();
     const auto done = stopped->get_future();
     std::thread([this, stopped] {

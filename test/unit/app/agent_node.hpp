@@ -55,6 +55,7 @@ class AgentNode {
                      KubeletVersion version = KubeletVersion::v1_36)
       : kubelet({.dir = folder.path() + "/kubelet", .version = version}) {
     add_mlx5_node(tree, 2, 4);
+    write_boot_id();
     write_config(config);
     options.config_file = folder.path() + "/etc/config.json";
     options.kubelet_dir = folder.path() + "/kubelet";
@@ -82,6 +83,8 @@ class AgentNode {
   void boot() {
     stop();
     fs::remove_all(folder.path() + "/run");
+    ++boots_;
+    write_boot_id();
   }
 
   // Turns the loop until the condition holds, for at most `limit`.
@@ -201,12 +204,19 @@ class AgentNode {
   std::optional<app::Agent> agent;
 
  private:
+  void write_boot_id() const {
+    const auto at = folder.path() + "/proc/sys/kernel/random";
+    fs::create_directories(at);
+    std::ofstream(at + "/boot_id") << "boot-" << boots_ << '\n';
+  }
   // The links of the folder are relative to it.
   [[nodiscard]] std::string parked(const PciAddress& address) const {
     const auto at = folder.path() + "/sys/bus/parked/devices/";
     fs::create_directories(at);
     return at + address.to_string();
   }
+
+  int boots_ = 1;
 };
 
 }  // namespace railhead::test

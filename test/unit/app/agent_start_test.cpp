@@ -145,4 +145,56 @@ TEST_CASE("an older kubelet starts a pod again after a boot: not where its nodes
   }
 }
 
+TEST_CASE("nodes that pods were given are not open after a boot, until their containers start") {
+  AgentNode node;
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/vf", 4));
+  const auto held = mlx5_vf(1, 2);
+  const auto other = mlx5_vf(1, 3);
+  node.allocate("rdma/vf", held);
+  const auto swap_nodes = [&] {
+    node.renumber(held, 8, 98);
+    node.renumber(other, 9, 8);
+    node.renumber(held, 98, 9);
+  };
+  const auto is_open = [&] {
+    return node.sickness_of(other) ==
+           "/dev/infiniband/uverbs8 is still open to default/pod; free when that ends";
+  };
+  SECTION("within a boot they are") {
+    node.stop();
+    swap_nodes();
+    node.start();
+    CHECK(node.run_until(is_open));
+  }
+  SECTION("after it they are not, for the next agent neither") {
+    node.boot();
+    node.kubelet.restart();
+    swap_nodes();
+    for (int agents = 0; agents < 2; ++agents) {
+      node.start();
+      REQUIRE(node.run_until_healthy("rdma/vf", 4));
+      REQUIRE(node.run_until([&] { return node.agent->state().holdings->complete(); }));
+      CHECK(node.is_healthy("rdma/vf", other));
+      CHECK(node.seen("rdma/vf").told_unhealthy.empty());
+      if (agents == 0) node.stop();
+    }
+  }
+  SECTION("a container that starts with them has them open again") {
+    node.boot();
+    node.kubelet.restart();
+    node.start();
+    REQUIRE(node.run_until_healthy("rdma/vf", 4));
+    must(node.kubelet.admit_again("pod"));
+    REQUIRE(node.while_turning([&] { return node.kubelet.start_container("pod", "main"); }));
+    if (GENERATE(false, true)) {  // which the next agent knows too
+      node.stop();
+      node.start();
+    }
+    swap_nodes();
+    node.events.happen("infiniband_verbs add");
+    CHECK(node.run_until(is_open));
+  }
+}
+
 }  // namespace railhead::test

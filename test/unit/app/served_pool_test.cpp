@@ -35,6 +35,7 @@ struct Pool {
   std::vector<pool::Offer> leftovers;      // the same
   std::set<std::string> withheld;          // the same: of devices
   std::optional<grant::Given> remembered;  // of the container that starts
+  std::vector<std::string> opened;         // by containers, as they are told of
   metrics::Metrics metrics{"test"};
   UniqueFd log_file{open((folder.path() + "/log").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)};
   Logger log{log_file.get(), LogLevel::info};
@@ -69,6 +70,9 @@ struct Pool {
               CHECK(resource == "rdma/vf");
               CHECK(ids.size() == 1);
               return remembered;
+            },
+            [this](const std::string&, const std::vector<std::string>& ids) {
+              opened.insert(opened.end(), ids.begin(), ids.end());
             }};
   }
   [[nodiscard]] grant::Places places() const {
@@ -183,7 +187,9 @@ TEST_CASE("a container does not start with a node that is another device's now, 
   CHECK(why.find("delete the pod") != std::string::npos);
   CHECK(pool.counted("mismatch"));
   pool.renumber(kVf, 9, 1);
+  CHECK(pool.opened == Paths{kVf});  // by the Allocate
   must(pool.served->pre_start({kVf}));
+  CHECK(pool.opened == Paths{kVf, kVf});
 }
 
 TEST_CASE("what is wanted of a device by now does not matter to who was given more") {
