@@ -88,6 +88,28 @@ Json pool_json(const Agent::State& state, const Pools::Served& served) {
           {"held_only", std::move(leftovers)}};
 }
 
+// A PF falls silent with its VFs.
+std::string silence_text(const std::map<PciAddress, node::Snapshot::WallTime>& silent) {
+  std::map<node::Snapshot::WallTime, std::vector<PciAddress>> functions;
+  for (const auto& [function, since] : silent) functions[since].push_back(function);
+  std::string text;
+  for (const auto& [since, all] : functions) {
+    text += fmt::format("does not answer since {}: {}", time_text(since), all.front().to_string());
+    if (all.size() > 1)
+      text += fmt::format(" and {} more, to {}", all.size() - 1, all.back().to_string());
+    text += '\n';
+  }
+  return text;
+}
+
+Json silence_json(const std::map<PciAddress, node::Snapshot::WallTime>& silent) {
+  Json all = Json::array();
+  for (const auto& [function, since] : silent) {
+    all.push_back({{"function", function.to_string()}, {"since", time_text(since)}});
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string status_text(const Agent::State& state) {
@@ -98,6 +120,7 @@ std::string status_text(const Agent::State& state) {
   if (!state.holders_unknown.empty()) {
     text += "holders are not all known: " + state.holders_unknown + '\n';
   }
+  if (state.snapshot) text += silence_text(state.snapshot->silent);
   for (const auto& served : state.pools) {
     const auto& pool = served.view->pool;
     text += fmt::format("\n{}  {} of {} healthy, {}\n", pool.resource.full_name(),
@@ -119,12 +142,14 @@ std::string status_text(const Agent::State& state) {
 std::string status_json(const Agent::State& state) {
   Json pools = Json::array();
   for (const auto& served : state.pools) pools.push_back(pool_json(state, served));
-  const Json json = {{"serving", state.serving},
-                     {"server", state.server},
-                     {"config_current", state.config_current},
-                     {"troubles", state.troubles},
-                     {"holders_unknown", state.holders_unknown},
-                     {"pools", std::move(pools)}};
+  const Json json = {
+      {"serving", state.serving},
+      {"server", state.server},
+      {"config_current", state.config_current},
+      {"troubles", state.troubles},
+      {"holders_unknown", state.holders_unknown},
+      {"silent", state.snapshot ? silence_json(state.snapshot->silent) : Json::array()},
+      {"pools", std::move(pools)}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
 }
 

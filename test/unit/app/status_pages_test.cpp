@@ -273,16 +273,22 @@ TEST_CASE("A status names pools, devices, holders and why a device is not given"
   auto view = *state.pools[0].view;
   view.pool.members[0].sickness = "its PF p0 is down";
   state.pools[0].view = std::make_shared<const app::PoolView>(view);
+  auto snapshot = *state.snapshot;
+  snapshot.silent = {{kPf, {}}, {kVf0, {}}, {kVf1, {}}};
+  state.snapshot = std::make_shared<const node::Snapshot>(snapshot);
   const auto text = app::status_text(state);
   for (const auto* part :
        {"serving this node\n", "rdma/vf  1 of 2 healthy, registered\n",
         "0000:10:00.1  unhealthy: its PF p0 is down\n", "0000:10:00.2  healthy\n",
-        "held by ml/a, container main since ", "(podresources)"}) {
+        "held by ml/a, container main since ", "(podresources)",
+        "does not answer since 1970-01-01T00:00:00Z: 0000:10:00.0 and 2 more, to 0000:10:00.2\n"}) {
     INFO(part);
     CHECK(text.find(part) != std::string::npos);
   }
   const auto json = nlohmann::json::parse(app::status_json(state));
   CHECK(json.at("pools").at(0).at("devices").at(1).at("holders").at(0).at("pod") == "ml/a");
+  CHECK(json.at("silent").size() == 3);
+  CHECK(json.at("silent").at(0).at("function") == kPf.to_string());
 }
 
 TEST_CASE("A scrape that hangs ends in time; another meanwhile is refused, and probes go on") {

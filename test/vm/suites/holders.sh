@@ -194,6 +194,9 @@ kill $before
 check "it serves when the first one is told to end" wait_for 10 grep -q 'msg="serving this node"' $log
 echo "($(((${EPOCHREALTIME/[.,]/} - began) / 1000)) ms after that)"
 check "and is registered" wait_for 60 registered $log 2
+check_becomes "it gives out the devices of the other PF" "$(vfs_of pf1)" ids rdma/b true
+names_silent() { agent_status | jq -e --arg f "$PF0" '.silent | any(.function == $f)'; }
+check "and says which PF does not answer" wait_for 60 names_silent
 tbrdma_release
 ip link set dev pf0 up
 wait_for 60 netdev_has_carrier pf0 || die "pf0 has no carrier"
