@@ -3,16 +3,32 @@
 #include "plugin/pool/select.hpp"
 
 namespace railhead::app {
+namespace {
+
+ledger::Ledger::Options ledger_options(const Options& options) {
+  auto all = options.ledger;
+  all.own_pod = options.pod_name;
+  return all;
+}
+
+Pools::Options pools_options(const Options& options) {
+  return {options.kubelet_dir, options.devinfo_dir, options.state_dir,
+          options.use_cdi ? std::optional(options.cdi) : std::nullopt, options.scan};
+}
+
+}  // namespace
 
 Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::Events& events,
              node::Adapters adapters, metrics::Metrics& metrics, Logger& log)
     : news_(log),
-      configuration_(options, loop, host.clock, metrics, news_, log,
-                     [this] { pools_.reconfigured(); }),
+      configuration_({options.config_file, options.resource_prefix, options.state_dir}, loop,
+                     host.clock, metrics, news_, log, [this] { pools_.reconfigured(); }),
       node_(loop, host.clock, events, std::move(adapters), host.roots, metrics, log,
             [this](auto event) { node_changed(event); }),
-      holders_(options, loop, host, news_, log, [this] { pools_.changed(std::nullopt); }),
-      pools_(options, host, loop, configuration_, node_, holders_, metrics, news_, log),
+      holders_({options.kubelet_dir, options.state_dir, ledger_options(options)}, loop, host, news_,
+               log, [this] { pools_.changed(std::nullopt); }),
+      pools_(pools_options(options), host, loop, configuration_, node_, holders_, metrics, news_,
+             log),
       parts_{&configuration_, &pools_, &node_, &holders_} {}
 
 Result<void> Agent::start() {

@@ -85,7 +85,7 @@ std::string taken_here(const config::Resource& resource, std::span<const pool::P
 }  // namespace
 
 int check_config(const Options& options, const host::Host& host, Logger& log) {
-  const auto parsed = read_config(options.checked_files, options.resource_prefix);
+  const auto parsed = read_config_files(options.checked_files, options.resource_prefix);
   write(findings(parsed));
   if (!parsed.errors.empty()) return kConfigRefused;
 

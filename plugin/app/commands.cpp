@@ -11,7 +11,7 @@
 namespace railhead::app {
 
 int explain(const Options& options, const host::Host& host, Logger& log) {
-  const auto parsed = read_config(options).parsed;
+  const auto parsed = read_config(options.config_file, options.resource_prefix).parsed;
   if (!parsed.errors.empty()) {
     write(findings(parsed));
     return kConfigRefused;

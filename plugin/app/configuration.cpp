@@ -36,10 +36,10 @@ Result<std::vector<config::Source>> from_text(std::string_view text) {
 
 }  // namespace
 
-Configuration::Configuration(const Options& options, Loop& loop, const Clock& clock,
+Configuration::Configuration(Options options, Loop& loop, const Clock& clock,
                              metrics::Metrics& metrics, News& news, Logger& log,
                              std::function<void()> changed)
-    : options_(options),
+    : options_(std::move(options)),
       loop_(loop),
       clock_(clock),
       metrics_(metrics),
@@ -51,8 +51,8 @@ Configuration::Configuration(const Options& options, Loop& loop, const Clock& cl
 std::string Configuration::last_file() const { return options_.state_dir + "/config.last"; }
 
 Result<void> Configuration::start() {
-  auto watch = ConfigWatch::open(options_.config_file);  // before it is read, so that no change
-  if (!watch) return pass(watch);                        // falls between
+  auto watch = ConfigWatch::open(options_.file);  // before it is read, so that no change
+  if (!watch) return pass(watch);                 // falls between
   watch_ = std::move(*watch);
   auto touched = loop_.watch(watch_->fd(), [this] {
     if (!watch_->touched()) return;
@@ -65,10 +65,10 @@ Result<void> Configuration::start() {
   if (has_config_) return {};
   auto last = read_last();
   if (!last) {
-    return fail(ErrorCode::invalid_argument, "the configuration {} is wrong", options_.config_file);
+    return fail(ErrorCode::invalid_argument, "the configuration {} is wrong", options_.file);
   }
   log_.error("the configuration is wrong; the last one that was right is in force",
-             {{"file", options_.config_file}, {"from", last_file()}});
+             {{"file", options_.file}, {"from", last_file()}});
   config_ = std::move(*last);
   has_config_ = true;
   return {};
@@ -86,7 +86,7 @@ Result<config::Config> Configuration::read_last() const {
 
 std::vector<std::string> Configuration::troubles() const {
   if (refused_.empty()) return {};
-  return {fmt::format("the configuration in {} was refused: {}", options_.config_file, refused_)};
+  return {fmt::format("the configuration in {} was refused: {}", options_.file, refused_)};
 }
 
 void Configuration::reload() {
@@ -96,19 +96,19 @@ void Configuration::reload() {
   read();
   if (config_ == before) return;
   log_.info("configuration reloaded",
-            {{"file", options_.config_file}, {"resources", config_.resources.size()}});
+            {{"file", options_.file}, {"resources", config_.resources.size()}});
   changed_();
 }
 
 void Configuration::read() {
-  auto [parsed, sources] = read_config(options_);
-  news_.tell(parsed, options_.config_file);
+  auto [parsed, sources] = read_config(options_.file, options_.resource_prefix);
+  news_.tell(parsed, options_.file);
   refused_ = parsed.errors.empty() ? "" : parsed.errors.front().message;
   metrics_.config_read(refused_.empty());
   if (!refused_.empty()) {
     if (has_config_) {
       log_.error("the new configuration is wrong; the old one stays in force",
-                 {{"file", options_.config_file}});
+                 {{"file", options_.file}});
     }
     return;
   }

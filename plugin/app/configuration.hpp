@@ -9,7 +9,6 @@
 #include "plugin/app/config_watch.hpp"
 #include "plugin/app/debounce.hpp"
 #include "plugin/app/news.hpp"
-#include "plugin/app/options.hpp"
 #include "plugin/app/part.hpp"
 #include "plugin/config/config.hpp"
 #include "plugin/metrics/metrics.hpp"
@@ -20,8 +19,14 @@ namespace railhead::app {
 // over restarts of the agent too.
 class Configuration final : public Part {
  public:
+  struct Options {
+    std::string file;             // or a folder, see config/files.hpp
+    std::string resource_prefix;  // of resources that name none
+    std::string state_dir;
+  };
+
   // `changed` is called when config() has become another one.
-  Configuration(const Options& options, Loop& loop, const Clock& clock, metrics::Metrics& metrics,
+  Configuration(Options options, Loop& loop, const Clock& clock, metrics::Metrics& metrics,
                 News& news, Logger& log, std::function<void()> changed);
 
   [[nodiscard]] std::string_view name() const override { return "configuration"; }
@@ -42,7 +47,7 @@ class Configuration final : public Part {
   [[nodiscard]] std::string last_file() const;
   [[nodiscard]] Result<config::Config> read_last() const;
 
-  const Options& options_;
+  const Options options_;
   Loop& loop_;
   const Clock& clock_;
   metrics::Metrics& metrics_;

@@ -55,26 +55,20 @@ std::optional<std::string> kubelet_of(const std::string& kubelet_dir) {
   return all;
 }
 
-ledger::Ledger::Options ledger_options(const Options& options) {
-  auto all = options.ledger;
-  all.own_pod = options.pod_name;
-  return all;
-}
-
 }  // namespace
 
-Holders::Holders(const Options& options, Loop& loop, const host::Host& host, News& news,
-                 Logger& log, std::function<void()> changed)
-    : options_(options),
+Holders::Holders(Options options, Loop& loop, const host::Host& host, News& news, Logger& log,
+                 std::function<void()> changed)
+    : options_(std::move(options)),
       loop_(loop),
       host_(host),
       news_(news),
       changed_(std::move(changed)),
       store_(host.roots.run),
-      saved_nodes_(options.kubelet_dir, host.roots.run),
-      former_boot_(options.state_dir, host.roots.proc, log),
-      ledger_(loop, host.clock, sources(), log, ledger_options(options), changed_),
-      pod_resources_(options.kubelet_dir + "/pod-resources/kubelet.sock"),
+      saved_nodes_(options_.kubelet_dir, host.roots.run),
+      former_boot_(options_.state_dir, host.roots.proc, log),
+      ledger_(loop, host.clock, sources(), log, options_.ledger, changed_),
+      pod_resources_(options_.kubelet_dir + "/pod-resources/kubelet.sock"),
       attachments_(loop, [this] { look_at_attachments(); }),
       files_(loop, [this] { ledger_.look(); }) {}
 

@@ -10,7 +10,6 @@
 #include "host/host.hpp"
 #include "plugin/app/former_boot.hpp"
 #include "plugin/app/news.hpp"
-#include "plugin/app/options.hpp"
 #include "plugin/app/part.hpp"
 #include "plugin/app/saved_nodes.hpp"
 #include "plugin/app/served_pool.hpp"
@@ -22,8 +21,14 @@ namespace railhead::app {
 // The ledger with its sources: kubelet's list and file, Allocate's records, attachments' records.
 class Holders final : public Part {
  public:
+  struct Options {
+    std::string kubelet_dir;  // of device-plugins/ and pod-resources/
+    std::string state_dir;
+    ledger::Ledger::Options ledger;
+  };
+
   // `changed` is called when what the ledger says differs from before. All outlives it.
-  Holders(const Options& options, Loop& loop, const host::Host& host, News& news, Logger& log,
+  Holders(Options options, Loop& loop, const host::Host& host, News& news, Logger& log,
           std::function<void()> changed);
 
   [[nodiscard]] std::string_view name() const override { return "holders"; }
@@ -43,7 +48,7 @@ class Holders final : public Part {
   void kubelet_changed();
   void look_at_attachments();
 
-  const Options& options_;
+  const Options options_;
   Loop& loop_;
   const host::Host& host_;
   News& news_;

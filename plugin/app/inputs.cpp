@@ -27,12 +27,13 @@ ReadConfig read(const std::vector<std::string>& paths, std::string_view default_
 
 }  // namespace
 
-config::Parsed read_config(const std::vector<std::string>& paths, std::string_view default_prefix) {
+config::Parsed read_config_files(const std::vector<std::string>& paths,
+                                 std::string_view default_prefix) {
   return read(paths, default_prefix).parsed;
 }
 
-ReadConfig read_config(const Options& options) {
-  auto result = read({options.config_file}, options.resource_prefix);
+ReadConfig read_config(const std::string& config_file, std::string_view default_prefix) {
+  auto result = read({config_file}, default_prefix);
   for (auto& error : result.parsed.errors) {
     if (error.code == ErrorCode::not_found) error.message += "; --config-file says where to look";
   }

@@ -12,14 +12,15 @@
 namespace railhead::app {
 
 // Of files and folders, all together. One that cannot be read is one of the errors.
-[[nodiscard]] config::Parsed read_config(const std::vector<std::string>& paths,
-                                         std::string_view default_prefix);
-// That of the options, with what was read.
+[[nodiscard]] config::Parsed read_config_files(const std::vector<std::string>& paths,
+                                               std::string_view default_prefix);
+// That of --config-file, with what was read.
 struct ReadConfig {
   config::Parsed parsed;
   std::vector<config::Source> sources;
 };
-[[nodiscard]] ReadConfig read_config(const Options& options);
+[[nodiscard]] ReadConfig read_config(const std::string& config_file,
+                                     std::string_view default_prefix);
 
 // The options with what --topology-file holds as part of them; an error of the file is logged, and
 // so are its warnings.

@@ -17,9 +17,9 @@ bool needs_shared_mode(const config::Config& config) {
 
 }  // namespace
 
-NodeWatch::Interest interest_of(const config::Config& config, const Options& options) {
+NodeWatch::Interest interest_of(const config::Config& config, const device::ScanOptions& scan) {
   NodeWatch::Interest interest;
-  interest.scan = pool::scan_options(config, options.scan);
+  interest.scan = pool::scan_options(config, scan);
   interest.rescan = config.rescan;
   interest.rdma_mode = needs_shared_mode(config);
   return interest;
@@ -28,11 +28,11 @@ NodeWatch::Interest interest_of(const config::Config& config, const Options& opt
 // RDMA netlink tells of no port that goes down. Verbs do, of PFs that can be opened; with a RoCE
 // port its netdev's carrier goes too; what is left is asked now and then. Of VFs only where a pod
 // depends on it: a log line is not worth the asking.
-NodeWatch::Interest interest_of(const config::Config& config, const Options& options,
+NodeWatch::Interest interest_of(const config::Config& config, const device::ScanOptions& scan,
                                 const device::Inventory& inventory,
                                 const pool::Selection& selection,
                                 const ledger::Holdings& holdings) {
-  auto interest = interest_of(config, options);
+  auto interest = interest_of(config, scan);
   // A pod may have one of a resource that is configured no more.
   interest.scan.sub_functions |= std::ranges::any_of(
       holdings.all(), [](const auto& one) { return device::is_sub_function(one.device); });

@@ -24,10 +24,10 @@ std::string silence(const PciAddress& function, node::Snapshot::WallTime since) 
 
 }  // namespace
 
-Pools::Pools(const Options& options, const host::Host& host, Loop& loop,
+Pools::Pools(Options options, const host::Host& host, Loop& loop,
              const Configuration& configuration, NodeWatch& node, Holders& holders,
              metrics::Metrics& metrics, News& news, Logger& log)
-    : options_(options),
+    : options_(std::move(options)),
       host_(host),
       configuration_(configuration),
       node_(node),
@@ -35,11 +35,11 @@ Pools::Pools(const Options& options, const host::Host& host, Loop& loop,
       metrics_(metrics),
       news_(news),
       log_(log),
-      records_(host.roots.run, options.state_dir, host.clock, log),
+      records_(host.roots.run, options_.state_dir, host.clock, log),
       sort_(loop, [this] { sort(); }) {}
 
 Result<void> Pools::start() {
-  node_.set_interest(interest_of(configuration_.config(), options_));  // before the first look
+  node_.set_interest(interest_of(configuration_.config(), options_.scan));  // before the first look
   recall();
   return {};
 }
@@ -125,7 +125,7 @@ void Pools::sort() {
     const auto count = grants.count();
     holders_.ledger().count_grants();
     const auto selection = select(*snapshot);
-    auto views = views_of(selection, *snapshot);
+    auto views = views_of(selection, snapshot);
     shown = grants.show_if_none_since(count, [&] { show(std::move(views), event); });
     if (!shown) continue;
     remember(selection, *snapshot);
@@ -139,8 +139,8 @@ pool::Selection Pools::select(const node::Snapshot& snapshot) {
   forget_changed_resources();
   learn(snapshot);
   auto selection = pool::select(configuration_.config(), *snapshot.inventory, knowledge_);
-  node_.set_interest(interest_of(configuration_.config(), options_, *snapshot.inventory, selection,
-                                 *holders_.ledger().holdings()));
+  node_.set_interest(interest_of(configuration_.config(), options_.scan, *snapshot.inventory,
+                                 selection, *holders_.ledger().holdings()));
   judge(snapshot, selection);
   return selection;
 }
@@ -275,11 +275,12 @@ void Pools::keep(const pool::Selection& selection) {
 // A resource stays with kubelet for as long as the configuration has it, with no devices if need
 // be, and after that for as long as a pod has some of it.
 Pools::Views Pools::views_of(const pool::Selection& selection,
-                             const node::Snapshot& snapshot) const {
+                             const std::shared_ptr<const node::Snapshot>& snapshot) const {
+  const auto read_at = std::shared_ptr<const ReadAt>(snapshot, &snapshot->read_at);
   const auto holdings = holders_.ledger().holdings();
   Views views;
   for (const auto& pool : selection.pools) {
-    views[pool.resource.full_name()] = {pool, snapshot.inventory, holdings, snapshot.read_at};
+    views[pool.resource.full_name()] = {pool, snapshot->inventory, holdings, read_at};
   }
   for (const auto& [name, pool] : pools_) {
     const auto& resources = configuration_.config().resources;
@@ -287,7 +288,7 @@ Pools::Views Pools::views_of(const pool::Selection& selection,
       return resource.rails_auto && config::is_rail_of(resource, name);
     });
     if (views.contains(name) || !is_rail || config_is_new_) continue;  // its port is away
-    views[name] = {{.resource = pool->view()->pool.resource}, snapshot.inventory, holdings, {}};
+    views[name] = {{.resource = pool->view()->pool.resource}, snapshot->inventory, holdings, {}};
   }
   return views;
 }
@@ -305,9 +306,8 @@ void Pools::show(Views views, std::optional<TimePoint> event) {
       change.before = served->view();
       change.devices = served->show(std::move(view), event);
     } else {
-      const auto cdi = options_.use_cdi ? std::optional(options_.cdi) : std::nullopt;
-      served = std::make_shared<ServedPool>(std::move(view), places(), cdi, holders_.answers(),
-                                            metrics_, log_);
+      served = std::make_shared<ServedPool>(std::move(view), places(), options_.cdi,
+                                            holders_.answers(), metrics_, log_);
       change.is_new = true;
     }
   }
@@ -350,12 +350,12 @@ void Pools::tell(const pool::Selection& selection) {
 
 // Files that the runtime and CNI plugins read, of resources and devices that are gone.
 void Pools::remove_stale_files() {
-  if (config_is_new_ && options_.use_cdi) {
+  if (config_is_new_ && options_.cdi) {
     std::vector<grant::ResourceName> resources;
     for (const auto& [name, pool] : pools_) {
       resources.push_back(pool::name_of(pool->view()->pool.resource));
     }
-    const auto removed = grant::remove_stale_cdi_specs(options_.cdi.folder, resources);
+    const auto removed = grant::remove_stale_cdi_specs(options_.cdi->folder, resources);
     if (!removed) log_.warning("stale CDI specs stay", {{"error", removed.error().message}});
   }
   const auto removed = grant::remove_stale_devinfo(*inventory_, places());

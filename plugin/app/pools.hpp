@@ -12,7 +12,6 @@
 #include "plugin/app/holders.hpp"
 #include "plugin/app/news.hpp"
 #include "plugin/app/node_watch.hpp"
-#include "plugin/app/options.hpp"
 #include "plugin/app/part.hpp"
 #include "plugin/app/pool_records.hpp"
 #include "plugin/app/served_pool.hpp"
@@ -27,10 +26,17 @@ class Pools final : public Part {
  public:
   using TimePoint = Loop::TimePoint;
 
+  struct Options {
+    std::string kubelet_dir;
+    std::string devinfo_dir;
+    std::string state_dir;
+    std::optional<grant::CdiOptions> cdi;  // absent: containers get device nodes
+    device::ScanOptions scan;              // for any configuration
+  };
+
   // All outlives it.
-  Pools(const Options& options, const host::Host& host, Loop& loop,
-        const Configuration& configuration, NodeWatch& node, Holders& holders,
-        metrics::Metrics& metrics, News& news, Logger& log);
+  Pools(Options options, const host::Host& host, Loop& loop, const Configuration& configuration,
+        NodeWatch& node, Holders& holders, metrics::Metrics& metrics, News& news, Logger& log);
 
   [[nodiscard]] std::string_view name() const override { return "pools"; }
   [[nodiscard]] Result<void> start() override;
@@ -66,14 +72,14 @@ class Pools final : public Part {
   void keep(const pool::Selection& selection);
   using Views = std::map<std::string, PoolView>;  // by resource
   [[nodiscard]] Views views_of(const pool::Selection& selection,
-                               const node::Snapshot& snapshot) const;
+                               const std::shared_ptr<const node::Snapshot>& snapshot) const;
   void show(Views views, std::optional<TimePoint> event);
   void tell(const pool::Selection& selection);
   void tell_if_empty(const pool::Pool* before, const pool::Pool& now);
   void remove_stale_files();
   [[nodiscard]] grant::Places places() const;
 
-  const Options& options_;
+  const Options options_;
   const host::Host& host_;
   const Configuration& configuration_;
   NodeWatch& node_;

@@ -71,8 +71,9 @@ void ServedPool::write_cdi_spec() {
                     std::back_inserter(wanted));
   std::map<std::string, TimePoint> read_at;
   for (const auto& one : wanted) {
-    const auto read = view->read_at.find(one.address);
-    if (read != view->read_at.end()) read_at[one.id] = read->second;
+    if (!view->read_at) break;
+    const auto read = view->read_at->find(one.address);
+    if (read != view->read_at->end()) read_at[one.id] = read->second;
   }
   const auto written = cdi_spec_->set(
       grant::cdi_nodes(wanted, *view->inventory, grant::has_connection_manager(places_)), read_at);

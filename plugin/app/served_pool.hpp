@@ -18,12 +18,16 @@
 
 namespace railhead::app {
 
+// When the reading of a function began.
+using ReadAt = std::map<PciAddress, std::chrono::steady_clock::time_point>;
+
 // A pool as it stands after one look at the node; never changed, only replaced.
 struct PoolView {
   pool::Pool pool;
   std::shared_ptr<const device::Inventory> inventory;
   std::shared_ptr<const ledger::Holdings> holdings;
-  std::map<PciAddress, std::chrono::steady_clock::time_point> read_at;  // as node::Snapshot has it
+  // As node::Snapshot has it; null: not known.
+  std::shared_ptr<const ReadAt> read_at;
 };
 
 // What a pool asks others about while it answers kubelet, on threads of gRPC.

@@ -117,7 +117,7 @@ TEST_CASE("one dash does for two, and a flag may say true or false, as in Go") {
 TEST_CASE("where no configuration is, the flag that names another place is told") {
   app::Options options;
   options.config_file = "/nowhere/config.json";
-  const auto parsed = app::read_config(options).parsed;
+  const auto parsed = app::read_config(options.config_file, options.resource_prefix).parsed;
   REQUIRE(parsed.errors.size() == 1);
   CHECK_THAT(parsed.errors[0].message,
              ContainsSubstring("/nowhere/config.json") && ContainsSubstring("--config-file"));
@@ -147,14 +147,14 @@ TEST_CASE("several files are one configuration, and each that cannot be read is 
       first, R"({"resourceList":[{"resourceName":"a","selectors":{}}]})", 0600));
   must(host::write_file_atomically(second, "pools: [{resourceName: a, selectors: {}}]", 0600));
   const auto parsed =
-      app::read_config({first, second, folder.path() + "/none.json"}, "example.com");
+      app::read_config_files({first, second, folder.path() + "/none.json"}, "example.com");
   REQUIRE(parsed.errors.size() == 2);
   CHECK(parsed.errors.at(0).message.find("none.json") != std::string::npos);
   CHECK(parsed.errors.at(1).message ==
         fmt::format("{}: pools[0].resourceName: example.com/a is there already, at {}: "
                     "resourceList[0]; each name once",
                     second, first));
-  CHECK(app::read_config({first}, "example.com").errors.empty());
+  CHECK(app::read_config_files({first}, "example.com").errors.empty());
 }
 
 TEST_CASE("inventory and topology print for programs, and topology draws, one at a time") {

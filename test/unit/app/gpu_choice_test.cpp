@@ -26,10 +26,10 @@ class GpuChoice {
         gpu_plugin_(kGpu),
         probe_(kProbe, 100),
         still_(node_.folder.path()),
-        options_(options()),
         loop_(must(Loop::open(still_.host.clock))),
         news_(node_.log.logger()),
-        holders_(options_, *loop_, still_.host, news_, node_.log.logger(), [] {}),
+        holders_({node_.folder.path(), node_.folder / "state", {}}, *loop_, still_.host, news_,
+                 node_.log.logger(), [] {}),
         metrics_("test"),
         vfs_({vf_pool(), inventory_, std::make_shared<const ledger::Holdings>(), {}},
              {node_.folder / "sys", node_.folder / "run", node_.folder / "devinfo"}, std::nullopt,
@@ -100,11 +100,6 @@ class GpuChoice {
   [[nodiscard]] const std::vector<std::pair<Ids, std::string>>& probed() const { return probed_; }
 
  private:
-  [[nodiscard]] app::Options options() const {
-    app::Options options;
-    options.kubelet_dir = node_.folder.path();
-    return options;
-  }
   [[nodiscard]] pool::Pool vf_pool() const {
     pool::Pool pool;
     pool.resource.prefix = "rdma";
@@ -130,7 +125,6 @@ class GpuChoice {
   TestPool gpu_plugin_;
   TestPool probe_;
   StillHost still_;
-  const app::Options options_;
   std::unique_ptr<Loop> loop_;
   app::News news_;
   app::Holders holders_;
