@@ -85,33 +85,42 @@ Result<void> CdiSpec::set(NodesByDevice devices, const std::map<std::string, Tim
     const auto read = began.find(device.first);
     return !devices.contains(device.first) || (read != began.end() && device.second < read->second);
   });
-  for (const auto& [name, when] : updated_) devices[name] = devices_[name];
-  return write(std::move(devices));
+  NodesByDevice next;
+  for (auto& [name, nodes] : devices) {
+    if (updated_.contains(name)) nodes = devices_[name];
+    put(next, name, std::move(nodes));
+  }
+  is_written_ = is_written_ && next == devices_;
+  devices_ = std::move(next);
+  return write();
 }
 
 Result<void> CdiSpec::update(const NodesByDevice& devices, TimePoint began) {
   const std::lock_guard lock(mutex_);
-  auto all = devices_;
   for (const auto& [name, nodes] : devices) {
     const auto read = set_from_.find(name);
     if (read != set_from_.end() && read->second > began) continue;
     const auto [last, is_first] = updated_.emplace(name, began);
     if (!is_first && last->second > began) continue;
     last->second = began;
-    all[name] = nodes;
+    is_written_ = !put(devices_, name, nodes) && is_written_;
   }
-  return write(std::move(all));
+  return write();
 }
 
-Result<void> CdiSpec::write(NodesByDevice devices) {
+bool CdiSpec::put(NodesByDevice& devices, const std::string& name,
+                  std::vector<DeviceNode> nodes) const {
   // The runtime refuses a device that changes nothing.
-  std::erase_if(devices, [](const auto& device) { return device.second.empty(); });
-  for (auto& [name, nodes] : devices) {
-    for (auto& node : nodes) node.mode = node_mode(dev_, node.host_path);
-  }
-  if (is_written_ && devices_ == devices) return {};
-  is_written_ = false;
-  devices_ = std::move(devices);
+  if (nodes.empty()) return devices.erase(name) != 0;
+  for (auto& node : nodes) node.mode = node_mode(dev_, node.host_path);
+  auto& there = devices[name];
+  if (there == nodes) return false;
+  there = std::move(nodes);
+  return true;
+}
+
+Result<void> CdiSpec::write() {
+  if (is_written_) return {};
   if (devices_.empty()) {
     if (auto removed = host::remove_file(path_); !removed) return pass(removed, "CDI");
   } else {

@@ -53,7 +53,9 @@ class CdiSpec {
   [[nodiscard]] Result<void> update(const NodesByDevice& devices, TimePoint began);
 
  private:
-  Result<void> write(NodesByDevice devices);
+  // With the nodes' modes of now; whether it changes anything.
+  bool put(NodesByDevice& devices, const std::string& name, std::vector<DeviceNode> nodes) const;
+  Result<void> write();
 
   const std::string path_;
   const std::string kind_;
