@@ -145,11 +145,19 @@ says_standby() { log_of next | grep "standby until the agent before this one end
 check "as a standby" says_standby
 t_match "which says whose the node is" "pod agent-testbed " "$(log_of next | grep standby)"
 touch $e2e/stamp
+# Kubelet removes a pod's log with the pod.
+tail -n 0 -F /var/log/pods/default_agent-testbed_*/agent/*.log >$e2e/agent-end.log 2>/dev/null &
+tailing=$!
 remove_pod agent
 serves() { log_of next | grep '"msg":"serving this node"' >/dev/null; }
 check "it serves when that one ends" wait_for 180 serves
 next_registered() { log_of next | grep "pool registered with kubelet" >/dev/null; }
 check "and is registered" wait_for 60 next_registered
+kill $tailing
+# ms_of TEXT: when the line on the standard input with the text was written, in milliseconds
+ms_of() { date -d "$(sed -nE "/\"msg\":\"$1/s/.*\"time\":\"([^\"]+)\".*/\1/p" | tail -1)" +%s%3N; }
+ending=$(ms_of ending <$e2e/agent-end.log) serving=$(log_of next | ms_of "serving this node") back=$(log_of next | ms_of "pool registered with kubelet")
+echo "hand-over under kubelet: it serves $((serving - ending)) ms after the end began, and is registered $((back - ending)) ms after that"
 check "and kubelet knows its devices" wait_for 120 devices_known $e2e/stamp
 check "the pod runs on" pod_is f Running
 pod k '{"rdma/vf": "2"}' sh -c "$show"
