@@ -99,11 +99,13 @@ Result<std::vector<PciAddress>> list_allocations(const std::string& run_root) {
   return devices;
 }
 
-std::vector<Allocation> read_allocations(const std::string& run_root) {
+Result<std::vector<Allocation>> read_allocations(const std::string& run_root) {
   std::vector<Allocation> all;
   const auto devices = list_allocations(run_root);
-  for (const auto& device : devices.value_or(std::vector<PciAddress>{})) {
+  if (!devices) return pass(devices);
+  for (const auto& device : *devices) {
     auto allocation = read_allocation(run_root, device);
+    if (!allocation && !is(allocation, ErrorCode::decode)) return pass(allocation);
     if (allocation && *allocation) all.push_back(std::move(**allocation));
   }
   return all;

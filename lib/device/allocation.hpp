@@ -25,8 +25,9 @@ struct Allocation {
 // Nothing when the device was never allocated in this boot.
 [[nodiscard]] Result<std::optional<Allocation>> read_allocation(const std::string& run_root,
                                                                 const PciAddress& device);
-// All that can be read, in PCI order.
-[[nodiscard]] std::vector<Allocation> read_allocations(const std::string& run_root);
+// All, in PCI order, but for those that are no such records. Errors: what keeps one from being
+// read.
+[[nodiscard]] Result<std::vector<Allocation>> read_allocations(const std::string& run_root);
 // The devices that have one, in PCI order.
 [[nodiscard]] Result<std::vector<PciAddress>> list_allocations(const std::string& run_root);
 [[nodiscard]] Result<void> remove_allocation(const std::string& run_root, const PciAddress& device);

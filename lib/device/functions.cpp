@@ -142,7 +142,11 @@ void read_gpu_uuids(const std::string& proc_root, GroupFacts& group) {
   for (auto& function : group.functions) {
     if (!function.is_gpu) continue;
     auto uuid = read_gpu_uuid(proc_root, function.address);
-    if (!uuid) group.warnings.push_back("the UUID of a GPU: " + uuid.error().message);
+    if (is(uuid, ErrorCode::unavailable)) {
+      group.is_early = true;
+    } else if (!uuid) {
+      group.warnings.push_back("the UUID of a GPU: " + uuid.error().message);
+    }
     function.gpu_uuid = uuid.value_or(std::nullopt);
   }
 }

@@ -31,7 +31,8 @@ struct BusFacts {
 // What sysfs and devlink tell of a group's functions; their parts as known at that moment.
 struct GroupFacts {
   std::vector<PciFunction> functions;
-  Warnings warnings;  // what could not be read
+  Warnings warnings;      // what could not be read
+  bool is_early = false;  // something is not there yet, and no event will tell
 };
 struct Known {
   const LinkFacts& links;

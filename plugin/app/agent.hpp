@@ -46,8 +46,9 @@ class Agent {
   };
   // On the loop's thread.
   [[nodiscard]] State state() const;
-  // Has the ledger ask kubelet again, for whoever shows what it says.
-  void refresh_holders() { holders_.ledger().look(); }
+  // Has the ledger ask kubelet again, for whoever shows what it says: kubelet does not tell that a
+  // pod has ended. On the loop's thread.
+  void refresh_holders() { holders_.ledger().look_if_old(); }
   // On the loop's thread. Null before serve().
   [[nodiscard]] std::shared_ptr<const kubelet::KubeletSession> session() const {
     return pools_.session();

@@ -95,10 +95,13 @@ int check_config(const Options& options, const host::Host& host, Logger& log) {
   const auto inventory = look_at_node(looking, host, log);
   pool::Selection selection;
   if (inventory) {
-    selection = pool::select(config, *inventory, read_knowledge(config, host.roots.run, log));
+    selection = pool::select(config, *inventory,
+                             read_knowledge(config, host.roots.run, options.state_dir, log));
   }
   grant::Places places;
   places.sysfs = host.roots.sysfs;
+  places.run = host.roots.run;
+  places.devinfo = options.devinfo_dir;
   const auto pools = inventory ? pool::pools_by_resource(config, selection)
                                : std::vector<std::span<const pool::Pool>>{};
   for (size_t i = 0; i < config.resources.size(); ++i) {

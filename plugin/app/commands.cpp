@@ -20,7 +20,7 @@ int explain(const Options& options, const host::Host& host, Logger& log) {
   looking.scan = pool::scan_options(parsed.config, options.scan);
   const auto inventory = look_at_node(looking, host, log);
   if (!inventory) return 1;
-  auto knowledge = read_knowledge(parsed.config, host.roots.run, log);
+  auto knowledge = read_knowledge(parsed.config, host.roots.run, options.state_dir, log);
   const auto attachments =
       ledger::read_attachments(attach::Store(host.roots.run), host.locks, *inventory);
   News(log).tell_unreadable_records(attachments ? attachments->unreadable

@@ -66,7 +66,7 @@ Holders::Holders(Options options, Loop& loop, const host::Host& host, News& news
       changed_(std::move(changed)),
       store_(host.roots.run),
       saved_nodes_(options_.kubelet_dir, host.roots.run),
-      former_boot_(options_.state_dir, host.roots.proc, log),
+      former_boot_(options_.state_dir, host.roots.run, host.roots.proc, log),
       ledger_(loop, host.clock, sources(), log, options_.ledger, changed_),
       pod_resources_(options_.kubelet_dir + "/pod-resources/kubelet.sock"),
       attachments_(loop, [this] { look_at_attachments(); }),
@@ -80,7 +80,7 @@ ledger::Sources Holders::sources() {
           },
           [this, file = folder + std::string(kCheckpoint)] {
             auto saved = kubelet::read_checkpoint(file).map(saved_of);
-            former_boot_.strike(saved);
+            former_boot_.mark(saved);
             return saved;
           },
           [run = host_.roots.run] { return device::read_allocations(run); },

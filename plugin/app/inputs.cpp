@@ -72,9 +72,9 @@ std::optional<device::Inventory> look_at_node(const Options& options, const host
 }
 
 pool::Knowledge read_knowledge(const config::Config& config, const std::string& run_root,
-                               Logger& log) {
+                               const std::string& state_dir, Logger& log) {
   pool::Knowledge knowledge;
-  auto rails = pool::read_rails(run_root);
+  auto rails = pool::read_rails(state_dir);
   if (rails) {
     knowledge.rails = std::move(*rails);
   } else {

@@ -30,9 +30,10 @@ struct ReadConfig {
 [[nodiscard]] std::optional<device::Inventory> look_at_node(const Options& options,
                                                             const host::Host& host, Logger& log);
 
-// What the agents of this boot left in the run folder, all but the devices' sickness. A file that
-// cannot be read is logged, and treated as absent.
+// What agents left in the run folder and in the state folder, all but the devices' sickness. A file
+// that cannot be read is logged, and treated as absent.
 [[nodiscard]] pool::Knowledge read_knowledge(const config::Config& config,
-                                             const std::string& run_root, Logger& log);
+                                             const std::string& run_root,
+                                             const std::string& state_dir, Logger& log);
 
 }  // namespace railhead::app

@@ -12,12 +12,11 @@ constexpr std::chrono::seconds kForgetEnded{60};
 
 }  // namespace
 
-PoolRecords::PoolRecords(std::string run_root, std::string state_dir, const Clock& clock,
-                         Logger& log)
-    : run_root_(std::move(run_root)), state_dir_(std::move(state_dir)), clock_(clock), log_(log) {}
+PoolRecords::PoolRecords(std::string state_dir, const Clock& clock, Logger& log)
+    : state_dir_(std::move(state_dir)), clock_(clock), log_(log) {}
 
 void PoolRecords::load() {
-  auto rails = pool::read_rails(run_root_);
+  auto rails = pool::read_rails(state_dir_);
   if (!rails) {
     log_.error("cannot read the rails' numbers; they are given anew",
                {{"error", rails.error().message}});
@@ -35,7 +34,7 @@ void PoolRecords::load() {
 
 void PoolRecords::keep_rails(const pool::Rails& rails) {
   if (rails == rails_) return;
-  if (auto written = pool::write_rails(run_root_, rails); !written) {
+  if (auto written = pool::write_rails(state_dir_, rails); !written) {
     log_.error("a restart will number the rails anew", {{"error", written.error().message}});
     return;
   }

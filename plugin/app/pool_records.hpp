@@ -11,16 +11,15 @@
 
 namespace railhead::app {
 
-// What the agent after this one must know of its pools: the rails' numbers, by which pods have
-// their devices, for as long as the node is up; and the names of the resources that were served,
-// beyond that, since after a boot only kubelet's file tells of them and does not say whose they
-// are.
+// What the agent after this one must know of its pools, after a boot too: the rails' numbers, by
+// which pods have their devices; and the names of the resources that were served, since kubelet's
+// file tells of them and does not say whose they are.
 class PoolRecords {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
   // `clock` and `log` outlive it.
-  PoolRecords(std::string run_root, std::string state_dir, const Clock& clock, Logger& log);
+  PoolRecords(std::string state_dir, const Clock& clock, Logger& log);
 
   // Reads what is on disk, for what cannot be read there it logs an error and knows nothing. Once
   // more when this agent begins to serve: another one has kept what it knew until then.
@@ -39,7 +38,6 @@ class PoolRecords {
                                                         bool complete);
 
  private:
-  const std::string run_root_;
   const std::string state_dir_;
   const Clock& clock_;
   Logger& log_;

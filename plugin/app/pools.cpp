@@ -35,7 +35,7 @@ Pools::Pools(Options options, const host::Host& host, Loop& loop,
       metrics_(metrics),
       news_(news),
       log_(log),
-      records_(host.roots.run, options_.state_dir, host.clock, log),
+      records_(options_.state_dir, host.clock, log),
       sort_(loop, [this] { sort(); }) {}
 
 Result<void> Pools::start() {

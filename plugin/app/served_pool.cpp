@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "plugin/grant/compare.hpp"
+#include "plugin/grant/known_nodes.hpp"
 #include "plugin/pool/ask.hpp"
 #include "plugin/pool/list_size.hpp"
 #include "plugin/pool/preferred.hpp"
@@ -23,6 +24,23 @@ std::vector<kubelet::Device> devices_of(const PoolView& view) {
     devices.push_back(std::move(device));
   }
   return devices;
+}
+
+// Without those whose nodes another holder may have open since a boot, where enough are left:
+// Allocate would refuse them.
+std::vector<std::string> leave_out_taken(const PoolView& view,
+                                         const kubelet::PreferenceRequest& request) {
+  auto left = request.available;
+  std::erase_if(left, [&](const auto& id) {
+    if (std::ranges::find(request.must_include, id) != request.must_include.end()) return false;
+    return std::ranges::any_of(pool::members_of(view.pool, id), [&](const auto* member) {
+      return std::ranges::any_of(
+          grant::known_own_nodes(*member, *view.inventory), [&](const auto& node) {
+            return view.holdings->other_with_node(node, member->id) != nullptr;
+          });
+    });
+  });
+  return left.size() >= request.size ? left : request.available;
 }
 
 }  // namespace
@@ -280,9 +298,9 @@ void ServedPool::tell_left_out(const grant::Grant& granted) {
 Result<std::vector<std::string>> ServedPool::preferred(const kubelet::PreferenceRequest& request) {
   const auto view = this->view();
   const auto gpus = answers_.who_asks(*view->inventory);
-  auto choice =
-      pool::prefer(view->pool, *view->inventory,
-                   {request.available, request.must_include, request.size}, gpus.of_pod, gpus.free);
+  auto choice = pool::prefer(view->pool, *view->inventory,
+                             {leave_out_taken(*view, request), request.must_include, request.size},
+                             gpus.of_pod, gpus.free);
   if (!choice) {
     // An error would fail the pod, where kubelet's own choice serves it.
     log_.warning("no preference",

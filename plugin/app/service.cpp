@@ -193,16 +193,17 @@ Result<void> run_service(const Options& options, const host::Host& host, const M
   if (!signals) return pass(signals, "cannot hear signals");
   auto loop = Loop::open(host.clock);
   if (!loop) return pass(loop);
-  const auto events = machine.events();
+  auto events = machine.events();
   if (!events) return pass(events, "cannot hear the kernel's events");
   auto lock = InstanceLock::open(host.roots.run);
   if (!lock) return pass(lock, "cannot tell whether another agent serves this node");
-  // Never destroyed: what hangs may refer to it.
-  auto* service = new Service(options, host, **loop, **events, machine.adapters,
+  // None of these is ever destroyed: what hangs, and who just asks, may refer to it.
+  auto& lasting_loop = *loop->release();
+  auto& lasting_events = *events->release();
+  auto* service = new Service(options, host, lasting_loop, lasting_events, machine.adapters,
                               std::move(*signals), std::move(*lock), log);
   auto ended = service->run();
   service->stop();
-  if (ended) std::_Exit(kDone);
   return ended;
 }
 
@@ -213,9 +214,9 @@ int serve(const Options& options, const host::Host& host, const Machine& machine
     log.warning("--log-dir is not used: logs go to the standard error", {{"dir", options.log_dir}});
   }
   const auto ended = run_service(options, host, machine, log);
-  log.error("cannot serve", {{"error", ended.error().message}});
+  if (!ended) log.error("cannot serve", {{"error", ended.error().message}});
   // No destructor waits for what may hang.
-  std::_Exit(is(ended, ErrorCode::invalid_argument) ? kConfigRefused : kFailed);
+  std::_Exit(ended ? kDone : is(ended, ErrorCode::invalid_argument) ? kConfigRefused : kFailed);
 }
 
 }  // namespace railhead::app

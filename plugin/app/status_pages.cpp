@@ -41,9 +41,9 @@ metrics::PoolState pool_state(const Pools::Served& served) {
 
 }  // namespace
 
-StatusPages::StatusPages(Options options, const host::Host& host, const Agent& agent,
-                         const Loop& loop, const metrics::Metrics& metrics,
-                         std::function<Around()> around, Logger& log)
+StatusPages::StatusPages(Options options, const host::Host& host, Agent& agent, const Loop& loop,
+                         const metrics::Metrics& metrics, std::function<Around()> around,
+                         Logger& log)
     : options_(options),
       host_(host),
       agent_(agent),
@@ -57,7 +57,7 @@ http::Response StatusPages::probe(std::string_view path) const {
   if (path == "/readyz") return ready_page();
   const bool json = path == "/status.json";
   if (!json && path != "/status") return http::plain(404);
-  const auto state = ask();
+  const auto state = ask(Holding::refreshed);
   if (!state) return stuck();
   if (json) return {200, status_json(*state), "application/json"};
   return {200, status_text(*state)};
@@ -68,8 +68,9 @@ http::Response StatusPages::answer(std::string_view path) {
 }
 
 // Nothing when the loop does not turn in time; what it answers later is thrown away.
-std::optional<Agent::State> StatusPages::ask() const {
-  return loop_.ask(options_.turn_limit, [this] {
+std::optional<Agent::State> StatusPages::ask(Holding holders) const {
+  return loop_.ask(options_.turn_limit, [this, holders] {
+    if (holders == Holding::refreshed) agent_.refresh_holders();
     auto state = agent_.state();
     auto around = around_();
     state.server = std::move(around.server);
@@ -81,7 +82,7 @@ std::optional<Agent::State> StatusPages::ask() const {
 // Counters are the driver's to tell, which may take its time, or for ever: then no further thread
 // waits for it.
 http::Response StatusPages::metrics_page() {
-  const auto state = ask();
+  const auto state = ask(Holding::refreshed);
   if (!state) return stuck();
   if (scraping_->exchange(true))
     return {503, "the scrape before this one has not come to an end\n"};
@@ -125,7 +126,7 @@ http::Response StatusPages::health_page() const {
 
 // A standby is ready: it waits for nothing but the other one's end.
 http::Response StatusPages::ready_page() const {
-  const auto state = ask();
+  const auto state = ask(Holding::as_known);
   if (!state) return stuck();
   std::string wrong;
   for (const auto& trouble : state->troubles) wrong += trouble + '\n';

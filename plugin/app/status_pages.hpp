@@ -27,7 +27,7 @@ class StatusPages {
     std::vector<std::string> troubles;  // that are none of the agent's parts'
   };
   // Everything outlives it; `around` is called on the loop's thread.
-  StatusPages(Options options, const host::Host& host, const Agent& agent, const Loop& loop,
+  StatusPages(Options options, const host::Host& host, Agent& agent, const Loop& loop,
               const metrics::Metrics& metrics, std::function<Around()> around, Logger& log);
 
   // /healthz, /readyz, /status and /status.json: nothing of these reads hardware. Within some
@@ -39,14 +39,16 @@ class StatusPages {
   [[nodiscard]] bool scraping() const { return *scraping_; }  // now
 
  private:
-  [[nodiscard]] std::optional<Agent::State> ask() const;
+  // Kubelet is asked anew for whoever looks next; a probe, every second, is not worth that.
+  enum class Holding { as_known, refreshed };
+  [[nodiscard]] std::optional<Agent::State> ask(Holding holders) const;
   [[nodiscard]] http::Response metrics_page();
   [[nodiscard]] http::Response health_page() const;
   [[nodiscard]] http::Response ready_page() const;
 
   const Options options_;
   const host::Host& host_;
-  const Agent& agent_;
+  Agent& agent_;
   const Loop& loop_;
   const metrics::Metrics& metrics_;
   const std::function<Around()> around_;

@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kShareMark = "::";
 constexpr std::string_view kGroups = "/dev/vfio/";
 
-using Key = std::pair<std::string, std::string>;  // resource and id: unique on a node
+using Key = Facts::Key;
 
 class Merging {
  public:
@@ -26,7 +26,16 @@ class Merging {
     }
   }
 
+  // Whoever is listed with it still had it before.
+  void leave_to_newer_grants() {
+    for (const auto& granted : facts_.granted) {
+      if (!granted.is_newer) continue;
+      for (const auto& id : granted.ids) regranted_.emplace(granted.resource, id);
+    }
+  }
+
   Holdings run() && {
+    leave_to_newer_grants();
     if (facts_.listed) add(*facts_.listed);
     add(facts_.listed_early);
     if (!facts_.listed && facts_.saved) {
@@ -36,7 +45,7 @@ class Merging {
       if (granted.ids.empty()) continue;
       const auto owner = fmt::format("grant of {} {}", granted.resource, granted.ids.front());
       for (const auto& id : granted.ids) {
-        add({"", "", "", granted.resource, id, granted.nodes, Source::grant, owner},
+        add({"", "", "", granted.resource, id, granted.nodes, false, Source::grant, owner},
             granted.devices);
       }
     }
@@ -48,9 +57,11 @@ class Merging {
   void add(const std::vector<Listed>& all) {
     for (const auto& listed : all) {
       for (const auto& id : listed.ids) {
+        if (regranted_.contains(Key(listed.resource, id))) continue;
         const auto* saved = saved_of(listed, id);
         add({"", listed.pod, listed.container, listed.resource, id,
-             saved ? saved->nodes : std::vector<std::string>{}, Source::podresources, listed.pod},
+             saved ? saved->nodes : std::vector<std::string>{}, saved && saved->former,
+             Source::podresources, listed.pod},
             saved ? saved->devices : std::vector<std::string>{});
       }
     }
@@ -58,8 +69,8 @@ class Merging {
 
   void add(const Saved& saved) {
     for (const auto& id : saved.ids) {
-      add({"", "", saved.container, saved.resource, id, saved.nodes, Source::checkpoint,
-           saved.pod_uid},
+      add({"", "", saved.container, saved.resource, id, saved.nodes, saved.former,
+           Source::checkpoint, saved.pod_uid},
           saved.devices);
     }
   }
@@ -76,6 +87,7 @@ class Merging {
                          "",
                          attached.device,
                          {},
+                         false,
                          Source::attachment,
                          attached.pod.empty() ? attached.device : attached.pod});
   }
@@ -98,7 +110,15 @@ class Merging {
     for (auto& one : devices) {
       auto& added = holdings_.emplace_back(holding);
       added.device = std::move(one);
-      if (added.nodes.empty()) added.nodes = nodes_by_allocation(added);
+      // What this boot's records say is not of before it.
+      if (const auto given = facts_.given.find({added.resource, added.id});
+          given != facts_.given.end() && added.nodes.empty()) {
+        added.nodes = given->second;
+      }
+      if (auto recorded = nodes_by_allocation(added); !recorded.empty()) {
+        if (added.nodes.empty() || added.former) added.nodes = std::move(recorded);
+        added.former = false;
+      }
       pods_.emplace(added.device, added.pod);
     }
   }
@@ -123,6 +143,7 @@ class Merging {
   std::map<std::string, const device::Allocation*> allocations_;  // by device
   std::multimap<Key, const Saved*> saved_;
   std::set<Key> known_;
+  std::set<Key> regranted_;
   std::multimap<std::string, std::string> pods_;  // of what was added, by device
   std::vector<Holding> holdings_;
 };
@@ -158,9 +179,12 @@ Holdings::Holdings(std::vector<Holding> holdings, bool complete)
            std::tie(b.device, b.resource, b.id, b.pod);
   });
   std::set<std::pair<std::string_view, std::string_view>> known;  // a share has its pool's nodes
-  for (size_t i = 0; i < holdings_.size(); ++i) {
-    for (const auto& node : holdings_[i].nodes) {
-      if (known.emplace(node, holdings_[i].owner).second) by_node_.emplace(node, i);
+  for (const bool former : {false, true}) {
+    for (size_t i = 0; i < holdings_.size(); ++i) {
+      if (holdings_[i].former != former) continue;
+      for (const auto& node : holdings_[i].nodes) {
+        if (known.emplace(node, holdings_[i].owner).second) by_node_.emplace(node, i);
+      }
     }
   }
 }
@@ -191,7 +215,8 @@ State Holdings::state(std::string_view device) const {
   return complete_ ? State::free : State::unknown;
 }
 
-const Holding* Holdings::other_with_node(std::string_view node, std::string_view device) const {
+const Holding* Holdings::other_with_node(std::string_view node, std::string_view device,
+                                         bool certainly) const {
   const auto [first, last] = by_node_.equal_range(node);
   if (first == last) return nullptr;
   std::set<std::string_view> owners;
@@ -200,6 +225,7 @@ const Holding* Holdings::other_with_node(std::string_view node, std::string_view
   for (auto one = first; one != last; ++one) {
     const auto& holding = holdings_[one->second];
     if (of_group && holding.source == Source::grant) continue;
+    if (certainly && holding.former) continue;
     if (!owners.contains(holding.owner)) return &holding;
   }
   return nullptr;

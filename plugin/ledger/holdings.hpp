@@ -31,6 +31,7 @@ struct Saved {
   std::set<std::string> ids;
   std::vector<std::string> nodes;    // host paths that the container was given
   std::vector<std::string> devices;  // that PCIDEVICE_… named
+  bool former = false;               // given before this boot, and maybe not opened since
   friend bool operator==(const Saved&, const Saved&) = default;
 };
 
@@ -40,6 +41,7 @@ struct Granted {
   std::vector<std::string> ids;
   std::vector<std::string> devices;
   std::vector<std::string> nodes;
+  bool is_newer = false;  // than kubelet's list
   friend bool operator==(const Granted&, const Granted&) = default;
 };
 
@@ -52,6 +54,8 @@ struct Attached {
 };
 
 struct Facts {
+  using Key = std::pair<std::string, std::string>;  // resource and id: unique on a node
+
   // What kubelet lists. Nothing: it has not answered since the start. An answer that may lack pods
   // stands in `listed_early`.
   std::optional<std::vector<Listed>> listed;
@@ -60,6 +64,8 @@ struct Facts {
   std::vector<Granted> granted;             // later than what is listed
   std::vector<Attached> attached;
   std::vector<device::Allocation> allocations;  // what each device was last given with
+  // Nodes that were granted, where kubelet's file has none: they came by CDI.
+  std::map<Key, std::vector<std::string>> given;
   // What a share of a whole pool stands for, where nothing else tells.
   std::map<std::string, std::vector<std::string>> pools;  // devices by resource
   friend bool operator==(const Facts&, const Facts&) = default;
@@ -75,7 +81,8 @@ struct Holding {
   std::string resource;   // "": not known
   std::string id;  // of the resource: the device, a share of it ("<device>::3"), or of a pool
   std::vector<std::string>
-      nodes;  // host paths that the container was given; empty: none, or unknown
+      nodes;            // host paths that the container was given; empty: none, or unknown
+  bool former = false;  // these were given before this boot, and maybe not opened since
   Source source = Source::podresources;
   std::string owner;  // the same for all that one pod has, as far as is known, and for nothing else
   std::chrono::system_clock::time_point since;  // it is known
@@ -104,9 +111,10 @@ class Holdings {
   // Who was given this node, "/dev/infiniband/uverbs2", with another device than this one, and does
   // not have this one too. Null: nobody. The node of an IOMMU group is that of all its functions,
   // and a container may be granted some of these as one resource and some as another: a grant, of
-  // which the pod is not known, keeps no group from anybody.
-  [[nodiscard]] const Holding* other_with_node(std::string_view node,
-                                               std::string_view device) const;
+  // which the pod is not known, keeps no group from anybody. `certainly`: former nodes do not
+  // count.
+  [[nodiscard]] const Holding* other_with_node(std::string_view node, std::string_view device,
+                                               bool certainly = false) const;
 
   friend bool operator==(const Holdings& a, const Holdings& b) {
     return a.holdings_ == b.holdings_ && a.complete_ == b.complete_;

@@ -7,6 +7,8 @@ namespace railhead::ledger {
 
 namespace {
 
+constexpr std::chrono::seconds kUnread{1};
+
 // Of a device or of a whole pool, rather than a device.
 bool are_shares(const Granted& granted) {
   return std::ranges::any_of(granted.ids, [](const auto& id) { return device_of(id) != id; });
@@ -90,10 +92,13 @@ uint64_t Grants::count() const {
   return count_;
 }
 
-std::vector<Granted> Grants::all() const {
+std::vector<Granted> Grants::all(TimePoint listed) const {
   const std::lock_guard lock(mutex_);
   std::vector<Granted> all;
-  for (const auto& entry : entries_) all.push_back(entry.granted);
+  for (const auto& entry : entries_) {
+    all.push_back(entry.granted);
+    all.back().is_newer = entry.when > listed;
+  }
   return all;
 }
 
@@ -117,7 +122,8 @@ Ledger::Ledger(Loop& loop, const Clock& clock, Sources sources, Logger& log, Opt
       log_(log),
       options_(options),
       changed_(std::move(changed)),
-      next_(loop, [this] { ask(); }) {
+      next_(loop, [this] { ask(); }),
+      again_(loop, [this] { look(); }) {
   grants_.now_ = [&clock] { return clock.now(); };
   const auto posted = [poster = loop.poster(),
                        alive = std::weak_ptr(alive_)](std::function<void()> work) {
@@ -148,9 +154,13 @@ std::map<std::string, std::string> Ledger::troubles() const {
 // answer, since a large node has a thousand of them.
 void Ledger::look() {
   read_saved();
-  facts_.allocations = sources_.allocations();
+  read_allocations();
   merge();
   next_.set_if_sooner(clock_.now());
+}
+
+void Ledger::look_if_old() {
+  if (clock_.now() >= listed_ + options_.poll) next_.set_if_sooner(clock_.now());
 }
 
 void Ledger::doubt() {
@@ -178,9 +188,36 @@ void Ledger::watch(bool for_ends) {
   if (for_ends) next_.set_if_sooner(clock_.now() + options_.poll);
 }
 
+// What cannot be read, for want of descriptors say, is not taken for what is not there: what was
+// known stays until it can be.
 void Ledger::read_saved() {
   auto saved = sources_.saved();
-  facts_.saved = saved ? std::optional(std::move(*saved)) : std::nullopt;
+  if (saved) {
+    facts_.saved = std::move(*saved);
+    unread_.clear();
+  } else if (is(saved, ErrorCode::not_found)) {
+    facts_.saved.reset();
+  } else {
+    unread(saved.error());
+  }
+}
+
+void Ledger::read_allocations() {
+  auto allocations = sources_.allocations();
+  if (allocations) {
+    facts_.allocations = std::move(*allocations);
+  } else {
+    unread(allocations.error());
+  }
+}
+
+void Ledger::unread(const Error& error) {
+  if (unread_ != error.message) {
+    log_.error("cannot read what pods were given; what was known stays",
+               {{"error", error.message}});
+  }
+  unread_ = error.message;
+  again_.set_if_sooner(clock_.now() + kUnread);
 }
 
 void Ledger::tell_unknown(const std::string& because) {
@@ -240,6 +277,7 @@ void Ledger::take(TimePoint asked, std::vector<Listed> listed) {
   if (!kubelet || kubelet != kubelet_ || !has_own_pod) whole_since_.reset();
   if (kubelet && has_own_pod && !whole_since_) whole_since_ = now;
   kubelet_ = std::move(kubelet);
+  listed_ = asked;
   if (asked < trusted_from_ || !whole_since_ || asked < *whole_since_ + options_.settle) {
     facts_.listed_early = std::move(listed);
     next_.set_if_sooner(whole_since_ ? *whole_since_ + options_.settle : now + options_.retry);
@@ -248,9 +286,19 @@ void Ledger::take(TimePoint asked, std::vector<Listed> listed) {
   facts_.listed = std::move(listed);
   facts_.listed_early.clear();
   grants_.forget_until(asked - options_.settle);
+  forget_given();
   if (const auto oldest = grants_.oldest()) {
     next_.set_if_sooner(std::max(*oldest + options_.settle, now + options_.pause));
   }
+}
+
+// merge() remembers those of the grants.
+void Ledger::forget_given() {
+  std::set<Facts::Key> held;
+  for (const auto& listed : *facts_.listed) {
+    for (const auto& id : listed.ids) held.emplace(listed.resource, id);
+  }
+  std::erase_if(facts_.given, [&](const auto& one) { return !held.contains(one.first); });
 }
 
 bool Ledger::lists_own_pod(const std::vector<Listed>& listed) const {
@@ -260,7 +308,17 @@ bool Ledger::lists_own_pod(const std::vector<Listed>& listed) const {
 }
 
 void Ledger::merge() {
-  facts_.granted = grants_.all();
+  facts_.granted = grants_.all(listed_);
+  for (const auto& granted : facts_.granted) {
+    for (const auto& id : granted.ids) {
+      const Facts::Key key(granted.resource, id);
+      if (granted.nodes.empty()) {
+        facts_.given.erase(key);
+      } else {
+        facts_.given[key] = granted.nodes;
+      }
+    }
+  }
   auto merged = ledger::merge(facts_);
   merged.stamp(*holdings_, std::chrono::system_clock::now());
   if (merged == *holdings_) return;

@@ -21,8 +21,8 @@ namespace railhead::ledger {
 struct Sources {
   // Asks kubelet, and hands the answer over on whatever thread.
   std::function<void(std::function<void(Result<std::vector<Listed>>)> answer)> list;
-  std::function<Result<std::vector<Saved>>()> saved;
-  std::function<std::vector<device::Allocation>()> allocations;
+  std::function<Result<std::vector<Saved>>()> saved;  // not_found: there is no such file
+  std::function<Result<std::vector<device::Allocation>>()> allocations;
   // What tells the kubelet that is there from one that comes after it; nothing when none is.
   std::function<std::optional<std::string>()> kubelet;
 };
@@ -53,7 +53,8 @@ class Grants {
     Granted granted;
     TimePoint when;
   };
-  [[nodiscard]] std::vector<Granted> all() const;
+  // With those marked that are newer than `listed`.
+  [[nodiscard]] std::vector<Granted> all(TimePoint listed) const;
   void forget_until(TimePoint when);
   [[nodiscard]] std::optional<TimePoint> oldest() const;
   // With mutex_:
@@ -100,6 +101,8 @@ class Ledger {
 
   // Something there is new: kubelet's file was written, kubelet came, a pod may have ended.
   void look();
+  // As look(), unless kubelet has answered within the poll's time.
+  void look_if_old();
   // As look(). Another program has granted until now: what kubelet was asked before may lack that.
   void doubt();
   void set_attached(std::vector<Attached> attached);
@@ -127,9 +130,12 @@ class Ledger {
   void answered(TimePoint asked, const std::vector<Waiter>& waiters,
                 Result<std::vector<Listed>> answer);
   void take(TimePoint asked, std::vector<Listed> listed);
+  void forget_given();
   [[nodiscard]] bool lists_own_pod(const std::vector<Listed>& listed) const;
   void tell_unknown(const std::string& because);
   void read_saved();
+  void read_allocations();
+  void unread(const Error& error);
   void merge();
 
   Loop& loop_;
@@ -145,11 +151,14 @@ class Ledger {
   std::optional<TimePoint> whole_since_;  // all answers since may have been of all pods
   std::string unknown_because_ = "kubelet has not been asked yet";
   TimePoint trusted_from_{};  // kubelet's answers to what it is asked since
+  TimePoint listed_{};        // kubelet was asked what it listed last
+  std::string unread_;        // why a file could not be read, as it was told
   bool asking_ = false;
   bool ask_again_ = false;
   bool watching_ = false;
   std::vector<Waiter> waiters_;  // for the next question
   Loop::Timer next_;
+  Loop::Timer again_;  // what could not be read is
   // Tells answers that this has gone; looked at on the loop's thread only.
   const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

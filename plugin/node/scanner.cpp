@@ -32,6 +32,9 @@ namespace {
 
 // Whether some of it could not be read.
 bool is_incomplete(const device::LinkFacts& /*facts*/) { return false; }
+bool is_incomplete(const device::GroupFacts& facts) {
+  return !facts.warnings.empty() || facts.is_early;
+}
 template <class Facts>
 bool is_incomplete(const Facts& facts) {
   return !facts.warnings.empty();
@@ -263,6 +266,7 @@ void Scanner::took_bus() {
     if (!group) group = std::make_unique<Group>(loop_.poster(), members.head.to_string());
     if (group->gone || group->members != members) {
       group->gone = false;
+      ++group->incarnation;
       group->members = members;
       group->functions_wanted = group->wanted = true;
     }
@@ -308,30 +312,36 @@ void Scanner::read_group(Group& group) {
   const auto began = clock_.now();
   GroupJob read{adapters_,     options_,     roots_,         group.members,         group.facts,
                 known(links_), known(rdma_), to_open(group), group.functions_wanted};
-  begin(group, [this, &group, read = std::move(read), began]() -> Worker::Finish {
-    const auto result = std::make_shared<Result<GroupResult>>(read.run());
-    return [this, &group, result, began] {
-      ended(group);
-      group.failure = *result ? "" : result->error().message;
-      if (*result) {
-        if ((*result)->facts) group.facts_from = began;
-        took(group, std::move(**result));
-      } else {
-        log_.error("cannot read", {{"what", group.name}, {"error", group.failure}});
-        group.functions_wanted = true;
-        retry_.set_if_sooner(clock_.now() + kRetry);
-      }
-      proceed();
-    };
-  });
+  begin(group,
+        [this, &group, read = std::move(read), began,
+         incarnation = group.incarnation]() -> Worker::Finish {
+          const auto result = std::make_shared<Result<GroupResult>>(read.run());
+          return [this, &group, result, began, incarnation] {
+            ended(group);
+            if (group.gone || incarnation != group.incarnation) {  // what it read is there no more
+              if (*result) close_opened(group, std::move(**result));
+              return proceed();
+            }
+            group.failure = *result ? "" : result->error().message;
+            if (*result) {
+              if ((*result)->facts) group.facts_from = began;
+              took(group, std::move(**result));
+            } else {
+              log_.error("cannot read", {{"what", group.name}, {"error", group.failure}});
+              group.functions_wanted = true;
+              retry_.set_if_sooner(clock_.now() + kRetry);
+            }
+            proceed();
+          };
+        });
   if (group.worker.busy()) group.functions_wanted = false;  // else there was no thread for it
 }
 
+void Scanner::close_opened(Group& group, GroupResult result) {
+  for (auto& [name, events] : result.opened) close_soon(group, std::move(events));
+}
+
 void Scanner::took(Group& group, GroupResult result) {
-  if (group.gone) {
-    for (auto& [name, events] : result.opened) close_soon(group, std::move(events));
-    return;
-  }
   group.ports = std::move(result.ports);
   for (auto& [name, events] : result.opened) {
     stop_following(name);  // it was another PF's before
@@ -362,8 +372,11 @@ void Scanner::took(Group& group, GroupResult result) {
   if (!to_open(group).empty()) group.wanted = true;
 }
 
+// While the kernel does not tell its links nobody knows which devices the node itself lives by:
+// none is given, but what pods hold is theirs.
 void Scanner::publish() {
-  if (!links_.facts || !bus_.facts) return;
+  const bool no_links = !links_.facts;
+  if (!bus_.facts || (no_links && !links_.silent)) return;
   auto snapshot = std::make_shared<Snapshot>();
   std::vector<const device::GroupFacts*> facts;
   device::PortsByDevice ports;
@@ -371,6 +384,7 @@ void Scanner::publish() {
     if (group->gone) continue;
     for (const auto& function : group->members.functions) {
       snapshot->on_bus.insert(function);
+      if (no_links) snapshot->silent[function] = links_.started_at;
       if (group->silent) snapshot->silent[function] = group->started_at;
       if (group->facts) snapshot->read_at[function] = group->facts_from;
     }
@@ -379,8 +393,8 @@ void Scanner::publish() {
     ports.insert(group->ports.begin(), group->ports.end());
   }
   snapshot->inventory = std::make_shared<const device::Inventory>(
-      device::assemble(*links_.facts, rdma_.facts ? *rdma_.facts : device::RdmaFacts{}, *bus_.facts,
-                       facts, ports, *options_));
+      device::assemble(*known(links_), rdma_.facts ? *rdma_.facts : device::RdmaFacts{},
+                       *bus_.facts, facts, ports, *options_));
   const bool changed = !latest_ || *latest_->inventory != *snapshot->inventory ||
                        latest_->silent != snapshot->silent || latest_->on_bus != snapshot->on_bus;
   latest_ = std::move(snapshot);

@@ -69,7 +69,8 @@ class Scanner {
   void follow(std::set<std::string> rdma_devices);
   [[nodiscard]] std::set<std::string> unheard() const;
 
-  // Null until links, bus and some of the functions were read for the first time.
+  // Null until bus and some of the functions were read for the first time, and links too or given
+  // up: then nothing answers.
   [[nodiscard]] std::shared_ptr<const Snapshot> latest() const { return latest_; }
   // How many readings were asked for and are neither done nor given up.
   [[nodiscard]] size_t pending() const;
@@ -101,7 +102,8 @@ class Scanner {
     device::FunctionGroup members;
     [[nodiscard]] bool idle() const { return !worker.busy() && !closer.busy() && to_close.empty(); }
     bool functions_wanted = true;
-    bool gone = false;  // from the bus; what its threads are at work on keeps it here
+    bool gone = false;         // from the bus; what its threads are at work on keeps it here
+    uint64_t incarnation = 0;  // of its place on the bus: what is read of another one is of no use
     std::shared_ptr<const device::GroupFacts> facts;
     TimePoint facts_from;
     device::PortsByDevice ports;
@@ -129,6 +131,7 @@ class Scanner {
   void read_group(Group& group);
   void begin(Reading& reading, Worker::Job job);
   void ended(Reading& reading);
+  void close_opened(Group& group, GroupResult result);
   void took(Group& group, GroupResult result);
   void took_bus();
   void retire(Group& group);

@@ -47,8 +47,9 @@ Reason reason_to_wait(const Member& member, const config::Resource& resource, co
             fmt::format("whether a pod still has it as {} is not known: kubelet has not said yet",
                         last->second)};
   }
+  // After a boot kubelet admits the pods of before only where their devices are healthy.
   for (const auto& node : grant::known_own_nodes(member, inventory)) {
-    if (const auto* other = held.holdings.other_with_node(node, member.id)) {
+    if (const auto* other = held.holdings.other_with_node(node, member.id, /*certainly=*/true)) {
       return {Cause::open,
               fmt::format("{} is still open to {}; free when that ends", node, other->who())};
     }

@@ -14,7 +14,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kSchema = 1;  // the next is read too: unknown fields are ignored
 
-std::string file(const std::string& run_root) { return run_root + "/rails.json"; }
+std::string rails_file(const std::string& state_root) { return state_root + "/rails.json"; }
 std::string own_resources_file(const std::string& state_root) {
   return state_root + "/resources.json";
 }
@@ -63,7 +63,8 @@ std::string configured_name(const config::Config& config, const std::string& ful
 
 std::set<Membership> read_allocated(const config::Config& config, const std::string& run_root) {
   std::set<Membership> allocated;
-  for (const auto& allocation : device::read_allocations(run_root)) {
+  const auto allocations = device::read_allocations(run_root);
+  for (const auto& allocation : allocations.value_or(std::vector<device::Allocation>{})) {
     allocated.emplace(configured_name(config, allocation.resource), allocation.device.to_string());
   }
   return allocated;
@@ -88,23 +89,24 @@ Result<void> write_own_resources(const std::string& state_root,
   return host::write_file_atomically(own_resources_file(state_root), json.dump(), 0600);
 }
 
-Result<Rails> read_rails(const std::string& run_root) {
-  const auto text = host::read_file(file(run_root));
+Result<Rails> read_rails(const std::string& state_root) {
+  const auto text = host::read_file(rails_file(state_root));
   if (is(text, ErrorCode::not_found)) return Rails{};
   if (!text) return pass(text);
   auto rails = decode(*text);
-  if (!rails) return pass(rails, file(run_root));
+  if (!rails) return pass(rails, rails_file(state_root));
   return rails;
 }
 
-Result<void> write_rails(const std::string& run_root, const Rails& rails) {
+Result<void> write_rails(const std::string& state_root, const Rails& rails) {
+  if (auto made = host::make_directories(state_root, 0700); !made) return made;
   Json by_resource = Json::object();
   for (const auto& [resource, ports] : rails) {
     auto& items = by_resource[resource] = Json::array();
     for (const auto& port : ports) items.push_back(port.to_string());
   }
   const Json json = {{"schema", kSchema}, {"rails", std::move(by_resource)}};
-  return host::write_file_atomically(file(run_root), json.dump(), 0600);
+  return host::write_file_atomically(rails_file(state_root), json.dump(), 0600);
 }
 
 }  // namespace railhead::pool

@@ -1,5 +1,6 @@
 #pragma once
-// What the agents of this boot left below Roots::run, `run_root`, for the next one.
+// What agents left for the next one: of this boot below Roots::run, `run_root`; beyond it in
+// `state_root`.
 #include "plugin/pool/select.hpp"
 
 namespace railhead::pool {
@@ -19,9 +20,10 @@ namespace railhead::pool {
 [[nodiscard]] Result<void> write_own_resources(const std::string& state_root,
                                                const std::set<std::string>& resources);
 
-// rails.json. Nothing when there is none; decode: it cannot be read, the message names it.
-[[nodiscard]] Result<Rails> read_rails(const std::string& run_root);
+// <state_root>/rails.json, which outlives a boot as the pods do whose devices have their names by
+// it. Nothing when there is none; decode: it cannot be read, the message names it.
+[[nodiscard]] Result<Rails> read_rails(const std::string& state_root);
 // Atomically, 0600.
-[[nodiscard]] Result<void> write_rails(const std::string& run_root, const Rails& rails);
+[[nodiscard]] Result<void> write_rails(const std::string& state_root, const Rails& rails);
 
 }  // namespace railhead::pool

@@ -52,7 +52,8 @@ class HangingKernel {
             [this](const std::string& device) { return port_events(device); }};
   }
 
-  // The driver of this RDMA device answers no question about its ports until release().
+  // The driver of this RDMA device answers no question about its ports until release(). "links":
+  // the kernel does not tell its network links.
   void hang(const std::string& device) {
     const std::lock_guard lock(state_->mutex);
     state_->hanging.insert(device);
@@ -171,6 +172,8 @@ class HangingKernel {
 
   Result<std::unique_ptr<host::Links>> links() {
     if (links_fail) return fail_errno(EPERM, "netlink");
+    std::unique_lock lock(state_->mutex);
+    state_->released.wait(lock, [&] { return !state_->hanging.contains("links"); });
     return std::make_unique<StillLinks>(still.links);
   }
   std::unique_ptr<host::PortEvents> port_events(const std::string& device) {

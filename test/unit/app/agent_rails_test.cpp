@@ -59,8 +59,8 @@ TEST_CASE("rails that no pod has are numbered anew when a port comes, and at a r
 
 TEST_CASE("an order of rails that cannot be read is told, and made anew") {
   AgentNode node(kRails);
-  const auto file = node.folder.path() + "/run/rails.json";
-  fs::create_directories(node.folder.path() + "/run");
+  const auto file = node.folder.path() + "/state/rails.json";
+  fs::create_directories(node.folder.path() + "/state");
   std::ofstream(file) << "{\"schema\":1,";
   const auto log_file = node.folder.path() + "/log";
   const UniqueFd log_fd(open(log_file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -72,7 +72,7 @@ TEST_CASE("an order of rails that cannot be read is told, and made anew") {
   REQUIRE(node.run_until([&] { return !node.agent->state().pools.empty(); }));
   CHECK(must(host::read_file(log_file)).find(file) != std::string::npos);
   CHECK(node.pool_of(mlx5_vf(1, 0)) == "rdma/rail1");
-  CHECK(must(pool::read_rails(node.folder.path() + "/run")).at("rdma/rail") ==
+  CHECK(must(pool::read_rails(node.folder.path() + "/state")).at("rdma/rail") ==
         std::vector{mlx5_pf(0), mlx5_pf(1)});
 }
 
@@ -103,8 +103,24 @@ TEST_CASE("a pod that is given a device while new ports are sorted in keeps its 
   REQUIRE(given);
   CHECK(node.pool_of(held) == "rdma/rail0");
   CHECK(node.pool_of(mlx5_vf(0, 0)) == "rdma/rail1");
-  CHECK(must(pool::read_rails(node.folder.path() + "/run")).at("rdma/rail") ==
+  CHECK(must(pool::read_rails(node.folder.path() + "/state")).at("rdma/rail") ==
         std::vector{mlx5_pf(1), mlx5_pf(0)});
+}
+
+TEST_CASE("after a boot rails keep their numbers, whatever port is there first") {
+  AgentNode node(kRails);
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/rail1", 4));
+  node.allocate("rdma/rail0", mlx5_vf(0, 2));
+  node.boot();
+  node.kubelet.restart();
+  for (unsigned i = 0; i < 4; ++i) node.remove(mlx5_vf(0, i));
+  node.start();
+  REQUIRE(node.run_until_healthy("rdma/rail1", 4));
+  CHECK(node.pool_of(mlx5_vf(1, 0)) == "rdma/rail1");
+  for (unsigned i = 0; i < 4; ++i) node.bring_back(mlx5_vf(0, i));
+  node.events.happen("pci add");
+  REQUIRE(node.run_until([&] { return node.pool_of(mlx5_vf(0, 0)) == "rdma/rail0"; }));
 }
 
 }  // namespace railhead::test

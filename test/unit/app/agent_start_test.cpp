@@ -34,7 +34,7 @@ TEST_CASE("a standby that begins to serve knows what the agent before it kept me
   const auto run = node.folder.path() + "/run";
   const auto held = mlx5_vf(1, 2);
   fs::create_directories(run);
-  must(pool::write_rails(run, {{"rdma/rail", {mlx5_pf(1), mlx5_pf(0)}}}));
+  must(pool::write_rails(node.options.state_dir, {{"rdma/rail", {mlx5_pf(1), mlx5_pf(0)}}}));
   must(pool::write_own_resources(node.options.state_dir, {"rdma/rail0", "rdma/mid"}));
   must(device::write_allocation(run, {"rdma/rail0", held, {}, {}}));
   must(node.agent->serve());
@@ -179,6 +179,29 @@ TEST_CASE("nodes that pods were given are not open after a boot, until their con
       CHECK(node.seen("rdma/vf").told_unhealthy.empty());
       if (agents == 0) node.stop();
     }
+  }
+  SECTION("but nobody is given one: an older kubelet starts containers while no agent is there") {
+    node.boot();
+    node.kubelet.restart();
+    swap_nodes();
+    node.start();
+    REQUIRE(node.run_until_healthy("rdma/vf", 4));
+    const auto given = node.while_turning(
+        [&] { return node.kubelet.allocate("q", "main", "rdma/vf", {other.to_string()}); });
+    REQUIRE_FALSE(given);
+    CHECK(given.error().message.find("/dev/infiniband/uverbs8") != std::string::npos);
+    // Nor does it have to be: there are others.
+    const auto chosen =
+        node.while_turning([&] { return must(node.kubelet.allocate("s", "main", "rdma/vf", 2)); });
+    CHECK(std::ranges::find(chosen.devices, other.to_string(), &FakeDevice::id) ==
+          chosen.devices.end());
+    node.kubelet.remove_pod("pod");
+    CHECK(node.run_until([&] {
+      return node
+          .while_turning(
+              [&] { return node.kubelet.allocate("q", "main", "rdma/vf", {other.to_string()}); })
+          .has_value();
+    }));
   }
   SECTION("a container that starts with them has them open again") {
     node.boot();

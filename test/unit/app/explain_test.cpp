@@ -24,7 +24,10 @@ namespace fs = std::filesystem;
 
 // Two PFs with two VFs each.
 struct ExplainedNode {
-  ExplainedNode() { add_mlx5_node(tree, 2, 2); }
+  ExplainedNode() {
+    add_mlx5_node(tree, 2, 2);
+    options.state_dir = folder.path() + "/state";
+  }
 
   // What is printed, of one pool of VFs.
   std::string explain(const std::string& keys) {
@@ -85,8 +88,7 @@ TEST_CASE("explain shows a device whose owner is gone as unhealthy") {
 
 TEST_CASE("explain names the rail that the agent gave a port") {
   ExplainedNode node;
-  fs::create_directories(node.host.roots.run);
-  must(pool::write_rails(node.host.roots.run, {{"rdma/vf", {mlx5_pf(1), mlx5_pf(0)}}}));
+  must(pool::write_rails(node.options.state_dir, {{"rdma/vf", {mlx5_pf(1), mlx5_pf(0)}}}));
   const auto text = node.explain("rails: auto, selectors: {isRdma: true}");
   const auto device = text.find(kVf.to_string() + "  VF 0 of p1");
   REQUIRE(device != std::string::npos);

@@ -17,7 +17,7 @@ struct Records {
   TemporaryFolder folder;
   FakeClock clock;
   Logger log{-1, LogLevel::error};
-  app::PoolRecords records{folder.path(), folder.path() + "/state", clock, log};
+  app::PoolRecords records{folder.path() + "/state", clock, log};
 
   auto keep(const Names& served, bool complete = true) {
     return records.keep_resources(served, complete);
@@ -75,7 +75,7 @@ TEST_CASE("what is loaded is what was kept last, by whomever") {
   CHECK(node.records.rails().empty());
   CHECK(node.records.resources().empty());
   const pool::Rails rails{{"rdma/rail", {{0, 0x10, 0, 0}, {0, 0x20, 0, 0}}}};
-  app::PoolRecords other(node.folder.path(), node.folder.path() + "/state", node.clock, node.log);
+  app::PoolRecords other(node.folder.path() + "/state", node.clock, node.log);
   other.keep_rails(rails);
   CHECK_FALSE(other.keep_resources({"rdma/mid"}, true));
   node.records.load();

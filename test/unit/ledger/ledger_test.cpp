@@ -31,9 +31,9 @@ struct Node {
     return {[this](auto answer) { questions.push_back(std::move(answer)); },
             [this]() -> Result<std::vector<ledger::Saved>> {
               if (saved) return *saved;
-              return fail_errno(ENOENT, "checkpoint");
+              return fail_errno(saved_errno, "checkpoint");
             },
-            [] { return std::vector<device::Allocation>{}; }, [this] { return kubelet; }};
+            [this] { return allocations; }, [this] { return kubelet; }};
   }
   void answer(Result<std::vector<Listed>> listed) {
     REQUIRE_FALSE(questions.empty());
@@ -72,6 +72,8 @@ struct Node {
   std::unique_ptr<Loop> loop = must(Loop::open(clock));
   std::vector<std::function<void(Result<std::vector<Listed>>)>> questions;
   std::optional<std::vector<ledger::Saved>> saved;
+  int saved_errno = ENOENT;  // why there is none
+  Result<std::vector<device::Allocation>> allocations = std::vector<device::Allocation>{};
   std::optional<std::string> kubelet = "the first";
   int changes = 0;
   std::optional<Ledger> ledger;
@@ -339,6 +341,69 @@ TEST_CASE("A fresh answer is one that was asked for then, and a kubelet without 
   CHECK_FALSE(ledger.fresh(10s));
   loop->stop();
   turning.join();
+}
+
+TEST_CASE("files that cannot be read are not taken for files that are gone, and are read again") {
+  Node node;
+  node.saved = {{"uid", "main", "rdma/vf", {kA}, {"/dev/infiniband/uverbs1"}, {}}};
+  node.allocations = std::vector{device::Allocation{"rdma/vf", *PciAddress::parse(kB), {}, {}}};
+  node.look();
+  REQUIRE(node.state() == State::held);
+  node.saved.reset();
+  node.saved_errno = EMFILE;
+  node.allocations = fail_errno(EMFILE, "records");
+  node.look();
+  CHECK(node.state() == State::held);
+  CHECK(node.ledger->allocations().size() == 1);
+  node.saved_errno = ENOENT;
+  node.allocations = std::vector<device::Allocation>{};
+  node.pass(1s);
+  CHECK(node.state() == State::unknown);
+  CHECK(node.ledger->allocations().empty());
+}
+
+TEST_CASE("what was granted since kubelet was asked is no longer the pod's that it listed") {
+  Node node;
+  node.know(kListed);
+  REQUIRE(node.ledger->holdings()->of(kA).front()->pod == "ns/a");
+  node.clock.advance(1s);
+  node.grant();
+  REQUIRE(node.ledger->holdings()->of(kA).size() == 1);
+  CHECK(node.ledger->holdings()->of(kA).front()->pod.empty());
+  node.look();
+  node.answer({{{"ns/b", "main", "rdma/vf", {kA}}}});
+  REQUIRE(node.ledger->holdings()->of(kA).size() == 1);
+  CHECK(node.ledger->holdings()->of(kA).front()->pod == "ns/b");
+}
+
+TEST_CASE("nodes that came by CDI, of which kubelet keeps nothing, are known while they are held") {
+  Node node;
+  node.know({});
+  node.grant({"rdma/vf", {kA}, {kA}, {"/dev/infiniband/uverbs1"}});
+  for (int i = 0; i < 3; ++i) {
+    node.look();
+    node.answer(kListed);
+    node.pass(10s);
+  }
+  REQUIRE(node.ledger->holdings()->of(kA).size() == 1);
+  CHECK(node.ledger->holdings()->of(kA).front()->pod == "ns/a");
+  CHECK(node.ledger->holdings()->other_with_node("/dev/infiniband/uverbs1", kB));
+  while (!node.questions.empty()) node.answer(std::vector<Listed>{});
+  node.look();
+  node.answer(std::vector<Listed>{});
+  CHECK_FALSE(node.ledger->holdings()->other_with_node("/dev/infiniband/uverbs1", kB));
+}
+
+TEST_CASE("whoever shows what kubelet says has it asked again, at most every five seconds") {
+  Node node;
+  node.know(kListed);
+  node.ledger->look_if_old();
+  node.loop->turn();
+  CHECK(node.questions.empty());
+  node.clock.advance(5s);
+  node.ledger->look_if_old();
+  node.loop->turn();
+  CHECK(node.questions.size() == 1);
 }
 
 }  // namespace railhead::test

@@ -311,6 +311,21 @@ TEST_CASE("Links that cannot be read are tried again, and nothing is published b
   CHECK(node.scanner->latest());
 }
 
+TEST_CASE("Links that the kernel does not tell leave what there is, silent, until it does") {
+  ScannedNode node;
+  node.kernel.hang("links");
+  node.start();
+  CHECK_FALSE(node.scanner->latest());
+  node.pass(Scanner::kDeadline);
+  REQUIRE(run_loop_until(*node.loop, [&] { return node.scanner->latest() != nullptr; }));
+  const auto& silent = node.scanner->latest()->silent;
+  CHECK(silent.size() == node.scanner->latest()->on_bus.size());
+  CHECK(silent.contains(mlx5_vf(0, 1)));
+  CHECK(node.scanner->latest()->inventory->find(mlx5_vf(0, 1)));
+  node.kernel.release();
+  REQUIRE(run_loop_until(*node.loop, [&] { return node.scanner->latest()->silent.empty(); }));
+}
+
 TEST_CASE("A function that cannot be read is tried again") {
   ScannedNode node;
   const auto attribute = node.tree.folder(mlx5_vf(0, 1).to_string()) + "/numa_node";
