@@ -32,7 +32,8 @@ Result<DeviceNodes> nodes_of(const Ask& ask, const Wanted& device, const NodeRea
     if (!other) continue;
     return fail(ErrorCode::busy,
                 "device {}: {} is still open to {}, which was given it with another device, before "
-                "a driver was bound anew or a function was reset; it is free when that pod ends",
+                "a driver was bound anew, a function was reset or the node booted; it is free when "
+                "that pod ends",
                 device.id, node.host_path, *other);
   }
   return nodes;
