@@ -54,10 +54,14 @@ TEST_CASE("One rate given sends the other as 0") {
   CHECK(read(R"(,"min_tx_rate":0)")->settings.vf.rate == host::VfRate{0, 0});
 }
 
-TEST_CASE("spoofchk and trust are on for \"on\" only, and off for every other word") {
+TEST_CASE("spoofchk and trust are on or off in any case of the letters, and nothing else") {
   CHECK(read(R"(,"spoofchk":"on")")->settings.vf.spoofchk == true);
-  CHECK(read(R"(,"spoofchk":"ON")")->settings.vf.spoofchk == false);
-  CHECK(read(R"(,"trust":"true")")->settings.vf.trust == false);
+  CHECK(read(R"(,"spoofchk":"ON")")->settings.vf.spoofchk == true);
+  CHECK(read(R"(,"trust":"Off")")->settings.vf.trust == false);
+  CHECK(read(R"(,"trust":"true")")
+            .error()
+            .text()
+            .ends_with("invalid trust value: true: value must be 'on' or 'off'"));
 }
 
 TEST_CASE("The MAC of runtimeConfig goes before that of CNI_ARGS, and this before the config's") {
