@@ -138,6 +138,18 @@ Outcome<std::optional<uint32_t>> read_mtu(Object& config) {
   return static_cast<uint32_t>(mtu);
 }
 
+// sriov-cni leaves the RDMA device to rdma-cni, behind it in the chain, which fails where it has
+// been moved already.
+Outcome<attach::RdmaUse> read_rdma(Object& config) {
+  const bool is_sriov = config.string("type").value_or("") == "sriov";
+  const auto word = config.string("rdma").value_or("");
+  if (word.empty()) return is_sriov ? attach::RdmaUse::off : attach::RdmaUse::automatic;
+  if (word == "auto") return attach::RdmaUse::automatic;
+  if (word == "require") return attach::RdmaUse::require;
+  if (word == "off") return attach::RdmaUse::off;
+  return refuse("invalid rdma value: {}: value must be 'auto', 'require' or 'off'", word);
+}
+
 // To sriov-cni every word but "on" is off, "ON" too: a check that somebody asked for would be
 // switched off.
 Outcome<std::optional<bool>> read_switch(Object& config, std::string_view key) {
@@ -164,6 +176,7 @@ Outcome<SriovConf> read_sriov_conf(const Json& config, const cnispec::CniArgs& a
   const auto mtu = read_mtu(object);
   const auto spoofchk = read_switch(object, "spoofchk");
   const auto trust = read_switch(object, "trust");
+  const auto rdma = read_rdma(object);
 
   // A key of a wrong type reads as missing: say so before saying that something is missing.
   if (!errors.empty()) return refuse("failed to load netconf: {}", errors.front().message);
@@ -175,7 +188,9 @@ Outcome<SriovConf> read_sriov_conf(const Json& config, const cnispec::CniArgs& a
   if (!mtu) return cnispec::refuse(mtu.error());
   if (!spoofchk) return cnispec::refuse(spoofchk.error());
   if (!trust) return cnispec::refuse(trust.error());
+  if (!rdma) return cnispec::refuse(rdma.error());
   SriovConf conf;
+  conf.rdma = *rdma;
   conf.device = *device;
   conf.settings.vf.vlan = *vlan;
   conf.settings.vf.mac = *mac;
