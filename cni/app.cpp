@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/openat2.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/unique_fd.hpp"
@@ -22,6 +24,8 @@ namespace {
 constexpr std::string_view kAbout =
     "Railhead CNI " RAILHEAD_VERSION ": gives SR-IOV VFs with their RDMA devices to pods\n";
 
+constexpr std::string_view kLogFolder = "/var/log/railhead";
+
 constexpr std::string_view kHelp =
     "\n"
     "A container runtime or a meta plugin runs this program; it is not started by hand.\n"
@@ -33,6 +37,7 @@ constexpr std::string_view kHelp =
     "  CNI_NETNS        path of the pod's network namespace (ADD, CHECK)\n"
     "  CNI_PATH         folders of the plugins, for IPAM\n"
     "  CNI_ARGS         K=V;K=V\n"
+    "  RAILHEAD_LOG_DIR where a configuration's logFile may be; default /var/log/railhead\n"
     "  standard input   the network configuration, JSON\n"
     "\n"
     "Its records are in /run/railhead. Try: CNI_COMMAND=VERSION railhead\n";
@@ -42,14 +47,26 @@ std::string versions_line() {
                      fmt::join(cnispec::kSupportedVersions, ", "));
 }
 
-// The file that the configuration names, if it can be one: a log must neither stop the work nor
-// make it wait (a FIFO without a reader).
-UniqueFd open_log(const std::string& path) {
-  if (path.empty()) return {};
-  UniqueFd file(::open(path.c_str(),
-                       O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600));
+// Opens the file that a configuration names, below the folder and through no symbolic link: whoever
+// may write a configuration must not have root write elsewhere. And only if it can be a log, which
+// must neither stop the work nor make it wait (a FIFO without a reader).
+Result<UniqueFd> open_log(const std::string& folder, const std::string& path) {
+  if (!path.starts_with(folder + '/')) {
+    return fail(ErrorCode::invalid_argument, "it is not below {}", folder);
+  }
+  if (auto made = host::make_directories(folder, 0700); !made) return pass(made);
+  const auto directory = host::Directory::open(folder);
+  if (!directory) return pass(directory);
+  open_how how{};
+  how.flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  how.mode = 0600;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  const auto name = path.substr(folder.size() + 1);
+  UniqueFd file(
+      static_cast<int>(::syscall(SYS_openat2, directory->fd(), name.c_str(), &how, sizeof(how))));
   struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  if (!file || ::fstat(file.get(), &status) != 0) return fail_errno(errno, "open");
+  if (!S_ISREG(status.st_mode)) return fail(ErrorCode::invalid_argument, "it is no file");
   return file;
 }
 
@@ -97,12 +114,16 @@ Outcome<std::string> serve(const Environment& environment, const std::string& in
   }
 
   const auto log_conf = read_log_conf(*config);
-  const auto log_file = open_log(log_conf.file);
-  Logger log(log_file ? log_file.get() : STDERR_FILENO, log_conf.level);
-  if (!log_conf.file.empty() && !log_file) {
-    log.warning("cannot write the log file, standard error instead", {{"file", log_conf.file}});
+  std::string log_folder(cnispec::value_of(environment, "RAILHEAD_LOG_DIR"));
+  if (log_folder.empty()) log_folder = kLogFolder;
+  const auto log_file =
+      log_conf.file.empty() ? Result<UniqueFd>() : open_log(log_folder, log_conf.file);
+  Logger log(log_file && *log_file ? log_file->get() : STDERR_FILENO, log_conf.level);
+  if (!log_file) {
+    log.warning("cannot write the log file, standard error instead",
+                {{"file", log_conf.file}, {"error", log_file.error().message}});
   }
-  Ipam ipam(conf->ipam_type, environment, input, host.processes);
+  Ipam ipam(conf->ipam_type, environment, input, host);
   auto done = dispatch(*command, Call{*request, *conf, *config, ipam, host, log});
   if (!done) {
     log.error(fmt::format("{} failed", request->verb), {{"network", conf->name},

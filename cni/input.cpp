@@ -6,7 +6,7 @@
 
 namespace railhead::cni {
 namespace {
-constexpr size_t kMaxInput = 16 << 20;  // bytes
+constexpr size_t kMaxInput = 1 << 20;  // bytes; a NAD is at most that in etcd
 }
 
 Result<std::string> read_standard_input() {

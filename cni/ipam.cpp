@@ -1,7 +1,9 @@
 #include "cni/ipam.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include "base/text.hpp"
 #include "cnispec/delegate.hpp"
 
 namespace railhead::cni {
@@ -10,15 +12,37 @@ using cnispec::Command;
 using cnispec::Outcome;
 using cnispec::PluginResult;
 
+namespace {
+
+// How deep this program's children are.
+constexpr std::string_view kDepth = "RAILHEAD_DEPTH";
+// A delegate may have reason to call this program once more, and no reason to do so twice.
+constexpr uint32_t kMaxDepth = 2;
+
+bool is_same_file(const std::string& a, const std::string& b) {
+  struct stat first {};
+  struct stat second {};
+  return ::stat(a.c_str(), &first) == 0 && ::stat(b.c_str(), &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+}  // namespace
+
 Outcome<std::string> Ipam::run(Command command) {
   const auto who =
       fmt::format("IPAM plugin type \"{}\" {} failed", type_, cnispec::to_string(command));
   auto program = cnispec::find_plugin(type_, cnispec::value_of(environment_, "CNI_PATH"));
   if (!program) return cnispec::refuse(program.error().in(who));
-  auto result = processes_.run(
-      {.program = std::move(*program),
-       .environment = cnispec::with(environment_, "CNI_COMMAND", cnispec::to_string(command)),
-       .input = config_});
+  const auto depth = parse_int<uint32_t>(cnispec::value_of(environment_, kDepth)).value_or(0);
+  if (depth >= kMaxDepth || is_same_file(*program, host_.roots.proc + "/self/exe")) {
+    return cnispec::refuse(
+        cnispec::code::kInvalidConfig,
+        fmt::format("{}: {} is this program itself, or leads back to it", who, *program));
+  }
+  auto environment = cnispec::with(environment_, "CNI_COMMAND", cnispec::to_string(command));
+  environment = cnispec::with(std::move(environment), kDepth, std::to_string(depth + 1));
+  auto result = host_.processes.run(
+      {.program = std::move(*program), .environment = std::move(environment), .input = config_});
   if (!result) return cnispec::refuse(cnispec::to_cni_error(result.error().in(who)));
   if (result->exit_code == 0) return std::move(result->output);
   return cnispec::refuse(

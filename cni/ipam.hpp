@@ -6,17 +6,19 @@
 #include "cnispec/cni_error.hpp"
 #include "cnispec/plugin_result.hpp"
 #include "cnispec/request.hpp"
-#include "host/processes.hpp"
+#include "host/host.hpp"
 
 namespace railhead::cni {
 
-// Without a type there is no IPAM: every call succeeds and gives nothing.
+// Without a type there is no IPAM: every call succeeds and gives nothing. A type that is this
+// program is refused with code 7, and so is one that led back here: without that they would start
+// each other without end.
 class Ipam {
  public:
   // `config` is the whole configuration as it came; the delegate gets it and our environment.
   Ipam(std::string type, const cnispec::Environment& environment, const std::string& config,
-       host::Processes& processes)
-      : type_(std::move(type)), environment_(environment), config_(config), processes_(processes) {}
+       const host::Host& host)
+      : type_(std::move(type)), environment_(environment), config_(config), host_(host) {}
 
   // The addresses, or nothing without IPAM. A result without any address is an error.
   [[nodiscard]] cnispec::Outcome<std::optional<cnispec::PluginResult>> add();
@@ -29,7 +31,7 @@ class Ipam {
   std::string type_;
   const cnispec::Environment& environment_;
   const std::string& config_;
-  host::Processes& processes_;
+  const host::Host& host_;
 };
 
 }  // namespace railhead::cni

@@ -1,4 +1,6 @@
 // railhead, the CNI program: gathers what came from outside and binds the ports to Linux.
+#include <csignal>
+
 #include <malloc.h>
 #include <unistd.h>
 
@@ -50,6 +52,8 @@ cni::Answer answer(const std::vector<std::string>& arguments,
 int main(int argc, char** argv, char** envp) {
   // An arena of its own for the one thread beside this one would cost more than sharing.
   mallopt(M_ARENA_MAX, 1);  // NOLINT(concurrency-mt-unsafe): there is no other thread yet
+  // A runtime that is gone must not end what is half done.
+  std::signal(SIGPIPE, SIG_IGN);  // NOLINT(concurrency-mt-unsafe,cert-err33-c)
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   cnispec::Environment environment;
   for (; *envp; ++envp) environment.emplace_back(*envp);

@@ -16,6 +16,7 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
+constexpr size_t kToldKeys = 16;  // a NAD's author may write thousands into the node's log
 constexpr int64_t kMaxVlan = 4094;
 constexpr int64_t kMaxQos = 7;
 constexpr int64_t kMinMtu = 68;  // RFC 791: what every IPv4 link must carry
@@ -137,11 +138,26 @@ Outcome<std::optional<uint32_t>> read_mtu(Object& config) {
   return static_cast<uint32_t>(mtu);
 }
 
-// "on" is on, every other word is off, as sriov-cni has it.
-std::optional<bool> read_switch(Object& config, std::string_view key) {
+// sriov-cni leaves the RDMA device to rdma-cni, behind it in the chain, which fails where it has
+// been moved already.
+Outcome<attach::RdmaUse> read_rdma(Object& config) {
+  const bool is_sriov = config.string("type").value_or("") == "sriov";
+  const auto word = config.string("rdma").value_or("");
+  if (word.empty()) return is_sriov ? attach::RdmaUse::off : attach::RdmaUse::automatic;
+  if (word == "auto") return attach::RdmaUse::automatic;
+  if (word == "require") return attach::RdmaUse::require;
+  if (word == "off") return attach::RdmaUse::off;
+  return refuse("invalid rdma value: {}: value must be 'auto', 'require' or 'off'", word);
+}
+
+// To sriov-cni every word but "on" is off, "ON" too: a check that somebody asked for would be
+// switched off.
+Outcome<std::optional<bool>> read_switch(Object& config, std::string_view key) {
   const auto text = config.string(key).value_or("");
-  if (text.empty()) return std::nullopt;
-  return text == "on";
+  const auto word = to_lower(text);
+  if (word.empty()) return std::nullopt;
+  if (word == "on" || word == "off") return word == "on";
+  return refuse("invalid {} value: {}: value must be 'on' or 'off'", key, text);
 }
 
 }  // namespace
@@ -158,9 +174,9 @@ Outcome<SriovConf> read_sriov_conf(const Json& config, const cnispec::CniArgs& a
   const auto rate = read_rate(object);
   const auto link_state = read_link_state(object);
   const auto mtu = read_mtu(object);
-  SriovConf conf;
-  conf.settings.vf.spoofchk = read_switch(object, "spoofchk");
-  conf.settings.vf.trust = read_switch(object, "trust");
+  const auto spoofchk = read_switch(object, "spoofchk");
+  const auto trust = read_switch(object, "trust");
+  const auto rdma = read_rdma(object);
 
   // A key of a wrong type reads as missing: say so before saying that something is missing.
   if (!errors.empty()) return refuse("failed to load netconf: {}", errors.front().message);
@@ -170,14 +186,25 @@ Outcome<SriovConf> read_sriov_conf(const Json& config, const cnispec::CniArgs& a
   if (!mac) return cnispec::refuse(mac.error());
   if (!rate) return cnispec::refuse(rate.error());
   if (!mtu) return cnispec::refuse(mtu.error());
+  if (!spoofchk) return cnispec::refuse(spoofchk.error());
+  if (!trust) return cnispec::refuse(trust.error());
+  if (!rdma) return cnispec::refuse(rdma.error());
+  SriovConf conf;
+  conf.rdma = *rdma;
   conf.device = *device;
   conf.settings.vf.vlan = *vlan;
   conf.settings.vf.mac = *mac;
   conf.settings.vf.rate = *rate;
   conf.settings.vf.link_state = *link_state;
+  conf.settings.vf.spoofchk = *spoofchk;
+  conf.settings.vf.trust = *trust;
   conf.settings.mtu = *mtu;
   for (auto key : kOtherKeys) object.value(key);
   for (const auto& [path, meant] : object.unknown_keys()) {
+    if (conf.unknown_keys.size() == kToldKeys) {
+      conf.unknown_keys.emplace_back("…");
+      break;
+    }
     conf.unknown_keys.push_back(meant.empty() ? path : fmt::format("{} ({}?)", path, meant));
   }
   return conf;

@@ -17,6 +17,7 @@ namespace railhead::cni {
 struct SriovConf {
   PciAddress device;
   attach::VfSettings settings;
+  attach::RdmaUse rdma = attach::RdmaUse::automatic;
   std::vector<std::string> unknown_keys;  // ignored, worth a warning: it may be a typing error
   friend bool operator==(const SriovConf&, const SriovConf&) = default;
 };

@@ -31,11 +31,19 @@ struct VfSettings {
   friend bool operator==(const VfSettings&, const VfSettings&) = default;
 };
 
+// What becomes of the RDMA devices of the function.
+enum class RdmaUse {
+  automatic,  // they go with it where the node is in exclusive mode
+  require,    // the same, and one must be there
+  off,        // they are left alone: another plugin of the chain moves them, or nobody does
+};
+
 struct AttachRequest {
   AttachmentKey key;
   std::string netns_path;
   PciAddress device;
   VfSettings settings;
+  RdmaUse rdma = RdmaUse::automatic;
   std::string pod;  // "namespace/name" for messages; may be empty
 };
 
@@ -67,13 +75,13 @@ class Attacher {
  public:
   Attacher(host::Host& host, Logger& log) : host_(host), log_(log) {}
 
-  // Moves the VF into the pod with all its settings, and its RDMA device where the node is in
-  // exclusive mode; the link is still down. All or nothing: after an error everything stands as
-  // before, or the record says what could not be undone and a later detach() takes it up.
-  // Errors: busy (held by another attachment, which is named), already_exists (the
-  // name is taken in the pod), not_found (the namespace), timeout (the device's lock),
-  // invalid_argument (no VF with a PF and a netdev is there; a setting that the driver refused),
-  // unsupported (an InfiniBand VF; a setting that the driver does not know), io.
+  // Moves the VF into the pod with all its settings, and its RDMA devices as RdmaUse says; the link
+  // is still down. All or nothing: after an error everything stands as before, or the record says
+  // what could not be undone and a later detach() takes it up. Errors: busy (held by another
+  // attachment, which is named), already_exists (the name is taken in the pod), not_found (the
+  // namespace), timeout (the device's lock), invalid_argument (no VF with a PF and a netdev is
+  // there, or no RDMA device that is required; a setting that the driver refused), unsupported (an
+  // InfiniBand VF; a setting that the driver does not know), io.
   [[nodiscard]] Result<Attached> attach(const AttachRequest& request);
 
   // Addresses, link up, routes, in the pod, on the netdev that attach() moved there before. Not

@@ -163,7 +163,11 @@ class Attachment {
     auto rdma = rdma_state(host_, request_.device);
     if (!rdma) return pass(rdma);
     record_.rdma = *rdma;
-    if (rdma->empty()) return {};
+    if (rdma->empty() && request_.rdma == RdmaUse::require) {
+      return wrong_device(fmt::format(
+          "rdma: require: VF {} has no RDMA device (is its RDMA driver loaded?)", bdf_));
+    }
+    if (rdma->empty() || request_.rdma == RdmaUse::off) return {};
     auto mode = host_.rdma.netns_mode();
     if (!mode) return pass(mode);
     record_.moves_rdma = *mode == host::RdmaNetnsMode::exclusive;

@@ -1,6 +1,7 @@
 #include "base/go_json.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,9 @@ namespace railhead::go_json {
 using Json = nlohmann::ordered_json;
 
 namespace {
+
+// For how many unknown keys it is said which key was meant.
+constexpr size_t kToldKeys = 16;
 
 // Where byte `offset` stands, counted from 1.
 std::string place(std::string_view text, size_t offset) {
@@ -41,17 +45,36 @@ bool is_too_deep(std::string_view text) {
   return false;
 }
 
-// nlohmann's parser lets go of a number's text only in events.
-class KeepingNumbers final : public nlohmann::json_sax<Json> {
+// The text between the last two quotes: "number overflow parsing '3e999'".
+std::string_view quoted_in(std::string_view text) {
+  const auto end = text.rfind('\'');
+  if (end == std::string_view::npos || end == 0) return "a number";
+  const auto begin = text.rfind('\'', end - 1);
+  return begin == std::string_view::npos ? "a number" : text.substr(begin + 1, end - begin - 1);
+}
+
+// Builds the value of a text. An ordered object of nlohmann's looks through all its keys for each
+// new one: here each open object has an index of them, so that a text costs what its length does.
+class Builder final : public nlohmann::json_sax<Json> {
  public:
-  Json take() { return std::move(root_); }
+  // nlohmann's parser lets go of a number's text only in events.
+  explicit Builder(bool keeps_numbers) : keeps_numbers_(keeps_numbers) {}
+
+  // Once, at the end.
+  Result<Json> take(bool is_whole, std::string_view text) {
+    if (is_whole) return std::move(root_);
+    if (is_too_large_) {
+      return fail(ErrorCode::decode, "{}: a number in it is too large", why_);
+    }
+    return fail(ErrorCode::decode, "{}: {}", place(text, at_ != 0 ? at_ - 1 : 0), why_);
+  }
 
   bool null() override { return add(nullptr); }
   bool boolean(bool value) override { return add(value); }
   bool number_integer(number_integer_t value) override { return add(value); }
   bool number_unsigned(number_unsigned_t value) override { return add(value); }
-  bool number_float(number_float_t, const string_t& text) override {
-    return add(Json::binary({text.begin(), text.end()}));
+  bool number_float(number_float_t value, const string_t& text) override {
+    return keeps_numbers_ ? add(Json::binary({text.begin(), text.end()})) : add(value);
   }
   bool string(string_t& value) override { return add(std::move(value)); }
   bool binary(binary_t&) override { return false; }
@@ -63,17 +86,41 @@ class KeepingNumbers final : public nlohmann::json_sax<Json> {
   bool end_object() override { return close(); }
   bool start_array(std::size_t) override { return open(Json::array()); }
   bool end_array() override { return close(); }
-  bool parse_error(std::size_t, const std::string&, const Json::exception&) override {
+  bool parse_error(std::size_t position, const std::string&,
+                   const Json::exception& error) override {
+    is_too_large_ = dynamic_cast<const Json::out_of_range*>(&error) != nullptr;
+    at_ = position;
+    std::string_view what = error.what();
+    if (is_too_large_) {
+      what = quoted_in(what);
+    } else if (const auto colon = what.find(": "); colon != std::string_view::npos) {
+      // "[json.exception.parse_error.101] parse error at line 1, column 2: <the useful part>"
+      what.remove_prefix(colon + 2);
+    }
+    why_ = what;
     return false;
   }
 
  private:
+  struct Open {
+    Json* value;
+    std::unordered_map<std::string, size_t> places;  // of an object's keys
+  };
+
   Json& put(Json value) {
     if (open_.empty()) return root_ = std::move(value);
-    Json& parent = *open_.back();
-    if (parent.is_object()) return parent[key_] = std::move(value);
-    parent.push_back(std::move(value));
-    return parent.back();
+    auto& [parent, places] = open_.back();
+    if (!parent->is_object()) {
+      parent->push_back(std::move(value));
+      return parent->back();
+    }
+    auto& items = parent->get_ref<Json::object_t&>();
+    const auto [place, is_first] = places.try_emplace(key_, items.size());
+    if (!is_first) {  // the last one wins
+      return std::next(items.begin(), static_cast<std::ptrdiff_t>(place->second))->second =
+                 std::move(value);
+    }
+    return items.emplace_back(key_, std::move(value)).second;
   }
   bool add(Json value) {
     put(std::move(value));
@@ -81,7 +128,7 @@ class KeepingNumbers final : public nlohmann::json_sax<Json> {
   }
   bool open(Json value) {
     // Pointers to values stay good: only the innermost open one grows.
-    open_.push_back(&put(std::move(value)));
+    open_.push_back({&put(std::move(value)), {}});
     return true;
   }
   bool close() {
@@ -89,41 +136,27 @@ class KeepingNumbers final : public nlohmann::json_sax<Json> {
     return true;
   }
 
+  const bool keeps_numbers_;
   Json root_;
   std::string key_;  // of the object that is open: its value comes next
-  std::vector<Json*> open_;
+  std::vector<Open> open_;
+  std::string why_;  // the text is wrong
+  size_t at_ = 0;    // and where, counted from 1; 0: not known
+  bool is_too_large_ = false;
 };
 
-// The text between the last two quotes: "number overflow parsing '3e999'".
-std::string_view quoted_in(std::string_view text) {
-  const auto end = text.rfind('\'');
-  if (end == std::string_view::npos || end == 0) return "a number";
-  const auto begin = text.rfind('\'', end - 1);
-  return begin == std::string_view::npos ? "a number" : text.substr(begin + 1, end - begin - 1);
+Result<Json> parse(std::string_view text, bool keeps_numbers) {
+  if (is_too_deep(text)) return fail(ErrorCode::decode, "nested more than {} deep", kMaxDepth);
+  Builder builder(keeps_numbers);
+  const bool is_whole = Json::sax_parse(text, &builder);
+  return builder.take(is_whole, text);
 }
 
 }  // namespace
 
-Result<Json> parse(std::string_view text) {
-  if (is_too_deep(text)) return fail(ErrorCode::decode, "nested more than {} deep", kMaxDepth);
-  try {
-    return Json::parse(text);
-  } catch (const Json::parse_error& error) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: <the useful part>"
-    std::string_view what = error.what();
-    if (auto colon = what.find(": "); colon != std::string_view::npos)
-      what.remove_prefix(colon + 2);
-    return fail(ErrorCode::decode, "{}: {}", place(text, error.byte ? error.byte - 1 : 0), what);
-  } catch (const Json::out_of_range& error) {
-    return fail(ErrorCode::decode, "{}: a number in it is too large", quoted_in(error.what()));
-  }
-}
+Result<Json> parse(std::string_view text) { return parse(text, false); }
 
-Result<Json> parse_keeping_numbers(std::string_view text) {
-  KeepingNumbers values;
-  if (is_too_deep(text) || !Json::sax_parse(text, &values)) return parse(text);  // it says why
-  return values.take();
-}
+Result<Json> parse_keeping_numbers(std::string_view text) { return parse(text, true); }
 
 std::string written(const Json& value) {
   if (value.is_binary()) return {value.get_binary().begin(), value.get_binary().end()};
@@ -256,7 +289,9 @@ std::vector<UnknownKey> Object::unknown_keys() const {
     const bool known = std::any_of(asked_.begin(), asked_.end(), [&](const std::string& asked) {
       return equal_ignoring_case(asked, it.key());
     });
-    if (!known) unknown.push_back({path_of(it.key()), nearest(it.key(), asked_)});
+    if (known) continue;
+    const bool is_told = unknown.size() < kToldKeys;  // a list of thousands is read by nobody
+    unknown.push_back({path_of(it.key()), is_told ? nearest(it.key(), asked_) : ""});
   }
   return unknown;
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
+
 namespace railhead::cnispec {
 namespace {
 
@@ -40,6 +42,9 @@ Outcome<> check_interface_name(std::string_view name) {
   }
   if (name == "." || name == "..") {
     return refuse(code::kInvalidEnvironment, "interface name is . or ..");
+  }
+  if (valid_utf8(name) != name) {
+    return refuse(code::kInvalidEnvironment, "interface name is not UTF-8");
   }
   if (name.find_first_of("/: \t\n\v\f\r") != std::string_view::npos) {
     return refuse(code::kInvalidEnvironment,

@@ -64,7 +64,8 @@ void put_family(Json& json, const char* key, const PluginResult& result, bool v6
 Json interface_json(const Interface& interface, bool since_1_1) {
   Json json = {{"name", interface.name}};
   put(json, "mac", interface.mac);
-  if (since_1_1) put(json, "mtu", interface.mtu);
+  // Of CNI 1.1; sriov-cni says it in every version, and Multus copies it to the pod.
+  put(json, "mtu", interface.mtu);
   put(json, "sandbox", interface.sandbox);
   if (since_1_1) {
     put(json, "socketPath", interface.socket_path);

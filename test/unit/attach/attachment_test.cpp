@@ -105,6 +105,35 @@ TEST_CASE("An IPv6 address is not announced while the link is taken up, and afte
   CHECK(must(host::read_file(conf + "ipv6/conf/net1/ndisc_notify")) == "1");
 }
 
+TEST_CASE(
+    "RDMA devices that are to be left alone stay in the host, and DEL leaves them alone too") {
+  Node node;
+  const auto before = node.standing();
+  auto request = node.request();
+  request.rdma = attach::RdmaUse::off;
+  must(node.attacher.attach(request));
+  CHECK(node.fake.netns_of_rdma("mlx5_1") == "host");
+  must(node.attacher.activate({}));
+  must(node.attacher.check(request.key));
+  must(node.attacher.detach(request.key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("A VF without an RDMA device that is required is refused before any change") {
+  Node node;
+  node.fake.add_pf({.address = "0000:20:00.0", .netdev = "p1", .rdma = false});
+  auto request = node.request();
+  request.device = *PciAddress::parse("0000:21:00.0");
+  request.rdma = attach::RdmaUse::require;
+  const auto before = node.standing();
+  const auto refused = node.attacher.attach(request);
+  REQUIRE(is(refused, ErrorCode::invalid_argument));
+  CHECK(refused.error().message.find("has no RDMA device") != std::string::npos);
+  CHECK(node.standing() == before);
+  request.rdma = attach::RdmaUse::automatic;
+  CHECK(node.attacher.attach(request));
+}
+
 TEST_CASE("ADD and DEL leave everything as it stood") {
   Node node;
   const auto before = node.standing();

@@ -139,3 +139,23 @@ TEST_CASE("What is no UTF-8 is replaced, character by character") {
   CHECK(valid_utf8("\xe2\x82x") == bad + "x");
   CHECK(valid_utf8("\xf0\x9f\x98\xc3\xa9") == bad + "\xc3\xa9");
 }
+
+TEST_CASE(
+    "An object of very many keys is read in order, and of a key that is there twice the last") {
+  constexpr int kKeys = 90'000;
+  std::string text = "{";
+  for (int i = 0; i < kKeys; ++i) text += fmt::format("\"k{}\":{},", i, i);
+  text += R"("k7":"again"})";
+  const auto json = *go_json::parse(text);
+  REQUIRE(json.size() == kKeys);
+  CHECK(std::next(json.begin(), 7).key() == "k7");
+  CHECK(std::next(json.begin(), 7).value() == "again");
+  CHECK(std::prev(json.end()).key() == "k89999");
+  std::vector<Error> errors;
+  go_json::Object object(json, "", errors);
+  CHECK(object.integer("k1") == 1);
+  const auto unknown = object.unknown_keys();
+  REQUIRE(unknown.size() == kKeys - 1);
+  CHECK(unknown.front().path == "k0");
+  CHECK(unknown.back() == go_json::UnknownKey{"k89999", ""});  // nobody reads so many
+}

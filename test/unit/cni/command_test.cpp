@@ -240,12 +240,41 @@ TEST_CASE("ADD refuses a bad dns before anything is changed") {
   CHECK(node.fake.operations.empty());
 }
 
-TEST_CASE("A log file that cannot be one does not stop the work") {
+TEST_CASE("A log file that cannot be one, or not there, does not stop the work") {
   Node node;
-  node.conf["logFile"] = "/dev/null/x";
+  const auto folder = node.fake.folder.path();
+  const auto outside = folder + "-outside";
+  std::filesystem::create_symlink(folder + "/target", folder + "/link");
+  std::filesystem::create_directory_symlink("/", folder + "/root");
+  for (const auto& file : {std::string("/dev/null/x"), folder, folder + "/../x", outside,
+                           folder + "/link", folder + "/root" + outside, folder + "/none/log"}) {
+    INFO(file);
+    node.conf["logFile"] = file;
+    CHECK(node.run("DEL") == kDone);
+  }
+  CHECK_FALSE(std::filesystem::exists(folder + "/target"));
+  CHECK_FALSE(std::filesystem::exists(outside));
+  node.conf["logFile"] = folder + "/log";
   CHECK(node.run("DEL") == kDone);
-  node.conf["logFile"] = node.fake.folder.path();  // a folder
-  CHECK(node.run("DEL") == kDone);
+  CHECK_FALSE(node.log().empty());
+}
+
+TEST_CASE("An IPAM type that is this program, or leads back to it, is refused") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  SECTION("itself") {
+    must(host::make_directories(node.fake.host.roots.proc + "/self", 0700));
+    std::filesystem::create_symlink(node.fake.folder.path() + "/bin/test-ipam",
+                                    node.fake.host.roots.proc + "/self/exe");
+  }
+  SECTION("a copy of it, or another program that calls it") {
+    node.environment.emplace_back("RAILHEAD_DEPTH=2");
+  }
+  const auto error = error_of(node.run("ADD"));
+  CHECK(error.code == 7);
+  CHECK_THAT(error.message, ContainsSubstring("is this program itself, or leads back to it"));
+  CHECK(node.ipam_calls().empty());
+  CHECK(node.records().empty());
 }
 
 TEST_CASE("Without a verb the program tells what it is, on standard error, and that is no error") {

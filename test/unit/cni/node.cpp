@@ -21,6 +21,7 @@ Node::Node() {
                  "CNI_IFNAME=net1",
                  "CNI_NETNS=" + pod,
                  "CNI_PATH=" + path("bin"),
+                 "RAILHEAD_LOG_DIR=" + fake.folder.path(),
                  "CNI_ARGS=IgnoreUnknown=1;"
                  "K8S_POD_NAMESPACE=ns;"
                  "K8S_POD_NAME=trainer-0"};

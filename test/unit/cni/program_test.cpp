@@ -75,18 +75,18 @@ TEST_CASE("The program prints each error as JSON on standard output and ends wit
 TEST_CASE("The program without memory tells so as an internal error") {
   const TemporaryFolder folder;
   const auto script = folder.path() + "/program";
-  must(host::write_file_atomically(
-      script, "#!/bin/sh\nulimit -v 20000\nexec " RAILHEAD_PROGRAM "\n", 0755));
+  must(host::write_file_atomically(script, "#!/bin/sh\nulimit -v 5000\nexec " RAILHEAD_PROGRAM "\n",
+                                   0755));
   SystemClock clock;
   const auto result = must(linux::LinuxProcesses(clock).run(
-      {.program = script, .environment = complete("ADD"), .input = std::string(15 << 20, ' ')}));
+      {.program = script, .environment = complete("ADD"), .input = std::string(1'000'000, ' ')}));
   CHECK(result.exit_code == 1);
   CHECK(nlohmann::json::parse(result.output).at("code") == 999);
 }
 #endif
 
 TEST_CASE("The program refuses endless input") {
-  const auto result = run(complete("ADD"), std::string((16 << 20) + 1, ' '));
+  const auto result = run(complete("ADD"), std::string((1 << 20) + 1, ' '));
   CHECK(result.exit_code == 1);
   CHECK(nlohmann::json::parse(result.output).at("code") == 5);
 }

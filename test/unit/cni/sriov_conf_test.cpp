@@ -22,9 +22,9 @@ const PciAddress kDevice{0, 0x3b, 0, 2};
 }  // namespace
 
 TEST_CASE("A configuration that asks for nothing leaves the VF's settings as they stand") {
-  CHECK(read("") == SriovConf{kDevice, {}, {}});
+  CHECK(read("") == SriovConf{kDevice, {}, attach::RdmaUse::off, {}});
   CHECK(read(R"(,"spoofchk":"","trust":"","link_state":"","mac":"","mtu":0,"vlan":null)") ==
-        SriovConf{kDevice, {}, {}});
+        SriovConf{kDevice, {}, attach::RdmaUse::off, {}});
 }
 
 TEST_CASE("Every sriov key is read, in any case of its letters") {
@@ -54,10 +54,27 @@ TEST_CASE("One rate given sends the other as 0") {
   CHECK(read(R"(,"min_tx_rate":0)")->settings.vf.rate == host::VfRate{0, 0});
 }
 
-TEST_CASE("spoofchk and trust are on for \"on\" only, and off for every other word") {
+TEST_CASE("spoofchk and trust are on or off in any case of the letters, and nothing else") {
   CHECK(read(R"(,"spoofchk":"on")")->settings.vf.spoofchk == true);
-  CHECK(read(R"(,"spoofchk":"ON")")->settings.vf.spoofchk == false);
-  CHECK(read(R"(,"trust":"true")")->settings.vf.trust == false);
+  CHECK(read(R"(,"spoofchk":"ON")")->settings.vf.spoofchk == true);
+  CHECK(read(R"(,"trust":"Off")")->settings.vf.trust == false);
+  CHECK(read(R"(,"trust":"true")")
+            .error()
+            .text()
+            .ends_with("invalid trust value: true: value must be 'on' or 'off'"));
+}
+
+TEST_CASE("sriov leaves the RDMA device alone unless asked, railhead takes it along unless asked") {
+  using attach::RdmaUse;
+  CHECK(read("")->rdma == RdmaUse::off);
+  CHECK(read(R"(,"rdma":"auto")")->rdma == RdmaUse::automatic);
+  CHECK(read(R"(,"rdma":"require")")->rdma == RdmaUse::require);
+  CHECK(read(R"(,"TYPE":"railhead")")->rdma == RdmaUse::automatic);
+  CHECK(read(R"(,"TYPE":"railhead","rdma":"off")")->rdma == RdmaUse::off);
+  CHECK(read(R"(,"rdma":"yes")")
+            .error()
+            .text()
+            .ends_with("invalid rdma value: yes: value must be 'auto', 'require' or 'off'"));
 }
 
 TEST_CASE("The MAC of runtimeConfig goes before that of CNI_ARGS, and this before the config's") {

@@ -1,12 +1,18 @@
 #include "linux/processes.hpp"
 
 #include <cerrno>
+#include <csignal>
 #include <fstream>
 
 #include <catch2/catch_test_macros.hpp>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "base/text.hpp"
 #include "host/files.hpp"
 #include "test/support/fake_clock.hpp"
 #include "test/support/must.hpp"
@@ -122,4 +128,27 @@ TEST_CASE("A program file that stays busy is an error after six waits of a secon
   REQUIRE_FALSE(result);
   CHECK(result.error().os_errno == ETXTBSY);
   CHECK(p.clock.now() - start == 6s);
+}
+
+TEST_CASE("A program does not outlive a caller that is killed") {
+  Programs p;
+  const auto said = p.folder.path() + "/pid";
+  const auto program =
+      p.script("echo $$ >" + said + ".part; mv " + said + ".part " + said + "; exec sleep 1000");
+  const pid_t caller = fork();
+  REQUIRE(caller >= 0);
+  if (caller == 0) {
+    (void)p.processes.run({.program = program, .environment = {"PATH=/usr/bin:/bin"}});
+    _exit(0);
+  }
+  SystemClock clock;
+  REQUIRE(wait_until(clock, 10s, 5ms, [&] { return host::read_file(said).has_value(); }));
+  const auto pid = parse_int<pid_t>(trim(must(host::read_file(said))));
+  REQUIRE(pid);
+  const UniqueFd program_process(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
+  REQUIRE(program_process);
+  REQUIRE(kill(caller, SIGKILL) == 0);
+  REQUIRE(waitpid(caller, nullptr, 0) == caller);
+  pollfd ended{program_process.get(), POLLIN, 0};
+  CHECK(poll(&ended, 1, 10'000) == 1);
 }
