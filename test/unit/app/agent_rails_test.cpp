@@ -64,16 +64,13 @@ TEST_CASE("an order of rails that cannot be read is told, and made anew") {
   std::ofstream(file) << "{\"schema\":1,";
   const auto log_file = node.folder.path() + "/log";
   const UniqueFd log_fd(open(log_file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-  Logger log(log_fd.get(), LogLevel::error);
-  node.agent.emplace(node.options, node.host, *node.loop, node.events, node.kernel.adapters(),
-                     node.metrics, log);
-  must(node.agent->start());
-  must(node.agent->serve());
-  REQUIRE(node.run_until([&] { return !node.agent->state().pools.empty(); }));
+  node.log = Logger(log_fd.get(), LogLevel::error);
+  node.start();
   CHECK(must(host::read_file(log_file)).find(file) != std::string::npos);
   CHECK(node.pool_of(mlx5_vf(1, 0)) == "rdma/rail1");
   CHECK(must(pool::read_rails(node.folder.path() + "/state")).at("rdma/rail") ==
         std::vector{mlx5_pf(0), mlx5_pf(1)});
+  node.stop();  // before its log's file
 }
 
 TEST_CASE("a pod that is given a device while new ports are sorted in keeps its rail") {
@@ -105,6 +102,7 @@ TEST_CASE("a pod that is given a device while new ports are sorted in keeps its 
   CHECK(node.pool_of(mlx5_vf(0, 0)) == "rdma/rail1");
   CHECK(must(pool::read_rails(node.folder.path() + "/state")).at("rdma/rail") ==
         std::vector{mlx5_pf(1), mlx5_pf(0)});
+  node.stop();  // before its log's file
 }
 
 TEST_CASE("after a boot rails keep their numbers, whatever port is there first") {

@@ -15,7 +15,8 @@ TEST_CASE("A GET is understood, whatever its query and its version of HTTP 1") {
 
 TEST_CASE("A target that names the server, too, is understood by its path") {
   const auto path = [](const std::string& target) {
-    const auto parsed = parse_head("GET " + target + " HTTP/1.1\r\n\r\n");
+    const auto head = "GET " + target + " HTTP/1.1\r\n\r\n";
+    const auto parsed = parse_head(head);
     return parsed.request ? std::string(parsed.request->path) : "(refused)";
   };
   CHECK(path("http://10.0.0.1:9478/metrics") == "/metrics");
