@@ -57,7 +57,7 @@ Result<void> Store::save(const Record& record) const {
 }
 
 Result<std::optional<Record>> Store::load_file(const std::string& path) const {
-  auto text = host::read_file(path);
+  auto text = host::read_own_file(path);
   if (is(text, ErrorCode::not_found)) return std::nullopt;
   if (!text) return pass(text);
   auto record = record_from_json(*text);

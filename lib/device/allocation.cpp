@@ -72,7 +72,7 @@ Result<void> write_allocation(const std::string& run_root, const Allocation& all
 Result<std::optional<Allocation>> read_allocation(const std::string& run_root,
                                                   const PciAddress& device) {
   const std::string path = file(run_root, device);
-  const auto text = host::read_file(path);
+  const auto text = host::read_own_file(path);
   if (is(text, ErrorCode::not_found)) return std::nullopt;
   if (!text) return pass(text);
   auto allocation = decode(*text);

@@ -184,9 +184,10 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
-Result<std::string> read_regular_file(const std::string& path, size_t limit) {
-  const UniqueFd file(
-      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY));
+namespace {
+
+Result<std::string> read_regular(const std::string& path, size_t limit, int flags) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags));
   if (!file && errno == ELOOP) {
     return fail(ErrorCode::invalid_argument, "{} is a symbolic link, not a regular file", path);
   }
@@ -203,6 +204,17 @@ Result<std::string> read_regular_file(const std::string& path, size_t limit) {
   auto text = read_all(file.get(), limit, ShortRead::may_go_on);
   if (!text) return pass(text, path);
   return text;
+}
+
+}  // namespace
+
+Result<std::string> read_regular_file(const std::string& path, size_t limit) {
+  return read_regular(path, limit, O_NOFOLLOW);
+}
+
+Result<std::string> read_own_file(const std::string& path) {
+  constexpr size_t kMost = 16 << 20;
+  return read_regular(path, kMost, 0);
 }
 
 Result<void> make_directories(const std::string& path, unsigned mode) {

@@ -54,6 +54,9 @@ class Directory {
 // path is (no symbolic link): another kind might hold its reader up. Errors: invalid_argument (it
 // is none, or larger), not_found, io.
 [[nodiscard]] Result<std::string> read_regular_file(const std::string& path, size_t limit);
+// The same of a file of this program's own, in a folder that nobody else writes: it may be a
+// symbolic link, and has at most 16 MiB.
+[[nodiscard]] Result<std::string> read_own_file(const std::string& path);
 // Makes a folder and its missing parents with that mode; no error when it is there.
 [[nodiscard]] Result<void> make_directories(const std::string& path, unsigned mode);
 // The same for a folder that is this program's alone: 0700 also where somebody else made it, as

@@ -16,6 +16,7 @@ int explain(const Options& options, const host::Host& host, Logger& log) {
     write(findings(parsed));
     return kConfigRefused;
   }
+  News(log).tell(parsed, options.config_file);
   auto looking = options;
   looking.scan = pool::scan_options(parsed.config, options.scan);
   const auto inventory = look_at_node(looking, host, log);
@@ -31,7 +32,7 @@ int explain(const Options& options, const host::Host& host, Logger& log) {
     knowledge.sick[*address] = {pool::Cause::undo, attached.trouble};
   }
   write(pool::format_explanations(pool::explain(parsed.config, *inventory, knowledge)));
-  return 0;
+  return parsed.dropped.empty() ? kDone : kResourcesDropped;
 }
 
 int inventory(const Options& options, const host::Host& host, Logger& log) {

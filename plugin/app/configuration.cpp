@@ -75,7 +75,7 @@ Result<void> Configuration::start() {
 }
 
 Result<config::Config> Configuration::read_last() const {
-  const auto text = host::read_file(last_file());
+  const auto text = host::read_own_file(last_file());
   if (!text) return pass(text);
   const auto sources = from_text(*text);
   if (!sources) return pass(sources, last_file());
@@ -93,7 +93,11 @@ void Configuration::reload() {
   read_.cancel();
   touches_.looking(clock_.now());
   const auto before = config_;
+  const bool was_current = is_current();
   read();
+  if (is_current() && !was_current) {
+    log_.info("the configuration is right again", {{"file", options_.file}});
+  }
   if (config_ == before) return;
   log_.info("configuration reloaded",
             {{"file", options_.file}, {"resources", config_.resources.size()}});

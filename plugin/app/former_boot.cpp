@@ -29,13 +29,13 @@ FormerBoot::FormerBoot(std::string state_dir, std::string run_root, const std::s
                {{"error", known.error().message}});
   } else if (*known) {
     former_ = std::move(**known);
-  } else if (const auto last = host::read_file(boot_file_); last && !boot_.empty()) {
+  } else if (const auto last = host::read_own_file(boot_file_); last && !boot_.empty()) {
     is_first_look_ = trim(*last) != boot_;
   }
 }
 
 Result<std::optional<FormerBoot::Offers>> FormerBoot::load() const {
-  const auto text = host::read_file(file_);
+  const auto text = host::read_own_file(file_);
   if (is(text, ErrorCode::not_found)) return std::nullopt;
   if (!text) return pass(text);
   try {

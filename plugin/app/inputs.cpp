@@ -9,6 +9,8 @@ namespace railhead::app {
 
 namespace {
 
+constexpr size_t kMaxTopology = 16 << 20;  // bytes
+
 ReadConfig read(const std::vector<std::string>& paths, std::string_view default_prefix) {
   std::vector<config::Source> all;
   std::vector<Error> unreadable;
@@ -42,7 +44,7 @@ ReadConfig read_config(const std::string& config_file, std::string_view default_
 
 std::optional<Options> with_topology(Options options, Logger& log) {
   if (options.topology_file.empty()) return options;
-  const auto text = host::read_file(options.topology_file);
+  const auto text = host::read_regular_file(options.topology_file, kMaxTopology);
   auto file = text ? topology::parse(*text) : Result<topology::File>(pass(text));
   if (!file) {
     log.error("cannot use the topology file",

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.hpp"
@@ -48,6 +49,16 @@ std::string InstanceLock::holder() const {
   std::array<char, 512> text{};
   const ssize_t size = pread(fd_->get(), text.data(), text.size(), 0);
   return std::string(trim({text.data(), static_cast<size_t>(std::max<ssize_t>(0, size))}));
+}
+
+Result<void> InstanceLock::stands() const {
+  struct stat held {};
+  struct stat there {};
+  if (::fstat(fd_->get(), &held) == 0 && ::stat(path_.c_str(), &there) == 0 &&
+      held.st_dev == there.st_dev && held.st_ino == there.st_ino) {
+    return {};
+  }
+  return fail(ErrorCode::not_found, "{} was removed: another agent may serve this node", path_);
 }
 
 void InstanceLock::release() const { flock(fd_->get(), LOCK_UN); }

@@ -21,6 +21,8 @@ class InstanceLock {
   void sign(const std::string& who) const;
   // Who holds it, as its holder said; "" when it did not.
   [[nodiscard]] std::string holder() const;
+  // Whether the lock is the one that another agent would find. Errors: its file was removed.
+  [[nodiscard]] Result<void> stands() const;
   // At once, also while other threads of this process keep it from ending.
   void release() const;
 

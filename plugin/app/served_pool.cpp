@@ -26,19 +26,27 @@ std::vector<kubelet::Device> devices_of(const PoolView& view) {
   return devices;
 }
 
-// Without those whose nodes another holder may have open since a boot, where enough are left:
-// Allocate would refuse them.
-std::vector<std::string> leave_out_taken(const PoolView& view,
-                                         const kubelet::PreferenceRequest& request) {
+// Whether Allocate would give what the offer stands for.
+bool is_given(const PoolView& view, const std::string& id) {
+  const auto members = pool::members_of(view.pool, id);
+  const auto is_free = [&](const pool::Member* member) {
+    return member->withheld.empty() &&
+           std::ranges::none_of(
+               grant::known_own_nodes(*member, *view.inventory),
+               [&](const auto& node) { return view.holdings->other_with_node(node, member->id); });
+  };
+  return std::ranges::any_of(members, is_free);
+}
+
+// Without those that Allocate would refuse, where enough are left: kubelet may not have heard yet
+// of a device that is another resource's now, and is not told of nodes that a pod may have open
+// since a boot.
+std::vector<std::string> leave_out_refused(const PoolView& view,
+                                           const kubelet::PreferenceRequest& request) {
   auto left = request.available;
   std::erase_if(left, [&](const auto& id) {
-    if (std::ranges::find(request.must_include, id) != request.must_include.end()) return false;
-    return std::ranges::any_of(pool::members_of(view.pool, id), [&](const auto* member) {
-      return std::ranges::any_of(
-          grant::known_own_nodes(*member, *view.inventory), [&](const auto& node) {
-            return view.holdings->other_with_node(node, member->id) != nullptr;
-          });
-    });
+    return std::ranges::find(request.must_include, id) == request.must_include.end() &&
+           !is_given(view, id);
   });
   return left.size() >= request.size ? left : request.available;
 }
@@ -298,9 +306,10 @@ void ServedPool::tell_left_out(const grant::Grant& granted) {
 Result<std::vector<std::string>> ServedPool::preferred(const kubelet::PreferenceRequest& request) {
   const auto view = this->view();
   const auto gpus = answers_.who_asks(*view->inventory);
-  auto choice = pool::prefer(view->pool, *view->inventory,
-                             {leave_out_taken(*view, request), request.must_include, request.size},
-                             gpus.of_pod, gpus.free);
+  auto choice =
+      pool::prefer(view->pool, *view->inventory,
+                   {leave_out_refused(*view, request), request.must_include, request.size},
+                   gpus.of_pod, gpus.free);
   if (!choice) {
     // An error would fail the pod, where kubelet's own choice serves it.
     log_.warning("no preference",

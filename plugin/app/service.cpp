@@ -5,6 +5,7 @@
 #include <future>
 #include <thread>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "plugin/app/agent.hpp"
@@ -21,6 +22,22 @@ namespace {
 // Of a pod's end; what does not stop in time is left to the kernel.
 constexpr std::chrono::milliseconds kStopLimit{800};
 constexpr std::chrono::seconds kListenRetry{10};
+constexpr std::chrono::seconds kLockCheck{30};
+constexpr rlim_t kFewDescriptors = 128;  // gRPC ends the program where it gets none
+
+// A runtime's soft limit is of the time of select(2).
+Result<void> raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return fail_errno(errno, "RLIMIT_NOFILE");
+  if (limit.rlim_max < kFewDescriptors) {
+    return fail(ErrorCode::unavailable,
+                "this process may open {} files; it needs {} (RLIMIT_NOFILE, ulimit -n)",
+                limit.rlim_max, kFewDescriptors);
+  }
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return fail_errno(errno, "RLIMIT_NOFILE");
+  return {};
+}
 
 // A container gets the runtime's limit, and this one's is what the node's pods get.
 void warn_of_memlock(Logger& log) {
@@ -57,7 +74,8 @@ class Service {
             },
             log),
         lock_waiter_(loop.poster()),
-        listen_(loop, [this] { listen(); }) {}
+        listen_(loop, [this] { listen(); }),
+        lock_check_(loop, [this] { check_lock(); }) {}
 
   // Until a signal or a failure ends it.
   Result<void> run() {
@@ -124,7 +142,16 @@ class Service {
     });
   }
 
+  // Whoever removes the run folder lets a second agent in. Started anew this one is a standby.
+  void check_lock() {
+    result_ = lock_.stands();
+    if (!result_) return loop_.stop();
+    lock_check_.set(clock_.now() + kLockCheck);
+  }
+
   Result<void> take_over() {
+    if (auto stands = lock_.stands(); !stands) return stands;
+    lock_check_.set(clock_.now() + kLockCheck);
     lock_.sign(who_holds(options_));
     log_.info("serving this node", {{"pod", options_.pod_name}});
     warn_of_memlock(log_);
@@ -184,11 +211,13 @@ class Service {
   std::unique_ptr<http::Server> pages_server_;
   std::string not_listening_;  // why there is no pages_server_
   Loop::Timer listen_;
+  Loop::Timer lock_check_;
   Result<void> result_;
 };
 
 Result<void> run_service(const Options& options, const host::Host& host, const Machine& machine,
                          Logger& log) {
+  if (auto raised = raise_descriptor_limit(); !raised) return raised;
   auto signals = Signals::open();
   if (!signals) return pass(signals, "cannot hear signals");
   auto loop = Loop::open(host.clock);

@@ -26,7 +26,11 @@ class Connection {
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   [[nodiscard]] short waits_for() const { return state_ == State::writing ? POLLOUT : POLLIN; }
-  [[nodiscard]] bool reading() const { return state_ == State::reading; }
+  // How readily it gives its place to another one: an answered one first, then one that has not
+  // said yet what it wants; one that is being answered keeps it.
+  [[nodiscard]] int readiness_to_go() const {
+    return state_ == State::draining ? 2 : state_ == State::reading ? 1 : 0;
+  }
 
   // What can be done without waiting. False: it is over.
   bool proceed(const Server::Handler& handler, size_t request_limit) {
@@ -148,17 +152,20 @@ class LoopServer final : public Server {
   };
   using Connections = std::list<Served>;
 
-  // Whoever has not said yet what it wants gives its place to the next.
-  [[nodiscard]] Connections::iterator oldest_reading() {
-    return std::ranges::find_if(connections_,
-                                [](const Served& one) { return one.connection.reading(); });
+  // The oldest of those that go most readily; end(): none does.
+  [[nodiscard]] Connections::iterator first_to_go() {
+    const auto found = std::ranges::max_element(
+        connections_, {}, [](const Served& one) { return one.connection.readiness_to_go(); });
+    const bool goes = found != connections_.end() && found->connection.readiness_to_go() > 0;
+    return goes ? found : connections_.end();
+  }
+  [[nodiscard]] bool has_room() {
+    return connections_.size() < limits_.connections || first_to_go() != connections_.end();
   }
 
-  // Also after a connection has gone: without room the next stays in the kernel's queue.
+  // Whenever that changes: without room the next stays in the kernel's queue.
   void wait_for_connections() {
-    const bool room =
-        connections_.size() < limits_.connections || oldest_reading() != connections_.end();
-    if (!room || again_.due()) {
+    if (!has_room() || again_.due()) {
       accepting_.drop();
     } else if (!accepting_.is_of_a_file()) {
       auto watch = loop_->watch(listener_->get(), [this] { accept(); });
@@ -167,9 +174,10 @@ class LoopServer final : public Server {
   }
 
   void accept() {
+    if (!has_room()) return wait_for_connections();
     const int fd = ::accept4(listener_->get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
-      if (connections_.size() >= limits_.connections) connections_.erase(oldest_reading());
+      if (connections_.size() >= limits_.connections) connections_.erase(first_to_go());
       serve(UniqueFd(fd));
     } else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
       // No descriptor or memory left: the connection stays in the queue, and would wake us at once.
@@ -191,6 +199,7 @@ class LoopServer final : public Server {
     if (stopping_ || !served->connection.proceed(handler_, limits_.request_bytes)) {
       return end(served);
     }
+    wait_for_connections();  // its readiness to go may be another
     const auto waits_for = served->connection.waits_for();
     if (waits_for == served->waits_for) return;
     served->watch.drop();

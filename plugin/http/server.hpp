@@ -18,8 +18,8 @@ class Server {
   using Handler = std::function<Response(std::string_view path)>;
 
   struct Limits {
-    // At a time. The next takes the place of the oldest whose request is not whole yet; where there
-    // is none it waits in the kernel's queue.
+    // At a time. The next takes the place of the oldest that has its answer, else of the oldest
+    // whose request is not whole yet; where there is none it waits in the kernel's queue.
     size_t connections = 16;
     size_t request_bytes = 8192;                        // more is answered with 431
     std::chrono::milliseconds connection_time{10'000};  // of a connection, all in all

@@ -72,7 +72,7 @@ std::set<Membership> read_allocated(const config::Config& config, const std::str
 
 Result<std::set<std::string>> read_own_resources(const std::string& state_root) {
   const auto path = own_resources_file(state_root);
-  const auto text = host::read_file(path);
+  const auto text = host::read_own_file(path);
   if (is(text, ErrorCode::not_found)) return std::set<std::string>{};
   if (!text) return pass(text);
   try {
@@ -90,7 +90,7 @@ Result<void> write_own_resources(const std::string& state_root,
 }
 
 Result<Rails> read_rails(const std::string& state_root) {
-  const auto text = host::read_file(rails_file(state_root));
+  const auto text = host::read_own_file(rails_file(state_root));
   if (is(text, ErrorCode::not_found)) return Rails{};
   if (!text) return pass(text);
   auto rails = decode(*text);

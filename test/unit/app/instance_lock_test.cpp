@@ -1,6 +1,7 @@
 #include "plugin/app/instance_lock.hpp"
 
 #include <csignal>
+#include <filesystem>
 #include <future>
 #include <optional>
 #include <thread>
@@ -67,4 +68,17 @@ TEST_CASE("A lock that cannot be signed is held all the same") {
   const auto refused = second.take();
   REQUIRE(is(refused, ErrorCode::busy));
   CHECK(refused.error().message.find("somebody holds ") != std::string::npos);
+}
+
+TEST_CASE("A lock whose file was removed, or made anew, stands no more") {
+  const TemporaryFolder folder;
+  auto lock = must(InstanceLock::open(folder.path() + "/run"));
+  must(lock.take());
+  must(lock.stands());
+  std::filesystem::remove_all(folder.path() + "/run");
+  CHECK(is(lock.stands(), ErrorCode::not_found));
+  auto next = must(InstanceLock::open(folder.path() + "/run"));
+  must(next.take());
+  must(next.stands());
+  CHECK(is(lock.stands(), ErrorCode::not_found));
 }

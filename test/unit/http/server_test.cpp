@@ -167,6 +167,43 @@ TEST_CASE("A long answer reaches a peer that reads slowly, and others are served
   CHECK(read_all(slow).size() > (4u << 20));
 }
 
+TEST_CASE("One that has its answer gives its place to the next, one that says nothing after it") {
+  Server::Limits limits;
+  limits.connections = 4;
+  const Fixture fixture(limits);
+  std::vector<UniqueFd> open;
+  for (int round = 0; round < 3; ++round) {
+    open.clear();
+    for (size_t i = 0; i < limits.connections; ++i) {  // all are read from
+      open.push_back(connect_to(fixture.address));
+    }
+    for (const auto& fd : open) send_text(fd, "GET /hello HTTP/1.1\r\n\r\n");
+    for (const auto& fd : open) {
+      CHECK(read_all(fd).ends_with("hello\n"));  // answered, and not closed by us
+    }
+    const auto next = connect_to(fixture.address);
+    send_text(next, "GET /hello HTTP/1.1\r\n\r\n");
+    CHECK(read_all(next).ends_with("hello\n"));
+  }
+}
+
+TEST_CASE("Connections that all take their answers keep their places, and the next one waits") {
+  Server::Limits limits;
+  limits.connections = 2;
+  const Fixture fixture(limits);
+  std::vector<UniqueFd> slow;
+  for (size_t i = 0; i < limits.connections; ++i) {
+    slow.push_back(connect_to(fixture.address));
+    send_text(slow.back(), "GET /long HTTP/1.1\r\n\r\n");
+    pollfd begun{slow.back().get(), POLLIN, 0};
+    REQUIRE(poll(&begun, 1, 10'000) == 1);
+  }
+  const auto next = connect_to(fixture.address);
+  send_text(next, "GET /hello HTTP/1.1\r\n\r\n");
+  for (const auto& fd : slow) CHECK(read_all(fd).size() > (4u << 20));
+  CHECK(read_all(next).ends_with("hello\n"));
+}
+
 TEST_CASE("A peer that says nothing loses its connection") {
   const Fixture fixture({.connection_time = 200ms});
   CHECK(read_all(connect_to(fixture.address)).empty());
