@@ -104,7 +104,11 @@ Outcome<std::string> add(const Call& call) {
   if (auto good = check_netns(call); !good) return cnispec::refuse(good.error());
 
   const attach::AttachRequest request{
-      call.key(), call.request.netns, conf->device, conf->settings, conf->rdma,
+      call.key(),
+      call.request.netns,
+      conf->device,
+      conf->settings,
+      conf->rdma,
       args->pod_name.empty() ? "" : fmt::format("{}/{}", args->pod_namespace, args->pod_name)};
   attach::Attacher attacher(call.host, call.log);
   Steps steps;

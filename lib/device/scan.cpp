@@ -68,8 +68,8 @@ Result<Inventory> scan(const host::Host& host, const ScanOptions& options) {
   PortsByDevice ports;
   groups.reserve(bus->groups.size());
   for (const auto& group : bus->groups) {
-    all.push_back(&groups.emplace_back(
-        read_group(host.roots, group, {*links, rdma}, host.devlink, options)));
+    all.push_back(
+        &groups.emplace_back(read_group(host.roots, group, {*links, rdma}, host.devlink, options)));
     for (const auto& device : devices_to_ask(groups.back(), rdma, options)) {
       ports[device.name] = read_ports(host.rdma, device);
     }

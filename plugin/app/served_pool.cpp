@@ -26,16 +26,17 @@ std::vector<kubelet::Device> devices_of(const PoolView& view) {
   return devices;
 }
 
-// Whether Allocate would give what the offer stands for.
-bool is_given(const PoolView& view, const std::string& id) {
-  const auto members = pool::members_of(view.pool, id);
-  const auto is_free = [&](const pool::Member* member) {
-    return member->withheld.empty() &&
-           std::ranges::none_of(
-               grant::known_own_nodes(*member, *view.inventory),
-               [&](const auto& node) { return view.holdings->other_with_node(node, member->id); });
-  };
-  return std::ranges::any_of(members, is_free);
+// The devices that Allocate would give.
+std::set<std::string> given_devices(const PoolView& view) {
+  std::set<std::string> given;
+  for (const auto& member : view.pool.members) {
+    const auto nodes = grant::known_own_nodes(member, *view.inventory);
+    const bool is_taken = std::ranges::any_of(nodes, [&](const auto& node) {
+      return view.holdings->other_with_node(node, member.id) != nullptr;
+    });
+    if (member.withheld.empty() && !is_taken) given.insert(member.id);
+  }
+  return given;
 }
 
 // Without those that Allocate would refuse, where enough are left: kubelet may not have heard yet
@@ -43,10 +44,12 @@ bool is_given(const PoolView& view, const std::string& id) {
 // since a boot.
 std::vector<std::string> leave_out_refused(const PoolView& view,
                                            const kubelet::PreferenceRequest& request) {
+  const auto given = given_devices(view);
+  const std::set<std::string> wanted(request.must_include.begin(), request.must_include.end());
   auto left = request.available;
   std::erase_if(left, [&](const auto& id) {
-    return std::ranges::find(request.must_include, id) == request.must_include.end() &&
-           !is_given(view, id);
+    const auto device = ledger::device_of(id);
+    return !wanted.contains(id) && (!device || !given.contains(*device));
   });
   return left.size() >= request.size ? left : request.available;
 }

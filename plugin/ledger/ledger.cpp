@@ -194,11 +194,11 @@ void Ledger::read_saved() {
   auto saved = sources_.saved();
   if (saved) {
     facts_.saved = std::move(*saved);
-    unread_.clear();
+    unread_saved_.clear();
   } else if (is(saved, ErrorCode::not_found)) {
     facts_.saved.reset();
   } else {
-    unread(saved.error());
+    unread(saved.error(), unread_saved_);
   }
 }
 
@@ -206,17 +206,18 @@ void Ledger::read_allocations() {
   auto allocations = sources_.allocations();
   if (allocations) {
     facts_.allocations = std::move(*allocations);
+    unread_allocations_.clear();
   } else {
-    unread(allocations.error());
+    unread(allocations.error(), unread_allocations_);
   }
 }
 
-void Ledger::unread(const Error& error) {
-  if (unread_ != error.message) {
+void Ledger::unread(const Error& error, std::string& told) {
+  if (told != error.message) {
     log_.error("cannot read what pods were given; what was known stays",
                {{"error", error.message}});
   }
-  unread_ = error.message;
+  told = error.message;
   again_.set_if_sooner(clock_.now() + kUnread);
 }
 

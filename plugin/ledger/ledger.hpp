@@ -135,7 +135,8 @@ class Ledger {
   void tell_unknown(const std::string& because);
   void read_saved();
   void read_allocations();
-  void unread(const Error& error);
+  // `told`: of this source, the last time.
+  void unread(const Error& error, std::string& told);
   void merge();
 
   Loop& loop_;
@@ -152,7 +153,8 @@ class Ledger {
   std::string unknown_because_ = "kubelet has not been asked yet";
   TimePoint trusted_from_{};  // kubelet's answers to what it is asked since
   TimePoint listed_{};        // kubelet was asked what it listed last
-  std::string unread_;        // why a file could not be read, as it was told
+  std::string unread_saved_;  // why it could not be read, as it was told
+  std::string unread_allocations_;
   bool asking_ = false;
   bool ask_again_ = false;
   bool watching_ = false;

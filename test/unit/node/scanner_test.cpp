@@ -53,6 +53,14 @@ class ScannedNode {
     REQUIRE(run_loop_until(*loop,
                            [&] { return kernel.waits_for(hanging) && scanner->pending() == 1; }));
   }
+  // All is read once; then PF 0 is asked again, and does not answer.
+  void start_with_one_that_hangs() {
+    start();
+    settle();
+    kernel.hang(pf_rdma(0));
+    scanner->look(Wanted::everything());
+    settle_but(pf_rdma(0));
+  }
   void pass(std::chrono::nanoseconds time) {
     clock.advance(time);
     loop->turn();
@@ -282,11 +290,7 @@ TEST_CASE("A PF that stops answering keeps what was known of it, and delays nobo
 
 TEST_CASE("A PF that answers again is read again, and is well") {
   ScannedNode node;
-  node.start();
-  node.settle();
-  node.kernel.hang(pf_rdma(0));
-  node.scanner->look(Wanted::everything());
-  node.settle_but(pf_rdma(0));
+  node.start_with_one_that_hangs();
   node.pass(3s);
   REQUIRE_FALSE(node.scanner->latest()->silent.empty());
   node.kernel.still.rdma.ports[pf_rdma(0)][0].state = 2;
@@ -392,11 +396,7 @@ TEST_CASE("A GPU whose driver hangs delays nobody, and keeps the UUID that is kn
 
 TEST_CASE("A PF that is taken off the bus while it hangs has no second reader when it is back") {
   ScannedNode node;
-  node.start();
-  node.settle();
-  node.kernel.hang(pf_rdma(0));
-  node.scanner->look(Wanted::everything());
-  node.settle_but(pf_rdma(0));
+  node.start_with_one_that_hangs();
   node.pass(Scanner::kDeadline);
   for (int i = 0; i < 2; ++i) {
     node.remove(0);
