@@ -10,7 +10,7 @@
 
 #include "base/unique_fd.hpp"
 #include "cni/command/command.hpp"
-#include "cni/sriov_conf.hpp"
+#include "cni/conf.hpp"
 #include "cnispec/version.hpp"
 
 namespace railhead::cni {
@@ -95,8 +95,11 @@ Outcome<> free_device(const cnispec::Request& request, const nlohmann::ordered_j
   const auto network = cnispec::read_network_name(config);
   if (!network) return {};
   Logger log(STDERR_FILENO, LogLevel::info);
-  return to_outcome(
-      attach::Attacher(host, log).detach({*network, request.container_id, request.ifname}));
+  const Deadline deadline(host.clock, read_budget(config, cnispec::Command::del), {});
+  const auto detached = attach::Attachments(host, deadline, log)
+                            .detach({*network, request.container_id, request.ifname},
+                                    request.netns);
+  return to_outcome(detached.error);
 }
 
 Outcome<std::string> serve(const Environment& environment, const std::string& input,
@@ -124,7 +127,11 @@ Outcome<std::string> serve(const Environment& environment, const std::string& in
                 {{"file", log_conf.file}, {"error", log_file.error().message}});
   }
   Ipam ipam(conf->ipam_type, environment, input, host);
-  auto done = dispatch(*command, Call{*request, *conf, *config, ipam, host, log});
+  const bool is_add = *command == Command::add;
+  const Deadline deadline(host.clock, read_budget(*config, *command),
+                          is_add ? kUndoReserve : std::chrono::seconds(0));
+  auto done = dispatch(*command, Call{*request, *conf, *config, type_of(conf->type), deadline,
+                                      ipam, host, log});
   if (!done) {
     log.error(fmt::format("{} failed", request->verb), {{"network", conf->name},
                                                         {"container", request->container_id},

@@ -28,7 +28,7 @@ bool is_same_file(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-Outcome<std::string> Ipam::run(Command command) {
+Outcome<std::string> Ipam::run(Command command, const Deadline& deadline) {
   const auto who =
       fmt::format("IPAM plugin type \"{}\" {} failed", type_, cnispec::to_string(command));
   auto program = cnispec::find_plugin(type_, cnispec::value_of(environment_, "CNI_PATH"));
@@ -42,16 +42,19 @@ Outcome<std::string> Ipam::run(Command command) {
   auto environment = cnispec::with(environment_, "CNI_COMMAND", cnispec::to_string(command));
   environment = cnispec::with(std::move(environment), kDepth, std::to_string(depth + 1));
   auto result = host_.processes.run(
-      {.program = std::move(*program), .environment = std::move(environment), .input = config_});
+      {.program = std::move(*program),
+       .environment = std::move(environment),
+       .input = config_,
+       .limit = deadline.left()});
   if (!result) return cnispec::refuse(cnispec::to_cni_error(result.error().in(who)));
   if (result->exit_code == 0) return std::move(result->output);
   return cnispec::refuse(
       cnispec::delegate_error(result->exit_code, result->output, result->error_output).in(who));
 }
 
-Outcome<std::optional<PluginResult>> Ipam::add() {
+Outcome<std::optional<PluginResult>> Ipam::add(const Deadline& deadline) {
   if (type_.empty()) return std::nullopt;
-  auto output = run(Command::add);
+  auto output = run(Command::add, deadline);
   if (!output) return cnispec::refuse(output.error());
   auto result = cnispec::parse_result(*output);
   if (!result) {
@@ -64,9 +67,9 @@ Outcome<std::optional<PluginResult>> Ipam::add() {
   return std::move(*result);
 }
 
-Outcome<> Ipam::call(Command command) {
+Outcome<> Ipam::call(Command command, const Deadline& deadline) {
   if (type_.empty()) return {};
-  const auto output = run(command);
+  const auto output = run(command, deadline);
   if (!output) return cnispec::refuse(output.error());
   return {};
 }

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "base/deadline.hpp"
 #include "cnispec/cni_error.hpp"
 #include "cnispec/plugin_result.hpp"
 #include "cnispec/request.hpp"
@@ -21,12 +22,14 @@ class Ipam {
       : type_(std::move(type)), environment_(environment), config_(config), host_(host) {}
 
   // The addresses, or nothing without IPAM. A result without any address is an error.
-  [[nodiscard]] cnispec::Outcome<std::optional<cnispec::PluginResult>> add();
+  [[nodiscard]] cnispec::Outcome<std::optional<cnispec::PluginResult>> add(
+      const Deadline& deadline);
   // DEL, CHECK, GC or STATUS. Errors keep the delegate's code.
-  [[nodiscard]] cnispec::Outcome<> call(cnispec::Command command);
+  [[nodiscard]] cnispec::Outcome<> call(cnispec::Command command, const Deadline& deadline);
 
  private:
-  [[nodiscard]] cnispec::Outcome<std::string> run(cnispec::Command command);
+  [[nodiscard]] cnispec::Outcome<std::string> run(cnispec::Command command,
+                                                   const Deadline& deadline);
 
   std::string type_;
   const cnispec::Environment& environment_;

@@ -1,10 +1,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "attach/transaction.hpp"
 #include "base/text.hpp"
 #include "cni/command/command.hpp"
 #include "cni/ip_config.hpp"
-#include "cni/sriov_conf.hpp"
 
 namespace railhead::cni {
 
@@ -39,16 +39,16 @@ struct Steps {
 };
 
 // What follows attach(): addresses from IPAM, and onto the interface.
-Outcome<PluginResult> address(const Call& call, attach::Attacher& attacher,
+Outcome<PluginResult> address(const Call& call, attach::Transaction& transaction,
                               const attach::Attached& attached, Stopwatch& watch, Steps& steps) {
-  auto given = call.ipam.add();
+  auto given = call.ipam.add(call.deadline);
   steps.ipam_ms = watch.step_ms();
   if (!given) return cnispec::refuse(given.error());
   auto result = std::move(*given).value_or(PluginResult{});
   const auto ip_config = read_ip_config(result);
   if (!ip_config) return cnispec::refuse(ip_config.error());
   if (attached.has_netdev) {  // a userspace driver's VF has no interface to set addresses on
-    if (auto done = attacher.activate(*ip_config); !done) {
+    if (auto done = transaction.activate(0, *ip_config); !done) {
       return cnispec::refuse(cnispec::to_cni_error(done.error()));
     }
   }
@@ -56,30 +56,37 @@ Outcome<PluginResult> address(const Call& call, attach::Attacher& attacher,
   return result;
 }
 
-// The interface in front, every address on it.
-void put_interface(PluginResult& result, const Call& call, const attach::Attached& attached,
-                   const cnispec::Dns& dns) {
+// What the plugins before this one in the chain gave, then the interface with every address on it.
+PluginResult join_results(const Call& call, PluginResult previous, PluginResult own,
+                          const attach::Attached& attached, const cnispec::Dns& dns) {
   cnispec::Interface interface;
   interface.name = attached.ifname;
   if (attached.mac) interface.mac = attached.mac->to_string();
   if (attached.mtu != 0) interface.mtu = attached.mtu;
   interface.sandbox = call.request.netns;
-  interface.pci_id = attached.device.to_string();
-  result.interfaces = {std::move(interface)};
-  for (auto& ip : result.ips) ip.interface = 0;
-  if (result.dns == cnispec::Dns{}) result.dns = dns;
+  interface.pci_id = attached.device.name;
+  const auto number = static_cast<uint32_t>(previous.interfaces.size());
+  previous.interfaces.push_back(std::move(interface));
+  for (auto& ip : own.ips) {
+    ip.interface = number;
+    previous.ips.push_back(std::move(ip));
+  }
+  for (auto& route : own.routes) previous.routes.push_back(std::move(route));
+  if (!(own.dns == cnispec::Dns{})) previous.dns = std::move(own.dns);
+  if (previous.dns == cnispec::Dns{}) previous.dns = dns;
+  return previous;
 }
 
 void log_done(const Call& call, const attach::AttachRequest& request,
               const attach::Attached& attached, const Steps& steps, double total_ms) {
   for (const auto& warning : attached.warnings) {
-    call.log.warning(warning, {{"device", attached.device.to_string()}, {"pod", request.pod}});
+    call.log.warning(warning, {{"device", attached.device.name}, {"pod", request.pod}});
   }
   call.log.info("ADD done", {{"network", request.key.network},
                              {"container", request.key.container_id},
                              {"ifname", request.key.ifname},
                              {"pod", request.pod},
-                             {"device", attached.device.to_string()},
+                             {"device", attached.device.name},
                              {"rdma", join(attached.rdma, ",")},
                              {"attach_ms", steps.attach_ms},
                              {"ipam_ms", steps.ipam_ms},
@@ -89,47 +96,85 @@ void log_done(const Call& call, const attach::AttachRequest& request,
 
 }  // namespace
 
-Outcome<std::string> add(const Call& call) {
-  Stopwatch watch(call.host.clock);
+namespace {
+
+struct Wanted {
+  attach::AttachRequest request;
+  std::optional<PluginResult> previous;
+  cnispec::Dns dns;
+};
+
+Outcome<Wanted> read_wanted(const Call& call) {
   const auto args = cnispec::read_args(call.request.args);
   if (!args) return cnispec::refuse(args.error());
-  const auto conf = read_sriov_conf(call.config, *args);
-  if (!conf) return cnispec::refuse(conf.error());
-  const auto dns = cnispec::read_conf_dns(call.config);
+  auto previous = cnispec::read_prev_result(call.config);
+  if (!previous) return cnispec::refuse(previous.error());
+  const auto asked = call.type.read(
+      {call.config, *args, *previous ? &**previous : nullptr, call.host});
+  if (!asked) return cnispec::refuse(asked.error());
+  auto dns = cnispec::read_conf_dns(call.config);
   if (!dns) return cnispec::refuse(dns.error());
-  if (!conf->unknown_keys.empty()) {
+  if (!asked->unknown_keys.empty()) {
     call.log.warning("keys that are not known here are ignored",
-                     {{"network", call.conf.name}, {"keys", join(conf->unknown_keys, ",")}});
+                     {{"network", call.conf.name}, {"keys", join(asked->unknown_keys, ",")}});
   }
-  if (auto good = check_netns(call); !good) return cnispec::refuse(good.error());
-
-  const attach::AttachRequest request{
+  for (const auto& warning : asked->warnings) {
+    call.log.warning(warning, {{"network", call.conf.name}, {"device", asked->device.name}});
+  }
+  attach::AttachRequest request{
       call.key(),
       call.request.netns,
-      conf->device,
-      conf->settings,
-      conf->rdma,
-      args->pod_name.empty() ? "" : fmt::format("{}/{}", args->pod_namespace, args->pod_name)};
-  attach::Attacher attacher(call.host, call.log);
+      asked->device,
+      asked->settings,
+      asked->rdma,
+      args->pod_name.empty() ? "" : fmt::format("{}/{}", args->pod_namespace, args->pod_name),
+      asked->kind,
+      {}};
+  return Wanted{std::move(request), std::move(*previous), std::move(*dns)};
+}
+
+// As DEL does: the device first, and its address only when nobody answers to it any more.
+cnispec::CniError undone(const Call& call, attach::Transaction& transaction,
+                         cnispec::CniError error) {
+  const auto undone = transaction.undo();
+  Outcome<> released;
+  if (undone.silent && !call.type.is_chained) {
+    released = call.ipam.call(cnispec::Command::del, call.deadline.for_undo());
+  }
+  if (const auto both_done = both(to_outcome(undone.left), released); !both_done) {
+    error.details = fmt::format("{}{}while undoing it: {}", error.details,
+                                error.details.empty() ? "" : "; ", both_done.error().text());
+  }
+  return error;
+}
+
+}  // namespace
+
+Outcome<std::string> add(const Call& call) {
+  Stopwatch watch(call.host.clock);
+  auto wanted = read_wanted(call);
+  if (!wanted) return cnispec::refuse(wanted.error());
+  if (auto good = check_netns(call); !good) return cnispec::refuse(good.error());
+
+  attach::Transaction transaction(call.host, call.deadline, call.log);
   Steps steps;
-  const auto attached = attacher.attach(request);
-  if (!attached) return cnispec::refuse(cnispec::to_cni_error(attached.error()));
+  const auto all = transaction.attach({&wanted->request, 1});
+  if (!all) return cnispec::refuse(call.type.refusal(all.error(), wanted->request.device));
+  const auto& attached = all->front();
   steps.attach_ms = watch.step_ms();
 
-  auto result = address(call, attacher, *attached, watch, steps);
-  if (!result) {
-    auto error = result.error();
-    // As DEL does: the VF first.
-    const auto detached = to_outcome(attacher.detach(request.key));
-    const auto undone = both(detached, call.ipam.call(cnispec::Command::del));
-    if (!undone) {
-      error.details = fmt::format("{}{}while undoing it: {}", error.details,
-                                  error.details.empty() ? "" : "; ", undone.error().text());
-    }
-    return cnispec::refuse(std::move(error));
+  Outcome<PluginResult> result = wanted->previous.value_or(PluginResult{});
+  if (!call.type.is_chained) {
+    auto own = address(call, transaction, attached, watch, steps);
+    result = own ? Outcome<PluginResult>(join_results(call, std::move(*result), std::move(*own),
+                                                      attached, wanted->dns))
+                 : cnispec::refuse(own.error());
   }
-  put_interface(*result, call, *attached, *dns);
-  log_done(call, request, *attached, steps, watch.total_ms());
+  if (result) {
+    if (auto done = to_outcome(transaction.commit()); !done) result = cnispec::refuse(done.error());
+  }
+  if (!result) return cnispec::refuse(undone(call, transaction, result.error()));
+  log_done(call, wanted->request, attached, steps, watch.total_ms());
   return cnispec::to_json(*result, call.conf.cni_version);
 }
 

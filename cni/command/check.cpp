@@ -84,12 +84,12 @@ Outcome<> check_ip_config(const Call& call, const cnispec::PluginResult& prev) {
 Outcome<std::string> check(const Call& call) {
   const auto prev = cnispec::read_prev_result(call.config);
   if (!prev) return cnispec::refuse(prev.error());
-  attach::Attacher attacher(call.host, call.log);
-  const auto has_netdev = attacher.check(call.key());
+  attach::Attachments attachments(call.host, call.deadline, call.log);
+  const auto has_netdev = attachments.check(call.key());
   if (!has_netdev) return cnispec::refuse(cnispec::to_cni_error(has_netdev.error()));
   Outcome<> good;
   if (*has_netdev && *prev && !(*prev)->ips.empty()) good = check_ip_config(call, **prev);
-  if (good) good = call.ipam.call(cnispec::Command::check);
+  if (good) good = call.ipam.call(cnispec::Command::check, call.deadline);
   if (!good) return cnispec::refuse(good.error());
   return {};
 }

@@ -4,9 +4,11 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "attach/attachment.hpp"
+#include "attach/attachments.hpp"
+#include "base/deadline.hpp"
 #include "base/log.hpp"
 #include "cni/ipam.hpp"
+#include "cni/types/type.hpp"
 #include "cnispec/cni_error.hpp"
 #include "cnispec/net_conf.hpp"
 #include "cnispec/request.hpp"
@@ -18,6 +20,8 @@ struct Call {
   const cnispec::Request& request;
   const cnispec::NetConf& conf;
   const nlohmann::ordered_json& config;  // the whole of it
+  const Type& type;
+  const Deadline& deadline;
   Ipam& ipam;
   host::Host& host;
   Logger& log;
@@ -41,6 +45,7 @@ cnispec::Outcome<std::string> status(const Call& call);
 // Both errors as one; nothing when there is none. The code is the first one's.
 cnispec::Outcome<> both(const cnispec::Outcome<>& first, const cnispec::Outcome<>& second);
 cnispec::Outcome<> to_outcome(const Result<>& result);
+cnispec::Outcome<> to_outcome(const std::optional<Error>& error);
 
 // Measures the steps of one operation for its log line.
 class Stopwatch {

@@ -19,4 +19,9 @@ Outcome<> to_outcome(const Result<>& result) {
   return cnispec::refuse(cnispec::to_cni_error(result.error()));
 }
 
+Outcome<> to_outcome(const std::optional<Error>& error) {
+  if (!error) return {};
+  return cnispec::refuse(cnispec::to_cni_error(*error));
+}
+
 }  // namespace railhead::cni

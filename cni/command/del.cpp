@@ -9,15 +9,20 @@ using cnispec::Outcome;
 Outcome<std::string> del(const Call& call) {
   Stopwatch watch(call.host.clock);
   const auto key = call.key();
-  attach::Attacher attacher(call.host, call.log);
-  // The VF first: its link goes down before what else can fail of an undo, so that nobody answers
-  // to the address any more when it becomes free. Where not even that can be done the address is
-  // freed all the same: it would leak when nobody tries this DEL again.
-  const auto detached = to_outcome(attacher.detach(key));
+  attach::Attachments attachments(call.host, call.deadline, call.log);
+  // The device first: its link goes down before what else can fail of an undo. Only then may the
+  // address be somebody else's; until then it stays taken, for the next DEL or GC.
+  const auto detached = call.type.is_chained
+                            ? attachments.detach_rdma(key, call.request.netns)
+                            : attachments.detach(key, call.request.netns);
   const auto detach_ms = watch.step_ms();
-  const auto released = call.ipam.call(cnispec::Command::del);
+  const auto given_back = to_outcome(detached.error);
+  Outcome<> released;
+  if (detached.is_silent && !call.type.is_chained) {
+    released = call.ipam.call(cnispec::Command::del, call.deadline);
+  }
   const auto ipam_ms = watch.step_ms();
-  if (auto done = both(detached, released); !done) return cnispec::refuse(done.error());
+  if (auto done = both(given_back, released); !done) return cnispec::refuse(done.error());
   call.log.info("DEL done", {{"network", key.network},
                              {"container", key.container_id},
                              {"ifname", key.ifname},

@@ -14,10 +14,10 @@ Outcome<std::string> gc(const Call& call) {
     valid.push_back({call.conf.name, attachment.container_id, attachment.ifname});
   }
   Stopwatch watch(call.host.clock);
-  attach::Attacher attacher(call.host, call.log);
-  const auto collected = to_outcome(attacher.collect_garbage(call.conf.name, valid));
+  attach::Attachments attachments(call.host, call.deadline, call.log);
+  const auto collected = to_outcome(attachments.collect_garbage(call.conf.name, valid));
   const auto collect_ms = watch.step_ms();
-  const auto forwarded = call.ipam.call(cnispec::Command::gc);
+  const auto forwarded = call.ipam.call(cnispec::Command::gc, call.deadline);
   const auto ipam_ms = watch.step_ms();
   if (auto done = both(collected, forwarded); !done) return cnispec::refuse(done.error());
   call.log.info("GC done", {{"network", call.conf.name},

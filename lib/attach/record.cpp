@@ -1,5 +1,7 @@
 #include "attach/record.hpp"
 
+#include <algorithm>
+#include <array>
 #include <limits>
 
 #include <nlohmann/json.hpp>
@@ -12,7 +14,7 @@ using host::VfAttributes;
 namespace {
 
 // Raised when a field's meaning changes; a program reads its own schema and the next one.
-constexpr uint32_t kSchema = 1;
+constexpr uint32_t kSchema = 2;
 
 template <class T, class Convert>
 void put(Json& json, const char* key, const std::optional<T>& value, Convert convert) {
@@ -125,75 +127,243 @@ VfAttributes vf_from(const Field& field) {
   return vf;
 }
 
+constexpr std::array kKinds = {KindName::eth_vf, KindName::user_vf, KindName::whole_nic,
+                               KindName::rdma_only};
+constexpr std::string_view kKindWords = "eth_vf, user_vf, whole_nic or rdma_only";
+
+std::optional<KindName> parse_kind(std::string_view text) {
+  for (auto kind : kKinds) {
+    if (text == to_string(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
+Json route_json(const host::Route& route) {
+  const auto as_is = [](const auto& value) { return value; };
+  Json json{{"to", route.destination.to_string()}};
+  put(json, "via", route.gateway, [](const auto& gateway) { return gateway.address_string(); });
+  put(json, "metric", route.metric, as_is);
+  put(json, "table", route.table, as_is);
+  put(json, "scope", route.scope, as_is);
+  put(json, "mtu", route.mtu, as_is);
+  put(json, "advmss", route.advmss, as_is);
+  return json;
+}
+
+template <class T>
+std::optional<T> number_at(const Field& field, const char* key) {
+  if (!field.has(key)) return std::nullopt;
+  return field[key].number<T>();
+}
+
+host::Route route_from(const Field& field) {
+  host::Route route;
+  route.destination = field["to"].parsed<host::IpPrefix>("an address with its prefix length");
+  if (field.has("via")) route.gateway = field["via"].parsed<host::IpPrefix>("an address");
+  route.metric = number_at<uint32_t>(field, "metric");
+  route.table = number_at<uint32_t>(field, "table");
+  route.scope = number_at<uint8_t>(field, "scope");
+  route.mtu = number_at<uint32_t>(field, "mtu");
+  route.advmss = number_at<uint32_t>(field, "advmss");
+  return route;
+}
+
 Json link_json(const LinkState& link) {
-  return Json{{"name", link.name},
-              {"altNames", link.alt_names},
-              {"address", link.address.to_string()},
-              {"mtu", link.mtu},
-              {"up", link.up},
-              {"sysctls", link.sysctls}};
+  Json json{{"name", link.name},
+            {"altNames", link.alt_names},
+            {"address", link.address.to_string()},
+            {"mtu", link.mtu},
+            {"up", link.up},
+            {"sysctls", link.sysctls}};
+  if (!link.parent.empty()) json["parent"] = link.parent;
+  if (!link.kind.empty()) json["kind"] = link.kind;
+  for (const auto& address : link.addresses) json["addresses"].push_back(address.to_string());
+  for (const auto& route : link.routes) json["routes"].push_back(route_json(route));
+  return json;
 }
 
 LinkState link_from(const Field& field) {
-  LinkState link{field["name"].text(),
-                 {},
-                 field["address"].parsed<HwAddress>("a hardware address"),
-                 field["mtu"].number<uint32_t>(),
-                 field["up"].flag(),
-                 {}};
+  LinkState link;
+  link.name = field["name"].text();
+  link.address = field["address"].parsed<HwAddress>("a hardware address");
+  link.mtu = field["mtu"].number<uint32_t>();
+  link.up = field["up"].flag();
   for (const auto& name : field["altNames"].items()) link.alt_names.push_back(name.text());
   for (const auto& [key, value] : field["sysctls"].members()) link.sysctls[key] = value.text();
+  if (field.has("parent")) link.parent = field["parent"].text();
+  if (field.has("kind")) link.kind = field["kind"].text();
+  if (field.has("addresses")) {
+    for (const auto& address : field["addresses"].items()) {
+      link.addresses.push_back(
+          address.parsed<host::IpPrefix>("an address with its prefix length"));
+    }
+  }
+  if (field.has("routes")) {
+    for (const auto& route : field["routes"].items()) link.routes.push_back(route_from(route));
+  }
   return link;
 }
 
-Json rdma_json(const RdmaState& rdma) {
-  Json json = Json::object();
-  for (const auto& [name, devices] : rdma) {
-    json[name] = Json::array();
-    for (const auto& device : devices) {
-      json[name].push_back(
-          {{"kind", to_string(device.kind)}, {"name", device.name}, {"dev", device.dev}});
-    }
+Json nodes_json(const std::vector<device::CharDevice>& nodes) {
+  Json json = Json::array();
+  for (const auto& node : nodes) {
+    json.push_back({{"kind", to_string(node.kind)}, {"name", node.name}, {"dev", node.dev}});
   }
   return json;
 }
 
-RdmaState rdma_from(const Field& field) {
-  RdmaState rdma;
-  for (const auto& [name, devices] : field.members()) {
-    auto& list = rdma[name];
-    for (const auto& device : devices.items()) {
-      const auto kind = device["kind"];
-      list.push_back({kind.known(device::parse_char_kind(kind.text()), "uverbs, umad or issm"),
-                      device["name"].text(), device["dev"].text()});
-    }
+std::vector<device::CharDevice> nodes_from(const Field& field) {
+  std::vector<device::CharDevice> nodes;
+  for (const auto& node : field.items()) {
+    const auto kind = node["kind"];
+    nodes.push_back({kind.known(device::parse_char_kind(kind.text()), "uverbs, umad or issm"),
+                     node["name"].text(), node["dev"].text()});
   }
+  return nodes;
+}
+
+Json vf_part_json(const VfPart& vf) {
+  return Json{{"pf", vf.pf.to_string()},
+              {"index", vf.index},
+              {"before", vf_json(vf.before)},
+              {"asked", vf_json(vf.asked)}};
+}
+
+VfPart vf_part_from(const Field& field) {
+  return {field["pf"].parsed<PciAddress>("a PCI address"), field["index"].number<uint32_t>(),
+          vf_from(field["before"]), vf_from(field["asked"])};
+}
+
+Json link_part_json(const LinkPart& link) {
+  Json asked = Json::object();
+  put(asked, "address", link.asked_address, [](const auto& a) { return a.to_string(); });
+  put(asked, "mtu", link.asked_mtu, [](auto mtu) { return mtu; });
+  return Json{{"before", link_json(link.before)}, {"asked", std::move(asked)}};
+}
+
+LinkPart link_part_from(const Field& field) {
+  LinkPart link{link_from(field["before"]), {}, {}};
+  const auto asked = field["asked"];
+  if (asked.has("address")) {
+    link.asked_address = asked["address"].parsed<HwAddress>("a hardware address");
+  }
+  link.asked_mtu = number_at<uint32_t>(asked, "mtu");
+  return link;
+}
+
+Json rdma_part_json(const RdmaPart& rdma) {
+  Json before = Json::array();
+  for (const auto& device : rdma.before) {
+    before.push_back({{"name", device.name},
+                      {"nodeGuid", device.node_guid.to_string()},
+                      {"nodes", nodes_json(device.nodes)}});
+  }
+  return Json{{"before", std::move(before)}, {"moves", rdma.moves}};
+}
+
+RdmaPart rdma_part_from(const Field& field) {
+  RdmaPart rdma;
+  for (const auto& device : field["before"].items()) {
+    rdma.before.push_back({device["name"].text(), device["nodeGuid"].parsed<Guid>("a GUID"),
+                           nodes_from(device["nodes"])});
+  }
+  rdma.moves = field["moves"].flag();
   return rdma;
 }
 
-Record record_from(const Field& field) {
-  const auto schema = field["schema"].number<uint32_t>();
-  if (schema < 1 || schema > kSchema + 1) {
-    throw std::runtime_error(fmt::format("schema {}, expected 1 to {}", schema, kSchema + 1));
-  }
+Json key_json(const AttachmentKey& key) {
+  return Json{{"network", key.network}, {"containerId", key.container_id}, {"ifname", key.ifname}};
+}
+
+AttachmentKey key_from(const Field& field) {
+  return {field["network"].text(), field["containerId"].text(), field["ifname"].text()};
+}
+
+Json undo_json(const Undo& undo) {
+  return Json{{"firstMs", undo.first.count()},
+              {"reason", undo.reason},
+              {"quarantined", undo.quarantined}};
+}
+
+Undo undo_from(const Field& field) {
+  constexpr uint64_t kMost = INT64_MAX / 1'000'000;  // as nanoseconds
+  return {std::chrono::milliseconds(field["firstMs"].number<uint64_t>(kMost)),
+          field["reason"].text(), field["quarantined"].flag()};
+}
+
+// What both schemas have.
+Record common_from(const Field& field) {
   Record record;
-  record.key = {field["network"].text(), field["containerId"].text(), field["ifname"].text()};
+  record.key = key_from(field);
   record.pod = field["pod"].text();
   const auto netns = field["netns"];
   record.netns_path = netns["path"].text();
   record.netns = {netns["device"].number<uint64_t>(), netns["inode"].number<uint64_t>()};
+  return record;
+}
+
+// Schema 1 knew VFs only.
+Record first_schema_from(const Field& field) {
+  Record record = common_from(field);
+  record.phase = Phase::attached;
   const auto device = field["device"];
   record.device = device["pci"].parsed<PciAddress>("a PCI address");
-  record.pf = device["pf"].parsed<PciAddress>("a PCI address");
-  record.vf_index = device["vf"].number<uint32_t>();
   const auto before = field["before"];
-  if (before.has("link")) record.link = link_from(before["link"]);
-  record.vf = vf_from(before["vf"]);
-  record.rdma = rdma_from(before["rdma"]);
   const auto asked = field["asked"];
-  record.settings.vf = vf_from(asked["vf"]);
-  if (asked.has("mtu")) record.settings.mtu = asked["mtu"].number<uint32_t>();
-  record.moves_rdma = asked["rdma"].flag();
+  record.vf = VfPart{device["pf"].parsed<PciAddress>("a PCI address"),
+                     device["vf"].number<uint32_t>(), vf_from(before["vf"]), vf_from(asked["vf"])};
+  record.kind = KindName::user_vf;
+  if (before.has("link")) {
+    record.kind = KindName::eth_vf;
+    record.link = LinkPart{link_from(before["link"]), record.vf->asked.mac,
+                           number_at<uint32_t>(asked, "mtu")};
+    record.link->before.parent = record.device.name;
+  }
+  record.rdma = RdmaPart{{}, asked["rdma"].flag()};
+  for (const auto& [name, nodes] : before["rdma"].members()) {
+    record.rdma->before.push_back({name, Guid{}, nodes_from(nodes)});
+  }
+  return record;
+}
+
+constexpr std::array kKnown = {"schema", "network", "containerId", "ifname", "group", "pod",
+                               "bootId", "phase",   "netns",       "device", "kind",  "vf",
+                               "link",   "rdma",    "driver",      "undo"};
+
+std::string unknown_of(const Json& json) {
+  Json unknown = Json::object();
+  for (const auto& item : json.items()) {
+    const auto same = [&](const char* key) { return item.key() == key; };
+    if (std::none_of(kKnown.begin(), kKnown.end(), same)) unknown[item.key()] = item.value();
+  }
+  return unknown.empty() ? "" : unknown.dump();
+}
+
+Record record_from(const Json& json) {
+  const Field field(json, "");
+  const auto schema = field["schema"].number<uint32_t>();
+  if (schema < kSchema - 1 || schema > kSchema + 1) {
+    throw std::runtime_error(
+        fmt::format("schema {}, expected {} to {}", schema, kSchema - 1, kSchema + 1));
+  }
+  if (schema == 1) return first_schema_from(field);
+  Record record = common_from(field);
+  if (field.has("group")) record.group = key_from(field["group"]);
+  record.boot_id = field["bootId"].text();
+  record.phase = field["phase"].text() == "adding" ? Phase::adding : Phase::attached;
+  const auto device = field["device"];
+  record.device = device.known(
+      device::DeviceId::from_parts(device["kind"].text(), device["name"].text()),
+      "a device of kind pci, auxiliary or net");
+  const auto kind = field["kind"];
+  record.kind = kind.known(parse_kind(kind.text()), kKindWords);
+  if (field.has("vf")) record.vf = vf_part_from(field["vf"]);
+  if (field.has("link")) record.link = link_part_from(field["link"]);
+  if (field.has("rdma")) record.rdma = rdma_part_from(field["rdma"]);
+  const auto driver = field["driver"];
+  record.driver = {driver["name"].text(), driver["inode"].number<uint64_t>()};
+  if (field.has("undo")) record.undo = undo_from(field["undo"]);
+  record.unknown = unknown_of(json);
   return record;
 }
 
@@ -204,35 +374,47 @@ std::string describe(const AttachmentKey& key, std::string_view pod) {
                      pod.empty() ? "" : fmt::format(" (pod {})", pod), key.network);
 }
 
+std::string describe(const Record& record) { return describe(record.key, record.pod); }
+
+std::string_view to_string(KindName kind) {
+  switch (kind) {
+    case KindName::eth_vf:
+      return "eth_vf";
+    case KindName::user_vf:
+      return "user_vf";
+    case KindName::whole_nic:
+      return "whole_nic";
+    case KindName::rdma_only:
+      return "rdma_only";
+  }
+  return "";
+}
+
 std::string to_json(const Record& record) {
-  Json before{{"vf", vf_json(record.vf)}, {"rdma", rdma_json(record.rdma)}};
-  if (record.link) before["link"] = link_json(*record.link);
-  Json asked{{"vf", vf_json(record.settings.vf)}, {"rdma", record.moves_rdma}};
-  if (record.settings.mtu) asked["mtu"] = *record.settings.mtu;
-  const Json json{
-      {"schema", kSchema},
-      {"network", record.key.network},
-      {"containerId", record.key.container_id},
-      {"ifname", record.key.ifname},
-      {"pod", record.pod},
-      {"netns",
-       {{"path", record.netns_path},
-        {"device", record.netns.device},
-        {"inode", record.netns.inode}}},
-      {"device",
-       {{"pci", record.device.to_string()},
-        {"pf", record.pf.to_string()},
-        {"vf", record.vf_index}}},
-      {"before", before},
-      {"asked", asked},
-  };
+  Json json{{"schema", kSchema}};
+  json.update(key_json(record.key));
+  put(json, "group", record.group, key_json);
+  json["pod"] = record.pod;
+  json["bootId"] = record.boot_id;
+  json["phase"] = record.phase == Phase::adding ? "adding" : "attached";
+  json["netns"] = Json{{"path", record.netns_path},
+                       {"device", record.netns.device},
+                       {"inode", record.netns.inode}};
+  json["device"] = Json{{"kind", device::to_string(record.device.kind)},
+                        {"name", record.device.name}};
+  json["kind"] = to_string(record.kind);
+  put(json, "vf", record.vf, vf_part_json);
+  put(json, "link", record.link, link_part_json);
+  put(json, "rdma", record.rdma, rdma_part_json);
+  json["driver"] = Json{{"name", record.driver.name}, {"inode", record.driver.inode}};
+  put(json, "undo", record.undo, undo_json);
+  if (!record.unknown.empty()) json.update(Json::parse(record.unknown));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 Result<Record> record_from_json(std::string_view text) {
   try {
-    const Json json = Json::parse(text);
-    return record_from(Field(json, ""));
+    return record_from(Json::parse(text));
   } catch (const std::exception& error) {  // nlohmann's and our own, all std::exception
     return fail(ErrorCode::decode, "{}", error.what());
   }

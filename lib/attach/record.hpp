@@ -1,12 +1,14 @@
 #pragma once
 // What an attachment found and did, kept on disk from before its first change until its undo is
 // verified.
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "attach/attachment.hpp"
+#include "device/device_id.hpp"
 #include "device/values.hpp"
 #include "host/links.hpp"
 #include "host/netns.hpp"
@@ -19,44 +21,110 @@ struct LinkState {
   std::string name;
   std::vector<std::string> alt_names;
   HwAddress address;
-  uint32_t mtu = 0;
+  uint32_t mtu = 0;  // bytes
   bool up = false;
   std::map<std::string, std::string> sysctls;
+  // The bus device that is its parent, IFLA_PARENT_DEV_NAME: "0000:3b:00.2", "virtio0". "": it has
+  // none, and is found by its name.
+  std::string parent = {};
+  // rtnetlink's kind of a virtual one ("veth"), which vanishes with its namespace; "" of hardware,
+  // which comes back.
+  std::string kind = {};
+  // Of a NIC that the host itself used: what the move takes from it.
+  std::vector<host::IpPrefix> addresses = {};
+  std::vector<host::Route> routes = {};
   friend bool operator==(const LinkState&, const LinkState&) = default;
 };
 
-// The character devices of each RDMA device, by its name.
-using RdmaState = std::map<std::string, std::vector<device::CharDevice>>;
+// An RDMA device as it stood in the host. Its name may change, the node GUID tells which it is.
+struct RdmaState {
+  std::string name;
+  Guid node_guid;  // all zero: not known
+  std::vector<device::CharDevice> nodes;
+  friend bool operator==(const RdmaState&, const RdmaState&) = default;
+};
+
+// The parts of a device that an attachment changes, each with what stood there and what was asked.
+
+struct VfPart {  // what the PF keeps of a VF
+  PciAddress pf;
+  uint32_t index = 0;  // N of the PF's virtfnN
+  host::VfAttributes before;
+  host::VfAttributes asked;
+  friend bool operator==(const VfPart&, const VfPart&) = default;
+};
+
+struct LinkPart {
+  LinkState before;
+  std::optional<HwAddress> asked_address;
+  std::optional<uint32_t> asked_mtu;  // bytes
+  friend bool operator==(const LinkPart&, const LinkPart&) = default;
+};
+
+struct RdmaPart {
+  std::vector<RdmaState> before;  // by name
+  bool moves = false;             // into the pod's namespace: the node was in exclusive mode
+  friend bool operator==(const RdmaPart&, const RdmaPart&) = default;
+};
+
+struct DriverPart {
+  std::string name;  // "" when none was bound
+  // st_ino of the function's folder in sysfs: another one is another incarnation, made anew since.
+  // 0: not known.
+  uint64_t inode = 0;
+  friend bool operator==(const DriverPart&, const DriverPart&) = default;
+};
+
+enum class Phase {
+  adding,    // an ADD is at work, or was killed
+  attached,  // it came to its end
+};
+
+// An undo that did not come to its end.
+struct Undo {
+  // Of the first DEL that failed: time since boot (Clock::now()).
+  std::chrono::milliseconds first{0};
+  std::string reason;  // of the last try
+  // No DEL will come any more: the device is nobody's, and nobody gets it before it is mended.
+  bool quarantined = false;
+  friend bool operator==(const Undo&, const Undo&) = default;
+};
 
 struct Record {
   AttachmentKey key;
-  std::string pod;  // "namespace/name", or empty
+  // The attachment whose DEL finds this one: several interfaces may have been asked for by one.
+  std::optional<AttachmentKey> group = {};
+  std::string pod;      // "namespace/name", or empty
+  std::string boot_id;  // /proc/sys/kernel/random/boot_id; "" where not known
+  Phase phase = Phase::adding;
   std::string netns_path;
   host::NetnsId netns;
 
-  PciAddress device;
-  PciAddress pf;
-  uint32_t vf_index = 0;
+  device::DeviceId device;
+  KindName kind = KindName::eth_vf;
+  std::optional<VfPart> vf;
+  std::optional<LinkPart> link;  // absent: a userspace driver holds the device
+  std::optional<RdmaPart> rdma;
+  DriverPart driver;
 
-  // What stood there.
-  std::optional<LinkState> link;  // absent: a userspace driver holds the VF
-  host::VfAttributes vf;
-  RdmaState rdma;
+  std::optional<Undo> undo;
 
-  // What was asked for.
-  VfSettings settings;
-  bool moves_rdma = false;  // the node was in exclusive mode
+  // What a later program wrote and this one does not know, as JSON text: kept.
+  std::string unknown = {};
 
+  // Whether the RDMA devices were moved.
+  [[nodiscard]] bool moves_rdma() const { return rdma && rdma->moves; }
   friend bool operator==(const Record&, const Record&) = default;
 };
 
 // "net1 of container 1f3c… (pod ns/a) on network "rail"", for messages.
 std::string describe(const AttachmentKey& key, std::string_view pod);
+std::string describe(const Record& record);
 
 std::string to_json(const Record& record);
 // decode: not JSON, or a field is missing, of a wrong type or out of its range; the message names
-// the field, its value and what was expected. Unknown fields are ignored; a record
-// of a newer schema than this program's next is refused.
+// the field, its value and what was expected. Reads the schema before this one's, and the next; a
+// record of a later one is refused.
 Result<Record> record_from_json(std::string_view text);
 
 }  // namespace railhead::attach

@@ -1,6 +1,7 @@
 #include "attach/store.hpp"
 
 #include <cerrno>
+#include <map>
 
 #include <unistd.h>
 
@@ -29,16 +30,22 @@ std::string record_name(const AttachmentKey& key) {
 std::string Store::record_path(const std::string& name) const {
   return fmt::format("{}/attachments/{}", root_, name);
 }
-std::string Store::claim_path(const PciAddress& device) const {
-  return fmt::format("{}/devices/{}", root_, device.to_string());
+std::string Store::claim_path(const device::DeviceId& device) const {
+  return fmt::format("{}/devices/{}", root_, device.file_name());
 }
-std::string Store::device_lock(const PciAddress& device) const {
-  return fmt::format("{}/locks/{}.lock", root_, device.to_string());
+std::string Store::device_lock(const device::DeviceId& device) const {
+  return fmt::format("{}/locks/{}.lock", root_, device.file_name());
 }
 std::string Store::rdma_lock() const { return root_ + "/locks/rdma.lock"; }
+std::string Store::debts(const device::DeviceId& device) const {
+  return fmt::format("{}/debts/{}.json", root_, device.file_name());
+}
+std::string Store::temporary_path(const Record& record) const {
+  return record_path(fmt::format(".{}.new", record.device.file_name()));
+}
 
 Result<void> Store::prepare() const {
-  for (const char* folder : {"", "/attachments", "/devices", "/locks"}) {
+  for (const char* folder : {"", "/attachments", "/devices", "/debts", "/locks"}) {
     if (auto made = host::make_private_folder(root_ + folder); !made) return made;
   }
   return {};
@@ -51,9 +58,13 @@ Result<void> Store::probe() const {
 }
 
 Result<void> Store::save(const Record& record) const {
-  return host::create_file(record_path(record_name(record.key)),
-                           record_path(fmt::format(".{}.new", record.device.to_string())),
+  return host::create_file(record_path(record_name(record.key)), temporary_path(record),
                            to_json(record), 0600);
+}
+
+Result<void> Store::update(const Record& record) const {
+  const auto path = record_path(record_name(record.key));
+  return host::replace_file(path, temporary_path(record), to_json(record), 0600);
 }
 
 Result<std::optional<Record>> Store::load_file(const std::string& path) const {
@@ -86,6 +97,31 @@ Result<void> Store::remove(const Record& record) const {
   return host::remove_file(record_path(record_name(record.key)));
 }
 
+Result<std::vector<AttachmentKey>> Store::keys_of(const AttachmentKey& key) const {
+  auto folder = host::Directory::open(this->folder());
+  if (is(folder, ErrorCode::not_found)) return std::vector<AttachmentKey>{};
+  if (!folder) return pass(folder);
+  auto names = folder->list(".");
+  if (!names) return pass(names);
+  const auto own = record_name(key);
+  std::map<device::DeviceId, AttachmentKey> found;
+  for (const auto& name : *names) {
+    if (!name.ends_with(".json") || !name.starts_with(key.container_id + '@')) continue;
+    auto record = load_file(record_path(name));
+    if (!record && name == own) return pass(record);
+    if (!record || !*record) continue;
+    if ((*record)->key == key || (*record)->group == key) {
+      found.emplace((*record)->device, (*record)->key);
+    } else if (name == own) {
+      return fail(ErrorCode::decode, "the record {} is that of {}", record_path(name),
+                  describe(**record));
+    }
+  }
+  std::vector<AttachmentKey> keys;
+  for (auto& [device, one] : found) keys.push_back(std::move(one));
+  return keys;
+}
+
 Result<Store::Listing> Store::list() const {
   auto folder = host::Directory::open(root_ + "/attachments");
   if (is(folder, ErrorCode::not_found)) return Listing{};
@@ -112,11 +148,11 @@ Result<void> Store::claim(const Record& record) const {
   return fail_errno(errno, "claim {}", path);
 }
 
-Result<std::optional<Record>> Store::owner(const PciAddress& device) const {
+Result<std::optional<Record>> Store::owner(const device::DeviceId& device) const {
   return load_file(claim_path(device));  // through the link
 }
 
-Result<void> Store::remove_empty_claim(const PciAddress& device) const {
+Result<void> Store::remove_empty_claim(const device::DeviceId& device) const {
   return host::remove_file(claim_path(device));
 }
 

@@ -1,10 +1,11 @@
 #pragma once
 // The records of this boot, in files below Roots::run:
 //   attachments/<container>@<ifname>@<network>.json   one record
-//   devices/<BDF> -> ../attachments/….json            who holds a device: made by symlink(2), so
+//   devices/<device> -> ../attachments/….json         who holds a device: made by symlink(2), so
 //                                                     only one of several can make it
-//   locks/<BDF>.lock, locks/rdma.lock                 see host::FileLocks
-#include <chrono>
+//   debts/<device>.json                               what an undo could not give back (debt.hpp)
+//   locks/<device>.lock, locks/rdma.lock              see host::FileLocks
+// <device> is DeviceId::file_name(), "0000:3b:00.2".
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,9 +13,6 @@
 #include "attach/record.hpp"
 
 namespace railhead::attach {
-
-// How long a move of an RDMA device waits for those of other attachments; each is short.
-inline constexpr std::chrono::seconds kRdmaLockLimit{60};
 
 // The file name of a key. Container ids and network names have no '@' (the CNI specification), so
 // two keys never share one; a very long network name is cut and given a hash, and load() compares
@@ -34,10 +32,15 @@ class Store {
   // the device's lock: the temporary file is named after the device, so that nobody else uses it
   // and what a killed writer left is written over by the device's next record.
   [[nodiscard]] Result<void> save(const Record& record) const;
+  // Writes a record anew that is there, whole or not at all. The caller holds the device's lock.
+  [[nodiscard]] Result<void> update(const Record& record) const;
   // Nothing when there is none. decode: it cannot be read; the message names the file.
   [[nodiscard]] Result<std::optional<Record>> load(const AttachmentKey& key) const;
   // Removes the claim of its device, if it is this record's, then the record.
   [[nodiscard]] Result<void> remove(const Record& record) const;
+  // The key of the record of `key`, where there is one, and those of its container that it asked
+  // for (Record::group), in DeviceId's order. decode: its own cannot be read.
+  [[nodiscard]] Result<std::vector<AttachmentKey>> keys_of(const AttachmentKey& key) const;
   // Every record that can be read; `unreadable` files are left where they stand and returned.
   struct Listing {
     std::vector<Record> records;
@@ -48,18 +51,20 @@ class Store {
   // already_exists when another attachment holds the device.
   [[nodiscard]] Result<void> claim(const Record& record) const;
   // The record of the attachment that holds the device; nothing when it is free. Reads only.
-  [[nodiscard]] Result<std::optional<Record>> owner(const PciAddress& device) const;
+  [[nodiscard]] Result<std::optional<Record>> owner(const device::DeviceId& device) const;
   // Makes place for claim() where a claim's record is gone: such a claim holds nothing. The caller
   // holds the device's lock, and owner() has just said that nobody holds the device.
-  [[nodiscard]] Result<void> remove_empty_claim(const PciAddress& device) const;
+  [[nodiscard]] Result<void> remove_empty_claim(const device::DeviceId& device) const;
 
   [[nodiscard]] std::string folder() const { return root_ + "/attachments"; }  // of the records
-  [[nodiscard]] std::string device_lock(const PciAddress& device) const;
+  [[nodiscard]] std::string device_lock(const device::DeviceId& device) const;
   [[nodiscard]] std::string rdma_lock() const;
+  [[nodiscard]] std::string debts(const device::DeviceId& device) const;  // the file's path
 
  private:
   [[nodiscard]] std::string record_path(const std::string& name) const;
-  [[nodiscard]] std::string claim_path(const PciAddress& device) const;
+  [[nodiscard]] std::string claim_path(const device::DeviceId& device) const;
+  [[nodiscard]] std::string temporary_path(const Record& record) const;
   [[nodiscard]] Result<std::optional<Record>> load_file(const std::string& path) const;
 
   std::string root_;

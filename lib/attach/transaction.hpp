@@ -1,22 +1,78 @@
 #pragma once
-// One ADD and its undo, with the device's lock held.
+// Giving devices to a pod, all of them or none: plan, lock, record what stands there, apply phase
+// by phase, verify; and undo from the records.
+#include <deque>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
 #include "attach/attachment.hpp"
-#include "attach/record.hpp"
+#include "attach/kinds.hpp"
 #include "attach/store.hpp"
+#include "attach/subject.hpp"
+#include "attach/undo.hpp"
+#include "base/deadline.hpp"
 
 namespace railhead::attach {
 
-// The namespace a record speaks of, while it is still that one: a path can come to name another.
-[[nodiscard]] Result<std::optional<host::Netns>> living_netns(host::Host& host,
-                                                              const Record& record);
+// Holds the locks of its devices, in DeviceId's order, until it goes. After those come the node's
+// RDMA lock, around moves of RDMA devices only, and the records' files.
+class Transaction {
+ public:
+  Transaction(host::Host& host, const Deadline& deadline, Logger& log);
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
 
-// Looks, records, applies, verifies, and fills in what of `pod` is missing; after an error
-// everything stands as before, or the record says what could not be undone.
-[[nodiscard]] Result<Attached> add(host::Host& host, const Store& store,
-                                   const AttachRequest& request, Pod& pod, Logger& log);
+  // Moves the devices into their pod with all their settings; their links are still down. After an
+  // error everything stands as before, or the records say what could not be undone, and a later
+  // detach takes it up. A device whose RDMA devices only are asked for, and which this very
+  // attachment has already, is given those too. Errors: busy (held by another attachment, which is
+  // named; two requests for one device), already_exists (a name is taken in the pod, or asked for
+  // twice), not_found (the namespace), timeout (a device's lock), invalid_argument (no such device,
+  // or no RDMA device that is required; a setting that the driver refused), unsupported (an
+  // InfiniBand device; a setting that the driver does not know), io.
+  [[nodiscard]] Result<std::vector<Attached>> attach(std::span<const AttachRequest> requests);
 
-// Undoes a record and forgets it; on failure it stays, for the next DEL or ADD to take up.
-[[nodiscard]] Result<void> undo(host::Host& host, const Store& store, const Record& record,
-                                Logger& log);
+  // Addresses, link up, routes, in the pod, on the netdev of the request of that number. Nothing of
+  // it is undone on failure: undo() does that.
+  [[nodiscard]] Result<void> activate(size_t number, const IpConfig& config);
+
+  // The records say from here on that the attachments came to their end.
+  [[nodiscard]] Result<void> commit();
+
+  // Everything that attach() did, as far as it came; goes on after an error and gives the first.
+  [[nodiscard]] Undone undo();
+
+ private:
+  struct Begun {
+    Subject subject;
+    bool is_appended = false;  // to a record of this attachment that stood there
+    bool is_recorded = false;
+    bool is_done = false;  // nothing was left to do
+  };
+
+  [[nodiscard]] Result<void> plan(std::span<const AttachRequest> requests);
+  [[nodiscard]] Result<std::shared_ptr<Pod>> open_pod(const std::string& path);
+  [[nodiscard]] Result<void> lock();
+  [[nodiscard]] Result<void> make_free(Begun& begun);
+  [[nodiscard]] Result<void> undo_of_the_gone(const Subject& subject);
+  [[nodiscard]] Result<void> inspect(Begun& begun);
+  [[nodiscard]] Result<void> check_names();
+  [[nodiscard]] Result<void> record();
+  [[nodiscard]] Result<void> take_phase(AddPhase phase);
+  [[nodiscard]] Attached attached(const Subject& subject) const;
+
+  host::Host& host_;
+  Logger& log_;
+  const Store store_;
+  const Deadline deadline_;
+  const Deadline undo_deadline_;
+  const Work work_;
+  std::map<device::DeviceId, host::FileLock> locks_;
+  std::map<std::string, std::shared_ptr<Pod>> pods_;  // by path
+  std::deque<Begun> begun_;                           // in the order of the requests
+};
 
 }  // namespace railhead::attach

@@ -65,22 +65,34 @@ VfAttributes difference(const VfAttributes& now, const VfAttributes& wanted) {
   return change;
 }
 
-Result<void> apply(host::Links& links, uint32_t pf_index, uint32_t vf, const VfAttributes& change) {
-  for (const auto& attribute : kAttributes) {
-    const std::string text = attribute.text(change);
-    if (text.empty()) continue;
-    VfAttributes one;
-    attribute.copy(change, one);
-    if (auto done = links.change_vf(pf_index, vf, one); !done) {
-      if (one.rate) {  // sriov-cni's words
-        return pass(done, fmt::format("failed to set vf {} min_tx_rate to {} Mbps: max_tx_rate to "
-                                      "{} Mbps",
-                                      vf, one.rate->min_tx, one.rate->max_tx));
-      }
-      return pass(done, fmt::format("failed to set {} {}", attribute.name, text));
-    }
+namespace {
+
+Result<void> apply_one(host::Links& links, uint32_t pf_index, uint32_t vf,
+                       const Attribute& attribute, const VfAttributes& change) {
+  VfAttributes one;
+  attribute.copy(change, one);
+  auto done = links.change_vf(pf_index, vf, one);
+  if (done) return done;
+  if (one.rate) {  // sriov-cni's words
+    return pass(done, fmt::format("failed to set vf {} min_tx_rate to {} Mbps: max_tx_rate to "
+                                  "{} Mbps",
+                                  vf, one.rate->min_tx, one.rate->max_tx));
   }
-  return {};
+  return pass(done, fmt::format("failed to set {} {}", attribute.name, attribute.text(change)));
+}
+
+}  // namespace
+
+Result<void> apply(host::Links& links, uint32_t pf_index, uint32_t vf, const VfAttributes& change,
+                   OnError on_error) {
+  Result<void> first;
+  for (const auto& attribute : kAttributes) {
+    if (attribute.text(change).empty()) continue;
+    auto done = apply_one(links, pf_index, vf, attribute, change);
+    if (!done && first) first = done;
+    if (!done && on_error == OnError::stop) break;
+  }
+  return first;
 }
 
 Result<void> take_off_admin_mac(host::Links& links, uint32_t pf_index, uint32_t vf,

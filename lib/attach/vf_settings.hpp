@@ -11,9 +11,12 @@ namespace railhead::attach {
 
 // Sets each attribute with a message of its own, so that an error names it. The order serves ADD
 // and undo alike: the admin MAC before trust, because the next "up" of a VF that is trusted
-// overwrites an admin MAC set later (seen on igb). Stops at the first error.
+// overwrites an admin MAC set later (seen on igb). An undo goes on after an error, and returns the
+// first: one attribute that cannot be given back must not keep the others.
+enum class OnError { stop, go_on };
 [[nodiscard]] Result<void> apply(host::Links& links, uint32_t pf_index, uint32_t vf,
-                                 const host::VfAttributes& change);
+                                 const host::VfAttributes& change,
+                                 OnError on_error = OnError::stop);
 
 // With an admin MAC in force drivers refuse the VF's own change of address (EADDRNOTAVAIL): takes
 // it off, where `now` has one; then `now` is without.

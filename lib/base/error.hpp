@@ -31,10 +31,13 @@ struct Error {
   ErrorCode code = ErrorCode::internal;
   int os_errno = 0;  // errno where a system call failed, else 0
   std::string message;
+  // A module's own word for why, a literal, for callers that answer in somebody else's words; most
+  // errors have none.
+  std::string_view reason = {};
 
   // The same error, with whom it concerns put in front: "VF 0000:3b:00.2: <message>".
   [[nodiscard]] Error in(std::string_view who) const {
-    return Error{code, os_errno, fmt::format("{}: {}", who, message)};
+    return Error{code, os_errno, fmt::format("{}: {}", who, message), reason};
   }
 
   friend bool operator==(const Error&, const Error&) = default;
@@ -47,7 +50,7 @@ using Failure = tl::unexpected<Error>;
 // return fail(ErrorCode::invalid_argument, "vlan {}: expected 0-4094", vlan);
 template <class... Args>
 [[nodiscard]] Failure fail(ErrorCode code, fmt::format_string<Args...> format, Args&&... args) {
-  return Failure(Error{code, 0, fmt::format(format, std::forward<Args>(args)...)});
+  return Failure(Error{code, 0, fmt::format(format, std::forward<Args>(args)...), {}});
 }
 
 // The ErrorCode that fits an errno value.
@@ -62,7 +65,8 @@ template <class... Args>
 [[nodiscard]] Failure fail_errno(int os_errno, fmt::format_string<Args...> format, Args&&... args) {
   return Failure(Error{code_of_errno(os_errno), os_errno,
                        fmt::format("{}: {}", fmt::format(format, std::forward<Args>(args)...),
-                                   errno_text(os_errno))});
+                                   errno_text(os_errno)),
+                       {}});
 }
 
 // Passes the error of a failed result on, optionally with whom it concerns:

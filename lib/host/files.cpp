@@ -150,14 +150,17 @@ Result<void> write_file_atomically(const std::string& path, std::string_view tex
   return {};
 }
 
-Result<void> create_file(const std::string& path, const std::string& temporary,
-                         std::string_view text, unsigned mode) {
+namespace {
+
+// By way of `temporary`; `flags` are renameat2(2)'s.
+Result<void> put_file(const std::string& path, const std::string& temporary, std::string_view text,
+                      unsigned mode, unsigned flags) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
   const UniqueFd file(::open(temporary.c_str(), kFlags, mode));
   if (!file) return fail_errno(errno, "make a temporary file {}", temporary);
   auto written = write_all(file.get(), text);
   if (written &&
-      ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) != 0) {
+      ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), flags) != 0) {
     written = fail_errno(errno, "rename {}", temporary);
   }
   if (!written) {
@@ -165,6 +168,18 @@ Result<void> create_file(const std::string& path, const std::string& temporary,
     return pass(written, "write " + path);
   }
   return {};
+}
+
+}  // namespace
+
+Result<void> create_file(const std::string& path, const std::string& temporary,
+                         std::string_view text, unsigned mode) {
+  return put_file(path, temporary, text, mode, RENAME_NOREPLACE);
+}
+
+Result<void> replace_file(const std::string& path, const std::string& temporary,
+                          std::string_view text, unsigned mode) {
+  return put_file(path, temporary, text, mode, 0);
 }
 
 Result<void> write_file(const std::string& path, std::string_view text) {

@@ -47,6 +47,9 @@ class Directory {
 // use meanwhile; what a killed writer left there is written over.
 [[nodiscard]] Result<void> create_file(const std::string& path, const std::string& temporary,
                                        std::string_view text, unsigned mode);
+// The same of a file that may be there, which is replaced: a reader sees the old or the new one.
+[[nodiscard]] Result<void> replace_file(const std::string& path, const std::string& temporary,
+                                        std::string_view text, unsigned mode);
 // Writes into an existing file (sysctl, sysfs attribute) with one write(2).
 [[nodiscard]] Result<void> write_file(const std::string& path, std::string_view text);
 [[nodiscard]] Result<std::string> read_file(const std::string& path);

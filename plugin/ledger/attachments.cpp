@@ -8,7 +8,7 @@ namespace {
 // Whether the netdev or an RDMA device that was moved to the pod stands in the host.
 bool is_in_host(const attach::Record& record, const device::PciFunction& function) {
   if (record.link) return !function.netdevs.empty();
-  if (!record.moves_rdma || record.rdma.empty()) return false;
+  if (!record.moves_rdma()) return false;
   for (const auto& rdma : function.rdma) {
     if (rdma.in_host_namespace) return true;
   }
@@ -48,9 +48,16 @@ Result<Attachments> read_attachments(const attach::Store& store, host::FileLocks
   }
   for (const auto& record : listing->records) {
     auto& attached = all.attached.emplace_back();
-    attached.device = record.device.to_string();
+    attached.device = record.device.name;
     attached.pod = record.pod;
-    const auto* function = inventory.find(record.device);
+    if (record.undo && record.undo->quarantined) {
+      attached.trouble =
+          fmt::format("it is in quarantine, {} is gone and it is not as it was: {}",
+                      attach::describe(record), record.undo->reason);
+      continue;
+    }
+    const auto address = record.device.pci();
+    const auto* function = address ? inventory.find(*address) : nullptr;
     if (!function || !is_in_host(record, *function)) continue;
     const auto lock = locks.lock(store.device_lock(record.device), std::chrono::milliseconds(0));
     if (!lock) {
@@ -66,7 +73,7 @@ Result<Attachments> read_attachments(const attach::Store& store, host::FileLocks
     }
     attached.trouble = fmt::format(
         "{} is gone and what it changed is not undone yet; DEL or GC of it frees the device",
-        attach::describe(record.key, record.pod));
+        attach::describe(record));
   }
   return all;
 }

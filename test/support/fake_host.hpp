@@ -67,6 +67,7 @@ class FakeHost {
                  unsigned skip = 0);
   // Whether a failure that was ordered has not come about yet.
   [[nodiscard]] bool fails_yet() const { return !injected_.empty(); }
+  void fail_no_more() { injected_.clear(); }
 
   // As a SIGKILL right before the `call`th call from now, from 1, that would change the kernel's
   // state: it throws Killed. 0: none.

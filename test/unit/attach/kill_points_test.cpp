@@ -4,7 +4,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "attach/attachment.hpp"
+#include "attach/attachments.hpp"
+#include "attach/transaction.hpp"
 #include "test/support/fake_host.hpp"
 #include "test/support/fake_standing.hpp"
 #include "test/support/must.hpp"
@@ -58,13 +59,20 @@ struct Node {
     request.settings.vf.link_state = host::VfLinkState::enable;
     request.settings.vf.trust = true;
     request.settings.mtu = 9000;
-    Attacher attacher(fake.host, log);
-    if (auto attached = attacher.attach(request); !attached) return pass(attached);
-    return attacher.activate({{*host::IpPrefix::parse("10.1.2.3/24")}, {}});
+    Transaction transaction(fake.host, deadline(), log);
+    const std::vector requests{request};
+    if (auto attached = transaction.attach(requests); !attached) return pass(attached);
+    auto active = transaction.activate(0, {{*host::IpPrefix::parse("10.1.2.3/24")}, {}});
+    return active ? transaction.commit() : active;
   }
   Result<void> del(const std::string& container) {
-    return Attacher(fake.host, log).detach({"rail0", container, "net1"});
+    const auto done =
+        Attachments(fake.host, deadline(), log).detach({"rail0", container, "net1"}, "");
+    if (done.quarantined) return fail(ErrorCode::internal, "{}", *done.quarantined);
+    if (done.error) return Failure(*done.error);
+    return {};
   }
+  [[nodiscard]] Deadline deadline() const { return {fake.clock, std::chrono::seconds(90), {}}; }
 
   // Whether `work` was killed before its `point`th change.
   template <class Work>

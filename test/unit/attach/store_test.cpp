@@ -18,7 +18,7 @@ Record record_of(const std::string& container, const std::string& pci = "0000:3b
   Record record;
   record.key = {"rail0", container, "net1"};
   record.device = *PciAddress::parse(pci);
-  record.pf = *PciAddress::parse("0000:3b:00.0");
+  record.vf = VfPart{*PciAddress::parse("0000:3b:00.0"), 0, {}, {}};
   return record;
 }
 
@@ -98,7 +98,7 @@ TEST_CASE("A record that cannot be read holds its device, and the error names th
   auto owner = folder.store.owner(record_of("c0").device);
   REQUIRE(is(owner, ErrorCode::decode));
   CHECK(owner.error().message.find("0000:3b:00.2") != std::string::npos);
-  std::ofstream(path) << R"({"schema":1,"network":7})";
+  std::ofstream(path) << R"({"schema":2,"network":7})";
   CHECK(folder.store.load(record_of("c0").key).error().message ==
         "the record " + path +
             " cannot be read, its device is not touched until the file is repaired or removed: "

@@ -225,7 +225,7 @@ TEST_CASE("What sriov-cni has words for begins with them, then says more") {
          lock = must(node.fake.host.locks.lock(locks + "/0000:11:00.0.lock", {}));
        },
        11, "time out while waiting to acquire exclusive lock on [",
-       "/locks/0000:11:00.0.lock]: another ADD or DEL of VF 0000:11:00.0"},
+       "/locks/0000:11:00.0.lock]: another ADD or DEL of 0000:11:00.0"},
       {"rate",
        [](Node& node) {
          node.conf["min_tx_rate"] = 100;

@@ -61,14 +61,28 @@ TEST_CASE("DEL whose IPAM fails gives the VF back all the same") {
   CHECK(node.fake.link("host", "p0v0"));
 }
 
-TEST_CASE("DEL that cannot give the VF back frees the address, and the next DEL goes on") {
+TEST_CASE("DEL frees the address once nobody answers to it, whatever else it could not give back") {
   Node node;
   node.write_ipam(kOneAddress);
   REQUIRE(node.run("ADD").exit_code == 0);
-  node.fake.fail_next("change", EIO);
-  CHECK_THAT(error_of(node.run("DEL")).message, ContainsSubstring("EIO"));
+  node.fake.fail_next("change", EBUSY, FakeHost::Effect::none, 1);  // the way out of the pod
+  CHECK_THAT(error_of(node.run("DEL")).message, ContainsSubstring("EBUSY"));
   CHECK(node.ipam_calls().back() == "DEL c1");
   CHECK(node.run("DEL") == kDone);
+  CHECK(node.fake.link("host", "p0v0"));
+  CHECK(node.records().empty());
+}
+
+TEST_CASE("DEL keeps the address while the pod may still answer to it") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  REQUIRE(node.run("ADD").exit_code == 0);
+  node.fake.fail_next("change", EBUSY);  // its link does not go down,
+  node.fake.fail_next("change", EBUSY);  // nor out of the pod
+  CHECK_THAT(error_of(node.run("DEL")).message, ContainsSubstring("EBUSY"));
+  CHECK(node.ipam_calls().back() == "ADD c1");
+  CHECK(node.run("DEL") == kDone);
+  CHECK(node.ipam_calls().back() == "DEL c1");
   CHECK(node.fake.link("host", "p0v0"));
   CHECK(node.records().empty());
 }

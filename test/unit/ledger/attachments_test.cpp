@@ -23,11 +23,11 @@ struct RecordedNode {
     record.key = {"rail", "c0", "net1"};
     record.pod = "ns/a";
     record.device = kVf;
-    record.pf = *PciAddress::parse("0000:10:00.0");
+    record.vf = attach::VfPart{*PciAddress::parse("0000:10:00.0"), 0, {}, {}};
     record.netns_path = "/run/netns/pod";
     if (has_netdev) {
-      record.link = attach::LinkState{
-          .name = "p0v0", .address = *HwAddress::parse("02:00:00:00:00:01"), .mtu = 1500};
+      record.link = attach::LinkPart{{
+          .name = "p0v0", .address = *HwAddress::parse("02:00:00:00:00:01"), .mtu = 1500}, {}, {}};
     }
     must(store.save(record));
     must(store.claim(record));

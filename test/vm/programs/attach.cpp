@@ -5,7 +5,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "attach/attachment.hpp"
+#include "attach/transaction.hpp"
 #include "attach/vf_settings.hpp"
 #include "test/support/linux_host.hpp"
 #include "test/support/temporary_folder.hpp"
@@ -125,7 +125,9 @@ void fail_on_taken_name(const std::string& make_conflict) {
   BlindNamespaces blind(*node.netns, "net1");
   auto host = node.host_with(blind, folder.path());
   Logger log(2, LogLevel::warning);
-  auto attached = attach::Attacher(host, log).attach(request_for(node, pod));
+  const std::vector requests{request_for(node, pod)};
+  const Deadline deadline(host.clock, std::chrono::seconds(90), std::chrono::seconds(20));
+  auto attached = attach::Transaction(host, deadline, log).attach(requests);
   REQUIRE_FALSE(attached);
   CHECK(attached.error().message.find("as net1") != std::string::npos);
   CHECK(attached.error().message.find("EEXIST") != std::string::npos);

@@ -1,4 +1,4 @@
-#include "cni/sriov_conf.hpp"
+#include "cni/types/vf_keys.hpp"
 
 #include <optional>
 
@@ -7,16 +7,17 @@
 
 #include "base/go_json.hpp"
 #include "base/text.hpp"
+#include "cni/conf.hpp"
 
 namespace railhead::cni {
 
-using cnispec::Outcome;
 using go_json::Object;
+template <class T>
+using Read = tl::expected<T, std::string>;
 using Json = nlohmann::ordered_json;
 
 namespace {
 
-constexpr size_t kToldKeys = 16;  // a NAD's author may write thousands into the node's log
 constexpr int64_t kMaxVlan = 4094;
 constexpr int64_t kMaxQos = 7;
 constexpr int64_t kMinMtu = 68;  // RFC 791: what every IPv4 link must carry
@@ -29,16 +30,15 @@ constexpr std::string_view kOtherKeys[] = {
     "cniVersion",   "name",         "type",    "ipam",     "dns",
     "capabilities", "prevResult",   "args",    "logLevel", "logFile",
     "pciBusID",     "disableCheck", "Master",  "VFID",     "OrigVfState",
-    "disableGC",    "cniVersions",  "plugins", "ipMasq",   "resourceName"};
+    "disableGC",    "cniVersions",  "plugins", "ipMasq",   "resourceName",
+    "addTimeout",   "delTimeout"};
 
 template <class... Args>
-tl::unexpected<cnispec::CniError> refuse(fmt::format_string<Args...> format, Args&&... args) {
-  return cnispec::refuse(cnispec::code::kInvalidConfig,
-                         fmt::format("SRIOV-CNI failed to load netconf: LoadConf(): {}",
-                                     fmt::format(format, std::forward<Args>(args)...)));
+tl::unexpected<std::string> refuse(fmt::format_string<Args...> format, Args&&... args) {
+  return tl::unexpected<std::string>(fmt::format(format, std::forward<Args>(args)...));
 }
 
-Outcome<PciAddress> read_device(Object& config, Object* runtime) {
+Read<PciAddress> read_device(Object& config, Object* runtime) {
   auto id = config.string("deviceID").value_or("");
   if (id.empty() && runtime) id = runtime->string("deviceID").value_or("");
   if (id.empty()) id = config.string("pciBusID").value_or("");
@@ -53,7 +53,7 @@ Outcome<PciAddress> read_device(Object& config, Object* runtime) {
                 go_quoted(fmt::format("deviceID {} is not a PCI address like 0000:3b:00.2", id)));
 }
 
-Outcome<std::optional<host::VfVlan>> read_vlan(Object& config) {
+Read<std::optional<host::VfVlan>> read_vlan(Object& config) {
   const auto id = config.integer("vlan");
   const auto qos = config.integer("vlanQoS");
   const auto protocol = config.string("vlanProto");
@@ -87,7 +87,7 @@ Outcome<std::optional<host::VfVlan>> read_vlan(Object& config) {
   return vlan;
 }
 
-Outcome<std::optional<HwAddress>> read_mac(Object& config, Object* runtime,
+Read<std::optional<HwAddress>> read_mac(Object& config, Object* runtime,
                                            const cnispec::CniArgs& args) {
   std::string text;
   if (runtime) text = runtime->string("mac").value_or("");
@@ -100,12 +100,10 @@ Outcome<std::optional<HwAddress>> read_mac(Object& config, Object* runtime,
                    : mac->is_zero() || mac->bytes()[0] & 0x01 ? "not the address of one interface"
                                                               : "";
   if (*why == '\0') return mac;
-  return cnispec::refuse(
-      cnispec::code::kInvalidConfig,
-      fmt::format("failed to parse MAC address {}: address {}: {}", text, text, why));
+  return refuse("failed to parse MAC address {}: address {}: {}", text, text, why);
 }
 
-Outcome<std::optional<host::VfRate>> read_rate(Object& config) {
+Read<std::optional<host::VfRate>> read_rate(Object& config) {
   const auto min = config.integer("min_tx_rate");
   const auto max = config.integer("max_tx_rate");
   if (!min && !max) return std::nullopt;
@@ -118,7 +116,7 @@ Outcome<std::optional<host::VfRate>> read_rate(Object& config) {
                       static_cast<uint32_t>(max.value_or(0))};
 }
 
-Outcome<std::optional<host::VfLinkState>> read_link_state(Object& config) {
+Read<std::optional<host::VfLinkState>> read_link_state(Object& config) {
   const auto text = config.string("link_state").value_or("");
   if (text.empty()) return std::nullopt;
   for (auto state :
@@ -129,7 +127,7 @@ Outcome<std::optional<host::VfLinkState>> read_link_state(Object& config) {
 }
 
 // 0 is what Go's int holds when the key is missing.
-Outcome<std::optional<uint32_t>> read_mtu(Object& config) {
+Read<std::optional<uint32_t>> read_mtu(Object& config) {
   const auto mtu = config.integer("mtu").value_or(0);
   if (mtu == 0) return std::nullopt;
   if (mtu < kMinMtu || mtu > kMaxMtu) {
@@ -138,12 +136,9 @@ Outcome<std::optional<uint32_t>> read_mtu(Object& config) {
   return static_cast<uint32_t>(mtu);
 }
 
-// sriov-cni leaves the RDMA device to rdma-cni, behind it in the chain, which fails where it has
-// been moved already.
-Outcome<attach::RdmaUse> read_rdma(Object& config) {
-  const bool is_sriov = config.string("type").value_or("") == "sriov";
+Read<attach::RdmaUse> read_rdma(Object& config, attach::RdmaUse without) {
   const auto word = config.string("rdma").value_or("");
-  if (word.empty()) return is_sriov ? attach::RdmaUse::off : attach::RdmaUse::automatic;
+  if (word.empty()) return without;
   if (word == "auto") return attach::RdmaUse::automatic;
   if (word == "require") return attach::RdmaUse::require;
   if (word == "off") return attach::RdmaUse::off;
@@ -152,7 +147,7 @@ Outcome<attach::RdmaUse> read_rdma(Object& config) {
 
 // To sriov-cni every word but "on" is off, "ON" too: a check that somebody asked for would be
 // switched off.
-Outcome<std::optional<bool>> read_switch(Object& config, std::string_view key) {
+Read<std::optional<bool>> read_switch(Object& config, std::string_view key) {
   const auto text = config.string(key).value_or("");
   const auto word = to_lower(text);
   if (word.empty()) return std::nullopt;
@@ -162,59 +157,46 @@ Outcome<std::optional<bool>> read_switch(Object& config, std::string_view key) {
 
 }  // namespace
 
-Outcome<SriovConf> read_sriov_conf(const Json& config, const cnispec::CniArgs& args) {
+Read<Asked> read_vf_keys(const Source& source, attach::RdmaUse default_rdma) {
   std::vector<Error> errors;
-  Object object(config, "", errors);
+  Object object(source.config, "", errors);
   auto runtime = object.object("runtimeConfig");
   Object* const runtime_config = runtime ? &*runtime : nullptr;
 
   const auto device = read_device(object, runtime_config);
   const auto vlan = read_vlan(object);
-  const auto mac = read_mac(object, runtime_config, args);
+  const auto mac = read_mac(object, runtime_config, source.args);
   const auto rate = read_rate(object);
   const auto link_state = read_link_state(object);
   const auto mtu = read_mtu(object);
   const auto spoofchk = read_switch(object, "spoofchk");
   const auto trust = read_switch(object, "trust");
-  const auto rdma = read_rdma(object);
+  const auto rdma = read_rdma(object, default_rdma);
 
   // A key of a wrong type reads as missing: say so before saying that something is missing.
   if (!errors.empty()) return refuse("failed to load netconf: {}", errors.front().message);
-  if (!device) return cnispec::refuse(device.error());
-  if (!vlan) return cnispec::refuse(vlan.error());
-  if (!link_state) return cnispec::refuse(link_state.error());
-  if (!mac) return cnispec::refuse(mac.error());
-  if (!rate) return cnispec::refuse(rate.error());
-  if (!mtu) return cnispec::refuse(mtu.error());
-  if (!spoofchk) return cnispec::refuse(spoofchk.error());
-  if (!trust) return cnispec::refuse(trust.error());
-  if (!rdma) return cnispec::refuse(rdma.error());
-  SriovConf conf;
-  conf.rdma = *rdma;
-  conf.device = *device;
-  conf.settings.vf.vlan = *vlan;
-  conf.settings.vf.mac = *mac;
-  conf.settings.vf.rate = *rate;
-  conf.settings.vf.link_state = *link_state;
-  conf.settings.vf.spoofchk = *spoofchk;
-  conf.settings.vf.trust = *trust;
-  conf.settings.mtu = *mtu;
+  if (!device) return refuse("{}", device.error());
+  if (!vlan) return refuse("{}", vlan.error());
+  if (!link_state) return refuse("{}", link_state.error());
+  if (!mac) return refuse("{}", mac.error());
+  if (!rate) return refuse("{}", rate.error());
+  if (!mtu) return refuse("{}", mtu.error());
+  if (!spoofchk) return refuse("{}", spoofchk.error());
+  if (!trust) return refuse("{}", trust.error());
+  if (!rdma) return refuse("{}", rdma.error());
+  Asked asked;
+  asked.rdma = *rdma;
+  asked.device = *device;
+  asked.settings.vf.vlan = *vlan;
+  asked.settings.vf.mac = *mac;
+  asked.settings.vf.rate = *rate;
+  asked.settings.vf.link_state = *link_state;
+  asked.settings.vf.spoofchk = *spoofchk;
+  asked.settings.vf.trust = *trust;
+  asked.settings.mtu = *mtu;
   for (auto key : kOtherKeys) object.value(key);
-  for (const auto& [path, meant] : object.unknown_keys()) {
-    if (conf.unknown_keys.size() == kToldKeys) {
-      conf.unknown_keys.emplace_back("…");
-      break;
-    }
-    conf.unknown_keys.push_back(meant.empty() ? path : fmt::format("{} ({}?)", path, meant));
-  }
-  return conf;
-}
-
-LogConf read_log_conf(const Json& config) {
-  std::vector<Error> errors;
-  Object object(config, "", errors);
-  return LogConf{object.string("logFile").value_or(""),
-                 parse_log_level(object.string("logLevel").value_or("")).value_or(LogLevel::info)};
+  asked.unknown_keys = told_keys(object);
+  return asked;
 }
 
 }  // namespace railhead::cni

@@ -1,30 +1,41 @@
-#include "cni/sriov_conf.hpp"
+#include "cni/types/vf_keys.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
 
 #include "cnispec/net_conf.hpp"
+#include "test/support/fake_host.hpp"
 
 using namespace railhead;
 using namespace railhead::cni;
 
 namespace {
 
-cnispec::Outcome<SriovConf> read(const std::string& keys, const cnispec::CniArgs& args = {}) {
-  return read_sriov_conf(
-      *cnispec::parse_config(R"({"name":"n","type":"sriov","deviceID":"0000:3b:00.2")" + keys +
-                             "}"),
-      args);
+cnispec::Outcome<Asked> read_text(const std::string& text, const cnispec::CniArgs& args = {}) {
+  static test::FakeHost fake;
+  const auto config = *cnispec::parse_config(text);
+  const auto type = cnispec::read_net_conf(config)->type;
+  return type_of(type).read({config, args, nullptr, fake.host});
 }
 
-const PciAddress kDevice{0, 0x3b, 0, 2};
+cnispec::Outcome<Asked> read(const std::string& keys, const cnispec::CniArgs& args = {}) {
+  return read_text(R"({"name":"n","type":"sriov","deviceID":"0000:3b:00.2")" + keys + "}", args);
+}
+
+// A configuration that asks for nothing.
+Asked plain() {
+  Asked asked;
+  asked.device = PciAddress{0, 0x3b, 0, 2};
+  asked.rdma = attach::RdmaUse::off;
+  return asked;
+}
 
 }  // namespace
 
 TEST_CASE("A configuration that asks for nothing leaves the VF's settings as they stand") {
-  CHECK(read("") == SriovConf{kDevice, {}, attach::RdmaUse::off, {}});
+  CHECK(read("") == plain());
   CHECK(read(R"(,"spoofchk":"","trust":"","link_state":"","mac":"","mtu":0,"vlan":null)") ==
-        SriovConf{kDevice, {}, attach::RdmaUse::off, {}});
+        plain());
 }
 
 TEST_CASE("Every sriov key is read, in any case of its letters") {
@@ -32,7 +43,7 @@ TEST_CASE("Every sriov key is read, in any case of its letters") {
       "spoofChk":"off","TRUST":"on","Link_State":"enable","min_tx_rate":100,"max_tx_rate":200,
       "MTU":9000)");
   REQUIRE(conf);
-  attach::VfSettings expected;
+  attach::Settings expected;
   expected.vf.vlan = host::VfVlan{100, 5, 0x88a8};
   expected.vf.mac = HwAddress::parse("02:00:00:00:00:ab");
   expected.vf.spoofchk = false;
@@ -88,7 +99,8 @@ TEST_CASE("The MAC of runtimeConfig goes before that of CNI_ARGS, and this befor
 
 TEST_CASE("The device is deviceID, else runtimeConfig's, else pciBusID") {
   const auto device = [](const char* text) {
-    const auto conf = read_sriov_conf(*cnispec::parse_config(text), {});
+    const auto conf =
+        read_text(R"({"name":"n","type":"sriov",)" + std::string(text).substr(1));
     return conf ? conf->device.to_string() : conf.error().message;
   };
   CHECK(device(R"({"deviceID":"0000:3B:00.2","pciBusID":"0000:01:00.0",
@@ -96,7 +108,7 @@ TEST_CASE("The device is deviceID, else runtimeConfig's, else pciBusID") {
   CHECK(device(R"({"pciBusID":"0000:01:00.0","runtimeConfig":{"deviceID":"0000:02:00.0"}})") ==
         "0000:02:00.0");
   CHECK(device(R"({"deviceID":"","pciBusID":"0000:01:00.0"})") == "0000:01:00.0");
-  CHECK(device("{}").starts_with(
+  CHECK(device(R"({"ipam":{}})").starts_with(
       "SRIOV-CNI failed to load netconf: LoadConf(): VF pci addr is required (deviceID: "));
 }
 
@@ -149,7 +161,9 @@ TEST_CASE("A MAC that no single interface can have is refused") {
     const auto conf = read(R"(,"mac":")" + std::string(bad) + R"(")");
     REQUIRE_FALSE(conf);
     CHECK(conf.error().code == 7);
-    CHECK(conf.error().message.starts_with("failed to parse MAC address " + std::string(bad)));
+    CHECK(conf.error().message.starts_with(
+        "SRIOV-CNI failed to load netconf: LoadConf(): failed to parse MAC address " +
+        std::string(bad)));
   }
 }
 
@@ -160,9 +174,11 @@ TEST_CASE("Keys that nobody knows are told, those of runtimes and other programs
   CHECK(conf->unknown_keys == std::vector<std::string>{"vlann (vlan?)"});
 }
 
-TEST_CASE("The log's keys never fail") {
-  CHECK(read_log_conf(*cnispec::parse_config(R"({"logFile":"/x","logLevel":"debug"})")) ==
-        LogConf{"/x", LogLevel::debug});
-  CHECK(read_log_conf(*cnispec::parse_config(R"({"logFile":5,"logLevel":"loud"})")) ==
-        LogConf{"", LogLevel::info});
+TEST_CASE("Type railhead has sriov's keys and its own words") {
+  const auto text = [](const std::string& keys) {
+    const auto asked = read(R"(,"TYPE":"railhead",)" + keys);
+    return asked ? "" : asked.error().message;
+  };
+  CHECK(text(R"("vlan":4095)") == "vlan id 4095 invalid: value must be in the range 0-4094");
+  CHECK(text(R"("vlan":4094)").empty());
 }

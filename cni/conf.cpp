@@ -1,0 +1,47 @@
+#include "cni/conf.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace railhead::cni {
+
+using go_json::Object;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr size_t kToldKeys = 16;  // a NAD's author may write thousands into the node's log
+
+}  // namespace
+
+LogConf read_log_conf(const Json& config) {
+  std::vector<Error> errors;
+  Object object(config, "", errors);
+  return LogConf{object.string("logFile").value_or(""),
+                 parse_log_level(object.string("logLevel").value_or("")).value_or(LogLevel::info)};
+}
+
+std::chrono::seconds read_budget(const Json& config, cnispec::Command command) {
+  constexpr int64_t kLeast = 25;  // more than the undo's part of it
+  constexpr int64_t kMost = 600;
+  std::vector<Error> errors;
+  Object object(config, "", errors);
+  const bool is_add = command == cnispec::Command::add;
+  const auto asked = object.integer(is_add ? "addTimeout" : "delTimeout");
+  if (asked && *asked >= kLeast && *asked <= kMost) return std::chrono::seconds(*asked);
+  return std::chrono::seconds(is_add ? 90 : 45);
+}
+
+std::vector<std::string> told_keys(const Object& object) {
+  std::vector<std::string> told;
+  for (const auto& [path, meant] : object.unknown_keys()) {
+    if (told.size() == kToldKeys) {
+      told.emplace_back("…");
+      break;
+    }
+    told.push_back(meant.empty() ? path : fmt::format("{} ({}?)", path, meant));
+  }
+  return told;
+}
+
+}  // namespace railhead::cni

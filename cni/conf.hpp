@@ -1,0 +1,34 @@
+#pragma once
+// The keys that every plugin type of this program has beside those of CNI.
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/go_json.hpp"
+#include "base/log.hpp"
+#include "cnispec/request.hpp"
+
+namespace railhead::cni {
+
+struct LogConf {
+  std::string file;  // "": standard error
+  LogLevel level = LogLevel::info;
+  friend bool operator==(const LogConf&, const LogConf&) = default;
+};
+
+// Never fails: what cannot be read is as if it were not there, as in sriov-cni.
+LogConf read_log_conf(const nlohmann::ordered_json& config);
+
+// How long a call may take: `addTimeout` and `delTimeout` in seconds, 25 to 600. Without them what
+// fits into the time that kubelet gives to a pod's sandbox with several networks. Never fails.
+std::chrono::seconds read_budget(const nlohmann::ordered_json& config, cnispec::Command command);
+
+// Of an ADD's budget what its undo may need.
+inline constexpr std::chrono::seconds kUndoReserve{20};
+
+// The keys that nobody asked for, "vlam (vlan?)", for a warning: no more than fit into a log line.
+std::vector<std::string> told_keys(const go_json::Object& object);
+
+}  // namespace railhead::cni

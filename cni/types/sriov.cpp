@@ -1,0 +1,44 @@
+#include "cni/types/sriov.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "cni/types/vf_keys.hpp"
+
+namespace railhead::cni {
+namespace {
+
+constexpr std::string_view kLoading = "SRIOV-CNI failed to load netconf: LoadConf(): ";
+
+}  // namespace
+
+cnispec::Outcome<Asked> read_sriov(const Source& source) {
+  auto asked = read_vf_keys(source, attach::RdmaUse::off);
+  if (asked) return std::move(*asked);
+  return cnispec::refuse(cnispec::code::kInvalidConfig,
+                         fmt::format("{}{}", kLoading, asked.error()));
+}
+
+// sriov-cni looks for the device while it loads its configuration.
+cnispec::CniError sriov_refusal(const Error& error, const device::DeviceId& device) {
+  auto refusal = cnispec::to_cni_error(error);
+  if (error.reason == attach::reason::kLocked) {
+    const auto path = std::min(error.message.find('['), error.message.size());
+    refusal.message =
+        "time out while waiting to acquire exclusive lock on " + error.message.substr(path);
+  } else if (error.reason == attach::reason::kHeld) {
+    refusal.message =
+        fmt::format("pci address {} is already allocated: {}", device.name, error.message);
+  } else if (error.reason == attach::reason::kNotLocated) {
+    refusal.message =
+        fmt::format("{}failed to get VF information: {}", kLoading, go_quoted(error.message));
+  } else if (error.reason == attach::reason::kNoNetdev ||
+             error.reason == attach::reason::kNoRdma) {
+    refusal.message = fmt::format("{}{}", kLoading, error.message);
+  }
+  return refusal;
+}
+
+}  // namespace railhead::cni

@@ -1,0 +1,12 @@
+#pragma once
+// Type `sriov`, in the place of sriov-cni: its keys, and its words before ours.
+#include "cni/types/type.hpp"
+
+namespace railhead::cni {
+
+// The RDMA devices are left alone, as sriov-cni leaves them, unless the configuration asks: rdma-cni,
+// behind it in the chain, fails where they have been moved already.
+cnispec::Outcome<Asked> read_sriov(const Source& source);
+cnispec::CniError sriov_refusal(const Error& error, const device::DeviceId& device);
+
+}  // namespace railhead::cni

@@ -1,0 +1,21 @@
+#include "cni/types/type.hpp"
+
+#include "cni/types/railhead.hpp"
+#include "cni/types/sriov.hpp"
+
+namespace railhead::cni {
+namespace {
+
+constexpr Type kRailhead{"railhead", read_railhead, railhead_refusal};
+constexpr Type kSriov{"sriov", read_sriov, sriov_refusal};
+
+}  // namespace
+
+const Type& type_of(std::string_view name) {
+  for (const auto* type : {&kSriov}) {
+    if (type->name == name) return *type;
+  }
+  return kRailhead;
+}
+
+}  // namespace railhead::cni

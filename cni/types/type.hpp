@@ -1,0 +1,50 @@
+#pragma once
+// The plugin types that this program answers to. Each reads its keys into a request of lib/attach,
+// and says what that refuses in the words of the program whose place it takes.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "attach/attachment.hpp"
+#include "cnispec/cni_error.hpp"
+#include "cnispec/plugin_result.hpp"
+#include "cnispec/request.hpp"
+
+namespace railhead::cni {
+
+// What a configuration asks for.
+struct Asked {
+  device::DeviceId device;
+  attach::KindName kind = attach::KindName::eth_vf;
+  attach::Settings settings;
+  attach::RdmaUse rdma = attach::RdmaUse::automatic;
+  std::vector<std::string> unknown_keys;  // ignored, worth a warning: it may be a typing error
+  std::vector<std::string> warnings;      // what is accepted and does not come about
+  friend bool operator==(const Asked&, const Asked&) = default;
+};
+
+struct Source {
+  const nlohmann::ordered_json& config;
+  const cnispec::CniArgs& args;
+  const cnispec::PluginResult* previous;  // null: it is the first of its chain
+  host::Host& host;
+};
+
+struct Type {
+  std::string_view name;
+  // Code 7 for what the configuration says, else what keeps it from being answered.
+  cnispec::Outcome<Asked> (*read)(const Source& source);
+  // What lib/attach refused of that device, with its CNI code.
+  cnispec::CniError (*refusal)(const Error& error, const device::DeviceId& device);
+  // Works on what a plugin before it in the chain has attached: no IPAM, and the result is that
+  // plugin's.
+  bool is_chained = false;
+};
+
+// By the configuration's "type"; "railhead" for every other name: a copy of this program may have
+// any.
+[[nodiscard]] const Type& type_of(std::string_view name);
+
+}  // namespace railhead::cni

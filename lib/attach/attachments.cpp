@@ -1,0 +1,190 @@
+#include "attach/attachments.hpp"
+
+#include <algorithm>
+
+#include "attach/kinds.hpp"
+#include "attach/parts/link.hpp"
+#include "attach/parts/rdma.hpp"
+#include "attach/parts/vf.hpp"
+#include "base/text.hpp"
+
+namespace railhead::attach {
+namespace {
+
+// kubelet ends a pod's sandbox within 120 s, and tries again: what a minute of that did not mend
+// would keep the pod for ever.
+constexpr std::chrono::seconds kRetryTime{60};
+
+// As long as the existing plugins wait for a device (sriov-cni).
+constexpr std::chrono::seconds kDeviceLockLimit{60};
+
+std::chrono::milliseconds since_boot(const Clock& clock) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(clock.now().time_since_epoch());
+}
+
+bool is_valid(const Record& record, const std::vector<AttachmentKey>& valid) {
+  const auto has = [&](const AttachmentKey& key) {
+    return std::find(valid.begin(), valid.end(), key) != valid.end();
+  };
+  return has(record.key) || (record.group && has(*record.group));
+}
+
+}  // namespace
+
+Result<host::FileLock> lock_device(const Work& work, const device::DeviceId& device) {
+  const auto path = work.store.device_lock(device);
+  const auto limit = work.deadline.left(kDeviceLockLimit);
+  auto lock = work.host.locks.lock(path, limit);
+  if (is(lock, ErrorCode::timeout)) {
+    Error error{ErrorCode::timeout, 0,
+                fmt::format("waited for the lock [{}]: another ADD or DEL of {} has been at work "
+                            "for {} s",
+                            path, device.name,
+                            std::chrono::duration_cast<std::chrono::seconds>(limit).count()),
+                reason::kLocked};
+    return Failure(std::move(error));
+  }
+  if (!lock) return pass(lock, device.name);
+  return lock;
+}
+
+std::string boot_id(const host::Host& host) {
+  const auto text = host::read_file(host.roots.proc + "/sys/kernel/random/boot_id");
+  return text ? std::string(trim(*text)) : "";
+}
+
+Undone undo_rdma(const Work& work, const Record& record, std::shared_ptr<Pod> pod,
+                 const std::string& hint) {
+  if (record.kind == KindName::rdma_only) return undo(work, record, std::move(pod), hint);
+  Undone undone;
+  if (!record.moves_rdma()) return undone;
+  if (!pod) {
+    auto netns = living_netns(work.host, record, hint);
+    if (netns && *netns) pod = std::make_shared<Pod>(std::move(**netns));
+  }
+  Subject subject{work, record, std::move(pod)};
+  subject.record.kind = KindName::rdma_only;
+  subject.record.vf.reset();
+  subject.record.link.reset();
+  undone = restore(subject);
+  if (undone.left) return undone;
+  Record rest = record;
+  rest.rdma->moves = false;
+  if (auto saved = work.store.update(rest); !saved) {
+    undone.left = saved.error();
+    undone.retry_helps = true;
+  }
+  return undone;
+}
+
+Detached Attachments::detach(const AttachmentKey& key, const std::string& netns_path) {
+  auto keys = store_.keys_of(key);
+  if (is(keys, ErrorCode::decode)) return set_aside(keys.error());
+  if (!keys) return Detached{keys.error(), false, {}};
+  Detached all;
+  for (const auto& one : *keys) {
+    auto detached = detach_one(one, netns_path, undo);
+    all.is_silent = all.is_silent && detached.is_silent;
+    if (!all.error) all.error = std::move(detached.error);
+    if (!all.quarantined) all.quarantined = std::move(detached.quarantined);
+  }
+  return all;
+}
+
+Detached Attachments::detach_rdma(const AttachmentKey& key, const std::string& netns_path) {
+  return detach_one(key, netns_path, undo_rdma);
+}
+
+// Its device stays claimed, so that nobody is given it; the pod can end.
+Detached Attachments::set_aside(const Error& unreadable) {
+  work_.log.error("a record cannot be read, its device is put into quarantine",
+                  {{"error", unreadable.message}});
+  return Detached{std::nullopt, false, unreadable.message};
+}
+
+Detached Attachments::detach_one(const AttachmentKey& key, const std::string& netns_path,
+                                 UndoOne undo_one) {
+  auto record = store_.load(key);
+  if (is(record, ErrorCode::decode)) return set_aside(record.error());
+  if (!record) return Detached{record.error(), false, {}};
+  if (!*record) return {};
+  auto lock = lock_device(work_, (*record)->device);
+  if (!lock) return Detached{lock.error(), false, {}};
+  record = store_.load(key);  // another DEL may have been at it
+  if (!record) return Detached{record.error(), false, {}};
+  if (!*record) return {};
+  const auto undone = undo_one(work_, **record, nullptr, netns_path);
+  if (!undone.left) return {};
+  auto& tried = (*record)->undo;
+  const auto now = since_boot(host_.clock);
+  if (!tried) tried = Undo{now, {}, false};
+  tried->reason = undone.left->message;
+  tried->quarantined = tried->quarantined || !undone.retry_helps || now - tried->first > kRetryTime;
+  if (auto saved = store_.update(**record); !saved) {
+    return Detached{saved.error(), undone.silent, {}};
+  }
+  if (!tried->quarantined) return Detached{undone.left, undone.silent, {}};
+  work_.log.error("the device is put into quarantine: it is not as it was, and given to nobody "
+                  "before it is",
+                  {{"device", (*record)->device.name},
+                   {"holder", describe(**record)},
+                   {"reason", tried->reason}});
+  return Detached{std::nullopt, undone.silent, tried->reason};
+}
+
+Result<bool> Attachments::check(const AttachmentKey& key) {
+  auto record = store_.load(key);
+  if (!record) return pass(record);
+  if (!*record) {
+    return fail(ErrorCode::not_found, "there is no attachment {}", describe(key, ""));
+  }
+  Subject subject{work_, std::move(**record), nullptr};
+  auto netns = living_netns(host_, subject.record);
+  if (!netns) return pass(netns);
+  if (!*netns) {
+    return fail(ErrorCode::not_found, "the namespace {} is gone", subject.record.netns_path);
+  }
+  std::vector<std::string> wrong;
+  if (subject.record.phase == Phase::adding) wrong.emplace_back("its ADD did not come to its end");
+  if (subject.record.vf) {
+    auto text = vf::difference_to_asked(subject);
+    if (!text) return pass(text);
+    if (!text->empty()) wrong.push_back(*text);
+  }
+  const auto add = [&](const Result<std::vector<std::string>>& found) -> Result<void> {
+    if (!found) return pass(found);
+    wrong.insert(wrong.end(), found->begin(), found->end());
+    return {};
+  };
+  if (subject.record.link) {
+    auto links = host_.netns.links(**netns);
+    if (!links) return pass(links);
+    if (auto added = add(link::check(subject, **links)); !added) return pass(added);
+  }
+  if (subject.record.moves_rdma()) {
+    if (auto added = add(rdma::check(subject, **netns)); !added) return pass(added);
+  }
+  if (wrong.empty()) return subject.record.link.has_value();
+  return fail(ErrorCode::io, "{}: {}", describe(subject.record), join(wrong, "; "));
+}
+
+Result<void> Attachments::collect_garbage(const std::string& network,
+                                          const std::vector<AttachmentKey>& valid) {
+  auto listing = store_.list();
+  if (!listing) return pass(listing);
+  Result<void> first;
+  for (const auto& error : listing->unreadable) std::ignore = set_aside(error);
+  for (const auto& record : listing->records) {
+    if (record.key.network != network || is_valid(record, valid)) continue;
+    const auto done = detach_one(record.key, "", undo);
+    if (done.error && first) first = Failure(*done.error);
+  }
+  return first;
+}
+
+Result<void> Attachments::status() const {
+  if (auto ready = store_.prepare(); !ready) return ready;
+  return store_.probe();
+}
+
+}  // namespace railhead::attach

@@ -1,0 +1,177 @@
+#include "attach/function.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <sys/stat.h>
+
+#include "base/text.hpp"
+#include "device/char_devices.hpp"
+#include "device/port_name.hpp"
+#include "device/sysfs.hpp"
+
+namespace railhead::attach {
+namespace {
+
+std::string folder_of(const host::Host& host, const device::DeviceId& device) {
+  return fmt::format("{}/bus/{}/devices/{}", host.roots.sysfs, device::to_string(device.kind),
+                     device.name);
+}
+
+Result<host::Directory> open_function(const host::Host& host, const device::DeviceId& device) {
+  if (is_bare_netdev(device)) {
+    return fail(ErrorCode::not_found, "{} is a netdev without a bus", device.name);
+  }
+  auto folder = host::Directory::open(folder_of(host, device));
+  const auto* what = device.kind == device::DeviceId::Kind::pci ? "PCI function" : "device";
+  if (!folder) return pass(folder, fmt::format("{} {}", what, device.name));
+  return folder;
+}
+
+// What is missing is empty; what cannot be read is not missing.
+Result<std::vector<std::string>> names_in(const host::Directory& function,
+                                          const std::string& folder) {
+  auto names = function.list(folder);
+  if (device::absent(names)) return std::vector<std::string>{};
+  if (!names) return pass(names);
+  std::sort(names->begin(), names->end());
+  return names;
+}
+
+// A virtio NIC's netdev stands below the virtio device of its PCI function.
+Result<std::vector<std::string>> netdevs_of(const host::Directory& function) {
+  auto netdevs = names_in(function, "net");
+  if (!netdevs || !netdevs->empty()) return netdevs;
+  const auto parts = function.list(".");
+  if (!parts) return pass(parts);
+  for (const auto& part : *parts) {
+    if (!part.starts_with("virtio")) continue;
+    auto below = names_in(function, part + "/net");
+    if (!below || !below->empty()) return below;
+  }
+  return netdevs;
+}
+
+Result<uint32_t> index_in_pf(const host::Directory& pf, const PciAddress& vf) {
+  auto names = pf.list(".");
+  if (!names) return pass(names);
+  for (const auto& name : *names) {
+    if (!name.starts_with("virtfn")) continue;
+    auto target = pf.link_name(name);
+    auto index = parse_int<uint32_t>(std::string_view(name).substr(6));
+    if (index && target && *target == vf.to_string()) return *index;
+  }
+  return fail(ErrorCode::not_found, "its PF has no virtfn link to it");
+}
+
+constexpr std::array kSysctls = {"ipv4/conf/*/arp_announce", "ipv4/conf/*/arp_ignore",
+                                 "ipv4/conf/*/forwarding",   "ipv4/conf/*/rp_filter",
+                                 "ipv6/conf/*/accept_ra",    "ipv6/conf/*/addr_gen_mode",
+                                 "ipv6/conf/*/disable_ipv6", "ipv6/conf/*/forwarding"};
+
+std::string sysctl_path(const host::Host& host, std::string_view key, const std::string& netdev) {
+  const auto star = key.find('*');
+  return fmt::format("{}/sys/net/{}{}{}", host.roots.proc, key.substr(0, star), netdev,
+                     key.substr(star + 1));
+}
+
+}  // namespace
+
+bool is_bare_netdev(const device::DeviceId& device) {
+  return device.kind == device::DeviceId::Kind::net;
+}
+
+Result<Function> read_function(const host::Host& host, const device::DeviceId& device) {
+  auto folder = open_function(host, device);
+  if (!folder) return pass(folder);
+  Function function;
+  struct stat status {};
+  if (::fstat(folder->fd(), &status) == 0) function.inode = status.st_ino;
+  auto driver = device::optional(folder->link_name("driver"));
+  if (!driver) return pass(driver, device.name);
+  function.driver = driver->value_or("");
+  auto netdevs = netdevs_of(*folder);
+  if (!netdevs) return pass(netdevs, device.name);
+  function.netdevs = std::move(*netdevs);
+  auto pf_name = device::optional(folder->link_name("physfn"));
+  if (!pf_name) return pass(pf_name, device.name);
+  if (!*pf_name) return function;
+  function.pf = PciAddress::parse(**pf_name);
+  if (!function.pf) return fail(ErrorCode::decode, "physfn names \"{}\"", **pf_name);
+  auto pf_folder = folder->sub("physfn");
+  if (!pf_folder) return pass(pf_folder);
+  auto index = index_in_pf(*pf_folder, *device.pci());
+  if (!index) return pass(index, device.name);
+  function.vf_index = *index;
+  return function;
+}
+
+Result<host::Link> pf_link(host::Host& host, const PciAddress& pf) {
+  auto folder = open_function(host, pf);
+  auto names = folder ? folder->list("net") : pass(folder);
+  if (!names || names->empty()) {
+    return fail(ErrorCode::not_found,
+                "PF network device not found: the PF {} has none in the host's namespace",
+                pf.to_string());
+  }
+  std::sort(names->begin(), names->end());
+  std::optional<host::Link> first;
+  for (const auto& name : *names) {
+    auto link = host.links.by_name(name);
+    if (!link) return pass(link, fmt::format("PF {}", pf.to_string()));
+    const bool uplink = link->phys_port_name && device::is_uplink_port(*link->phys_port_name);
+    if (names->size() == 1 || uplink) return link;
+    if (!first) first = std::move(*link);
+  }
+  return *first;
+}
+
+Result<std::vector<RdmaState>> rdma_of(const host::Host& host, const device::DeviceId& device) {
+  std::vector<RdmaState> all;
+  if (is_bare_netdev(device)) return all;
+  auto function = open_function(host, device);
+  if (!function) return pass(function);
+  auto nodes = device::read_char_devices(*function);
+  if (!nodes) return pass(nodes);
+  for (auto& [name, of_device] : *nodes) all.push_back({name, Guid{}, std::move(of_device)});
+  return all;
+}
+
+Result<std::vector<std::string>> rdma_in_host(const host::Host& host,
+                                              const device::DeviceId& device) {
+  auto function = open_function(host, device);
+  if (!function) return pass(function);
+  return names_in(*function, "infiniband");
+}
+
+std::string_view noun(KindName kind) {
+  return kind == KindName::eth_vf || kind == KindName::user_vf ? "VF" : "device";
+}
+
+std::map<std::string, std::string> read_sysctls(const host::Host& host, const std::string& netdev) {
+  std::map<std::string, std::string> values;
+  for (const char* key : kSysctls) {
+    if (auto value = host::read_file(sysctl_path(host, key, netdev))) {
+      values[key] = std::string(trim(*value));
+    }
+  }
+  return values;
+}
+
+Result<void> write_sysctl(const host::Host& host, const std::string& key, const std::string& netdev,
+                          const std::string& value) {
+  return host::write_file(sysctl_path(host, key, netdev), value);
+}
+
+std::string node_list(const std::vector<device::CharDevice>& devices) {
+  std::vector<std::string> names;
+  names.reserve(devices.size());
+  for (const auto& device : devices) {
+    names.push_back(device.dev.empty() ? device.name
+                                       : fmt::format("{} ({})", device.name, device.dev));
+  }
+  std::sort(names.begin(), names.end());
+  return names.empty() ? "none" : join(names, ", ");
+}
+
+}  // namespace railhead::attach

@@ -1,0 +1,52 @@
+#pragma once
+// One device as sysfs and rtnetlink show it, looked up by its name without a scan of the node.
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attach/record.hpp"
+#include "host/host.hpp"
+
+namespace railhead::attach {
+
+// A folder of /sys/bus/{pci,auxiliary}/devices.
+struct Function {
+  std::optional<PciAddress> pf;      // of a VF
+  uint32_t vf_index = 0;             // N of the PF's virtfnN
+  std::string driver;                // "" when none is bound
+  std::vector<std::string> netdevs;  // in the host's namespace, sorted; virtio's too
+  uint64_t inode = 0;                // DriverPart::inode
+};
+
+// not_found: the device's own folder is missing, which is the proof that it is gone.
+[[nodiscard]] Result<Function> read_function(const host::Host& host,
+                                             const device::DeviceId& device);
+// A device that has no folder there: a netdev that stands for itself.
+[[nodiscard]] bool is_bare_netdev(const device::DeviceId& device);
+
+// The PF's netdev: the one of its uplink port where switchdev representors stand beside it.
+[[nodiscard]] Result<host::Link> pf_link(host::Host& host, const PciAddress& pf);
+
+// RDMA devices of the function with their character devices, in whatever namespace they are; the
+// node GUIDs are not filled in.
+[[nodiscard]] Result<std::vector<RdmaState>> rdma_of(const host::Host& host,
+                                                     const device::DeviceId& device);
+// The names of the RDMA devices that are in the host's namespace.
+[[nodiscard]] Result<std::vector<std::string>> rdma_in_host(const host::Host& host,
+                                                            const device::DeviceId& device);
+
+// The sysctls that a namespace move resets, as they stand for a netdev of the host; those the
+// kernel does not have are left out.
+[[nodiscard]] std::map<std::string, std::string> read_sysctls(const host::Host& host,
+                                                              const std::string& netdev);
+[[nodiscard]] Result<void> write_sysctl(const host::Host& host, const std::string& key,
+                                        const std::string& netdev, const std::string& value);
+
+// "uverbs4" and so on, sorted, for comparison and messages.
+[[nodiscard]] std::string node_list(const std::vector<device::CharDevice>& devices);
+
+// "VF" or "device", for messages.
+[[nodiscard]] std::string_view noun(KindName kind);
+
+}  // namespace railhead::attach

@@ -1,0 +1,91 @@
+#include "attach/kinds.hpp"
+
+#include "attach/parts/link.hpp"
+#include "attach/parts/rdma.hpp"
+#include "attach/parts/vf.hpp"
+
+namespace railhead::attach {
+namespace {
+
+// The admin MAC off before the effective MAC changes, and on after it; trust after the admin MAC
+// (vf_settings.hpp). The RDMA device after its netdev: the other order loses its port's netdev.
+constexpr AddStep kAddEthVf[] = {
+    {AddPhase::leave, link::drop_equal_alt_name}, {AddPhase::leave, link::down},
+    {AddPhase::leave, vf::free_address},          {AddPhase::leave, link::move},
+    {AddPhase::configure, vf::apply},             {AddPhase::rdma, rdma::move},
+    {AddPhase::read_back, vf::read_back},         {AddPhase::read_back, link::read_back},
+};
+
+// RDMA before the netdev: on the way back the other order loses the device's port. The VF's
+// attributes once before its own address, and once with the admin MAC after it. Where the link's
+// "up" made the driver write another admin MAC (igb, a trusted VF), the second try finds it up.
+constexpr UndoStep kUndoEthVf[] = {
+    {link::silence},
+    {rdma::bring_back, true},
+    {rdma::restore_names},
+    {link::clean},
+    {link::leave_pod, true},
+    {link::arrive, true},
+    {vf::look, true},
+    {link::down_in_host},
+    {vf::restore_before_address},
+    {link::restore_address},
+    {vf::restore},
+    {link::restore_mtu},
+    {link::restore_names},
+    {link::restore_sysctls},
+    {link::restore_up},
+};
+
+constexpr AddStep kAddUserVf[] = {
+    {AddPhase::configure, vf::apply},
+    {AddPhase::rdma, rdma::move},
+    {AddPhase::read_back, vf::read_back},
+};
+constexpr UndoStep kUndoUserVf[] = {
+    {rdma::bring_back, true},
+    {rdma::restore_names},
+    {vf::look, true},
+    {vf::restore},
+};
+
+constexpr AddStep kAddWholeNic[] = {
+    {AddPhase::leave, link::drop_equal_alt_name},
+    {AddPhase::leave, link::down},
+    {AddPhase::leave, link::move},
+    {AddPhase::rdma, rdma::move},
+    {AddPhase::read_back, link::read_back},
+};
+constexpr UndoStep kUndoWholeNic[] = {
+    {link::silence},         {rdma::bring_back, true}, {rdma::restore_names},
+    {link::clean},           {link::leave_pod, true},  {link::arrive, true},
+    {link::down_in_host},    {link::restore_address},  {link::restore_mtu},
+    {link::restore_names},   {link::restore_sysctls},  {link::restore_up},
+    {link::restore_host_use},
+};
+
+constexpr AddStep kAddRdmaOnly[] = {{AddPhase::rdma, rdma::move}};
+constexpr UndoStep kUndoRdmaOnly[] = {{rdma::bring_back, true}, {rdma::restore_names}};
+
+constexpr Kind kEthVf{kAddEthVf, kUndoEthVf};
+constexpr Kind kUserVf{kAddUserVf, kUndoUserVf};
+constexpr Kind kWholeNic{kAddWholeNic, kUndoWholeNic};
+constexpr Kind kRdmaOnly{kAddRdmaOnly, kUndoRdmaOnly};
+
+}  // namespace
+
+const Kind& kind_of(KindName name) {
+  switch (name) {
+    case KindName::user_vf:
+      return kUserVf;
+    case KindName::whole_nic:
+      return kWholeNic;
+    case KindName::rdma_only:
+      return kRdmaOnly;
+    case KindName::eth_vf:
+      break;
+  }
+  return kEthVf;
+}
+
+}  // namespace railhead::attach

@@ -1,0 +1,38 @@
+#pragma once
+// The kinds of devices, each as data: which of its parts' steps an ADD takes, and which an undo, in
+// their order. The undo's order is not the reverse of the other's (docs/architecture.md).
+#include <span>
+
+#include "attach/subject.hpp"
+
+namespace railhead::attach {
+
+// An ADD goes through the phases with all its devices, each phase over all of them.
+enum class AddPhase {
+  leave,      // the netdev out of the host, into the pod
+  configure,  // what the PF keeps
+  rdma,       // under the node's RDMA lock
+  read_back,
+};
+inline constexpr std::array kAddPhases = {AddPhase::leave, AddPhase::configure, AddPhase::rdma,
+                                          AddPhase::read_back};
+
+struct AddStep {
+  AddPhase phase;
+  Result<void> (*run)(Subject&);
+};
+
+struct UndoStep {
+  Result<void> (*run)(Subject&);
+  // Where it fails nothing that follows can be done; else an undo goes on with the others.
+  bool needed = false;
+};
+
+struct Kind {
+  std::span<const AddStep> add;
+  std::span<const UndoStep> undo;
+};
+
+[[nodiscard]] const Kind& kind_of(KindName name);
+
+}  // namespace railhead::attach

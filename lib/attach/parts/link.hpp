@@ -1,0 +1,56 @@
+#pragma once
+// The netdev of a device: into the pod and back, under its names, with its addresses.
+#include "attach/function.hpp"
+#include "attach/subject.hpp"
+
+namespace railhead::attach::link {
+
+// ADD.
+
+// Fills in record.link->before; what was asked stands there already. Errors: invalid_argument
+// (kNoNetdev), unsupported (InfiniBand; a kernel that does not name a netdev's parent), busy (part
+// of a bond, bridge or VRF of the host).
+[[nodiscard]] Result<void> inspect(Subject& subject, const Function& function);
+// The name asked for, where it is an alternative name of the device's own: the move would fail.
+[[nodiscard]] Result<void> drop_equal_alt_name(Subject& subject);
+[[nodiscard]] Result<void> down(Subject& subject);
+// ONE message that moves and names it and sets address and MTU: each further one would be another
+// wait for RTNL.
+[[nodiscard]] Result<void> move(Subject& subject);
+[[nodiscard]] Result<void> read_back(Subject& subject);
+
+// Undo. Each looks first at what stands there; what is in the host already is not taken back again.
+
+// Down in the pod: from here on nobody answers to its addresses any more. Moving a link that is up
+// would cost another RTNL hold of tens of ms, too.
+[[nodiscard]] Result<void> silence(Subject& subject);
+// What the pod put on it that would go along: the next tenant gets a clean device.
+[[nodiscard]] Result<void> clean(Subject& subject);
+// Out of the pod, straight to its own name where that is free, else under a name that cannot be
+// taken.
+[[nodiscard]] Result<void> leave_pod(Subject& subject);
+// timeout: it did not come back: a process may still hold the namespace.
+[[nodiscard]] Result<void> arrive(Subject& subject);
+[[nodiscard]] Result<void> down_in_host(Subject& subject);
+[[nodiscard]] Result<void> restore_address(Subject& subject);
+[[nodiscard]] Result<void> restore_mtu(Subject& subject);
+[[nodiscard]] Result<void> restore_names(Subject& subject);
+[[nodiscard]] Result<void> restore_sysctls(Subject& subject);
+// Up, or down, as it was.
+[[nodiscard]] Result<void> restore_up(Subject& subject);
+// Addresses and routes, of a NIC that the host itself used.
+[[nodiscard]] Result<void> restore_host_use(Subject& subject);
+
+struct Differences {
+  std::vector<std::string> must;  // a next tenant would suffer
+  std::vector<Debt> debts;
+};
+[[nodiscard]] Result<Differences> differences(Subject& subject);
+
+// Tries to settle what a former undo left; what remains of it becomes part of what stood before.
+void settle(Subject& subject, const std::vector<Debt>& debts);
+
+// CHECK: "net1 is down"; nothing when all is well.
+[[nodiscard]] Result<std::vector<std::string>> check(const Subject& subject, host::Links& links);
+
+}  // namespace railhead::attach::link

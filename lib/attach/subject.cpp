@@ -1,0 +1,24 @@
+#include "attach/subject.hpp"
+
+namespace railhead::attach {
+
+Result<host::Links*> Pod::links(host::NetNamespaces& namespaces) {
+  if (!links_) {
+    auto opened = namespaces.links(netns);
+    if (!opened) return pass(opened);
+    links_ = std::move(*opened);
+  }
+  return links_.get();
+}
+
+std::string temporary_name(const device::DeviceId& device) {
+  if (const auto pci = device.pci()) {
+    return fmt::format("rh{:x}{:02x}{:02x}{:x}", pci->domain, pci->bus, pci->device, pci->function);
+  }
+  // FNV-1a: long names must stay apart in few characters.
+  uint32_t hash = 0x811c9dc5;
+  for (const char c : device.name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x01000193;
+  return fmt::format("rh{:08x}", hash);
+}
+
+}  // namespace railhead::attach

@@ -1,0 +1,59 @@
+#pragma once
+// One device under work, by an ADD or by an undo: what the parts (attach/parts) work on.
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attach/debt.hpp"
+#include "attach/record.hpp"
+#include "attach/store.hpp"
+#include "base/deadline.hpp"
+#include "base/log.hpp"
+#include "host/host.hpp"
+
+namespace railhead::attach {
+
+// A pod's side: its namespace, with ports onto it that are opened when they are needed.
+class Pod {
+ public:
+  explicit Pod(host::Netns opened) : netns(std::move(opened)) {}
+  [[nodiscard]] Result<host::Links*> links(host::NetNamespaces& namespaces);
+
+  host::Netns netns;
+
+ private:
+  std::unique_ptr<host::Links> links_;
+};
+
+// What the verbs were given, for all devices of a call.
+struct Work {
+  host::Host& host;
+  const Store& store;
+  const Deadline& deadline;
+  Logger& log;
+};
+
+struct Subject {
+  const Work& work;
+  Record record;
+  std::shared_ptr<Pod> pod;  // null: its namespace is gone, or it cannot be seen
+
+  // As found last.
+  uint32_t pf_index = 0;
+  host::VfAttributes vf;             // what the PF keeps of it
+  std::optional<host::Link> link;    // its netdev, where `link_in_pod` says
+  bool link_in_pod = false;
+  unsigned undo_tries = 0;  // that have come to their end
+  std::vector<std::string> rdma_names;  // of an ADD: as its RDMA devices are called now
+  std::vector<std::string> warnings;    // of an ADD: for its user
+  RdmaUse rdma = RdmaUse::automatic;  // of an ADD
+
+  [[nodiscard]] host::Host& host() const { return work.host; }
+  [[nodiscard]] const std::string& name() const { return record.device.name; }
+};
+
+// Unique on the node and at most 15 characters: "rh" and the device without its punctuation.
+std::string temporary_name(const device::DeviceId& device);
+
+}  // namespace railhead::attach

@@ -1,0 +1,215 @@
+#include "attach/undo.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "attach/function.hpp"
+#include "attach/kinds.hpp"
+#include "attach/parts/driver.hpp"
+#include "attach/parts/link.hpp"
+#include "attach/parts/rdma.hpp"
+#include "attach/parts/vf.hpp"
+#include "base/text.hpp"
+
+namespace railhead::attach {
+namespace {
+
+constexpr unsigned kTries = 2;
+
+bool may_pass(const Error& error) {
+  return error.code == ErrorCode::busy || error.code == ErrorCode::timeout ||
+         error.os_errno == EAGAIN || error.os_errno == EINTR || error.os_errno == ENOBUFS ||
+         error.os_errno == ENOMEM || error.os_errno == ENODEV;
+}
+
+// A device that lost its driver, or got another, has no netdev to give back.
+bool lost_its_netdev(const Record& record, const Function& function) {
+  return record.link && !is_bare_netdev(record.device) &&
+         (function.driver.empty() || device::is_userspace_driver(function.driver));
+}
+
+class Restorer {
+ public:
+  explicit Restorer(Subject& subject) : subject_(subject), record_(subject.record) {}
+
+  Undone run() {
+    auto function = find();
+    if (!function) return left({function.error()});
+    if (!*function) return {};
+    if (lost_its_netdev(record_, **function)) {
+      subject_.work.log.warning("its driver was changed, so it has no netdev to give back",
+                                {{"device", subject_.name()}, {"driver", (*function)->driver}});
+      record_.link.reset();
+      if (record_.kind == KindName::eth_vf) record_.kind = KindName::user_vf;
+      if (record_.kind == KindName::whole_nic) record_.kind = KindName::rdma_only;
+    }
+    Undone undone;
+    for (subject_.undo_tries = 0; subject_.undo_tries < kTries; ++subject_.undo_tries) {
+      const auto failed = take_steps();
+      undone = judge(failed);
+      if ((!undone.left && undone.debts.empty()) || needed_failed_) break;
+    }
+    undone.silent = silent_;
+    return undone;
+  }
+
+ private:
+  Result<std::optional<Function>> find() {
+    if (is_bare_netdev(record_.device)) return find_bare();
+    return driver::find(subject_);
+  }
+
+  // A netdev of software is gone with its namespace.
+  Result<std::optional<Function>> find_bare() {
+    if (subject_.pod || !record_.link || record_.link->before.kind.empty()) return Function{};
+    auto here = is_in_host(subject_.host(), record_);
+    if (!here) return pass(here);
+    if (*here) return Function{};
+    return std::optional<Function>();
+  }
+
+  std::vector<Error> take_steps() {
+    std::vector<Error> failed;
+    needed_failed_ = false;
+    silent_ = !record_.link;
+    for (const auto& step : kind_of(record_.kind).undo) {
+      auto done = step.run(subject_);
+      if (step.run == link::silence) silent_ = done && subject_.pod;
+      if (step.run == link::arrive && done) silent_ = true;
+      if (done) continue;
+      failed.push_back(done.error());
+      needed_failed_ = step.needed;
+      if (needed_failed_) break;
+    }
+    return failed;
+  }
+
+  // What is as it was is good, whatever failed on the way.
+  Undone judge(const std::vector<Error>& failed) {
+    if (needed_failed_) return left(failed);
+    Undone undone;
+    std::vector<std::string> must;
+    if (record_.vf) {
+      auto text = vf::difference_left(subject_);
+      if (!text) return left({text.error()});
+      if (!text->empty()) must.push_back(*text);
+    }
+    if (record_.link) {
+      auto differences = link::differences(subject_);
+      if (!differences) return left({differences.error()});
+      must.insert(must.end(), differences->must.begin(), differences->must.end());
+      undone.debts = std::move(differences->debts);
+    }
+    auto rdma = rdma::differences(subject_);
+    if (!rdma) return left({rdma.error()});
+    must.insert(must.end(), rdma->must.begin(), rdma->must.end());
+    undone.debts.insert(undone.debts.end(), rdma->debts.begin(), rdma->debts.end());
+    if (must.empty()) return undone;
+    auto text = fmt::format("{} {} is back, but not as it was: {}", noun(record_.kind),
+                            subject_.name(), join(must, "; "));
+    // Without a failure the driver has not done yet what it was told (ice resets its VF for it).
+    undone.retry_helps = failed.empty() || std::all_of(failed.begin(), failed.end(), may_pass);
+    for (const auto& error : failed) text += fmt::format("; {}", error.message);
+    undone.left = Error{undone.retry_helps ? ErrorCode::busy : ErrorCode::io, 0, text, {}};
+    return undone;
+  }
+
+  static Undone left(const std::vector<Error>& failed) {
+    Undone undone;
+    undone.left = failed.back();
+    undone.retry_helps = may_pass(failed.back());
+    undone.silent = false;
+    return undone;
+  }
+
+  Subject& subject_;
+  Record& record_;
+  bool needed_failed_ = false;
+  bool silent_ = false;
+};
+
+Result<void> forget(const Work& work, const Record& record, const std::vector<Debt>& debts) {
+  for (const auto& debt : debts) {
+    work.log.warning("not as it was, tried again later",
+                     {{"device", record.device.name}, {"what", to_string(debt)}});
+  }
+  if (auto kept = write_debts(work.store, record.device, {record.driver.inode, debts}); !kept) {
+    return kept;
+  }
+  return work.store.remove(record);
+}
+
+Undone failed(Error error) {
+  Undone undone;
+  undone.left = std::move(error);
+  undone.retry_helps = true;
+  undone.silent = false;
+  return undone;
+}
+
+}  // namespace
+
+Undone restore(Subject& subject) { return Restorer(subject).run(); }
+
+Undone undo(const Work& work, const Record& record, std::shared_ptr<Pod> pod,
+            const std::string& hint) {
+  auto holder = work.store.owner(record.device);
+  if (!holder) return failed(holder.error());
+  // Killed before it had claimed the device, or after it had given it up: there is nothing to
+  // undo, and by now the device may be another's.
+  if (!*holder || (*holder)->key != record.key) {
+    auto removed = work.store.remove(record);
+    return removed ? Undone{} : failed(removed.error());
+  }
+  if (!pod) {
+    auto netns = living_netns(work.host, record, hint);
+    if (!netns) return failed(netns.error());
+    if (*netns) pod = std::make_shared<Pod>(std::move(**netns));
+  }
+  Subject subject{work, record, std::move(pod)};
+  auto undone = restore(subject);
+  if (undone.left) {
+    undone.left = undone.left->in(fmt::format("giving {} back", record.device.name));
+    return undone;
+  }
+  if (auto done = forget(work, record, undone.debts); !done) {
+    undone.left = done.error();
+    undone.retry_helps = true;
+  }
+  return undone;
+}
+
+Result<std::optional<host::Netns>> living_netns(host::Host& host, const Record& record,
+                                                const std::string& hint) {
+  for (const auto& path : {record.netns_path, hint}) {
+    if (path.empty()) continue;
+    auto netns = host.netns.open(path);
+    if (!netns && !is(netns, ErrorCode::not_found)) return pass(netns);
+    if (netns && netns->id() == record.netns) return std::optional<host::Netns>(std::move(*netns));
+  }
+  return std::nullopt;
+}
+
+Result<bool> is_in_host(host::Host& host, const Record& record) {
+  if (record.link) {
+    const auto& before = record.link->before;
+    if (!before.parent.empty()) {
+      auto link = host.links.by_parent(before.parent);
+      if (!link && !is(link, ErrorCode::not_found)) return pass(link);
+      return link.has_value();
+    }
+    for (const auto& name : {before.name, temporary_name(record.device)}) {
+      auto link = host.links.by_name(name);
+      if (!link && !is(link, ErrorCode::not_found)) return pass(link);
+      if (link && link->kind.value_or("") == before.kind) return true;
+    }
+    return false;
+  }
+  if (!record.moves_rdma()) return true;
+  auto names = rdma_in_host(host, record.device);
+  if (is(names, ErrorCode::not_found)) return false;
+  if (!names) return pass(names);
+  return !names->empty();
+}
+
+}  // namespace railhead::attach

@@ -1,0 +1,41 @@
+#pragma once
+// Giving a device back, from whatever state it is found in: in the pod, in the host under any name,
+// or half way.
+#include <optional>
+#include <vector>
+
+#include "attach/subject.hpp"
+
+namespace railhead::attach {
+
+struct Undone {
+  // What must not stay, and did: the device is nobody's before it is mended.
+  std::optional<Error> left;
+  // Trying again soon may mend it: something is busy, or a namespace still being taken down.
+  bool retry_helps = false;
+  // Nobody in the pod answers to its addresses any more.
+  bool silent = true;
+  std::vector<Debt> debts;  // what need not be as it was (debt.hpp)
+};
+
+// Finds the device by its own name, changes only what differs from the record, verifies by reading
+// back. The caller holds the device's lock. A device that no longer exists needs nothing.
+[[nodiscard]] Undone restore(Subject& subject);
+
+// The same, and forgets the record where nothing is left of it. `pod` may be given where it is open
+// already; else the record's namespace is looked for: by its path, by `hint` (a path, may be
+// empty), and among the processes' own.
+[[nodiscard]] Undone undo(const Work& work, const Record& record, std::shared_ptr<Pod> pod,
+                          const std::string& hint = "");
+
+// The namespace a record speaks of, while it is still that one: a path can come to name another.
+// Nothing: no path and no process has it.
+[[nodiscard]] Result<std::optional<host::Netns>> living_netns(host::Host& host,
+                                                              const Record& record,
+                                                              const std::string& hint = "");
+
+// Whether the device of a record is in the host: its netdev, or, where it has none to move, the
+// RDMA devices. A userspace driver's never leaves it.
+[[nodiscard]] Result<bool> is_in_host(host::Host& host, const Record& record);
+
+}  // namespace railhead::attach
