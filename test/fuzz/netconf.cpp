@@ -7,9 +7,11 @@
 #include <nlohmann/json.hpp>
 
 #include "cni/ip_config.hpp"
-#include "cni/sriov_conf.hpp"
+#include "cni/conf.hpp"
+#include "cni/types/type.hpp"
 #include "cnispec/net_conf.hpp"
 #include "cnispec/version.hpp"
+#include "test/support/fake_host.hpp"
 
 using namespace railhead;
 
@@ -34,7 +36,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::ignore = cnispec::read_net_conf(*config);
   std::ignore = cnispec::read_valid_attachments(*config);
   std::ignore = cni::read_log_conf(*config);
-  std::ignore = cni::read_sriov_conf(*config, args.value_or(cnispec::CniArgs{}));
+  static test::FakeHost fake;
+  for (const auto* type : {"sriov", "railhead", "rdma", "host-device"}) {
+    const auto read_args = args.value_or(cnispec::CniArgs{});
+    std::ignore = cni::type_of(type).read({*config, read_args, nullptr, fake.host});
+  }
   if (const auto prev = cnispec::read_prev_result(*config); prev && *prev) check_result(**prev);
   if (const auto result = cnispec::read_result(*config)) check_result(*result);
   return 0;
