@@ -16,6 +16,7 @@ namespace {
 constexpr uint8_t kScopeUniverse = 0;  // linux/rtnetlink.h
 constexpr uint8_t kScopeLink = 253;
 constexpr uint32_t kMainTable = 254;
+constexpr uint64_t kNetnsDevice = 1;  // st_dev of all namespaces
 
 std::string describe(const host::VfAttributes& change) {
   std::vector<std::string> words;
@@ -73,8 +74,31 @@ class FakeHost::Links final : public host::Links {
     if (change.address) words.push_back("address=" + change.address->to_string());
     if (change.mtu) words.push_back(fmt::format("mtu={}", *change.mtu));
     if (change.up) words.emplace_back(*change.up ? "up" : "down");
+    if (change.promisc) words.push_back(fmt::format("promisc={}", *change.promisc));
+    if (change.allmulti) words.push_back(fmt::format("allmulti={}", *change.allmulti));
+    if (change.alias) words.push_back("alias=" + *change.alias);
     return fake_.record(netns_, "change", fmt::format("{}: {}", name(index), join(words, " ")),
                         [&] { return fake_.kernel.change(netns_, index, change); });
+  }
+  Result<void> remove(uint32_t index) override {
+    return fake_.record(netns_, "remove", name(index),
+                        [&] { return fake_.kernel.remove(netns_, index); });
+  }
+  // On record only where there is something to take off: mostly nothing is.
+  Result<unsigned> detach_programs(uint32_t index) override {
+    unsigned count = 0;
+    const auto detach = [&]() -> Result<void> {
+      auto detached = fake_.kernel.detach_programs(netns_, index);
+      if (!detached) return pass(detached);
+      count = *detached;
+      return {};
+    };
+    auto link = fake_.kernel.find(netns_, index);
+    const bool is_change = link && !(*link)->programs.empty();
+    auto done = is_change ? fake_.record(netns_, "detach_programs", name(index), detach)
+                          : fake_.run("detach_programs", detach);
+    if (!done) return pass(done);
+    return count;
   }
   Result<void> add_alt_name(uint32_t index, std::string_view alt) override {
     return fake_.record(netns_, "add_alt_name", fmt::format("{}: {}", name(index), alt),
@@ -244,7 +268,19 @@ class FakeHost::Netns final : public host::NetNamespaces {
     if (!fd) return fail_errno(errno, "open network namespace {}", path);
     auto inode = fake_.kernel.netns_of_fd(fd.get());
     if (!inode) return fail(ErrorCode::not_found, "{} is not a network namespace (any more)", path);
-    return host::Netns(std::move(fd), {1, *inode}, path);
+    return host::Netns(std::move(fd), {kNetnsDevice, *inode}, path);
+  }
+  // Whoever unlinked its path left a process in it.
+  Result<host::Netns> find(host::NetnsId id) override {
+    auto injected = fake_.run("find", [] { return Result<void>(); });
+    if (!injected) return pass(injected);
+    auto found = fake_.kernel.netns.find(id.inode);
+    if (id.device != kNetnsDevice || found == fake_.kernel.netns.end()) {
+      return fail(ErrorCode::not_found, "no process is in the network namespace {}", id.inode);
+    }
+    UniqueFd fd(::fcntl(found->second.keeps_inode, F_DUPFD_CLOEXEC, 0));
+    if (!fd) return fail_errno(errno, "dup {}", found->second.path);
+    return host::Netns(std::move(fd), id, fmt::format("/proc/{}/ns/net", id.inode));
   }
   Result<host::Netns> current() override {
     return open(fake_.kernel.netns[fake_.kernel.host_netns].path);

@@ -59,10 +59,10 @@ class FakeHost {
 
   enum class Effect { none, done };  // done: it happens, and fails all the same
   // The next call (after `skip` others) of a port's function fails: "change", "change_vf",
-  // "add_alt_name", "remove_alt_name", "add_address", "add_route", "move", "rename", or one that
-  // reads: "list", "by_index", "by_name", "by_parent", "vf", "addresses", "routes",
-  // "all_addresses", "default_routes", "open",
-  // "netns_mode". May be called several times.
+  // "remove", "detach_programs", "add_alt_name", "remove_alt_name", "add_address", "add_route",
+  // "move", "rename", or one that reads: "list", "by_index", "by_name", "by_parent", "vf",
+  // "addresses", "routes", "all_addresses", "default_routes", "open", "find", "netns_mode". May be
+  // called several times.
   void fail_next(const std::string& function, int os_errno, Effect effect = Effect::none,
                  unsigned skip = 0);
   // Whether a failure that was ordered has not come about yet.

@@ -43,11 +43,21 @@ struct FakePf {
   std::vector<FakeVf> vfs;
 };
 
+// A BPF program on a link. It stays there when the link moves.
+struct FakeProgram {
+  enum class Hook { xdp_generic, xdp_driver, tcx_ingress, tcx_egress };
+  Hook hook = Hook::xdp_generic;
+  uint32_t id = 1;
+  bool held_by_link = false;  // a bpf_link holds it, which netlink cannot replace
+  friend bool operator==(const FakeProgram&, const FakeProgram&) = default;
+};
+
 struct FakeLink {
   host::Link link;
   NetnsInode netns = 0;
-  std::vector<host::IpPrefix> addresses;
-  std::vector<host::Route> routes;
+  std::vector<host::IpPrefix> addresses = {};
+  std::vector<host::Route> routes = {};
+  std::vector<FakeProgram> programs = {};  // by FakeKernel::attach_program
 };
 
 struct FakeRdma {
@@ -85,6 +95,9 @@ class FakeKernel {
   Result<FakeLink*> find(NetnsInode netns, uint32_t index);
   Result<FakeLink*> find(NetnsInode netns, std::string_view name);  // or alternative name
   Result<void> change(NetnsInode netns, uint32_t index, const host::LinkChange& change);
+  Result<void> remove(NetnsInode netns, uint32_t index);
+  void attach_program(FakeLink& link, const FakeProgram& program);
+  Result<unsigned> detach_programs(NetnsInode netns, uint32_t index);
   Result<void> add_alt_name(NetnsInode netns, uint32_t index, std::string_view name);
   Result<void> remove_alt_name(NetnsInode netns, uint32_t index, std::string_view name);
 
