@@ -51,7 +51,8 @@ FakeDriver FakeDriver::igb() {
           .min_rate = EINVAL,
           .qinq = EPROTONOSUPPORT,
           .guids = EOPNOTSUPP,
-          .shows_chosen_mac = true};
+          .shows_chosen_mac = true,
+          .rate_needs_carrier = true};
 }
 
 FakeDriver FakeDriver::infiniband() { return {.guids = 0}; }
@@ -87,7 +88,10 @@ void FakeKernel::end_netns(NetnsInode inode) {
     if (link->netns == inode && link->link.parent_device) give_back(*link);
   }
   // Virtual links die with their namespace.
-  std::erase_if(links, [&](const auto& link) { return link->netns == inode; });
+  const auto next = [&] {
+    return std::ranges::find_if(links, [&](const auto& link) { return link->netns == inode; });
+  };
+  for (auto at = next(); at != links.end(); at = next()) erase(**at);
   for (auto& device : rdma) {
     if (device->netns != inode) continue;
     hide_rdma(*device);
@@ -192,6 +196,11 @@ Result<void> FakeKernel::change(NetnsInode inode, uint32_t index, const host::Li
   if (!found) return pass(found);
   FakeLink& link = **found;
   if (change.name && !valid_name(*change.name)) return kernel(EINVAL);
+  if (change.netns_fd && vanishes_when_moved &&
+      link.link.parent_device == vanishes_when_moved->to_string()) {
+    remove_vf(*std::exchange(vanishes_when_moved, std::nullopt));
+    return kernel(ENODEV);
+  }
   Result<void> done;
   if (change.netns_fd) {
     auto target = netns_of_fd(*change.netns_fd);
@@ -246,6 +255,7 @@ Result<void> FakeKernel::move_link(FakeLink& link, NetnsInode to,
   link.link.name = name;
   make_sysctls(link);
   show_in_sysfs(link, true);
+  tell_uppers(link);
   return {};
 }
 
