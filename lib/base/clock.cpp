@@ -7,6 +7,24 @@
 
 namespace railhead {
 
+// For a clock whose time has nothing to do with the condition variable's.
+bool Clock::wait(std::condition_variable& /*changed*/, std::unique_lock<std::mutex>& lock,
+                 std::chrono::nanoseconds limit, const std::function<bool()>& done) {
+  const auto end = now() + limit;
+  while (!done()) {
+    if (now() >= end) return false;
+    lock.unlock();
+    sleep(std::chrono::milliseconds{20});
+    lock.lock();
+  }
+  return true;
+}
+
+bool SystemClock::wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
+                       std::chrono::nanoseconds limit, const std::function<bool()>& done) {
+  return changed.wait_for(lock, limit, done);
+}
+
 std::chrono::steady_clock::time_point SystemClock::now() const {
   return std::chrono::steady_clock::now();
 }

@@ -1,6 +1,8 @@
 #pragma once
 #include <chrono>
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 #include <optional>
 
 #include "base/error.hpp"
@@ -13,12 +15,18 @@ class Clock {
   virtual ~Clock() = default;
   [[nodiscard]] virtual std::chrono::steady_clock::time_point now() const = 0;
   virtual void sleep(std::chrono::nanoseconds duration) = 0;
+  // Waits until `done`, which is asked with `lock` held and whose answer changes when `changed` is
+  // notified; what it says in the end, after `limit` at the latest.
+  virtual bool wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
+                    std::chrono::nanoseconds limit, const std::function<bool()>& done);
 };
 
 class SystemClock final : public Clock {
  public:
   [[nodiscard]] std::chrono::steady_clock::time_point now() const override;
   void sleep(std::chrono::nanoseconds duration) override;
+  bool wait(std::condition_variable& changed, std::unique_lock<std::mutex>& lock,
+            std::chrono::nanoseconds limit, const std::function<bool()>& done) override;
 };
 
 // Asks `done` again and again, `every` apart, until it says true (true) or `limit` has passed

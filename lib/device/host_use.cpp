@@ -19,7 +19,7 @@ std::set<uint32_t> with_links_below(std::set<uint32_t> tops, const std::vector<h
   std::multimap<uint32_t, uint32_t> below;
   std::vector<uint32_t> switch_ports;
   for (const auto& link : links) {
-    if (link.lower) below.emplace(link.index, *link.lower);
+    if (const auto lower = link.lower()) below.emplace(link.index, *lower);
     if (!link.master) continue;
     below.emplace(*link.master, link.index);
     if (switches.contains(*link.master)) switch_ports.push_back(link.index);

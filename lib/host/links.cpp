@@ -10,6 +10,12 @@ namespace railhead::host {
 
 bool Link::is_up() const { return (flags & IFF_UP) != 0; }
 
+bool Link::is_promisc() const { return (flags & IFF_PROMISC) != 0; }
+
+bool Link::is_allmulti() const { return (flags & IFF_ALLMULTI) != 0; }
+
+std::optional<uint32_t> Link::lower() const { return lower_netns ? std::nullopt : lower_index; }
+
 bool Link::is_hardware() const { return parent_device || (!kind && type != ARPHRD_LOOPBACK); }
 
 std::string_view to_string(VfLinkState state) {

@@ -15,13 +15,21 @@
 
 namespace railhead::host {
 
+// The XDP programs of a link (IFLA_XDP), by how each is attached: the kernel's id of the program.
+struct XdpPrograms {
+  std::optional<uint32_t> generic;  // IFLA_XDP_SKB_PROG_ID: in the network stack
+  std::optional<uint32_t> driver;   // IFLA_XDP_DRV_PROG_ID
+  std::optional<uint32_t> offload;  // IFLA_XDP_HW_PROG_ID: in the NIC
+  friend bool operator==(const XdpPrograms&, const XdpPrograms&) = default;
+};
+
 // A link as RTM_GETLINK tells it. An absent optional: the kernel did not say.
 struct Link {
   uint32_t index = 0;  // valid in this namespace only; a move may change it
   std::string name;
   std::vector<std::string> alt_names;
   uint16_t type = 0;   // ARPHRD_*: 1 Ethernet, 32 InfiniBand
-  uint32_t flags = 0;  // IFF_*
+  uint32_t flags = 0;  // IFF_*; IFF_PROMISC and IFF_ALLMULTI only where somebody set these flags
   uint32_t mtu = 0;    // bytes
   HwAddress address;
   std::optional<HwAddress> permanent_address;
@@ -31,11 +39,22 @@ struct Link {
   std::optional<std::string> parent_device;  // IFLA_PARENT_DEV_NAME: "0000:3b:00.2"
   std::optional<uint32_t> num_vfs;           // IFLA_NUM_VF
   std::optional<uint32_t> master;            // ifindex of its bond, bridge, VRF
-  std::optional<uint32_t> lower;             // ifindex of what a VLAN, macvlan, … stands on
+  // What a VLAN, macvlan, … stands on (IFLA_LINK): its ifindex in its own namespace. It outlives a
+  // move of what it stands on to another namespace.
+  std::optional<uint32_t> lower_index;
+  // IFLA_LINK_NETNSID: that is in another namespace, which is called so here (-1: it has no
+  // number).
+  std::optional<int32_t> lower_netns;
+  std::string alias;               // IFLA_IFALIAS; "": none
+  std::optional<XdpPrograms> xdp;  // absent: no program is attached
   std::optional<std::string> phys_port_name;
   std::optional<std::string> phys_switch_id;  // hex digits
 
-  [[nodiscard]] bool is_up() const;  // IFF_UP
+  [[nodiscard]] bool is_up() const;        // IFF_UP
+  [[nodiscard]] bool is_promisc() const;   // IFF_PROMISC; not what a sniffer's socket asks for
+  [[nodiscard]] bool is_allmulti() const;  // IFF_ALLMULTI
+  // The ifindex of what it stands on, where that is in this namespace.
+  [[nodiscard]] std::optional<uint32_t> lower() const;
   // A device of a bus, not one that only the kernel's software makes. Kernels before 5.14 name no
   // parent; drivers of hardware have no kind.
   [[nodiscard]] bool is_hardware() const;
@@ -85,6 +104,9 @@ struct LinkChange {
   std::optional<HwAddress> address;  // EADDRNOTAVAIL where the driver forbids it
   std::optional<uint32_t> mtu;       // bytes
   std::optional<bool> up;
+  std::optional<bool> promisc;       // IFF_PROMISC
+  std::optional<bool> allmulti;      // IFF_ALLMULTI
+  std::optional<std::string> alias;  // at most 255 bytes, or ERANGE; "": none
   friend bool operator==(const LinkChange&, const LinkChange&) = default;
 };
 
@@ -136,6 +158,15 @@ class Links {
   [[nodiscard]] virtual Result<Link> by_parent(std::string_view pci_address) = 0;
 
   [[nodiscard]] virtual Result<void> change(uint32_t index, const LinkChange& change) = 0;
+  // RTM_DELLINK: a VLAN, macvlan, veth, …; EOPNOTSUPP for hardware and the loopback.
+  [[nodiscard]] virtual Result<void> remove(uint32_t index) = 0;
+  // Takes off the BPF programs that stay with a link when it changes its namespace: XDP in every
+  // mode and tcx (Linux 6.6), held by a bpf_link or not (those of tc's qdiscs and of nftables go
+  // by themselves). How many there were; 0 is usual and costs little. What is attached meanwhile
+  // by somebody else may be left: 0 the next time says that nothing is.
+  // Errors: ENODEV; EPERM (it takes CAP_NET_ADMIN, CAP_SYS_ADMIN where a bpf_link holds one);
+  // EBUSY: which bpf_link holds an XDP program cannot be told.
+  [[nodiscard]] virtual Result<unsigned> detach_programs(uint32_t index) = 0;
   [[nodiscard]] virtual Result<void> add_alt_name(uint32_t index, std::string_view name) = 0;
   [[nodiscard]] virtual Result<void> remove_alt_name(uint32_t index, std::string_view name) = 0;
 

@@ -53,6 +53,10 @@ class NetNamespaces {
   // not_found when the path is missing or is no network namespace any more (an ordinary file is
   // what remains of an unmounted one).
   [[nodiscard]] virtual Result<Netns> open(const std::string& path) = 0;
+  // The namespace of that identity, where a process is in it (its first thread): one whose path is
+  // gone lives on as long as that. Costs a look at each process. not_found when no process has it
+  // that may be looked at; a bind mount or a descriptor may still keep it then.
+  [[nodiscard]] virtual Result<Netns> find(NetnsId id) = 0;
   // The namespace this program was started in: the host's.
   [[nodiscard]] virtual Result<Netns> current() = 0;
 

@@ -43,7 +43,8 @@ class FileLock {
 class FileLocks {
  public:
   virtual ~FileLocks() = default;
-  // Makes the file (0600) where missing. timeout: somebody else held it for all of `limit`.
+  // Makes the file (0600) where missing. Those who wait have it in the order of their asking.
+  // timeout: somebody else held it for all of `limit`.
   [[nodiscard]] virtual Result<FileLock> lock(const std::string& path,
                                               std::chrono::milliseconds limit) = 0;
 };

@@ -1,7 +1,12 @@
 #include "linux/file_locks.hpp"
 
-#include <algorithm>
 #include <cerrno>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <system_error>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -23,25 +28,65 @@ Result<UniqueFd> open_lock_file(const std::string& path) {
   return file;
 }
 
+// Somebody who waits for the lock as flock(2) does it, in the kernel's queue. When nobody else has
+// this any more, the file is closed and the lock let go.
+struct Waiter {
+  explicit Waiter(UniqueFd lock_file) : file(std::move(lock_file)) {}
+  UniqueFd file;
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<int> answer;  // 0: it has the lock; else flock's errno
+};
+
+void wait_in_queue(const std::shared_ptr<Waiter>& waiter) {
+  const int file = waiter->file.get();
+  int answer = 0;
+  do {
+    answer = ::flock(file, LOCK_EX) == 0 ? 0 : errno;
+  } while (answer == EINTR);
+  const std::lock_guard guard(waiter->mutex);
+  waiter->answer = answer;
+  waiter->changed.notify_all();
+}
+
+// The lock, or nothing when somebody has it.
+Result<bool> lock_at_once(const UniqueFd& file, const std::string& path) {
+  while (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return false;
+    if (errno != EINTR) return fail_errno(errno, "lock {}", path);
+  }
+  return true;
+}
+
 }  // namespace
 
+// The kernel gives a lock to those who wait in flock(2) in the order of their coming (since Linux
+// 5.0 each waits for the one before it), while who asks again and again may always be late. A
+// flock(2) cannot be ended from outside, so it waits on a thread of its own.
 Result<host::FileLock> LinuxFileLocks::lock(const std::string& path,
                                             std::chrono::milliseconds limit) {
   auto file = open_lock_file(path);
   if (!file) return pass(file);
-  const auto end = clock_.now() + limit;
-  std::chrono::milliseconds step{1};
-  while (::flock(file->get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EINTR) continue;
-    if (errno != EWOULDBLOCK) return fail_errno(errno, "lock {}", path);
-    if (clock_.now() >= end) {
-      return fail(ErrorCode::timeout, "{} is held by another process (waited {} ms)", path,
-                  limit.count());
-    }
-    clock_.sleep(step);
-    step = std::min(2 * step, std::chrono::milliseconds{20});
+  auto at_once = lock_at_once(*file, path);
+  if (!at_once) return pass(at_once);
+  if (*at_once) return host::FileLock(std::move(*file));
+  const auto held = [&] {
+    return fail(ErrorCode::timeout, "{} is held by another process (waited {} ms)", path,
+                limit.count());
+  };
+  if (limit.count() <= 0) return held();
+
+  const auto waiter = std::make_shared<Waiter>(std::move(*file));
+  try {
+    std::thread(wait_in_queue, waiter).detach();
+  } catch (const std::system_error& error) {
+    return fail_errno(error.code().value(), "start a thread that waits for {}", path);
   }
-  return host::FileLock(std::move(*file));
+  std::unique_lock guard(waiter->mutex);
+  const auto is_over = [&] { return waiter->answer.has_value(); };
+  if (!clock_.wait(waiter->changed, guard, limit, is_over)) return held();
+  if (*waiter->answer != 0) return fail_errno(*waiter->answer, "lock {}", path);
+  return host::FileLock(std::move(waiter->file));
 }
 
 }  // namespace railhead::linux

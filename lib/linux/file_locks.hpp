@@ -4,8 +4,9 @@
 
 namespace railhead::linux {
 
-// host::FileLocks by flock(2), asked again in growing steps (1 ms to 20 ms) while it is held.
-// Folders that are missing are made (0700).
+// host::FileLocks by flock(2): who asked first has it first. At the limit the wait is given up, but
+// a thread is left behind in it; it lets the lock go as soon as it has it. Folders that are missing
+// are made (0700).
 class LinuxFileLocks final : public host::FileLocks {
  public:
   explicit LinuxFileLocks(Clock& clock) : clock_(clock) {}

@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/text.hpp"
+#include "host/files.hpp"
+
 namespace railhead::linux {
 namespace {
 
@@ -44,14 +47,34 @@ Result<std::unique_ptr<Port>> open_inside(
 }  // namespace
 
 Result<std::unique_ptr<host::NetNamespaces>> LinuxNetns::open(PortFactories factories,
-                                                              const std::string& path) {
+                                                              const std::string& path,
+                                                              std::string proc) {
   auto current = open_netns(path);
   if (!current) return pass(current);
   return std::unique_ptr<host::NetNamespaces>(
-      new LinuxNetns(std::move(factories), std::move(*current)));
+      new LinuxNetns(std::move(factories), std::move(*current), std::move(proc)));
 }
 
 Result<host::Netns> LinuxNetns::open(const std::string& path) { return open_netns(path); }
+
+// A process may end, or enter another namespace, between the look and the opening; those of other
+// users are not ours to look at where we are not root. None of these is the one, then.
+Result<host::Netns> LinuxNetns::find(host::NetnsId id) {
+  auto processes = host::Directory::open(proc_);
+  if (!processes) return pass(processes);
+  auto names = processes->list(".");
+  if (!names) return pass(names);
+  for (const auto& name : *names) {
+    if (!parse_int<uint32_t>(name)) continue;
+    const auto relative = fmt::format("{}/ns/net", name);
+    struct stat status {};
+    if (::fstatat(processes->fd(), relative.c_str(), &status, 0) != 0) continue;
+    if (host::NetnsId{status.st_dev, status.st_ino} != id) continue;
+    auto opened = open_netns(proc_ + '/' + relative);
+    if (opened && opened->id() == id) return opened;
+  }
+  return fail(ErrorCode::not_found, "no process is in the network namespace {}", id.inode);
+}
 
 Result<host::Netns> LinuxNetns::current() {
   UniqueFd fd(::fcntl(current_.fd(), F_DUPFD_CLOEXEC, 0));

@@ -56,14 +56,28 @@ Result<std::optional<std::string>> kind(const Attributes& link) {
   return attributes->string(IFLA_INFO_KIND);
 }
 
-// An ifindex of this namespace: the kernel tells by IFLA_LINK_NETNSID that it is another's.
-std::optional<uint32_t> lower_of(const host::Link& link, Attributes& attributes) {
-  if (!link.kind || !sends_through_lower(*link.kind)) return std::nullopt;
+void read_lower(Attributes& attributes, host::Link& link) {
+  if (!link.kind || !sends_through_lower(*link.kind)) return;
   const auto lower = attributes.u32(IFLA_LINK);
-  if (attributes.bytes(IFLA_LINK_NETNSID) || lower == 0U || lower == link.index) {
-    return std::nullopt;
-  }
-  return lower;
+  const auto netns = attributes.value<int32_t>(IFLA_LINK_NETNSID);
+  // A link of a kind that stands on nothing now names itself.
+  if (!lower || lower == 0U || (!netns && lower == link.index)) return;
+  link.lower_index = lower;
+  link.lower_netns = netns;
+}
+
+// The kernel always puts IFLA_XDP, with IFLA_XDP_ATTACHED none.
+Result<std::optional<host::XdpPrograms>> xdp(const Attributes& link) {
+  auto nested = link.bytes(IFLA_XDP);
+  if (!nested) return std::nullopt;
+  auto attributes = Attributes::parse(*nested);
+  if (!attributes) return pass(attributes, "XDP");
+  const host::XdpPrograms programs{.generic = attributes->u32(IFLA_XDP_SKB_PROG_ID),
+                                   .driver = attributes->u32(IFLA_XDP_DRV_PROG_ID),
+                                   .offload = attributes->u32(IFLA_XDP_HW_PROG_ID)};
+  if (auto fits = attributes->verify(); !fits) return pass(fits, "XDP");
+  if (programs == host::XdpPrograms{}) return std::nullopt;
+  return programs;
 }
 
 }  // namespace
@@ -87,15 +101,33 @@ Request get_link(std::string_view name) {
 
 Request change_link(uint32_t index, const host::LinkChange& change) {
   auto header = link_header(index);
-  if (change.up) {
-    header.ifi_change = IFF_UP;
-    header.ifi_flags = *change.up ? IFF_UP : 0;
-  }
+  const auto set_flag = [&](unsigned flag, std::optional<bool> on) {
+    if (!on) return;
+    header.ifi_change |= flag;
+    if (*on) header.ifi_flags |= flag;
+  };
+  set_flag(IFF_UP, change.up);
+  set_flag(IFF_PROMISC, change.promisc);
+  set_flag(IFF_ALLMULTI, change.allmulti);
   Request request(RTM_NEWLINK, 0, header);
   if (change.netns_fd) request.put_u32(IFLA_NET_NS_FD, static_cast<uint32_t>(*change.netns_fd));
   if (change.name) request.put_string(IFLA_IFNAME, *change.name);
   if (change.address) request.put(IFLA_ADDRESS, std::as_bytes(change.address->bytes()));
   if (change.mtu) request.put_u32(IFLA_MTU, *change.mtu);
+  // Without a NUL behind it: an alias of no bytes at all is what takes it off.
+  if (change.alias) request.put(IFLA_IFALIAS, std::as_bytes(std::span(*change.alias)));
+  return request;
+}
+
+Request remove_link(uint32_t index) { return {RTM_DELLINK, 0, link_header(index)}; }
+
+Request detach_xdp(uint32_t index, XdpMode mode) {
+  Request request(RTM_SETLINK, 0, link_header(index));
+  request.nest(IFLA_XDP, [&] {
+    constexpr int32_t kNoProgram = -1;
+    request.put(IFLA_XDP_FD, bytes_of(kNoProgram));
+    request.put_u32(IFLA_XDP_FLAGS, static_cast<uint32_t>(mode));
+  });
   return request;
 }
 
@@ -132,6 +164,7 @@ Result<host::Link> decode_link(const Message& message) {
   link.parent_device = attributes->string(IFLA_PARENT_DEV_NAME);
   link.num_vfs = attributes->u32(IFLA_NUM_VF);
   link.master = attributes->u32(IFLA_MASTER);
+  link.alias = attributes->string(IFLA_IFALIAS).value_or("");
   link.phys_port_name = attributes->string(IFLA_PHYS_PORT_NAME);
   if (auto id = attributes->bytes(IFLA_PHYS_SWITCH_ID)) link.phys_switch_id = hex(*id);
 
@@ -147,7 +180,10 @@ Result<host::Link> decode_link(const Message& message) {
   auto info_kind = kind(*attributes);
   if (!info_kind) return pass(info_kind, link.name);
   link.kind = std::move(*info_kind);
-  link.lower = lower_of(link, *attributes);
+  read_lower(*attributes, link);
+  auto programs = xdp(*attributes);
+  if (!programs) return pass(programs, link.name);
+  link.xdp = *programs;
 
   if (auto fits = attributes->verify(); !fits) return pass(fits, link.name);
   return link;

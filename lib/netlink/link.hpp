@@ -13,6 +13,11 @@ Request get_link(std::string_view name);  // an alternative name too
 Request get_link_with_vfs(uint32_t pf_index);
 
 Request change_link(uint32_t index, const host::LinkChange& change);
+Request remove_link(uint32_t index);
+// XDP_FLAGS_*: how a program is attached.
+enum class XdpMode : uint32_t { generic = 1U << 1, driver = 1U << 2, offload = 1U << 3 };
+// EBUSY where a bpf_link holds the program. No error where there is none.
+Request detach_xdp(uint32_t index, XdpMode mode);
 Request add_alt_name(uint32_t index, std::string_view name);
 Request remove_alt_name(uint32_t index, std::string_view name);
 Request change_vf(uint32_t pf_index, uint32_t vf, const host::VfAttributes& change);

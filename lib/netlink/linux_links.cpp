@@ -5,7 +5,6 @@
 #include <linux/rtnetlink.h>
 
 #include "netlink/address.hpp"
-#include "netlink/link.hpp"
 
 namespace railhead::netlink {
 namespace {
@@ -20,6 +19,10 @@ std::string join_words(std::initializer_list<std::string> words) {
   return text;
 }
 
+std::string on_off(std::string_view what, std::optional<bool> value) {
+  return value ? fmt::format("{} {}", what, *value ? "on" : "off") : "";
+}
+
 // "move to another namespace, name net1": the change as an error's reader would say it.
 std::string describe(const host::LinkChange& change) {
   return join_words({
@@ -28,11 +31,10 @@ std::string describe(const host::LinkChange& change) {
       change.address ? "address " + change.address->to_string() : "",
       change.mtu ? fmt::format("mtu {}", *change.mtu) : "",
       change.up ? (*change.up ? "up" : "down") : "",
+      on_off("promisc", change.promisc),
+      on_off("allmulti", change.allmulti),
+      change.alias ? fmt::format("alias '{}'", *change.alias) : "",
   });
-}
-
-std::string on_off(std::string_view what, std::optional<bool> value) {
-  return value ? fmt::format("{} {}", what, *value ? "on" : "off") : "";
 }
 
 std::string describe(const host::VfAttributes& change) {
@@ -104,6 +106,10 @@ Result<host::Link> LinuxLinks::by_parent(std::string_view pci_address) {
 Result<void> LinuxLinks::change(uint32_t index, const host::LinkChange& change) {
   return named(socket_.exchange(change_link(index, change)),
                fmt::format("link {}: {}", index, describe(change)));
+}
+
+Result<void> LinuxLinks::remove(uint32_t index) {
+  return named(socket_.exchange(remove_link(index)), link_name(index) + ": remove");
 }
 
 Result<void> LinuxLinks::add_alt_name(uint32_t index, std::string_view name) {

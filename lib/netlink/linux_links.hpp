@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "host/links.hpp"
+#include "netlink/link.hpp"
 #include "netlink/socket.hpp"
 
 namespace railhead::netlink {
@@ -16,6 +17,8 @@ class LinuxLinks final : public host::Links {
   Result<host::Link> by_name(std::string_view name) override;
   Result<host::Link> by_parent(std::string_view pci_address) override;
   Result<void> change(uint32_t index, const host::LinkChange& change) override;
+  Result<void> remove(uint32_t index) override;
+  Result<unsigned> detach_programs(uint32_t index) override;
   Result<void> add_alt_name(uint32_t index, std::string_view name) override;
   Result<void> remove_alt_name(uint32_t index, std::string_view name) override;
   Result<host::VfAttributes> vf(uint32_t pf_index, uint32_t vf) override;
@@ -30,6 +33,10 @@ class LinuxLinks final : public host::Links {
  private:
   explicit LinuxLinks(Socket socket) : socket_(std::move(socket)) {}
   Result<host::Link> get(Request request);
+  Result<unsigned> detach_xdp_programs(const host::Link& link);
+  Result<void> detach_xdp_program(uint32_t index, XdpMode mode, uint32_t program);
+  // Runs `work` in the namespace of the socket.
+  Result<void> run_inside(const std::function<Result<void>()>& work);
   Result<std::vector<host::LinkAddress>> dump_addresses(uint32_t index);
 
   Socket socket_;

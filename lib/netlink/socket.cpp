@@ -64,6 +64,8 @@ Result<std::vector<std::byte>> Socket::receive() {
   return std::vector<std::byte>(bytes.begin(), bytes.end());
 }
 
+int Socket::fd() const { return nl_socket_get_fd(handle_.get()); }
+
 Result<bool> Socket::run(Request request, const Each& each) {
   request.set_sequence(++sequence_);
   auto bytes = request.bytes();

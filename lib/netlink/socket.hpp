@@ -43,6 +43,8 @@ class Socket {
     return fail(ErrorCode::busy, "what was to be listed changed {} times meanwhile", kDumpAttempts);
   }
 
+  [[nodiscard]] int fd() const;
+
  private:
   static constexpr int kDumpAttempts = 20;
   struct Free {

@@ -8,193 +8,15 @@
 #include <net/if.h>
 
 #include "base/text.hpp"
+#include "test/support/fake_host_links.hpp"
 #include "test/support/must.hpp"
 
 namespace railhead::test {
 namespace {
 
-constexpr uint8_t kScopeUniverse = 0;  // linux/rtnetlink.h
-constexpr uint8_t kScopeLink = 253;
-constexpr uint32_t kMainTable = 254;
-
-std::string describe(const host::VfAttributes& change) {
-  std::vector<std::string> words;
-  if (change.mac) words.push_back("mac=" + change.mac->to_string());
-  if (change.vlan) words.push_back(fmt::format("vlan={}", change.vlan->id));
-  if (change.rate) words.emplace_back("rate");
-  if (change.spoofchk) words.push_back(fmt::format("spoofchk={}", *change.spoofchk));
-  if (change.link_state)
-    words.push_back(fmt::format("link_state={}", to_string(*change.link_state)));
-  if (change.trust) words.push_back(fmt::format("trust={}", *change.trust));
-  if (change.node_guid) words.emplace_back("node_guid");
-  if (change.port_guid) words.emplace_back("port_guid");
-  return join(words, " ");
-}
+constexpr uint64_t kNetnsDevice = 1;  // st_dev of all namespaces
 
 }  // namespace
-
-class FakeHost::Links final : public host::Links {
- public:
-  Links(FakeHost& fake, NetnsInode netns) : fake_(fake), netns_(netns) {}
-
-  Result<std::vector<host::Link>> list() override {
-    std::vector<host::Link> all;
-    auto done = fake_.run("list", [&]() -> Result<void> {
-      for (const auto& link : fake_.kernel.links) {
-        if (link->netns == netns_) all.push_back(link->link);
-      }
-      return {};
-    });
-    if (!done) return pass(done);
-    return all;
-  }
-  Result<host::Link> by_index(uint32_t index) override {
-    return get("by_index", [&] { return fake_.kernel.find(netns_, index); });
-  }
-  Result<host::Link> by_name(std::string_view name) override {
-    return get("by_name", [&] { return fake_.kernel.find(netns_, name); });
-  }
-  Result<host::Link> by_parent(std::string_view pci) override {
-    return get("by_parent", [&]() -> Result<FakeLink*> {
-      FakeLink* first = nullptr;
-      for (auto& link : fake_.kernel.links) {
-        if (link->netns != netns_ || link->link.parent_device != pci) continue;
-        if (!first || link->link.index < first->link.index) first = link.get();
-      }
-      if (!first) return fail_errno(ENODEV, "link of {}", pci);
-      return first;
-    });
-  }
-
-  Result<void> change(uint32_t index, const host::LinkChange& change) override {
-    std::vector<std::string> words;
-    if (change.netns_fd) words.push_back("netns=" + fake_.name_of_fd(*change.netns_fd));
-    if (change.name) words.push_back("name=" + *change.name);
-    if (change.address) words.push_back("address=" + change.address->to_string());
-    if (change.mtu) words.push_back(fmt::format("mtu={}", *change.mtu));
-    if (change.up) words.emplace_back(*change.up ? "up" : "down");
-    return fake_.record(netns_, "change", fmt::format("{}: {}", name(index), join(words, " ")),
-                        [&] { return fake_.kernel.change(netns_, index, change); });
-  }
-  Result<void> add_alt_name(uint32_t index, std::string_view alt) override {
-    return fake_.record(netns_, "add_alt_name", fmt::format("{}: {}", name(index), alt),
-                        [&] { return fake_.kernel.add_alt_name(netns_, index, alt); });
-  }
-  Result<void> remove_alt_name(uint32_t index, std::string_view alt) override {
-    return fake_.record(netns_, "remove_alt_name", fmt::format("{}: {}", name(index), alt),
-                        [&] { return fake_.kernel.remove_alt_name(netns_, index, alt); });
-  }
-
-  Result<host::VfAttributes> vf(uint32_t pf_index, uint32_t vf) override {
-    host::VfAttributes attributes;
-    auto done = fake_.run("vf", [&]() -> Result<void> {
-      auto found = fake_.kernel.find_vf(netns_, pf_index, vf);
-      if (!found) return pass(found);
-      attributes = (*found)->attributes;
-      return {};
-    });
-    if (!done) return pass(done);
-    return attributes;
-  }
-  Result<void> change_vf(uint32_t pf_index, uint32_t vf,
-                         const host::VfAttributes& change) override {
-    return fake_.record(netns_, "change_vf",
-                        fmt::format("{} {}: {}", name(pf_index), vf, describe(change)),
-                        [&] { return fake_.kernel.change_vf(netns_, pf_index, vf, change); });
-  }
-
-  Result<std::vector<host::IpPrefix>> addresses(uint32_t index) override {
-    return read<std::vector<host::IpPrefix>>("addresses", index, &FakeLink::addresses);
-  }
-  Result<void> add_address(uint32_t index, const host::IpPrefix& address) override {
-    const auto what = fmt::format("{}: {}", name(index), address.to_string());
-    return fake_.record(netns_, "add_address", what,
-                        [&] { return insert(index, &FakeLink::addresses, address); });
-  }
-  Result<void> add_route(const host::Route& route) override {
-    const auto what = fmt::format("{}: {}", name(route.out_index), route.destination.to_string());
-    return fake_.record(netns_, "add_route", what, [&]() -> Result<void> {
-      auto link = fake_.kernel.find(netns_, route.out_index);
-      if (!link) return pass(link);
-      if (!(*link)->link.is_up()) return fail_errno(ENETDOWN, "route");
-      return insert(route.out_index, &FakeLink::routes, route);
-    });
-  }
-  Result<std::vector<host::Route>> routes(uint32_t index) override {
-    return read<std::vector<host::Route>>("routes", index, &FakeLink::routes);
-  }
-  // Scopes as programs that set addresses give them: a link-local one's is its link.
-  Result<std::vector<host::LinkAddress>> all_addresses() override {
-    std::vector<host::LinkAddress> all;
-    auto done = fake_.run("all_addresses", [&]() -> Result<void> {
-      for (const auto& link : fake_.kernel.links) {
-        if (link->netns != netns_) continue;
-        for (const auto& address : link->addresses) {
-          const bool is_local =
-              address.v6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
-          all.push_back({link->link.index, address, is_local ? kScopeLink : kScopeUniverse});
-        }
-      }
-      return {};
-    });
-    if (!done) return pass(done);
-    return all;
-  }
-  Result<std::vector<host::Route>> default_routes() override {
-    std::vector<host::Route> found;
-    auto done = fake_.run("default_routes", [&]() -> Result<void> {
-      for (const auto& link : fake_.kernel.links) {
-        if (link->netns != netns_) continue;
-        std::ranges::copy_if(link->routes, std::back_inserter(found), [](const auto& route) {
-          return route.destination.length == 0 && route.table.value_or(kMainTable) == kMainTable;
-        });
-      }
-      return {};
-    });
-    if (!done) return pass(done);
-    return found;
-  }
-
- private:
-  std::string name(uint32_t index) {
-    auto link = fake_.kernel.find(netns_, index);
-    return link ? (*link)->link.name : fmt::format("#{}", index);
-  }
-  Result<host::Link> get(const char* function, const std::function<Result<FakeLink*>()>& find) {
-    Result<host::Link> link;
-    auto done = fake_.run(function, [&]() -> Result<void> {
-      auto found = find();
-      if (!found) return pass(found);
-      link = (*found)->link;
-      return {};
-    });
-    if (!done) return pass(done);
-    return link;
-  }
-  template <class T>
-  Result<T> read(const char* function, uint32_t index, T FakeLink::*member) {
-    T value;
-    auto done = fake_.run(function, [&]() -> Result<void> {
-      auto link = fake_.kernel.find(netns_, index);
-      if (link) value = (**link).*member;
-      return {};
-    });
-    if (!done) return pass(done);
-    return value;
-  }
-  template <class T>
-  Result<void> insert(uint32_t index, std::vector<T> FakeLink::*member, const T& value) {
-    auto link = fake_.kernel.find(netns_, index);
-    if (!link) return pass(link);
-    auto& all = (**link).*member;
-    if (std::ranges::find(all, value) != all.end()) return fail_errno(EEXIST, "add");
-    all.push_back(value);
-    return {};
-  }
-
-  FakeHost& fake_;
-  NetnsInode netns_;
-};
 
 class FakeHost::Rdma final : public host::RdmaDevices {
  public:
@@ -244,7 +66,19 @@ class FakeHost::Netns final : public host::NetNamespaces {
     if (!fd) return fail_errno(errno, "open network namespace {}", path);
     auto inode = fake_.kernel.netns_of_fd(fd.get());
     if (!inode) return fail(ErrorCode::not_found, "{} is not a network namespace (any more)", path);
-    return host::Netns(std::move(fd), {1, *inode}, path);
+    return host::Netns(std::move(fd), {kNetnsDevice, *inode}, path);
+  }
+  // Whoever unlinked its path left a process in it.
+  Result<host::Netns> find(host::NetnsId id) override {
+    auto injected = fake_.run("find", [] { return Result<void>(); });
+    if (!injected) return pass(injected);
+    auto found = fake_.kernel.netns.find(id.inode);
+    if (id.device != kNetnsDevice || found == fake_.kernel.netns.end() || found->second.dying) {
+      return fail(ErrorCode::not_found, "no process is in the network namespace {}", id.inode);
+    }
+    UniqueFd fd(::fcntl(found->second.keeps_inode, F_DUPFD_CLOEXEC, 0));
+    if (!fd) return fail_errno(errno, "dup {}", found->second.path);
+    return host::Netns(std::move(fd), id, fmt::format("/proc/{}/ns/net", id.inode));
   }
   Result<host::Netns> current() override {
     return open(fake_.kernel.netns[fake_.kernel.host_netns].path);
@@ -360,6 +194,37 @@ void FakeHost::delete_netns(const std::string& name) {
   end_netns(name);
 }
 
+void FakeHost::delete_netns_later(const std::string& name, unsigned calls,
+                                  std::chrono::nanoseconds time) {
+  unlink_netns(name);
+  const auto inode = inode_of(name);
+  kernel.netns[inode].dying = true;
+  ending_.push_back({inode, calls, clock.now() + time});
+  clock.on_advance = [this] { end_what_is_due(); };
+}
+
+void FakeHost::end_what_is_due() {
+  ending_.remove_if([&](const Ending& ending) {
+    if (ending.calls > 0 && clock.now() < ending.due) return false;
+    kernel.end_netns(ending.inode);
+    return true;
+  });
+}
+
+FakeLink& FakeHost::add_stacked(const std::string& netns, const std::string& lower,
+                                const std::string& kind, const std::string& name) {
+  return kernel.add_stacked(*must(kernel.find(inode_of(netns), lower)), kind, name);
+}
+
+void FakeHost::attach_program(const std::string& netns, const std::string& link,
+                              const FakeProgram& program) {
+  kernel.attach_program(*must(kernel.find(inode_of(netns), link)), program);
+}
+
+std::vector<FakeProgram> FakeHost::programs(const std::string& netns, const std::string& link) {
+  return must(kernel.find(inode_of(netns), link))->programs;
+}
+
 host::Link* FakeHost::link(const std::string& netns, const std::string& name) {
   auto found = kernel.find(inode_of(netns), name);
   return found ? &(*found)->link : nullptr;
@@ -403,6 +268,8 @@ std::string FakeHost::name_of_fd(int fd) const {
 }
 
 Result<void> FakeHost::run(const std::string& function, const std::function<Result<void>()>& work) {
+  end_what_is_due();
+  for (auto& ending : ending_) --ending.calls;
   for (auto at = injected_.begin(); at != injected_.end(); ++at) {
     if (at->function != function) continue;
     if (at->skip > 0) {

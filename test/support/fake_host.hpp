@@ -10,6 +10,7 @@
 //
 // Files (sysfs, proc, run) stand in a temporary folder; locks and processes are the real ones.
 // Not for use by several threads at once.
+#include <chrono>
 #include <list>
 #include <memory>
 #include <string>
@@ -49,9 +50,20 @@ class FakeHost {
   // The path goes, the namespace stays: a process is still in it. end_netns() ends it.
   void unlink_netns(const std::string& name);
   void end_netns(const std::string& name);
+  // As delete_netns(), but the kernel takes the namespace down in its own time, as it really does:
+  // at the port's call after `calls` others from now, or when the clock has gone on by `time`,
+  // whatever is first. Until then nobody finds the namespace, and its devices are nowhere.
+  void delete_netns_later(const std::string& name, unsigned calls,
+                          std::chrono::nanoseconds time = std::chrono::hours{24});
 
   // The link of that name in a namespace ("host", "pod0"); null when there is none.
   host::Link* link(const std::string& netns, const std::string& name);
+  // What a pod may leave on a link of its: see FakeKernel.
+  FakeLink& add_stacked(const std::string& netns, const std::string& lower, const std::string& kind,
+                        const std::string& name);
+  void attach_program(const std::string& netns, const std::string& link,
+                      const FakeProgram& program = {});
+  std::vector<FakeProgram> programs(const std::string& netns, const std::string& link);
   // The VF's attributes as the PF has them.
   host::VfAttributes& vf(const PciAddress& address);
   // The namespace ("host", "pod0") an RDMA device is in.
@@ -59,10 +71,10 @@ class FakeHost {
 
   enum class Effect { none, done };  // done: it happens, and fails all the same
   // The next call (after `skip` others) of a port's function fails: "change", "change_vf",
-  // "add_alt_name", "remove_alt_name", "add_address", "add_route", "move", "rename", or one that
-  // reads: "list", "by_index", "by_name", "by_parent", "vf", "addresses", "routes",
-  // "all_addresses", "default_routes", "open",
-  // "netns_mode". May be called several times.
+  // "remove", "detach_programs", "add_alt_name", "remove_alt_name", "add_address", "add_route",
+  // "move", "rename", or one that reads: "list", "by_index", "by_name", "by_parent", "vf",
+  // "addresses", "routes", "all_addresses", "default_routes", "open", "find", "netns_mode". May be
+  // called several times.
   void fail_next(const std::string& function, int os_errno, Effect effect = Effect::none,
                  unsigned skip = 0);
   // Whether a failure that was ordered has not come about yet.
@@ -95,6 +107,13 @@ class FakeHost {
     unsigned skip = 0;
   };
 
+  struct Ending {
+    NetnsInode inode = 0;
+    unsigned calls = 0;
+    std::chrono::steady_clock::time_point due;
+  };
+
+  void end_what_is_due();
   NetnsInode inode_of(const std::string& name) const;
   std::string name_of(NetnsInode inode) const;
   std::string name_of_fd(int fd) const;
@@ -104,6 +123,7 @@ class FakeHost {
                       const std::function<Result<void>()>& work);
 
   std::list<Injected> injected_;
+  std::list<Ending> ending_;
   unsigned calls_to_kill_ = 0;
   std::unique_ptr<Links> links_;
   std::unique_ptr<Rdma> rdma_;

@@ -36,6 +36,12 @@ bool has_name(const host::Link& link, std::string_view name) {
   return link.name == name || std::ranges::find(link.alt_names, name) != link.alt_names.end();
 }
 
+constexpr size_t kAliasSize = 256;  // IFALIASZ, with its NUL
+
+void set_flag(host::Link& link, unsigned flag, bool on) {
+  link.flags = on ? link.flags | flag : link.flags & ~flag;
+}
+
 Failure kernel(int os_errno) { return fail_errno(os_errno, "fake kernel"); }
 
 }  // namespace
@@ -45,7 +51,8 @@ FakeDriver FakeDriver::igb() {
           .min_rate = EINVAL,
           .qinq = EPROTONOSUPPORT,
           .guids = EOPNOTSUPP,
-          .shows_chosen_mac = true};
+          .shows_chosen_mac = true,
+          .rate_needs_carrier = true};
 }
 
 FakeDriver FakeDriver::infiniband() { return {.guids = 0}; }
@@ -81,7 +88,10 @@ void FakeKernel::end_netns(NetnsInode inode) {
     if (link->netns == inode && link->link.parent_device) give_back(*link);
   }
   // Virtual links die with their namespace.
-  std::erase_if(links, [&](const auto& link) { return link->netns == inode; });
+  const auto next = [&] {
+    return std::ranges::find_if(links, [&](const auto& link) { return link->netns == inode; });
+  };
+  for (auto at = next(); at != links.end(); at = next()) erase(**at);
   for (auto& device : rdma) {
     if (device->netns != inode) continue;
     hide_rdma(*device);
@@ -143,7 +153,7 @@ void FakeKernel::rename_sysctls(const FakeLink& link, const std::string& old_nam
 FakeLink& FakeKernel::add_link(NetnsInode inode, host::Link link) {
   REQUIRE_FALSE(name_in_use(inode, link.name));
   if (link.index == 0) link.index = netns[inode].next_index++;
-  links.push_back(std::make_unique<FakeLink>(FakeLink{std::move(link), inode, {}, {}}));
+  links.push_back(std::make_unique<FakeLink>(FakeLink{.link = std::move(link), .netns = inode}));
   show_in_sysfs(*links.back(), true);
   make_sysctls(*links.back());
   return *links.back();
@@ -186,6 +196,11 @@ Result<void> FakeKernel::change(NetnsInode inode, uint32_t index, const host::Li
   if (!found) return pass(found);
   FakeLink& link = **found;
   if (change.name && !valid_name(*change.name)) return kernel(EINVAL);
+  if (change.netns_fd && vanishes_when_moved &&
+      link.link.parent_device == vanishes_when_moved->to_string()) {
+    remove_vf(*std::exchange(vanishes_when_moved, std::nullopt));
+    return kernel(ENODEV);
+  }
   Result<void> done;
   if (change.netns_fd) {
     auto target = netns_of_fd(*change.netns_fd);
@@ -202,6 +217,15 @@ Result<void> FakeKernel::change(NetnsInode inode, uint32_t index, const host::Li
     }
   }
   if (done && change.name) done = set_name(link, *change.name);
+  if (done && change.alias) {
+    if (change.alias->size() >= kAliasSize) {
+      done = kernel(ERANGE);
+    } else {
+      link.link.alias = *change.alias;
+    }
+  }
+  if (done && change.promisc) set_flag(link.link, IFF_PROMISC, *change.promisc);
+  if (done && change.allmulti) set_flag(link.link, IFF_ALLMULTI, *change.allmulti);
   if (done && change.up) set_up(link, *change.up);
   show_in_sysfs(link, true);
   return done;
@@ -231,6 +255,7 @@ Result<void> FakeKernel::move_link(FakeLink& link, NetnsInode to,
   link.link.name = name;
   make_sysctls(link);
   show_in_sysfs(link, true);
+  tell_uppers(link);
   return {};
 }
 
@@ -255,7 +280,7 @@ Result<void> FakeKernel::set_address(FakeLink& link, const HwAddress& address) {
 }
 
 void FakeKernel::set_up(FakeLink& link, bool up) {
-  link.link.flags = up ? link.link.flags | IFF_UP : link.link.flags & ~unsigned{IFF_UP};
+  set_flag(link.link, IFF_UP, up);
   link.link.carrier = up;
   if (!up) link.routes.clear();
   // A trusted VF tells its own MAC to the PF when it comes up.

@@ -25,6 +25,8 @@ struct FakeDriver {
   int qinq = 0;                   // VLAN protocol 802.1ad
   int guids = 95;                 // EOPNOTSUPP: an Ethernet driver
   bool shows_chosen_mac = false;  // the PF tells the MAC that a VF without an admin MAC chose
+  // Rates, also 0, are EINVAL while the PF has no carrier (igb_ndo_set_vf_bw).
+  bool rate_needs_carrier = false;
 
   static FakeDriver mlx5() { return {}; }
   static FakeDriver igb();
@@ -35,6 +37,7 @@ struct FakeVf {
   PciAddress address;
   host::VfAttributes attributes;
   bool admin_mac = false;  // the VF may not choose its MAC
+  bool gone = false;       // taken away with its function
 };
 
 struct FakePf {
@@ -43,11 +46,22 @@ struct FakePf {
   std::vector<FakeVf> vfs;
 };
 
+// A BPF program on a link. It stays there when the link moves.
+struct FakeProgram {
+  enum class Hook { xdp_generic, xdp_driver, tcx_ingress, tcx_egress };
+  Hook hook = Hook::xdp_generic;
+  uint32_t id = 1;
+  bool held_by_link = false;  // a bpf_link holds it, which netlink cannot replace
+  friend bool operator==(const FakeProgram&, const FakeProgram&) = default;
+};
+
 struct FakeLink {
   host::Link link;
   NetnsInode netns = 0;
-  std::vector<host::IpPrefix> addresses;
-  std::vector<host::Route> routes;
+  std::vector<host::IpPrefix> addresses = {};
+  std::vector<host::Route> routes = {};
+  std::vector<FakeProgram> programs = {};  // by FakeKernel::attach_program
+  const FakeLink* lower = nullptr;         // what it stands on, by FakeKernel::add_stacked
 };
 
 struct FakeRdma {
@@ -62,6 +76,7 @@ struct FakeNetns {
   std::string path;
   uint32_t next_index = 1;
   int keeps_inode = -1;  // an open file, so that the inode is not used again
+  bool dying = false;    // nobody is in it any more; the kernel has not come to take it down
 };
 
 class FakeKernel {
@@ -85,6 +100,12 @@ class FakeKernel {
   Result<FakeLink*> find(NetnsInode netns, uint32_t index);
   Result<FakeLink*> find(NetnsInode netns, std::string_view name);  // or alternative name
   Result<void> change(NetnsInode netns, uint32_t index, const host::LinkChange& change);
+  // A link of that kind ("vlan", "macvlan") on another, in the other's namespace, where it stays
+  // when the other moves.
+  FakeLink& add_stacked(FakeLink& lower, const std::string& kind, const std::string& name);
+  Result<void> remove(NetnsInode netns, uint32_t index);
+  void attach_program(FakeLink& link, const FakeProgram& program);
+  Result<unsigned> detach_programs(NetnsInode netns, uint32_t index);
   Result<void> add_alt_name(NetnsInode netns, uint32_t index, std::string_view name);
   Result<void> remove_alt_name(NetnsInode netns, uint32_t index, std::string_view name);
 
@@ -93,6 +114,9 @@ class FakeKernel {
   Result<FakeVf*> find_vf(NetnsInode netns, uint32_t pf_index, uint32_t vf);
   Result<void> change_vf(NetnsInode netns, uint32_t pf_index, uint32_t vf,
                          const host::VfAttributes& change);
+
+  // The function goes with its link and its RDMA device, as when it is unplugged.
+  void remove_vf(const PciAddress& address);
 
   // --- RDMA
   // ---------------------------------------------------------------------------------------
@@ -115,6 +139,8 @@ class FakeKernel {
   // Char device numbers somebody else has, and what happens while a moving device has none.
   std::set<unsigned> taken_char_numbers;
   std::function<void()> on_rdma_gone;
+  // The VF that goes (remove_vf) at the next move of its link, which is ENODEV then.
+  std::optional<PciAddress> vanishes_when_moved;
   SysfsTree sysfs;
 
  private:
@@ -133,6 +159,8 @@ class FakeKernel {
   void show_rdma(FakeRdma& device);
   void hide_rdma(const FakeRdma& device);
   void give_back(FakeLink& link);
+  void tell_uppers(const FakeLink& lower);
+  void erase(const FakeLink& link);
 
   std::string root_;
 };

@@ -36,7 +36,7 @@ Result<FakeVf*> FakeKernel::find_vf(NetnsInode inode, uint32_t pf_index, uint32_
   auto link = find(inode, pf_index);
   if (!link) return pass(link);
   FakePf* pf = pf_of(**link);
-  if (!pf || vf >= pf->vfs.size()) return kernel(ENODEV);
+  if (!pf || vf >= pf->vfs.size() || pf->vfs[vf].gone) return kernel(ENODEV);
   return &pf->vfs[vf];
 }
 
@@ -65,6 +65,7 @@ Result<void> FakeKernel::change_vf(NetnsInode inode, uint32_t pf_index, uint32_t
     vf.attributes.vlan = change.vlan;
   }
   if (change.rate) {
+    if (driver.rate_needs_carrier && (*link)->link.carrier != true) return kernel(EINVAL);
     if (change.rate->min_tx && driver.min_rate) return kernel(driver.min_rate);
     if (change.rate->max_tx && change.rate->min_tx > change.rate->max_tx) return kernel(EINVAL);
     vf.attributes.rate = change.rate;
@@ -79,6 +80,24 @@ Result<void> FakeKernel::change_vf(NetnsInode inode, uint32_t pf_index, uint32_t
   if (change.node_guid) vf.attributes.node_guid = change.node_guid;
   if (change.port_guid) vf.attributes.port_guid = change.port_guid;
   return {};
+}
+
+void FakeKernel::remove_vf(const PciAddress& address) {
+  const auto function = address.to_string();
+  for (auto& pf : pfs) {
+    for (auto& vf : pf->vfs) vf.gone = vf.gone || vf.address == address;
+  }
+  const auto next = [&] {
+    return std::ranges::find_if(
+        links, [&](const auto& link) { return link->link.parent_device == function; });
+  };
+  for (auto at = next(); at != links.end(); at = next()) erase(**at);
+  std::erase_if(rdma, [&](const auto& device) {
+    if (device->function != address) return false;
+    hide_rdma(*device);
+    return true;
+  });
+  sysfs.remove(function);
 }
 
 // --- RDMA

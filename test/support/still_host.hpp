@@ -21,6 +21,8 @@ class StillLinks final : public host::Links {
   Result<host::Link> by_name(std::string_view) override { return refused(); }
   Result<host::Link> by_parent(std::string_view) override { return refused(); }
   Result<void> change(uint32_t, const host::LinkChange&) override { return refused(); }
+  Result<void> remove(uint32_t) override { return refused(); }
+  Result<unsigned> detach_programs(uint32_t) override { return refused(); }
   Result<void> add_alt_name(uint32_t, std::string_view) override { return refused(); }
   Result<void> remove_alt_name(uint32_t, std::string_view) override { return refused(); }
   Result<host::VfAttributes> vf(uint32_t, uint32_t) override { return refused(); }
@@ -92,6 +94,7 @@ class StillDevlink final : public host::Devlink {
 class StillNetns final : public host::NetNamespaces {
  public:
   Result<host::Netns> open(const std::string&) override { return refused(); }
+  Result<host::Netns> find(host::NetnsId) override { return refused(); }
   Result<host::Netns> current() override { return refused(); }
   Result<std::unique_ptr<host::Links>> links(const host::Netns&) override { return refused(); }
   Result<std::unique_ptr<host::RdmaDevices>> rdma(const host::Netns&) override { return refused(); }

@@ -96,6 +96,19 @@ void SysfsTree::add_vf(const std::string& pf, unsigned index, const TreeFunction
   write(pf_folder + "/sriov_numvfs", std::to_string(number + 1));
 }
 
+void SysfsTree::remove(const std::string& address) {
+  const auto own = folder(address);
+  if (fs::exists(own + "/physfn")) {
+    const fs::path pf = fs::canonical(own + "/physfn");
+    for (unsigned index = 0; fs::is_symlink(pf / fmt::format("virtfn{}", index)); ++index) {
+      const auto link = pf / fmt::format("virtfn{}", index);
+      if (fs::canonical(link) == own) fs::remove(link);
+    }
+  }
+  fs::remove_all(own);
+  fs::remove(root_ + "/bus/pci/devices/" + address);
+}
+
 void SysfsTree::add_sub_function(const std::string& pf, const TreeSubFunction& sub_function) {
   const std::string below = folder(pf) + '/' + sub_function.name;
   write(below + "/sfnum", std::to_string(sub_function.number));

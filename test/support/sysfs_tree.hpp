@@ -53,6 +53,8 @@ class SysfsTree {
   void add(const TreeFunction& function);
   // The VF `index` of a PF that was added with total_vfs: virtfnN, physfn and sriov_numvfs too.
   void add_vf(const std::string& pf, unsigned index, const TreeFunction& vf);
+  // The function goes, and a VF's link in its PF's folder.
+  void remove(const std::string& address);
   void add_sub_function(const std::string& pf, const TreeSubFunction& sub_function);
   // A vDPA device of a function, with the folder "vhost-vdpa-<number>" when vhost_vdpa is bound.
   void add_vdpa(const std::string& function, const std::string& name, const std::string& driver,

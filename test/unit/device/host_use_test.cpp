@@ -26,7 +26,7 @@ void stack(host::Link& upper, host::Link& lower) {
   if (upper.kind == "bond" || upper.kind == "bridge" || upper.kind == "vrf") {
     lower.master = upper.index;
   } else {
-    upper.lower = lower.index;
+    upper.lower_index = lower.index;
   }
 }
 
@@ -68,8 +68,8 @@ TEST_CASE("all ports of a bond carry what the VLAN on it carries, a VLAN on one 
   auto first = link(1), second = link(2);
   first.master = second.master = 9;
   auto on_bond = link(11, "vlan"), on_port = link(12, "vlan");
-  on_bond.lower = 9;
-  on_port.lower = 1;
+  on_bond.lower_index = 9;
+  on_port.lower_index = 1;
   const std::vector links = {first, second, bond, on_bond, on_port};
   CHECK(device::with_links_below({11}, links) == Set{1, 2, 9, 11});
   CHECK(device::with_links_below({12}, links) == Set{1, 12});
@@ -77,18 +77,18 @@ TEST_CASE("all ports of a bond carry what the VLAN on it carries, a VLAN on one 
 
 TEST_CASE("a circle ends: a dump may be of two moments") {
   auto a = link(1, "vlan"), b = link(2, "vlan"), c = link(3, "bridge");
-  a.lower = 2;
-  b.lower = 1;
+  a.lower_index = 2;
+  b.lower_index = 1;
   b.master = 3;
   c.master = 1;
   CHECK(device::with_links_below({1}, {a, b, c}) == Set{1, 2, 3});
-  a.lower = 1;
+  a.lower_index = 1;
   CHECK(device::with_links_below({1}, {a}) == Set{1});
 }
 
 TEST_CASE("a link below that is not there is passed over") {
   auto vlan = link(5, "vlan");
-  vlan.lower = 77;
+  vlan.lower_index = 77;
   CHECK(device::with_links_below({5}, {vlan, link(6)}).contains(5));
   CHECK_FALSE(device::with_links_below({5}, {vlan, link(6)}).contains(6));
 }
@@ -128,7 +128,7 @@ TEST_CASE("routes and addresses are read from the host's links") {
   const TemporaryFolder folder;
   StillHost still(folder.path());
   auto vlan = link(5, "vlan");
-  vlan.lower = 1;
+  vlan.lower_index = 1;
   still.links.defaults = {default_route(5)};
   still.links.of_all = {address(2, "192.0.2.1/32", kUniverse)};
   const auto use = must(device::read_host_use(still.host.links, {link(1), link(2), vlan}));

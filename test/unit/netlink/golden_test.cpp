@@ -160,20 +160,20 @@ TEST_CASE("A VLAN and a macvlan tell the link below them") {
   auto vlan = must(decode_link(Golden("link_vlan").message()));
   CHECK(vlan.kind == "vlan");
   CHECK(vlan.index == 4);
-  CHECK(vlan.lower == 3);
+  CHECK(vlan.lower() == 3);
   auto macvlan = must(decode_link(Golden("link_macvlan").message()));
   CHECK(macvlan.kind == "macvlan");
-  CHECK(macvlan.lower == 3);
+  CHECK(macvlan.lower() == 3);
 }
 
 TEST_CASE("What a VLAN stands on in another namespace, and a veth's peer, are no links below") {
   auto vlan = must(decode_link(Golden("link_vlan_far").message()));
   CHECK(vlan.kind == "vlan");
-  CHECK_FALSE(vlan.lower);
+  CHECK_FALSE(vlan.lower());
   auto veth = must(decode_link(Golden("link_veth_near").message()));
   CHECK(veth.kind == "veth");
-  CHECK_FALSE(veth.lower);
-  CHECK_FALSE(must(decode_link(Golden("link_igb_vf").message())).lower);
+  CHECK_FALSE(veth.lower());
+  CHECK_FALSE(must(decode_link(Golden("link_igb_vf").message())).lower());
 }
 
 TEST_CASE("Addresses are decoded with their scope; of a point-to-point link the own one") {

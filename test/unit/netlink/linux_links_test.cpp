@@ -179,6 +179,6 @@ TEST_CASE("Default routes are those of the main table, each next hop, of both fa
 TEST_CASE("A macvlan tells the link below it, as long as that is in its namespace") {
   Pair pair;
   must_run("ip link add link va name mv0 type macvlan");
-  CHECK(must(pair.links->by_name("mv0")).lower == pair.a);
-  CHECK_FALSE(must(pair.links->by_name("va")).lower);
+  CHECK(must(pair.links->by_name("mv0")).lower() == pair.a);
+  CHECK_FALSE(must(pair.links->by_name("va")).lower());
 }

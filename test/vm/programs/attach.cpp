@@ -49,6 +49,10 @@ class BlindLinks final : public host::Links {
   Result<void> change(uint32_t index, const host::LinkChange& change) override {
     return real_->change(index, change);
   }
+  Result<void> remove(uint32_t index) override { return real_->remove(index); }
+  Result<unsigned> detach_programs(uint32_t index) override {
+    return real_->detach_programs(index);
+  }
   Result<void> add_alt_name(uint32_t index, std::string_view name) override {
     return real_->add_alt_name(index, name);
   }
@@ -80,6 +84,7 @@ class BlindNamespaces final : public host::NetNamespaces {
   BlindNamespaces(host::NetNamespaces& real, std::string hidden)
       : real_(real), hidden_(std::move(hidden)) {}
   Result<host::Netns> open(const std::string& path) override { return real_.open(path); }
+  Result<host::Netns> find(host::NetnsId id) override { return real_.find(id); }
   Result<host::Netns> current() override { return real_.current(); }
   Result<std::unique_ptr<host::Links>> links(const host::Netns& netns) override {
     auto links = real_.links(netns);
