@@ -175,6 +175,9 @@ Json link_json(const LinkState& link) {
             {"mtu", link.mtu},
             {"up", link.up},
             {"sysctls", link.sysctls}};
+  if (!link.alias.empty()) json["alias"] = link.alias;
+  if (link.promisc) json["promisc"] = true;
+  if (link.allmulti) json["allmulti"] = true;
   if (!link.parent.empty()) json["parent"] = link.parent;
   if (!link.kind.empty()) json["kind"] = link.kind;
   for (const auto& address : link.addresses) json["addresses"].push_back(address.to_string());
@@ -190,6 +193,9 @@ LinkState link_from(const Field& field) {
   link.up = field["up"].flag();
   for (const auto& name : field["altNames"].items()) link.alt_names.push_back(name.text());
   for (const auto& [key, value] : field["sysctls"].members()) link.sysctls[key] = value.text();
+  if (field.has("alias")) link.alias = field["alias"].text();
+  link.promisc = field.has("promisc") && field["promisc"].flag();
+  link.allmulti = field.has("allmulti") && field["allmulti"].flag();
   if (field.has("parent")) link.parent = field["parent"].text();
   if (field.has("kind")) link.kind = field["kind"].text();
   if (field.has("addresses")) {

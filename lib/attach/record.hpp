@@ -24,6 +24,9 @@ struct LinkState {
   uint32_t mtu = 0;  // bytes
   bool up = false;
   std::map<std::string, std::string> sysctls;
+  std::string alias = {};
+  bool promisc = false;
+  bool allmulti = false;
   // The bus device that is its parent, IFLA_PARENT_DEV_NAME: "0000:3b:00.2", "virtio0". "": it has
   // none, and is found by its name.
   std::string parent = {};

@@ -187,7 +187,15 @@ Result<std::optional<host::Netns>> living_netns(host::Host& host, const Record& 
     if (!netns && !is(netns, ErrorCode::not_found)) return pass(netns);
     if (netns && netns->id() == record.netns) return std::optional<host::Netns>(std::move(*netns));
   }
-  return std::nullopt;
+  // No path has it any more; a process may. A look at each process is only worth it where the
+  // device is still away.
+  auto back = is_in_host(host, record);
+  if (!back) return pass(back);
+  if (*back) return std::nullopt;
+  auto netns = host.netns.find(record.netns);
+  if (is(netns, ErrorCode::not_found)) return std::nullopt;
+  if (!netns) return pass(netns);
+  return std::optional<host::Netns>(std::move(*netns));
 }
 
 Result<bool> is_in_host(host::Host& host, const Record& record) {

@@ -54,14 +54,24 @@ Result<Link> find(host::Links& links, const Subject& subject,
                   const std::vector<std::string>& names) {
   const auto& before = subject.record.link->before;
   if (!before.parent.empty()) return links.by_parent(before.parent);
-  Result<Link> found = fail(ErrorCode::not_found, "{} is not here", before.name);
   for (const auto& name : names) {
-    found = links.by_name(name);
+    auto found = links.by_name(name);
     if (found && found->kind.value_or("") == before.kind) return found;
     if (!found && !is(found, ErrorCode::not_found)) return found;
   }
-  if (found) return fail(ErrorCode::not_found, "{} is not here", before.name);
-  return found;
+  return fail(ErrorCode::not_found, "{} is not here", before.name);
+}
+
+// The same among the links of the pod: one dump tells what stands on it, too.
+const Link* find_in_pod(const Subject& subject) {
+  const auto& before = subject.record.link->before;
+  for (const auto& link : subject.beside) {
+    const bool is_it = before.parent.empty() ? link.name == subject.record.key.ifname &&
+                                                   link.kind.value_or("") == before.kind
+                                             : link.parent_device == before.parent;
+    if (is_it) return &link;
+  }
+  return nullptr;
 }
 
 Result<Link> find_in_host(const Subject& subject) {
@@ -133,6 +143,9 @@ Result<void> inspect(Subject& subject, const Function& function) {
   before.mtu = link->mtu;
   before.up = link->is_up();
   before.sysctls = read_sysctls(subject.host(), link->name);
+  before.alias = link->alias;
+  before.promisc = link->is_promisc();
+  before.allmulti = link->is_allmulti();
   before.parent = is_bare_netdev(record.device) ? "" : link->parent_device.value_or("");
   before.kind = link->kind.value_or("");
   if (record.kind == KindName::whole_nic && link->is_up()) {
@@ -194,22 +207,46 @@ Result<void> read_back(Subject& subject) {
 Result<void> silence(Subject& subject) {
   subject.link.reset();
   subject.link_in_pod = false;
+  subject.beside.clear();
   if (!subject.record.link || !subject.pod) return {};
   auto links = subject.pod->links(subject.host().netns);
   if (!links) return pass(links);
-  auto link = find(**links, subject, {subject.record.key.ifname});
-  if (is(link, ErrorCode::not_found)) return {};
-  if (!link) return pass(link);
-  subject.link = std::move(*link);
+  auto all = (*links)->list();
+  if (!all) return pass(all);
+  subject.beside = std::move(*all);
+  const auto* link = find_in_pod(subject);
+  if (!link) return {};
+  subject.link = *link;
   subject.link_in_pod = true;
-  if (!subject.link->is_up()) return {};
-  return (*links)->change(subject.link->index, {.up = false});
+  if (!link->is_up()) return {};
+  return (*links)->change(link->index, {.up = false});
 }
+
+namespace {
+
+// First those on top; `depth` bounds what a pod can make of this.
+Result<void> remove_uppers(host::Links& links, const std::vector<Link>& all, uint32_t index,
+                           unsigned depth = 0) {
+  constexpr unsigned kMaxDepth = 16;  // the kernel nests no more than 8 (MAX_NEST_DEV)
+  if (depth > kMaxDepth) return {};
+  for (const auto& link : all) {
+    if (link.lower() != index || link.index == index) continue;
+    if (auto done = remove_uppers(links, all, link.index, depth + 1); !done) return done;
+    auto done = links.remove(link.index);
+    if (!done && !is(done, ErrorCode::not_found)) {
+      return pass(done, fmt::format("removing {}, which the pod made on it", link.name));
+    }
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<void> clean(Subject& subject) {
   if (!subject.link_in_pod) return {};
   auto links = subject.pod->links(subject.host().netns);
   if (!links) return pass(links);
+  if (auto done = remove_uppers(**links, subject.beside, subject.link->index); !done) return done;
   return remove_new_alt_names(**links, subject);
 }
 
@@ -269,6 +306,23 @@ Result<void> down_in_host(Subject& subject) {
   if (auto done = change(subject, {.up = false}); !done) return done;
   subject.link->flags &= ~1U;  // IFF_UP
   return {};
+}
+
+Result<void> clean_in_host(Subject& subject) {
+  const auto& before = subject.record.link->before;
+  const auto& now = *subject.link;
+  auto taken_off = subject.host().links.detach_programs(now.index);
+  if (taken_off && *taken_off > 0) {
+    subject.work.log.info("took off what the pod left on it",
+                          {{"device", subject.name()}, {"programs", *taken_off}});
+  }
+  LinkChange one;
+  if (now.is_promisc() != before.promisc) one.promisc = before.promisc;
+  if (now.is_allmulti() != before.allmulti) one.allmulti = before.allmulti;
+  if (now.alias != before.alias) one.alias = before.alias;
+  auto done = one == LinkChange{} ? Result<void>() : change(subject, one);
+  if (!done) return pass(done, fmt::format("cleaning {}", now.name));
+  return taken_off ? Result<void>() : pass(taken_off, "taking BPF programs off");
 }
 
 Result<void> restore_address(Subject& subject) {
@@ -364,11 +418,17 @@ Result<Differences> differences(Subject& subject) {
                                     before.address.to_string()));
   }
   if (now.is_up() && !before.up) left.must.emplace_back("it is up, was down");
+  if (now.is_promisc() && !before.promisc) left.must.emplace_back("it is promiscuous");
+  if (now.is_allmulti() && !before.allmulti) left.must.emplace_back("it takes all multicasts");
+  auto programs = subject.host().links.detach_programs(now.index);
+  if (!programs) return pass(programs, "taking BPF programs off");
+  if (*programs > 0) left.must.emplace_back("BPF programs were attached again and again");
   const auto owe = [&](const std::string& what, const std::string& was, const std::string& is) {
     if (was != is) left.debts.push_back({what, was, is});
   };
   owe("name", before.name, now.name);
   owe("mtu", std::to_string(before.mtu), std::to_string(now.mtu));
+  owe("alias", before.alias, now.alias);
   if (before.up && !now.is_up()) owe("up", "up", "down");
   for (const auto& name : before.alt_names) {
     if (!has(now.alt_names, name)) left.debts.push_back({"altname", name, ""});

@@ -24,7 +24,8 @@ namespace railhead::attach::link {
 // Down in the pod: from here on nobody answers to its addresses any more. Moving a link that is up
 // would cost another RTNL hold of tens of ms, too.
 [[nodiscard]] Result<void> silence(Subject& subject);
-// What the pod put on it that would go along: the next tenant gets a clean device.
+// What the pod made on it: links that stand on it would stay in the pod and reach the next tenant's
+// network; alternative names would go along, and may be taken in the host.
 [[nodiscard]] Result<void> clean(Subject& subject);
 // Out of the pod, straight to its own name where that is free, else under a name that cannot be
 // taken.
@@ -32,6 +33,8 @@ namespace railhead::attach::link {
 // timeout: it did not come back: a process may still hold the namespace.
 [[nodiscard]] Result<void> arrive(Subject& subject);
 [[nodiscard]] Result<void> down_in_host(Subject& subject);
+// BPF programs, promiscuous mode, alias: they come along from the pod, also when its namespace ends.
+[[nodiscard]] Result<void> clean_in_host(Subject& subject);
 [[nodiscard]] Result<void> restore_address(Subject& subject);
 [[nodiscard]] Result<void> restore_mtu(Subject& subject);
 [[nodiscard]] Result<void> restore_names(Subject& subject);

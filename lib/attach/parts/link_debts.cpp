@@ -20,6 +20,7 @@ bool has(const std::vector<std::string>& names, const std::string& name) {
 std::string standing(const Debt& debt, const LinkState& now) {
   if (debt.what == "name") return now.name;
   if (debt.what == "mtu") return std::to_string(now.mtu);
+  if (debt.what == "alias") return now.alias;
   if (debt.what == "up") return now.up ? "up" : "down";
   if (debt.what == "altname") {
     const auto& name = debt.wanted.empty() ? debt.found : debt.wanted;
@@ -40,6 +41,8 @@ Result<void> pay(Subject& subject, const Debt& debt) {
     one.name = debt.wanted;
   } else if (debt.what == "mtu") {
     one.mtu = parse_int<uint32_t>(debt.wanted);
+  } else if (debt.what == "alias") {
+    one.alias = debt.wanted;
   } else if (debt.what == "up") {
     one.up = debt.wanted == "up";
   } else if (debt.what == "altname") {
@@ -56,6 +59,7 @@ Result<void> pay(Subject& subject, const Debt& debt) {
 void count_as_before(LinkState& before, const Debt& debt) {
   if (debt.what == "name") before.name = debt.wanted;
   if (debt.what == "mtu") before.mtu = parse_int<uint32_t>(debt.wanted).value_or(before.mtu);
+  if (debt.what == "alias") before.alias = debt.wanted;
   if (debt.what == "up") before.up = debt.wanted == "up";
   if (debt.what == "altname") {
     if (debt.wanted.empty()) std::erase(before.alt_names, debt.found);

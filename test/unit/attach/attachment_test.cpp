@@ -188,19 +188,6 @@ TEST_CASE("A namespace that is gone: DEL finishes the restore in the host") {
   CHECK(node.standing() == before);
 }
 
-TEST_CASE("A namespace that a process still holds: DEL says so and keeps the record") {
-  Node node;
-  const auto before = node.standing();
-  must(node.attach(node.request()));
-  node.fake.unlink_netns("pod0");
-  auto detached = node.detach(node.request().key);
-  REQUIRE(is(detached, ErrorCode::timeout));
-  CHECK(node.records() == 2);
-  node.fake.end_netns("pod0");
-  must(node.detach(node.request().key));
-  CHECK(node.standing() == before);
-}
-
 TEST_CASE("The name was taken in the host meanwhile: a debt that the next ADD settles once it can") {
   Node node;
   const auto before = node.standing();

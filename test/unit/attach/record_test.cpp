@@ -29,6 +29,9 @@ Record full_record() {
   record.vf = vf;
   LinkState link{"ens0v1", {"rail0-1"}, *HwAddress::parse("52:54:00:00:00:01"),
                  1500,     true,        {{"ipv4/conf/*/rp_filter", "2"}}};
+  link.alias = "rail 0";
+  link.promisc = true;
+  link.allmulti = true;
   link.parent = "0000:3b:00.2";
   link.addresses = {*host::IpPrefix::parse("10.0.0.1/24")};
   link.routes = {{*host::IpPrefix::parse("10.1.0.0/16"), host::IpPrefix::parse("10.0.0.254")}};
