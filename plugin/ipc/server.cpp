@@ -95,6 +95,7 @@ void Server::wait_for_connections() {
 }
 
 void Server::accept() {
+  if (!has_room()) return wait_for_connections();
   UniqueFd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (fd) {
     serve(std::move(fd));
