@@ -29,7 +29,8 @@ Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::E
                log, [this] { pools_.changed(std::nullopt); }),
       pools_(pools_options(options), host, loop, configuration_, node_, holders_, metrics, news_,
              log),
-      parts_{&configuration_, &pools_, &node_, &holders_} {}
+      owners_({}, loop, host, holders_.ledger(), metrics, log),
+      parts_{&configuration_, &pools_, &node_, &holders_, &owners_} {}
 
 Result<void> Agent::start() {
   for (auto* part : parts_) {
@@ -42,7 +43,9 @@ Result<void> Agent::serve() {
   serving_ = true;
   configuration_.keep();
   holders_.keep();
-  return pools_.serve();
+  if (auto serving = pools_.serve(); !serving) return serving;
+  owners_.serve();
+  return {};
 }
 
 void Agent::stop() {

@@ -13,6 +13,7 @@
 #include "plugin/app/news.hpp"
 #include "plugin/app/node_watch.hpp"
 #include "plugin/app/options.hpp"
+#include "plugin/app/owners.hpp"
 #include "plugin/app/pools.hpp"
 
 namespace railhead::app {
@@ -62,7 +63,8 @@ class Agent {
   NodeWatch node_;
   Holders holders_;
   Pools pools_;
-  const std::array<Part*, 4> parts_;
+  Owners owners_;
+  const std::array<Part*, 5> parts_;
   bool serving_ = false;
 };
 

@@ -163,6 +163,11 @@ void Ledger::look_if_old() {
   if (clock_.now() >= listed_ + options_.poll) next_.set_if_sooner(clock_.now());
 }
 
+void Ledger::confirm(std::function<void()> then) {
+  waiters_.on_loop.push_back(std::move(then));
+  ask();
+}
+
 void Ledger::doubt() {
   trusted_from_ = clock_.now();
   unknown_because_ = "kubelet has not been asked since this agent serves";
@@ -244,12 +249,11 @@ void Ledger::ask() {
   });
 }
 
-void Ledger::answered(TimePoint asked, const std::vector<Waiter>& waiters,
-                      Result<std::vector<Listed>> answer) {
+void Ledger::answered(TimePoint asked, const Waiters& waiters, Result<std::vector<Listed>> answer) {
   asking_ = false;
   read_saved();
   if (answer) {
-    for (const auto& waiter : waiters) waiter->set_value({*answer, facts_.saved});
+    for (const auto& waiter : waiters.threads) waiter->set_value({*answer, facts_.saved});
     take(asked, std::move(*answer));
   } else {
     tell_unknown(answer.error().message);
@@ -262,6 +266,7 @@ void Ledger::answered(TimePoint asked, const std::vector<Waiter>& waiters,
     next_.set_if_sooner(clock_.now() + options_.pause);
   }
   merge();
+  for (const auto& then : waiters.on_loop) then();
 }
 
 // A kubelet that has just come lists pods as it comes to them; while it does not reach the API
@@ -332,7 +337,7 @@ std::optional<Ledger::Now> Ledger::fresh(std::chrono::milliseconds limit) {
   auto now = waiter->get_future();
   loop_.post([this, waiter, alive = std::weak_ptr(alive_)] {
     if (alive.expired()) return;
-    waiters_.push_back(waiter);
+    waiters_.threads.push_back(waiter);
     ask();
   });
   if (now.wait_for(limit) != std::future_status::ready) return std::nullopt;

@@ -103,6 +103,9 @@ class Ledger {
   void look();
   // As look(), unless kubelet has answered within the poll's time.
   void look_if_old();
+  // Asks kubelet anew. `then` is called when it has answered or failed to, and holdings() says by
+  // then what it said; not once this has gone.
+  void confirm(std::function<void()> then);
   // As look(). Another program has granted until now: what kubelet was asked before may lack that.
   void doubt();
   void set_attached(std::vector<Attached> attached);
@@ -124,11 +127,15 @@ class Ledger {
 
  private:
   using TimePoint = Loop::TimePoint;
-  using Waiter = std::shared_ptr<std::promise<Now>>;
+  // For kubelet's answer to one question.
+  struct Waiters {
+    std::vector<std::shared_ptr<std::promise<Now>>> threads;
+    std::vector<std::function<void()>> on_loop;
+    [[nodiscard]] bool empty() const { return threads.empty() && on_loop.empty(); }
+  };
 
   void ask();
-  void answered(TimePoint asked, const std::vector<Waiter>& waiters,
-                Result<std::vector<Listed>> answer);
+  void answered(TimePoint asked, const Waiters& waiters, Result<std::vector<Listed>> answer);
   void take(TimePoint asked, std::vector<Listed> listed);
   void forget_given();
   [[nodiscard]] bool lists_own_pod(const std::vector<Listed>& listed) const;
@@ -158,7 +165,7 @@ class Ledger {
   bool asking_ = false;
   bool ask_again_ = false;
   bool watching_ = false;
-  std::vector<Waiter> waiters_;  // for the next question
+  Waiters waiters_;  // for the next question
   Loop::Timer next_;
   Loop::Timer again_;  // what could not be read is
   // Tells answers that this has gone; looked at on the loop's thread only.

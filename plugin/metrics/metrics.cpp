@@ -75,6 +75,11 @@ class Metrics::Impl {
                                         .Help("Looks at RDMA ports whose state no event tells")
                                         .Register(registry)
                                         .Add({});
+  prometheus::Family<prometheus::Counter>& owner_questions =
+      BuildCounter()
+          .Name("railhead_owner_questions_total")
+          .Help("Questions of the CNI program who holds a device, by what was answered")
+          .Register(registry);
 };
 
 Metrics::Metrics(std::string_view version) : impl_(std::make_unique<Impl>(version)) {}
@@ -98,6 +103,9 @@ void Metrics::config_read(bool taken) {
   impl_->config_reloads.Add({{"result", taken ? "ok" : "error"}}).Increment();
 }
 void Metrics::port_polled() { impl_->port_polls.Increment(); }
+void Metrics::owner_asked(const std::string& result) {
+  impl_->owner_questions.Add({{"result", result}}).Increment();
+}
 
 std::string Metrics::text(const Now& now) const {
   auto families = impl_->registry.Collect();

@@ -53,6 +53,8 @@ class Metrics {
   void rescanned(const std::string& reason);
   void config_read(bool taken);
   void port_polled();
+  // `result`: a word from a small, fixed set; docs/metrics.md lists them.
+  void owner_asked(const std::string& result);
 
   // The text format of Prometheus 0.0.4.
   [[nodiscard]] std::string text(const Now& now) const;

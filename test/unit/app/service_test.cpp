@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.hpp"
+#include "ipc/client.hpp"
 #include "plugin/app/commands.hpp"
 #include "test/support/captured_stdout.hpp"
 #include "test/support/child.hpp"
@@ -125,6 +126,24 @@ TEST_CASE("The folders of records and of state are the agent's alone, though kub
   for (const auto* folder : {"/run", "/state"}) {
     CHECK(fs::status(node.root() + folder).permissions() == fs::perms{0700});
   }
+}
+
+TEST_CASE("Only the agent that serves is asked who holds what, and the next one from its end on") {
+  const ServiceNode node;
+  const auto socket = node.root() + "/run/agent.sock";
+  const auto ask = [&] { return ipc::ask_owner(socket, {mlx5_vf(0, 0).to_string()}, 30s); };
+  const auto first = node.start("a", node.root() + "/pages.sock");
+  REQUIRE(node.wait([&] { return ask().has_value(); }));
+  const auto second = node.start("b", node.root() + "/pages.sock");
+  const auto probe = node.probe_socket("b");
+  REQUIRE(node.wait(
+      [&] { return node.readiness(probe) == std::pair(true, std::string("standby\n")); }));
+  CHECK(ask());
+  CHECK(first->terminate() == 0);
+  CHECK(node.wait([&] { return ask().has_value(); }));
+  CHECK(second->terminate() == 0);
+  CHECK(is(ask(), ErrorCode::not_found));
+  CHECK_FALSE(fs::exists(socket));
 }
 
 TEST_CASE("SIGTERM ends an agent while a reading hangs") {

@@ -406,4 +406,39 @@ TEST_CASE("whoever shows what kubelet says has it asked again, at most every fiv
   CHECK(node.questions.size() == 1);
 }
 
+TEST_CASE("Who has kubelet asked anew hears of its next answer to a question that was put since") {
+  Node node;
+  node.know(kListed);
+  int told = 0;
+  const auto then = [&] {
+    ++told;
+    CHECK(node.state() == State::free);
+  };
+  SECTION("at once") {
+    node.ledger->confirm(then);
+    node.answer({});
+    CHECK(told == 1);
+  }
+  SECTION("after the answer to a question that was put before") {
+    node.look();
+    node.ledger->confirm(then);
+    node.answer(kListed);
+    CHECK(told == 0);
+    node.loop->turn();
+    node.answer({});
+    CHECK(told == 1);
+  }
+}
+
+TEST_CASE(
+    "Who has kubelet asked anew hears of it when there is no answer, and nothing has changed") {
+  Node node;
+  node.know(kListed);
+  bool told = false;
+  node.ledger->confirm([&] { told = true; });
+  node.answer(fail(ErrorCode::unavailable, "away"));
+  CHECK(told);
+  CHECK(node.state() == State::held);
+}
+
 }  // namespace railhead::test

@@ -1,0 +1,83 @@
+#include "plugin/app/owners.hpp"
+
+#include "ipc/socket.hpp"
+#include "plugin/app/owner_of.hpp"
+
+namespace railhead::app {
+
+Owners::Owners(Options options, Loop& loop, const host::Host& host, ledger::Ledger& ledger,
+               metrics::Metrics& metrics, Logger& log)
+    : options_(options),
+      loop_(loop),
+      clock_(host.clock),
+      ledger_(ledger),
+      metrics_(metrics),
+      log_(log),
+      socket_(ipc::socket_in(host.roots.run)),
+      server_(
+          loop, host.clock, socket_,
+          [this](std::string_view text, const ipc::Server::Reply& reply) { answer(text, reply); },
+          log),
+      listen_(loop, [this] { listen(); }) {}
+
+void Owners::serve() { listen(); }
+
+void Owners::stop() {
+  listen_.cancel();
+  waiting_.clear();
+  server_.stop();
+}
+
+std::vector<std::string> Owners::troubles() const {
+  if (not_listening_.empty()) return {};
+  return {not_listening_};
+}
+
+// Kubelet is served without it too.
+void Owners::listen() {
+  const auto listening = server_.listen();
+  if (listening) {
+    not_listening_.clear();
+    log_.info("listening", {{"address", "unix:" + socket_}});
+    return;
+  }
+  log_.error("nobody can ask who holds a device", {{"error", listening.error().message}});
+  not_listening_ = listening.error().message;
+  listen_.set(clock_.now() + options_.listen);
+}
+
+void Owners::answer(std::string_view text, const ipc::Server::Reply& reply) {
+  auto question = ipc::decode_question(text);
+  if (!question) {
+    metrics_.owner_asked("error");
+    return reply(ipc::encode(question.error()));
+  }
+  ledger_.count_grants();  // a device is granted just before its pod is attached
+  const auto known = owner_of(*ledger_.holdings(), *question);
+  if (is_of_another(known, question->pod_namespace, question->pod_name)) {
+    return confirm(std::move(*question), reply);
+  }
+  tell(known, reply);
+}
+
+// What kubelet listed a while ago refuses nobody: the pod that had the device may have ended, and
+// kubelet tells no one of that. If it does not say, what it said last stands.
+void Owners::confirm(ipc::OwnerQuestion question, const ipc::Server::Reply& reply) {
+  waiting_.push_back(std::make_shared<Waiting>(loop_, std::move(question), reply));
+  const auto said = [this, weak = std::weak_ptr(waiting_.back())] {
+    const auto one = weak.lock();
+    if (!one) return;
+    waiting_.remove(one);
+    tell(owner_of(*ledger_.holdings(), one->question), one->reply);
+  };
+  waiting_.back()->limit.on_expiry(said);
+  waiting_.back()->limit.set(clock_.now() + options_.confirm);
+  ledger_.confirm(said);
+}
+
+void Owners::tell(const ipc::OwnerAnswer& answer, const ipc::Server::Reply& reply) {
+  metrics_.owner_asked(std::string(to_string(answer.state)));
+  reply(encode(answer));
+}
+
+}  // namespace railhead::app
