@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "cni/types/type.hpp"
+
 namespace railhead::cni {
 
 using go_json::Object;
@@ -30,6 +32,22 @@ std::chrono::seconds read_budget(const Json& config, cnispec::Command command) {
   const auto asked = object.integer(is_add ? "addTimeout" : "delTimeout");
   if (asked && *asked >= kLeast && *asked <= kMost) return std::chrono::seconds(*asked);
   return std::chrono::seconds(is_add ? 90 : 45);
+}
+
+cnispec::Outcome<Ownership> read_ownership(const Json& config) {
+  std::vector<Error> errors;
+  Object object(config, "", errors);
+  const auto word = object.string("ownership").value_or("");
+  const bool is_own_type = type_of(object.string("type").value_or("")).name == "railhead";
+  if (!errors.empty()) {
+    return cnispec::refuse(cnispec::code::kInvalidConfig, errors.front().message);
+  }
+  if (word.empty()) return is_own_type ? Ownership::refuse : Ownership::warn;
+  if (word == "require") return Ownership::require;
+  if (word == "off") return Ownership::off;
+  return cnispec::refuse(
+      cnispec::code::kInvalidConfig,
+      fmt::format("invalid ownership value: {}: value must be 'require' or 'off'", word));
 }
 
 std::vector<std::string> told_keys(const Object& object) {

@@ -25,6 +25,18 @@ LogConf read_log_conf(const nlohmann::ordered_json& config);
 // fits into the time that kubelet gives to a pod's sandbox with several networks. Never fails.
 std::chrono::seconds read_budget(const nlohmann::ordered_json& config, cnispec::Command command);
 
+// Whether the agent is asked whose a device is, where it serves.
+enum class Ownership {
+  warn,     // another pod's is attached all the same, with a warning
+  refuse,   // another pod's is refused
+  require,  // the same, and without an agent nothing is attached
+  off,      // nobody is asked
+};
+// `ownership`: "require" or "off". Without it type `railhead` refuses another pod's device, and
+// what stands in another program's place warns of it, as that program does not ask. Code 7 for
+// another word.
+cnispec::Outcome<Ownership> read_ownership(const nlohmann::ordered_json& config);
+
 // Of an ADD's budget what its undo may need.
 inline constexpr std::chrono::seconds kUndoReserve{20};
 

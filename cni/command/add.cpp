@@ -1,10 +1,15 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "attach/function.hpp"
 #include "attach/transaction.hpp"
 #include "base/text.hpp"
 #include "cni/command/command.hpp"
+#include "cni/conf.hpp"
 #include "cni/ip_config.hpp"
+#include "ipc/client.hpp"
+#include "ipc/owner.hpp"
+#include "ipc/socket.hpp"
 
 namespace railhead::cni {
 
@@ -29,6 +34,40 @@ Outcome<> check_netns(const Call& call) {
     return cnispec::refuse(cnispec::code::kInvalidNetns,
                            "plugin's netns and netns from CNI_NETNS should not be the same");
   }
+  return {};
+}
+
+// The agent sees what kubelet gave to whom; nobody else tells two pods with one device apart before
+// the first of them has it attached.
+Outcome<> check_owner(const Call& call, const device::DeviceId& device,
+                      const cnispec::CniArgs& args) {
+  constexpr std::chrono::seconds kLimit{3};  // it may have to ask kubelet
+  const auto ownership = read_ownership(call.config);
+  if (!ownership) return cnispec::refuse(ownership.error());
+  if (*ownership == Ownership::off || attach::is_bare_netdev(device)) return {};
+  const auto answer =
+      ipc::ask_owner(ipc::socket_in(call.host.roots.run),
+                     {device.name, args.pod_namespace, args.pod_name}, call.deadline.left(kLimit));
+  if (!answer) {
+    if (*ownership == Ownership::require) {
+      return cnispec::refuse(
+          cnispec::code::kTryAgainLater,
+          fmt::format("ownership: require: whose {} is cannot be asked: {}", device.name,
+                      answer.error().message));
+    }
+    if (!is(answer, ErrorCode::not_found)) {
+      call.log.warning("whose the device is cannot be asked",
+                       {{"device", device.name}, {"error", answer.error().message}});
+    }
+    return {};
+  }
+  if (!ipc::is_of_another(*answer, args.pod_namespace, args.pod_name)) return {};
+  const auto text = fmt::format("{} was given to {} as {}; it is attached to no other pod",
+                                device.name, answer->who(), answer->resource);
+  if (*ownership != Ownership::warn) return cnispec::refuse(cnispec::code::kTryAgainLater, text);
+  call.log.warning("another pod's device is attached", {{"device", device.name},
+                                                         {"owner", answer->who()},
+                                                         {"resource", answer->resource}});
   return {};
 }
 
@@ -64,7 +103,7 @@ PluginResult join_results(const Call& call, PluginResult previous, PluginResult 
   if (attached.mac) interface.mac = attached.mac->to_string();
   if (attached.mtu != 0) interface.mtu = attached.mtu;
   interface.sandbox = call.request.netns;
-  interface.pci_id = attached.device.name;
+  if (attached.device.pci()) interface.pci_id = attached.device.name;
   const auto number = static_cast<uint32_t>(previous.interfaces.size());
   previous.interfaces.push_back(std::move(interface));
   for (auto& ip : own.ips) {
@@ -117,6 +156,9 @@ Outcome<Wanted> read_wanted(const Call& call) {
   if (!asked->unknown_keys.empty()) {
     call.log.warning("keys that are not known here are ignored",
                      {{"network", call.conf.name}, {"keys", join(asked->unknown_keys, ",")}});
+  }
+  if (auto own = check_owner(call, asked->device, *args); !own) {
+    return cnispec::refuse(own.error());
   }
   for (const auto& warning : asked->warnings) {
     call.log.warning(warning, {{"network", call.conf.name}, {"device", asked->device.name}});

@@ -31,7 +31,7 @@ constexpr std::string_view kOtherKeys[] = {
     "capabilities", "prevResult",   "args",    "logLevel", "logFile",
     "pciBusID",     "disableCheck", "Master",  "VFID",     "OrigVfState",
     "disableGC",    "cniVersions",  "plugins", "ipMasq",   "resourceName",
-    "addTimeout",   "delTimeout"};
+    "addTimeout",   "delTimeout",   "ownership"};
 
 template <class... Args>
 tl::unexpected<std::string> refuse(fmt::format_string<Args...> format, Args&&... args) {

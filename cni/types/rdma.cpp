@@ -1,0 +1,132 @@
+#include "cni/types/rdma.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/go_json.hpp"
+#include "base/text.hpp"
+#include "cni/conf.hpp"
+
+namespace railhead::cni {
+
+using cnispec::Outcome;
+using go_json::Object;
+
+namespace {
+
+// Keys that other parts read, or that runtimes and other programs put there.
+constexpr std::string_view kOtherKeys[] = {
+    "cniVersion", "name",         "type",      "ipam",        "dns",        "capabilities",
+    "prevResult", "logLevel",     "logFile",   "disableGC",   "addTimeout", "delTimeout",
+    "plugins",    "disableCheck", "ownership", "cniVersions", "pciBusID",   "resourceName"};
+
+template <class... Args>
+tl::unexpected<cnispec::CniError> refuse(fmt::format_string<Args...> format, Args&&... args) {
+  return cnispec::refuse(cnispec::code::kInvalidConfig,
+                         fmt::format(format, std::forward<Args>(args)...));
+}
+
+// The VFs whose PFs give them that address, looked for as rdma-cni does where nobody names the
+// device.
+Outcome<device::DeviceId> device_by_mac(host::Host& host, const HwAddress& mac) {
+  const auto folder = host::Directory::open(host.roots.sysfs + "/class/net");
+  const auto names = folder ? folder->list(".") : pass(folder);
+  if (!names) return cnispec::refuse(cnispec::to_cni_error(names.error()));
+  std::vector<std::string> found;
+  for (const auto& name : *names) {
+    const auto count = folder->read(name + "/device/sriov_numvfs");
+    const auto vfs = count ? parse_int<uint32_t>(*count).value_or(0) : 0;
+    const auto pf = vfs > 0 ? host.links.by_name(name) : fail(ErrorCode::not_found, "no PF");
+    if (!pf) continue;
+    for (uint32_t vf = 0; vf < vfs; ++vf) {
+      const auto attributes = host.links.vf(pf->index, vf);
+      if (!attributes || attributes->mac != mac) continue;
+      if (auto address = folder->link_name(fmt::format("{}/device/virtfn{}", name, vf))) {
+        found.push_back(std::move(*address));
+      }
+    }
+  }
+  if (found.empty()) {
+    return refuse("could not find VF PCI device according to administrative mac address set on PF");
+  }
+  if (found.size() > 1) {
+    return refuse("found more than one VF PCI device matching {}: {}", mac.to_string(),
+                  join(found, ", "));
+  }
+  const auto device = device::DeviceId::parse(found.front());
+  if (!device) return refuse("{} is not a PCI address", found.front());
+  return *device;
+}
+
+Outcome<device::DeviceId> read_device(Object& config, const Source& source) {
+  const auto id = config.string("deviceID").value_or("");
+  if (!id.empty()) {
+    const auto device = device::DeviceId::parse(id);
+    if (device) return *device;
+    return refuse("deviceID {}: expected a PCI address like 0000:3b:00.2 or an auxiliary device "
+                  "like mlx5_core.sf.4",
+                  id);
+  }
+  const auto& interfaces = source.previous->interfaces;
+  if (interfaces.size() != 1) {
+    return refuse("\"DeviceID\" network configuration attribute is required for rdma CNI");
+  }
+  if (const auto own = PciAddress::parse(interfaces[0].pci_id)) {
+    return device::DeviceId(*own);
+  }
+  const auto mac = HwAddress::parse(interfaces[0].mac);
+  if (!mac) return refuse("the interface of prevResult has no MAC: \"{}\"", interfaces[0].mac);
+  return device_by_mac(source.host, *mac);
+}
+
+void warn_of_unserved(Object& config, std::vector<std::string>& warnings) {
+  if (config.value("rdmaQoS")) {
+    warnings.emplace_back("rdmaQoS is not served yet: the RDMA device keeps the kernel's defaults");
+  }
+  auto args = config.object("args");
+  auto cni = args ? args->object("cni") : std::nullopt;
+  if (cni && cni->value("rdmaDeviceName")) {
+    warnings.emplace_back(
+        "args.cni.rdmaDeviceName is not served yet: the RDMA device keeps its name");
+  }
+}
+
+}  // namespace
+
+Outcome<Asked> read_rdma_type(const Source& source) {
+  if (!source.previous) {
+    return refuse("RDMA-CNI is expected to be called as part of a plugin chain");
+  }
+  std::vector<Error> errors;
+  Object config(source.config, "", errors);
+  Asked asked;
+  asked.kind = attach::KindName::rdma_only;
+  asked.rdma = attach::RdmaUse::require;
+  auto device = read_device(config, source);
+  warn_of_unserved(config, asked.warnings);
+  if (!errors.empty()) return refuse("{}", errors.front().message);
+  if (!device) return cnispec::refuse(device.error());
+  asked.device = std::move(*device);
+  const auto mode = source.host.rdma.netns_mode();
+  if (!mode) return cnispec::refuse(cnispec::to_cni_error(mode.error()));
+  if (*mode != host::RdmaNetnsMode::exclusive) {
+    return refuse(
+        "RDMA subsystem namespace awareness mode is set to {}, expecting it to be set to "
+        "exclusive, invalid system configurations",
+        *mode ? to_string(**mode) : "unknown");
+  }
+  for (const auto key : kOtherKeys) config.value(key);
+  config.value("runtimeConfig");
+  asked.unknown_keys = told_keys(config);
+  return asked;
+}
+
+cnispec::CniError rdma_refusal(const Error& error, const device::DeviceId&) {
+  auto refusal = cnispec::to_cni_error(error);
+  if (error.reason == attach::reason::kNoRdma) {
+    refusal.message = "no RDMA devices found: " + error.message;
+  }
+  return refusal;
+}
+
+}  // namespace railhead::cni
