@@ -2,7 +2,7 @@
 # one attachment, net1 of container c0 in the namespace pod0.
 
 program=${RAILHEAD_RELEASE:-$RAILHEAD_BIN}/railhead
-points=$RAILHEAD_BIN/vm_kill_points
+tracer=$RAILHEAD_BIN/vm_kill_points
 
 # sample_step STEP: which points are tried: each STEPth, from another one with each commit; all with RAILHEAD_SWEEP=all. Sets step and offset.
 sample_step() {
@@ -20,15 +20,15 @@ difference() { diff <(echo "$before") <(quick_dump); }
 traced() {
     local verb=${*: -2:1} conf=${*: -1}
     CNI_COMMAND=$verb CNI_CONTAINERID=c0 CNI_NETNS=/run/netns/pod0 CNI_IFNAME=net1 CNI_PATH=$cni_path CNI_ARGS= \
-        "$points" "${@:1:$#-2}" "$program" <<<"$conf"
+        "$tracer" "${@:1:$#-2}" "$program" <<<"$conf"
 }
 # plain VERB CONF: without it
 plain() {
     CNI_COMMAND=$1 CNI_CONTAINERID=c0 CNI_NETNS=/run/netns/pod0 CNI_IFNAME=net1 CNI_PATH=$cni_path CNI_ARGS= "$program" <<<"$2"
 }
 
-# list_points WHICH VERB CONF: its calls, one per line: number, kind, call, what it is about
-list_points() { { traced list "$1" "$2" "$3" >/dev/null; } 2>&1 | grep -E '^[0-9]+ (file|netlink|wait) [a-z]'; }
+# list_points WHICH VERB CONF: its calls, one per line: number, kind (write, remove, netlink, wait), call, what it is about
+list_points() { { traced list "$1" "$2" "$3" >/dev/null; } 2>&1 | grep -E '^[0-9]+ (write|remove|netlink|wait) [a-z]'; }
 
 # undone CONF: a DEL gives everything back. RDMA devices and their ports follow their netdevs a little later.
 undone() { plain DEL "$1" >/dev/null 2>&1 && is_as_before; }

@@ -481,8 +481,10 @@ void add_functions(Lines& lines) {
   }
 }
 
+// A name that begins with a dot stands for nothing: a file that a killed program was writing.
 void add_names(const std::string& folder, Lines& lines) {
   for (const auto& name : names_in(folder)) {
+    if (name.front() == '.') continue;
     const auto target = link_target(folder + '/' + name);
     lines.push_back("file " + folder + '/' + name + (target.empty() ? "" : " -> " + target));
   }

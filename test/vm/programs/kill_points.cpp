@@ -9,10 +9,11 @@
 //                                                         ERRNO
 //   vm_kill_points late POINT ERRNO PROGRAM [ARGUMENT…]   it is done, and yet the answer is ERRNO
 //
-// WHICH is `change` (what changes state outside of the program: files, links, names, and netlink
-// messages that do not only ask), `file` or `netlink` (those of them), or `wait` (what a signal may
-// interrupt). POINT is WHICH:N, the Nth of them from 1, or WHICH:N+, that and all later ones.
-// ERRNO is a name (ENOSPC). Calls of other programs that the program starts are none.
+// WHICH is `change`: what changes state outside of the program, files, names, links, and netlink
+// messages that do not only ask; `write`, `remove` or `netlink`: those of them, `write` being what
+// makes and writes files; or `wait`: what a signal may interrupt. POINT is WHICH:N, the Nth of them
+// from 1, or WHICH:N+, that and all later ones. ERRNO is a name (ENOSPC). Calls of other programs
+// that the program starts are none.
 //
 // Its exit code is the program's, 137 when it was killed, 120 when there is no such point.
 #include <array>
@@ -62,30 +63,31 @@ constexpr int kFailed = 121;
 struct Call {
   long number;
   const char* name;
-  bool waits;  // a signal may interrupt it
+  bool waits = false;    // a signal may interrupt it
+  bool removes = false;  // needs no room on a disk
 };
 constexpr std::array kCalls = {
     Call{SYS_openat, "openat", true},
     Call{SYS_open, "open", true},
-    Call{SYS_write, "write", false},
-    Call{SYS_pwrite64, "pwrite64", false},
-    Call{SYS_rename, "rename", false},
-    Call{SYS_renameat, "renameat", false},
-    Call{SYS_renameat2, "renameat2", false},
-    Call{SYS_unlink, "unlink", false},
-    Call{SYS_unlinkat, "unlinkat", false},
-    Call{SYS_rmdir, "rmdir", false},
-    Call{SYS_symlink, "symlink", false},
-    Call{SYS_symlinkat, "symlinkat", false},
-    Call{SYS_link, "link", false},
-    Call{SYS_linkat, "linkat", false},
-    Call{SYS_mkdir, "mkdir", false},
-    Call{SYS_mkdirat, "mkdirat", false},
-    Call{SYS_ftruncate, "ftruncate", false},
-    Call{SYS_fchmod, "fchmod", false},
-    Call{SYS_fsync, "fsync", false},
-    Call{SYS_mount, "mount", false},
-    Call{SYS_umount2, "umount2", false},
+    Call{SYS_write, "write"},
+    Call{SYS_pwrite64, "pwrite64"},
+    Call{SYS_rename, "rename"},
+    Call{SYS_renameat, "renameat"},
+    Call{SYS_renameat2, "renameat2"},
+    Call{SYS_unlink, "unlink", false, true},
+    Call{SYS_unlinkat, "unlinkat", false, true},
+    Call{SYS_rmdir, "rmdir", false, true},
+    Call{SYS_symlink, "symlink"},
+    Call{SYS_symlinkat, "symlinkat"},
+    Call{SYS_link, "link"},
+    Call{SYS_linkat, "linkat"},
+    Call{SYS_mkdir, "mkdir"},
+    Call{SYS_mkdirat, "mkdirat"},
+    Call{SYS_ftruncate, "ftruncate"},
+    Call{SYS_fchmod, "fchmod"},
+    Call{SYS_fsync, "fsync"},
+    Call{SYS_mount, "mount"},
+    Call{SYS_umount2, "umount2", false, true},
     Call{SYS_sendto, "sendto", true},
     Call{SYS_sendmsg, "sendmsg", true},
     Call{SYS_recvmsg, "recvmsg", true},
@@ -308,7 +310,7 @@ std::string subject_of(pid_t pid, const user_regs_struct& regs) {
   }
 }
 
-enum class Which { change, file, netlink, wait };
+enum class Which { change, write, remove, netlink, wait };
 enum class Action { list, kill, fail, refuse, late };
 
 struct Wanted {
@@ -320,21 +322,38 @@ struct Wanted {
 };
 
 struct Point {
-  bool netlink = false;
+  Which which = Which::change;  // never that: one of its parts, or `wait`
   std::string what;
 };
 
-std::optional<Point> point_of(pid_t pid, const user_regs_struct& regs, Which which) {
-  const auto number = static_cast<long>(regs.orig_rax);
-  const bool sends = number == SYS_sendto || number == SYS_sendmsg;
-  if (which == Which::wait) {
-    if (!call_of(regs).waits) return std::nullopt;
-    return Point{sends, subject_of(pid, regs)};
+const char* word_of(Which which) {
+  switch (which) {
+    case Which::change:
+      return "change";
+    case Which::write:
+      return "write";
+    case Which::remove:
+      return "remove";
+    case Which::netlink:
+      return "netlink";
+    case Which::wait:
+      return "wait";
   }
-  if ((which == Which::file && sends) || (which == Which::netlink && !sends)) return std::nullopt;
+  return "?";
+}
+
+std::optional<Point> point_of(pid_t pid, const user_regs_struct& regs, Which wanted) {
+  const auto& call = call_of(regs);
+  if (wanted == Which::wait) {
+    if (!call.waits) return std::nullopt;
+    return Point{Which::wait, subject_of(pid, regs)};
+  }
+  auto which = call.removes ? Which::remove : Which::write;
+  if (call.number == SYS_sendto || call.number == SYS_sendmsg) which = Which::netlink;
+  if (wanted != Which::change && wanted != which) return std::nullopt;
   auto what = change_of(pid, regs);
   if (what.empty()) return std::nullopt;
-  return Point{sends, std::move(what)};
+  return Point{which, std::move(what)};
 }
 
 // ---- following the program ----
@@ -417,9 +436,8 @@ class Tracer {
     if (!point) return false;
     ++count_;
     if (wanted_.action == Action::list) {
-      const char* kind = point->netlink ? "netlink" : "file";
-      if (wanted_.which == Which::wait) kind = "wait";
-      std::fprintf(stderr, "%u %s %s %s\n", count_, kind, call_of(regs).name, point->what.c_str());
+      std::fprintf(stderr, "%u %s %s %s\n", count_, word_of(point->which), call_of(regs).name,
+                   point->what.c_str());
     }
     if (!is_wanted()) return false;
     switch (wanted_.action) {
@@ -436,7 +454,7 @@ class Tracer {
         return false;
       case Action::refuse:
       case Action::late:
-        return follow(pid, regs, point->netlink);
+        return follow(pid, regs, point->which == Which::netlink);
     }
     return false;
   }
@@ -498,15 +516,15 @@ class Tracer {
   std::fprintf(stderr,
                "usage: vm_kill_points list WHICH | kill POINT | fail|refuse|late POINT ERRNO, "
                "then PROGRAM [ARGUMENT...]\n"
-               "WHICH: change, file, netlink, wait; POINT: WHICH:N or WHICH:N+\n");
+               "WHICH: change, write, remove, netlink, wait; POINT: WHICH:N or WHICH:N+\n");
   std::exit(kFailed);
 }
 
 Which which_of(std::string_view word) {
-  if (word == "change") return Which::change;
-  if (word == "file") return Which::file;
-  if (word == "netlink") return Which::netlink;
-  if (word == "wait") return Which::wait;
+  for (const auto which :
+       {Which::change, Which::write, Which::remove, Which::netlink, Which::wait}) {
+    if (word == word_of(which)) return which;
+  }
   usage();
 }
 

@@ -21,14 +21,15 @@ stand_before() {
 
 # trials VERB: one per line: what is done to which call, and, behind a bar, the call
 trials() {
-    local number kind call files=0 messages=0 error
+    local number kind call writes=0 messages=0 error
     stand_before "$1"
     while read -r number kind call; do
         case $kind in
-            file)
-                files=$((files + 1))
+            write)
+                writes=$((writes + 1))
                 for error in ENOSPC EBUSY; do echo "fail change:$number $error|$call"; done
-                echo "fail file:$files+ ENOSPC|$call and all later ones on files" ;;
+                echo "fail write:$writes+ ENOSPC|$call and all later ones that need room" ;;
+            remove) echo "fail change:$number EBUSY|$call" ;;
             netlink)
                 messages=$((messages + 1))
                 for error in EBUSY EOPNOTSUPP ENODEV; do echo "refuse change:$number $error|$call"; done
@@ -104,6 +105,7 @@ sweep() {
     full=$(dump_node)
     for verb in ADD DEL; do
         mapfile -t list < <(trials $verb)
+        check "$name: $verb has calls that can fail" [ ${#list[@]} != 0 ]
         tried=0 bad=0 gone=0 start=$SECONDS
         for ((at = offset; at < ${#list[@]}; at += step)); do
             trial=${list[at]} tried=$((tried + 1))

@@ -10,7 +10,7 @@ here=$(dirname "$(realpath "$0")")
 
 # In the first boot RDMA devices move with their VFs, in the second they are everybody's.
 if [ "$RAILHEAD_BOOT" = 1 ]; then rdma_mode exclusive; else rdma_mode shared; fi
-sample_step 4
+sample_step 2
 make_netns pod0
 
 # sweep NAME CONF: ADD and DEL of a configuration, killed at each point, or at every $step-th
@@ -22,6 +22,7 @@ sweep() {
         [ $verb = ADD ] || plain ADD "$conf" >/dev/null 2>&1 || not_ok "$name: ADD" "$(plain ADD "$conf")"
         mapfile -t list < <(list_points change $verb "$conf")
         points=${#list[@]}
+        check "$name: $verb has points" [ "$points" != 0 ]
         undone_soon "$conf" || not_ok "$name: nothing is left of a whole $verb" "$(difference)"
         tried=0 dirty=0 start=$SECONDS
         for ((point = 1 + offset; point <= points; point += step)); do
