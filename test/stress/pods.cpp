@@ -145,6 +145,7 @@ void Pods::collect_garbage(std::mt19937_64& random) {
   }
   auto conf = plan_.devices[0].conf;
   conf["cniVersion"] = "1.1.0";  // the first that has GC
+  conf.erase("ipam");
   conf["cni.dev/valid-attachments"] = valid;
   conf["cni.dev/attachments"] = valid;
   const auto ended = call_program("GC", {}, conf);
