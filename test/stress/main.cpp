@@ -9,7 +9,8 @@
 //    "devices": [{"name": "pf0v0", "is": {"parentdev": "0000:23:10.0"}, "conf": {"deviceID": …},
 //                 "rdma": "mlx5_0", "pf": "pf0", "vf": 0}, …]}
 // `conf` of a device is laid over that of all; `is` says how `ip -j -d link` shows the device, in
-// whatever namespace and under whatever name. `leases`, `rdma`, `pf` and `vf` may be missing.
+// whatever namespace and under whatever name: a veth by {"address": …}. `leases`, `rdma`, `pf` and
+// `vf` may be missing.
 //
 // Prints what it finds; its exit code is 1 when it found something.
 #include <exception>

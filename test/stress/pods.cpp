@@ -27,7 +27,7 @@ Pods::Pods(const Plan& plan, Findings& findings)
   }
 }
 
-Ended Pods::call_program(const std::string& verb, const Attachment& attachment, Json conf) {
+Ended Pods::call_program(const std::string& verb, const Attachment& attachment, const Json& conf) {
   std::vector<std::string> environment = {"CNI_COMMAND=" + verb, "CNI_PATH=" + plan_.cni_path,
                                           "PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
   if (verb != "GC") {

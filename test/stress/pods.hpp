@@ -50,7 +50,7 @@ class Pods {
   void del_again(Pod& pod, std::mt19937_64& random);
   void check(Pod& pod, std::mt19937_64& random);
   void collect_garbage(std::mt19937_64& random);
-  Ended call_program(const std::string& verb, const Attachment& attachment, Json conf);
+  Ended call_program(const std::string& verb, const Attachment& attachment, const Json& conf);
   void tell(const std::string& what, const Attachment& attachment, const Ended& ended);
 
   const Plan& plan_;
