@@ -55,6 +55,38 @@ check "DEL after the namespace was deleted" cni DEL c0 pod0 net1 "$(cni_conf rai
 check_node_is "name, MAC, VLAN and RDMA device are back" "$before"
 kubelet remove ns/a >/dev/null
 
+section a chain of sriov and the plugin rdma
+# As the chain of sriov-cni and rdma-cni is called, by hand: ours under the name sriov, rdma-cni's stand-in behind it.
+mkdir -p /run/test/cni
+cp "$RAILHEAD_BIN/railhead" /run/test/cni/sriov
+cp "$here/../../support/rdma-cni" /run/test/cni/rdma
+# chained TYPE VERB [PREV-RESULT]: one plugin of the chain, for net1 of c0 in pod0
+chained() {
+    local conf
+    conf=$(cni_conf rail "${vfs[0]}" '"vlan":100,"mac":"52:54:00:aa:bb:01","trust":"on"' |
+        jq --arg type "$1" --argjson prev "${3:-null}" '.type = $type | if $prev then .prevResult = $prev else . end')
+    CNI_COMMAND=$2 CNI_CONTAINERID=c0 CNI_NETNS=/run/netns/pod0 CNI_IFNAME=net1 CNI_PATH=/run/test/cni CNI_ARGS= "/run/test/cni/$1" <<<"$conf"
+}
+make_netns pod0
+first=$(chained sriov ADD)
+check "after sriov the RDMA device is still in the host" rdma_device_is_in mlx5_0
+second=$(chained rdma ADD "$first")
+check "after rdma it is in the pod" rdma_device_is_in mlx5_0 pod0
+check_fails "and no longer in the host" "No such|Invalid|Wrong" rdma_device_is_in mlx5_0
+t_eq "rdma hands on what sriov said" "$(jq -S . <<<"$first")" "$(jq -S . <<<"$second")"
+check "CHECK of sriov in the chain" chained sriov CHECK "$second"
+check "DEL of rdma" chained rdma DEL "$second"
+check "DEL of sriov" chained sriov DEL "$second"
+check_node_is "the node is what it was" "$(sed 's/^namespaces: /namespaces: pod0 /' <<<"$before")"
+
+first=$(chained sriov ADD)
+second=$(chained rdma ADD "$first")
+must ip netns delete pod0
+check_fails "rdma fails when the namespace vanished" "failed to open network namespace" chained rdma DEL "$second"
+check "sriov gives back without it" chained sriov DEL "$second"
+check_node_is "the node is what it was once more" "$before"
+rm /var/lib/cni/rdma/*
+
 section changed character devices
 # VF 1 is allocated with its own uverbs node; then a lower number becomes free, and the move of
 # its RDMA device takes that one.
