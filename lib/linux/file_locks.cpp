@@ -61,8 +61,9 @@ Result<bool> lock_at_once(const UniqueFd& file, const std::string& path) {
 }  // namespace
 
 // The kernel gives a lock to those who wait in flock(2) in the order of their coming (since Linux
-// 5.0 each waits for the one before it), while who asks again and again may always be late. A
-// flock(2) cannot be ended from outside, so it waits on a thread of its own.
+// 5.0 each waits for the one before it; only who comes between a lock's end and the waking of the
+// next is faster), while who asks again and again may always be late. A flock(2) cannot be ended
+// from outside, so it waits on a thread of its own.
 Result<host::FileLock> LinuxFileLocks::lock(const std::string& path,
                                             std::chrono::milliseconds limit) {
   auto file = open_lock_file(path);

@@ -52,6 +52,7 @@ FakeDriver FakeDriver::igb() {
           .qinq = EPROTONOSUPPORT,
           .guids = EOPNOTSUPP,
           .shows_chosen_mac = true,
+          .resets_when_down = true,
           .rate_needs_carrier = true};
 }
 
@@ -280,12 +281,18 @@ Result<void> FakeKernel::set_address(FakeLink& link, const HwAddress& address) {
 }
 
 void FakeKernel::set_up(FakeLink& link, bool up) {
+  const bool goes_down = link.link.is_up() && !up;
   set_flag(link.link, IFF_UP, up);
   link.link.carrier = up;
   if (!up) link.routes.clear();
-  // A trusted VF tells its own MAC to the PF when it comes up.
   auto [pf, vf] = vf_of(link);
-  if (up && vf && vf->attributes.trust == true) vf->attributes.mac = link.link.address;
+  if (!vf) return;
+  if (pf->driver.resets_when_down ? !goes_down : !up) return;
+  if (vf->attributes.trust == true) {
+    vf->attributes.mac = link.link.address;
+  } else if (vf->admin_mac && goes_down) {
+    link.link.address = *vf->attributes.mac;
+  }
 }
 
 Result<void> FakeKernel::add_alt_name(NetnsInode inode, uint32_t index, std::string_view name) {

@@ -25,6 +25,9 @@ struct FakeDriver {
   int qinq = 0;                   // VLAN protocol 802.1ad
   int guids = 95;                 // EOPNOTSUPP: an Ethernet driver
   bool shows_chosen_mac = false;  // the PF tells the MAC that a VF without an admin MAC chose
+  // A VF that goes down is reset: it takes its admin MAC, or, trusted, makes its own the admin MAC.
+  // Of others, a trusted one does so when it comes up.
+  bool resets_when_down = false;
   // Rates, also 0, are EINVAL while the PF has no carrier (igb_ndo_set_vf_bw).
   bool rate_needs_carrier = false;
 

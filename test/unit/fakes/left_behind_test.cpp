@@ -113,6 +113,16 @@ TEST_CASE("igb takes no rate, not even none, while its PF has no carrier") {
   CHECK(f.fake.host.links.change_vf(pf->index, 0, no_limit));
 }
 
+TEST_CASE("An XDP program in the driver is taken off inside the pod, too") {
+  LeftBehind l;
+  l.attach({.hook = FakeProgram::Hook::xdp_driver, .held_by_link = true});
+  REQUIRE(l.now().xdp);
+  CHECK(l.now().xdp->driver);
+  CHECK_FALSE(l.now().xdp->generic);
+  CHECK(must(l.inside->detach_programs(l.index)) == 1);
+  CHECK_FALSE(l.now().xdp);
+}
+
 TEST_CASE("The fakes record the taking off of programs only where there were some") {
   InPod f;
   f.fake.operations.clear();

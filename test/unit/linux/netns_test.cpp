@@ -6,6 +6,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/files.hpp"
 #include "host/netns_sysfs.hpp"
@@ -51,6 +52,38 @@ TEST_CASE("A namespace is told by its identity, and the ordinary file it leaves 
   CHECK(is(n.netns->open(n.path), ErrorCode::not_found));
   CHECK(is(n.netns->open(n.folder.path() + "/absent"), ErrorCode::not_found));
   CHECK(is(n.netns->open("/proc/self/ns/mnt"), ErrorCode::not_found));
+}
+
+TEST_CASE("A namespace is found by its identity where a process is in it, and only there") {
+  Namespaces n;
+  const auto id = must(n.netns->open(n.path)).id();
+  CHECK(is(n.netns->find(id), ErrorCode::not_found));  // a bind mount keeps it, no process does
+  const auto own = must(n.netns->find(must(n.netns->current()).id()));
+  CHECK(own.id() == must(n.netns->current()).id());
+  CHECK(own.path().starts_with("/proc/"));
+}
+
+TEST_CASE("Processes that cannot be looked at, or went meanwhile, are passed over") {
+  Namespaces n;
+  const auto proc = n.folder.path() + "/proc";
+  const auto add = [&](const std::string& name, const std::string& target) {
+    must(host::make_directories(proc + '/' + name + "/ns", 0700));
+    REQUIRE(::symlink(target.c_str(), (proc + '/' + name + "/ns/net").c_str()) == 0);
+  };
+  must(host::make_directories(proc + "/7", 0700));
+  add("8", "/absent");
+  add("9", "/etc/passwd");
+  add("self", n.path);
+  auto netns = must(linux::LinuxNetns::open({netlink::LinuxLinks::open, netlink::LinuxRdma::open},
+                                            "/proc/thread-self/ns/net", proc));
+  const auto id = must(n.netns->open(n.path)).id();
+  CHECK(is(netns->find(id), ErrorCode::not_found));
+  add("10", n.path);
+  CHECK(must(netns->find(id)).path() == proc + "/10/ns/net");
+  const auto absent =
+      must(linux::LinuxNetns::open({netlink::LinuxLinks::open, netlink::LinuxRdma::open},
+                                   "/proc/thread-self/ns/net", proc + "/absent"));
+  CHECK_FALSE(absent->find(id));
 }
 
 TEST_CASE("Ports onto a namespace work from outside of it") {

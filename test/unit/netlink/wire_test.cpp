@@ -8,6 +8,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 
 #include "netlink/address.hpp"
 #include "netlink/link.hpp"
@@ -57,6 +58,36 @@ TEST_CASE("A move with a new name is one message: namespace, name, address, MTU,
   CHECK(read.attributes.string(IFLA_IFNAME) == "net1");
   CHECK(read.attributes.bytes(IFLA_ADDRESS)->size() == 6);
   CHECK(read.attributes.u32(IFLA_MTU) == 9000);
+}
+
+TEST_CASE("Only the flags that a change names are changed") {
+  Read read(change_link(7, {.promisc = false, .allmulti = true}), sizeof(ifinfomsg));
+  auto header = must(read_header<ifinfomsg>(read.message.payload));
+  CHECK(header.ifi_change == (IFF_PROMISC | IFF_ALLMULTI));
+  CHECK(header.ifi_flags == IFF_ALLMULTI);
+  Read none(change_link(7, {.mtu = 1400}), sizeof(ifinfomsg));
+  CHECK(must(read_header<ifinfomsg>(none.message.payload)).ifi_change == 0);
+}
+
+TEST_CASE("An alias is put without a NUL, so that an empty one takes it off") {
+  Read read(change_link(7, {.alias = "rail"}), sizeof(ifinfomsg));
+  CHECK(read.attributes.bytes(IFLA_IFALIAS)->size() == 4);
+  Read empty(change_link(7, {.alias = ""}), sizeof(ifinfomsg));
+  CHECK(empty.attributes.bytes(IFLA_IFALIAS)->empty());
+}
+
+TEST_CASE("XDP is taken off by the mode it was attached in, with a program that is none") {
+  Read read(detach_xdp(7, XdpMode::driver), sizeof(ifinfomsg));
+  CHECK(read.message.type == RTM_SETLINK);
+  auto xdp = inside(read.attributes, IFLA_XDP);
+  CHECK(xdp.value<int32_t>(IFLA_XDP_FD) == -1);
+  CHECK(xdp.u32(IFLA_XDP_FLAGS) == XDP_FLAGS_DRV_MODE);
+}
+
+TEST_CASE("A link is removed by its index") {
+  Read read(remove_link(7), sizeof(ifinfomsg));
+  CHECK(read.message.type == RTM_DELLINK);
+  CHECK(must(read_header<ifinfomsg>(read.message.payload)).ifi_index == 7);
 }
 
 TEST_CASE("An IPv6 address is asked to be usable at once, an IPv4 one is so anyway") {

@@ -11,6 +11,8 @@ must tbrdma_add mlx5_0 pf0v0
 must tbrdma_add mlx5_1 pf0v1
 netdevsim_add 7 4
 
+no_carrier() { ! netdev_has_carrier "$1"; }
+
 # run PROGRAM: its result lines, with the suite's name as all others have
 run() {
     local code
@@ -21,6 +23,18 @@ run() {
 }
 section the contract of the ports
 run vm_ports
+section what a pod leaves on a VF
+# The kinds of links that stand on others, all of them here: none is left out for a missing module.
+must modprobe -a 8021q macvlan ipvlan
+run vm_left_behind
+section a PF without carrier
+must ip link set dev pf0 vf 0 max_tx_rate 0
+must pf_cable pf0 off
+must wait_for 60 no_carrier pf0
+check_fails "igb takes no rate while its PF has no carrier, not even none" "Invalid argument" \
+    ip link set dev pf0 vf 0 max_tx_rate 0
+must pf_cable pf0 on
+wait_for 60 netdev_has_carrier pf0 || die "pf0 did not get its carrier back"
 section attaching over the real adapters
 run vm_attach
 suite_done
