@@ -1,8 +1,11 @@
 #include "cni/types/rdma.hpp"
 
+#include <map>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "attach/function.hpp"
 #include "base/go_json.hpp"
 #include "base/text.hpp"
 #include "cni/conf.hpp"
@@ -29,22 +32,20 @@ tl::unexpected<cnispec::CniError> refuse(fmt::format_string<Args...> format, Arg
 // The VFs whose PFs give them that address, looked for as rdma-cni does where nobody names the
 // device.
 Outcome<device::DeviceId> device_by_mac(host::Host& host, const HwAddress& mac) {
-  const auto folder = host::Directory::open(host.roots.sysfs + "/class/net");
+  const auto folder = host::Directory::open(host.roots.sysfs + "/bus/pci/devices");
   const auto names = folder ? folder->list(".") : pass(folder);
   if (!names) return cnispec::refuse(cnispec::to_cni_error(names.error()));
   std::vector<std::string> found;
+  std::map<PciAddress, Result<host::Link>> pfs;
   for (const auto& name : *names) {
-    const auto count = folder->read(name + "/device/sriov_numvfs");
-    const auto vfs = count ? parse_int<uint32_t>(*count).value_or(0) : 0;
-    const auto pf = vfs > 0 ? host.links.by_name(name) : fail(ErrorCode::not_found, "no PF");
-    if (!pf) continue;
-    for (uint32_t vf = 0; vf < vfs; ++vf) {
-      const auto attributes = host.links.vf(pf->index, vf);
-      if (!attributes || attributes->mac != mac) continue;
-      if (auto address = folder->link_name(fmt::format("{}/device/virtfn{}", name, vf))) {
-        found.push_back(std::move(*address));
-      }
-    }
+    const auto address = PciAddress::parse(name);
+    if (!address || !folder->link_name(name + "/physfn")) continue;
+    const auto vf = attach::read_function(host, *address);
+    if (!vf || !vf->pf) continue;
+    if (!pfs.contains(*vf->pf)) pfs.emplace(*vf->pf, attach::pf_link(host, *vf->pf));
+    const auto& pf = pfs.at(*vf->pf);
+    const auto attributes = pf ? host.links.vf(pf->index, vf->vf_index) : pass(pf);
+    if (attributes && attributes->mac == mac) found.push_back(name);
   }
   if (found.empty()) {
     return refuse("could not find VF PCI device according to administrative mac address set on PF");
@@ -53,9 +54,7 @@ Outcome<device::DeviceId> device_by_mac(host::Host& host, const HwAddress& mac) 
     return refuse("found more than one VF PCI device matching {}: {}", mac.to_string(),
                   join(found, ", "));
   }
-  const auto device = device::DeviceId::parse(found.front());
-  if (!device) return refuse("{} is not a PCI address", found.front());
-  return *device;
+  return device::DeviceId(*PciAddress::parse(found.front()));
 }
 
 Outcome<device::DeviceId> read_device(Object& config, const Source& source) {
