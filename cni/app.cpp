@@ -29,7 +29,7 @@ constexpr std::string_view kLogFolder = "/var/log/railhead";
 constexpr std::string_view kHelp =
     "\n"
     "A container runtime or a meta plugin runs this program; it is not started by hand.\n"
-    "It answers to the plugin types \"railhead\" and \"sriov\".\n"
+    "It answers to the plugin types \"railhead\", \"sriov\", \"rdma\" and \"host-device\".\n"
     "\n"
     "  CNI_COMMAND      ADD, DEL, CHECK, GC, STATUS or VERSION\n"
     "  CNI_CONTAINERID  the container (ADD, DEL, CHECK)\n"
@@ -40,7 +40,13 @@ constexpr std::string_view kHelp =
     "  RAILHEAD_LOG_DIR where a configuration's logFile may be; default /var/log/railhead\n"
     "  standard input   the network configuration, JSON\n"
     "\n"
-    "Its records are in /run/railhead. Try: CNI_COMMAND=VERSION railhead\n";
+    "Its records are in /run/railhead. Try: CNI_COMMAND=VERSION railhead\n"
+    "\n"
+    "For whoever looks after the node (each has its own --help):\n"
+    "\n"
+    "  railhead state      the devices on record, with their pods\n"
+    "  railhead reconcile  gives back what is nobody's\n"
+    "  railhead release    gives back a device by hand\n";
 
 std::string versions_line() {
   return fmt::format("CNI protocol versions supported: {}\n",

@@ -4,18 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "cni/answer.hpp"
 #include "cnispec/cni_error.hpp"
 #include "cnispec/request.hpp"
 #include "host/host.hpp"
 
 namespace railhead::cni {
-
-struct Answer {
-  int exit_code = 0;
-  std::string output;        // for standard output
-  std::string error_output;  // for standard error
-  friend bool operator==(const Answer&, const Answer&) = default;
-};
 
 Answer failure(const cnispec::CniError& error);
 

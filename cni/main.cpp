@@ -4,11 +4,13 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include "cni/admin/admin.hpp"
 #include "cni/app.hpp"
 #include "cni/input.hpp"
 #include "linux/file_locks.hpp"
 #include "linux/netns.hpp"
 #include "linux/processes.hpp"
+#include "netlink/linux_events.hpp"
 #include "netlink/linux_devlink.hpp"
 #include "netlink/linux_links.hpp"
 #include "netlink/linux_rdma.hpp"
@@ -17,9 +19,9 @@ namespace {
 
 using namespace railhead;
 
-Result<cni::Answer> answer_on_linux(const cnispec::Environment& environment) {
-  const auto input = cni::read_standard_input();
-  if (!input) return pass(input);
+// Binds the ports, and does `work` with them.
+template <class Work>
+Result<cni::Answer> on_linux(Work work) {
   SystemClock clock;
   linux::LinuxProcesses processes(clock);
   linux::LinuxFileLocks locks(clock);
@@ -32,15 +34,34 @@ Result<cni::Answer> answer_on_linux(const cnispec::Environment& environment) {
   const auto netns = linux::LinuxNetns::open({netlink::LinuxLinks::open, netlink::LinuxRdma::open});
   if (!netns) return pass(netns);
   host::Host host{**links, **rdma, **devlink, **netns, processes, locks, clock, {}};
-  return cni::run(environment, *input, host);
+  return work(host);
+}
+
+Result<cni::Answer> answer_runtime(const cnispec::Environment& environment) {
+  const auto input = cni::read_standard_input();
+  if (!input) return pass(input);
+  return on_linux([&](host::Host& host) { return cni::run(environment, *input, host); });
+}
+
+Result<cni::Answer> answer_admin(const cni::AdminCommand& command) {
+  // As the first process of a container it would else not hear it. It may end anywhere.
+  std::signal(SIGTERM, [](int) { _exit(0); });  // NOLINT(concurrency-mt-unsafe,cert-err33-c)
+  return on_linux(
+      [&](host::Host& host) { return cni::run_admin(command, host, netlink::LinuxEvents::open); });
 }
 
 // An exception is a bug or the end of memory: the runtime is told as of any other error.
 cni::Answer answer(const std::vector<std::string>& arguments,
                    const cnispec::Environment& environment) {
   try {
+    const auto admin = cni::read_admin(arguments);
+    if (admin.answer) return *admin.answer;
+    if (admin.command) {
+      const auto done = answer_admin(*admin.command);
+      return done ? *done : cni::Answer{1, {}, "railhead: " + done.error().message + "\n"};
+    }
     if (auto alone = cni::answer_alone(arguments, environment)) return *alone;
-    auto done = answer_on_linux(environment);
+    auto done = answer_runtime(environment);
     return done ? *done : cni::failure(cnispec::to_cni_error(done.error()));
   } catch (const std::exception& bug) {
     return cni::failure({cnispec::code::kInternal, bug.what(), {}});

@@ -32,4 +32,10 @@ struct Debts {
 [[nodiscard]] Result<void> write_debts(const Store& store, const device::DeviceId& device,
                                        const Debts& debts);
 
+struct Work;
+// Tries to give a free device what it is owed; gives what it is still. The caller holds the
+// device's lock. A device that is gone owes nothing.
+[[nodiscard]] Result<std::vector<Debt>> pay_debts(const Work& work, const device::DeviceId& device,
+                                                  const Debts& owed);
+
 }  // namespace railhead::attach

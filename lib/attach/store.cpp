@@ -1,5 +1,6 @@
 #include "attach/store.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 
@@ -39,6 +40,22 @@ std::string Store::device_lock(const device::DeviceId& device) const {
 std::string Store::rdma_lock() const { return root_ + "/locks/rdma.lock"; }
 std::string Store::debts(const device::DeviceId& device) const {
   return fmt::format("{}/debts/{}.json", root_, device.file_name());
+}
+Result<std::vector<device::DeviceId>> Store::debtors() const {
+  std::vector<device::DeviceId> all;
+  auto folder = host::Directory::open(root_ + "/debts");
+  if (is(folder, ErrorCode::not_found)) return all;
+  if (!folder) return pass(folder);
+  auto names = folder->list(".");
+  if (!names) return pass(names);
+  constexpr std::string_view kEnding = ".json";
+  for (const std::string_view name : *names) {
+    if (!name.ends_with(kEnding)) continue;
+    const auto device = device::DeviceId::from_file_name(name.substr(0, name.size() - 5));
+    if (device) all.push_back(*device);
+  }
+  std::sort(all.begin(), all.end());
+  return all;
 }
 std::string Store::temporary_path(const Record& record) const {
   return record_path(fmt::format(".{}.new", record.device.file_name()));

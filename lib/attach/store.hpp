@@ -60,6 +60,8 @@ class Store {
   [[nodiscard]] std::string device_lock(const device::DeviceId& device) const;
   [[nodiscard]] std::string rdma_lock() const;
   [[nodiscard]] std::string debts(const device::DeviceId& device) const;  // the file's path
+  // The devices that have such a file.
+  [[nodiscard]] Result<std::vector<device::DeviceId>> debtors() const;
 
  private:
   [[nodiscard]] std::string record_path(const std::string& name) const;

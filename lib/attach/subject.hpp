@@ -45,6 +45,7 @@ struct Subject {
   std::optional<host::Link> link;    // its netdev, where `link_in_pod` says
   bool link_in_pod = false;
   std::vector<host::Link> beside;  // of an undo: all links of the pod
+  std::string programs_left;       // of an undo: why BPF programs may still be on it
   unsigned undo_tries = 0;  // that have come to their end
   std::vector<std::string> rdma_names;  // of an ADD: as its RDMA devices are called now
   std::vector<std::string> warnings;    // of an ADD: for its user

@@ -6,10 +6,9 @@
 #include "attach/addresses.hpp"
 #include "attach/attachments.hpp"
 #include "attach/debt.hpp"
-#include "attach/parts/driver.hpp"
+#include "attach/inspect.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
-#include "attach/parts/vf.hpp"
 #include "attach/undo.hpp"
 
 namespace railhead::attach {
@@ -173,31 +172,13 @@ Result<void> Transaction::undo_of_the_gone(const Subject& subject) {
   return Failure(std::move(error));
 }
 
-// Everything that stands there, before anything is changed.
+// Everything that stands there, before anything is changed; and what a former undo owes is paid.
 Result<void> Transaction::inspect(Begun& begun) {
   auto& subject = begun.subject;
-  auto& record = subject.record;
-  if (begun.is_appended) return begun.is_done ? Result<void>() : rdma::inspect(subject);
-  auto function = is_bare_netdev(record.device) ? Result<Function>(Function{})
-                                                : driver::inspect(subject);
-  if (!function) return pass(function);
-  if (device::is_userspace_driver(function->driver)) {
-    record.link.reset();
-    if (record.kind == KindName::eth_vf) record.kind = KindName::user_vf;
-  } else if (record.kind == KindName::user_vf) {
-    record.kind = KindName::eth_vf;
-  }
-  if (record.vf) {
-    if (auto seen = vf::inspect(subject, *function); !seen) return seen;
-  }
-  if (record.link) {
-    if (auto seen = link::inspect(subject, *function); !seen) return seen;
-  }
-  if (auto seen = rdma::inspect(subject); !seen) return seen;
-  const auto owed = read_debts(store_, record.device);
-  if (owed.debts.empty() || owed.inode != record.driver.inode) return {};
-  if (record.link) link::settle(subject, owed.debts);
-  rdma::settle(subject, owed.debts);
+  if (begun.is_done) return {};
+  if (begun.is_appended) return rdma::inspect(subject);
+  if (auto seen = inspect_device(subject); !seen) return seen;
+  settle(subject, read_debts(store_, subject.record.device));
   return {};
 }
 

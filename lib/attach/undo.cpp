@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "attach/attachments.hpp"
 #include "attach/function.hpp"
 #include "attach/kinds.hpp"
 #include "attach/parts/driver.hpp"
@@ -161,6 +162,10 @@ Undone undo(const Work& work, const Record& record, std::shared_ptr<Pod> pod,
     auto removed = work.store.remove(record);
     return removed ? Undone{} : failed(removed.error());
   }
+  if (is_of_another_boot(record, boot_id(work.host))) {
+    auto removed = work.store.remove(record);
+    return removed ? Undone{} : failed(removed.error());
+  }
   if (!pod) {
     auto netns = living_netns(work.host, record, hint);
     if (!netns) return failed(netns.error());
@@ -196,6 +201,10 @@ Result<std::optional<host::Netns>> living_netns(host::Host& host, const Record& 
   if (is(netns, ErrorCode::not_found)) return std::nullopt;
   if (!netns) return pass(netns);
   return std::optional<host::Netns>(std::move(*netns));
+}
+
+bool is_of_another_boot(const Record& record, const std::string& boot_id) {
+  return !record.boot_id.empty() && !boot_id.empty() && record.boot_id != boot_id;
 }
 
 Result<bool> is_in_host(host::Host& host, const Record& record) {

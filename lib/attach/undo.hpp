@@ -34,6 +34,9 @@ struct Undone {
                                                               const Record& record,
                                                               const std::string& hint = "");
 
+// Kernel state dies with a boot: a record of another one has nothing to undo.
+[[nodiscard]] bool is_of_another_boot(const Record& record, const std::string& boot_id);
+
 // Whether the device of a record is in the host: its netdev, or, where it has none to move, the
 // RDMA devices. A userspace driver's never leaves it.
 [[nodiscard]] Result<bool> is_in_host(host::Host& host, const Record& record);

@@ -60,6 +60,13 @@ std::optional<PciAddress> DeviceId::pci() const {
   return kind == Kind::pci ? PciAddress::parse(name) : std::nullopt;
 }
 
+std::optional<DeviceId> DeviceId::from_file_name(std::string_view text) {
+  if (const auto address = PciAddress::parse(text)) return DeviceId(*address);
+  const auto dot = text.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  return from_parts(text.substr(0, dot), text.substr(dot + 1));
+}
+
 std::string DeviceId::file_name() const {
   return kind == Kind::pci ? name : fmt::format("{}.{}", device::to_string(kind), name);
 }

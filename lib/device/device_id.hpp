@@ -30,6 +30,7 @@ struct DeviceId {
   [[nodiscard]] const std::string& to_string() const { return name; }
   // Different for any two devices, and without '/': "0000:3b:00.2", "net.eth1".
   [[nodiscard]] std::string file_name() const;
+  static std::optional<DeviceId> from_file_name(std::string_view text);
 
   friend auto operator<=>(const DeviceId&, const DeviceId&) = default;
 };

@@ -308,21 +308,40 @@ Result<void> down_in_host(Subject& subject) {
   return {};
 }
 
-Result<void> clean_in_host(Subject& subject) {
-  const auto& before = subject.record.link->before;
-  const auto& now = *subject.link;
-  auto taken_off = subject.host().links.detach_programs(now.index);
-  if (taken_off && *taken_off > 0) {
+namespace {
+
+// Until none is found: one may be attached while others are taken off.
+void take_programs_off(Subject& subject) {
+  constexpr unsigned kTries = 3;
+  subject.programs_left = "BPF programs are attached to it again and again";
+  for (unsigned i = 0; i < kTries; ++i) {
+    auto taken_off = subject.host().links.detach_programs(subject.link->index);
+    if (taken_off && *taken_off == 0) {
+      subject.programs_left.clear();
+      return;
+    }
+    if (!taken_off) {
+      subject.programs_left = "BPF programs may be left on it: " + taken_off.error().message;
+      continue;
+    }
     subject.work.log.info("took off what the pod left on it",
                           {{"device", subject.name()}, {"programs", *taken_off}});
   }
+}
+
+}  // namespace
+
+Result<void> clean_in_host(Subject& subject) {
+  const auto& before = subject.record.link->before;
+  const auto& now = *subject.link;
+  take_programs_off(subject);
   LinkChange one;
   if (now.is_promisc() != before.promisc) one.promisc = before.promisc;
   if (now.is_allmulti() != before.allmulti) one.allmulti = before.allmulti;
   if (now.alias != before.alias) one.alias = before.alias;
   auto done = one == LinkChange{} ? Result<void>() : change(subject, one);
   if (!done) return pass(done, fmt::format("cleaning {}", now.name));
-  return taken_off ? Result<void>() : pass(taken_off, "taking BPF programs off");
+  return {};
 }
 
 Result<void> restore_address(Subject& subject) {
@@ -420,9 +439,7 @@ Result<Differences> differences(Subject& subject) {
   if (now.is_up() && !before.up) left.must.emplace_back("it is up, was down");
   if (now.is_promisc() && !before.promisc) left.must.emplace_back("it is promiscuous");
   if (now.is_allmulti() && !before.allmulti) left.must.emplace_back("it takes all multicasts");
-  auto programs = subject.host().links.detach_programs(now.index);
-  if (!programs) return pass(programs, "taking BPF programs off");
-  if (*programs > 0) left.must.emplace_back("BPF programs were attached again and again");
+  if (!subject.programs_left.empty()) left.must.push_back(subject.programs_left);
   const auto owe = [&](const std::string& what, const std::string& was, const std::string& is) {
     if (was != is) left.debts.push_back({what, was, is});
   };

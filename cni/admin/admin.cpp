@@ -1,0 +1,241 @@
+#include "cni/admin/admin.hpp"
+
+#include <csignal>
+
+#include <unistd.h>
+
+#include "attach/attachments.hpp"
+#include "base/deadline.hpp"
+#include "base/loop.hpp"
+#include "base/text.hpp"
+#include "host/folder_watch.hpp"
+
+namespace railhead::cni {
+
+using attach::Reconciled;
+using Verb = AdminCommand::Verb;
+
+namespace {
+
+constexpr std::chrono::minutes kBudget{5};  // nobody waits for these but a person
+
+constexpr std::string_view kStateHelp =
+    "usage: railhead state [--json]\n"
+    "\n"
+    "Lists the devices that attachments have on record on this node, with their pods, and what a\n"
+    "former undo could not give back. Changes nothing.\n"
+    "\n"
+    "  held         a pod has the device\n"
+    "  in work      an ADD or DEL is at work on it\n"
+    "  gone         the device is back in the host, and not given back yet: reconcile does it\n"
+    "  quarantined  it is not as it must be, and no pod gets it before it is; the reason is told\n"
+    "  stale        of a boot before this one\n";
+
+constexpr std::string_view kReconcileHelp =
+    "usage: railhead reconcile [--dry-run] [--watch]\n"
+    "\n"
+    "Gives back the devices of attachments that no longer have them, mends those in quarantine, and\n"
+    "tries again what a former undo owes. Acts on positive evidence only: it never takes a device\n"
+    "out of a namespace that exists.\n"
+    "\n"
+    "  --dry-run  says what it would do\n"
+    "  --watch    goes on: at each change of the node's devices, and every 30 s\n"
+    "\n"
+    "Exit code 3: something was left that is not as it must be.\n";
+
+constexpr std::string_view kReleaseHelp =
+    "usage: railhead release DEVICE [--force]\n"
+    "       railhead release --all\n"
+    "\n"
+    "Gives back one device, \"0000:3b:00.2\", as its record says it was, or all that no pod holds.\n"
+    "\n"
+    "  --force  also from a pod that lives: the pod loses the device\n"
+    "\n"
+    "Exit code 3: something was left, or is held.\n";
+
+std::string_view help_of(Verb verb) {
+  switch (verb) {
+    case Verb::state:
+      return kStateHelp;
+    case Verb::reconcile:
+      return kReconcileHelp;
+    case Verb::release:
+      break;
+  }
+  return kReleaseHelp;
+}
+
+std::optional<Verb> parse_verb(std::string_view text) {
+  if (text == "state") return Verb::state;
+  if (text == "reconcile") return Verb::reconcile;
+  if (text == "release") return Verb::release;
+  return std::nullopt;
+}
+
+// The switch of that name, where the subcommand has it.
+bool* switch_of(AdminCommand& command, std::string_view name) {
+  if (command.verb == Verb::state && name == "--json") return &command.json;
+  if (command.verb == Verb::reconcile && name == "--dry-run") return &command.dry_run;
+  if (command.verb == Verb::reconcile && name == "--watch") return &command.watch;
+  if (command.verb == Verb::release && name == "--all") return &command.all;
+  if (command.verb == Verb::release && name == "--force") return &command.force;
+  return nullptr;
+}
+
+Answer failed(const Error& error) { return {1, {}, fmt::format("railhead: {}\n", error.message)}; }
+
+Answer told(const Result<Reconciled>& result) {
+  if (!result) return failed(result.error());
+  Answer answer;
+  for (const auto& line : result->done) answer.output += line + "\n";
+  for (const auto& line : result->left) answer.output += "left: " + line + "\n";
+  if (answer.output.empty()) answer.output = "nothing to do\n";
+  answer.exit_code = result->left.empty() ? 0 : 3;
+  return answer;
+}
+
+Result<Reconciled> release(const AdminCommand& command, const attach::Work& work) {
+  if (command.all) return attach::release_all(work);
+  const auto device = device::DeviceId::from_file_name(command.device);
+  const auto bare = device::DeviceId::from_parts("net", command.device);
+  if (!device && !bare) {
+    return fail(ErrorCode::invalid_argument,
+                "{}: expected a PCI address like 0000:3b:00.2, an auxiliary device or a netdev",
+                command.device);
+  }
+  return attach::release(work, device ? *device : *bare,
+                         command.force ? attach::Even::if_held : attach::Even::not_if_held);
+}
+
+// One at a time on the node, whoever starts it.
+Result<host::FileLock> lock_reconcile(host::Host& host, const attach::Store& store) {
+  if (auto ready = store.prepare(); !ready) return pass(ready);
+  auto lock = host.locks.lock(host.roots.run + "/locks/reconcile.lock", {});
+  if (is(lock, ErrorCode::timeout)) {
+    return fail(ErrorCode::busy, "another railhead reconcile runs on this node");
+  }
+  return lock;
+}
+
+Result<Reconciled> reconcile_once(host::Host& host, const attach::Store& store, Logger& log,
+                                  attach::Doing doing) {
+  const Deadline deadline(host.clock, kBudget, {});
+  return attach::reconcile({host, store, deadline, log}, doing);
+}
+
+// What was left is told when it is new, not at each turn.
+class Watcher {
+ public:
+  Watcher(host::Host& host, const attach::Store& store, Logger& log)
+      : host_(host), store_(store), log_(log) {}
+
+  void turn() {
+    const auto result = reconcile_once(host_, store_, log_, attach::Doing::it);
+    if (!result) {
+      log_.error("reconcile failed", {{"error", result.error().message}});
+      return;
+    }
+    for (const auto& line : result->done) log_.info("reconciled", {{"what", line}});
+    if (result->left == left_) return;
+    for (const auto& line : result->left) log_.warning("left", {{"what", line}});
+    left_ = result->left;
+  }
+
+ private:
+  host::Host& host_;
+  const attach::Store& store_;
+  Logger& log_;
+  std::vector<std::string> left_;
+};
+
+Answer watch(host::Host& host, const attach::Store& store, Logger& log,
+             const OpenEvents& open_events) {
+  constexpr std::chrono::seconds kEvery{30};
+  constexpr std::chrono::milliseconds kAfterAnEvent{500};  // more of them come
+  auto loop = Loop::open(host.clock);
+  if (!loop) return failed(loop.error());
+  auto events = open_events();
+  if (!events) return failed(events.error());
+  auto records = host::FolderWatch::open();
+  if (!records) return failed(records.error());
+  if (auto added = records->add(store.folder()); !added) return failed(added.error());
+  Watcher watcher(host, store, log);
+  Loop::Timer timer(**loop, {});
+  timer.on_expiry([&] {
+    watcher.turn();
+    timer.set(host.clock.now() + kEvery);
+  });
+  const auto soon = [&] { timer.set_if_sooner(host.clock.now() + kAfterAnEvent); };
+  auto of_devices = (*loop)->watch((*events)->fd(), [&] {
+    if (!(*events)->read().empty()) soon();
+  });
+  auto of_records = (*loop)->watch(records->fd(), [&] {
+    if (!records->read_names().empty()) soon();
+  });
+  if (!of_devices) return failed(of_devices.error());
+  if (!of_records) return failed(of_records.error());
+  log.info("watching", {{"records", store.folder()}});
+  timer.set(host.clock.now());
+  (*loop)->run();
+  return {};
+}
+
+Answer reconcile(const AdminCommand& command, host::Host& host, const attach::Store& store,
+                 Logger& log, const OpenEvents& open_events) {
+  auto doing = command.dry_run ? attach::Doing::dry_run : attach::Doing::it;
+  auto lock = lock_reconcile(host, store);
+  if (!lock) return failed(lock.error());
+  if (doing == attach::Doing::it && !sees_new_namespaces(host)) {
+    log.warning("/run/netns is mounted without propagation (HostToContainer): nothing is changed");
+    doing = attach::Doing::dry_run;
+  }
+  if (command.watch && doing == attach::Doing::it) return watch(host, store, log, open_events);
+  return told(reconcile_once(host, store, log, doing));
+}
+
+}  // namespace
+
+ReadAdmin read_admin(const std::vector<std::string>& arguments) {
+  const auto verb = arguments.empty() ? std::nullopt : parse_verb(arguments[0]);
+  if (!verb) return {};
+  AdminCommand command;
+  command.verb = *verb;
+  const auto wrong = [&](const std::string& why) {
+    return ReadAdmin{{}, Answer{2, {}, fmt::format("railhead {}: {}\n{}", arguments[0], why,
+                                                   help_of(*verb))}};
+  };
+  for (size_t i = 1; i < arguments.size(); ++i) {
+    const auto& argument = arguments[i];
+    if (argument == "--help" || argument == "-h") {
+      return {{}, Answer{0, std::string(help_of(*verb)), {}}};
+    }
+    if (auto* value = switch_of(command, argument)) {
+      *value = true;
+    } else if (*verb == Verb::release && !argument.starts_with("-") && command.device.empty()) {
+      command.device = argument;
+    } else {
+      return wrong(fmt::format("unknown argument '{}'", argument));
+    }
+  }
+  if (*verb == Verb::release && command.all == !command.device.empty()) {
+    return wrong("expected one device, or --all");
+  }
+  if (command.all && command.force) return wrong("--force goes with one device");
+  if (command.watch && command.dry_run) return wrong("--watch and --dry-run exclude each other");
+  return {command, {}};
+}
+
+Answer run_admin(const AdminCommand& command, host::Host& host, const OpenEvents& open_events) {
+  Logger log(STDERR_FILENO, LogLevel::info);
+  const attach::Store store(host.roots.run);
+  const Deadline deadline(host.clock, kBudget, {});
+  const attach::Work work{host, store, deadline, log};
+  if (auto here = check_host_netns(host); !here) return failed(here.error());
+  if (command.verb == Verb::reconcile) return reconcile(command, host, store, log, open_events);
+  if (command.verb == Verb::release) return told(release(command, work));
+  const auto overview = attach::look_around(work);
+  if (!overview) return failed(overview.error());
+  return {0, command.json ? overview_json(*overview) : overview_text(*overview), {}};
+}
+
+}  // namespace railhead::cni

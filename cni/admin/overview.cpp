@@ -1,0 +1,88 @@
+// What `state` prints.
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "cni/admin/admin.hpp"
+
+namespace railhead::cni {
+
+using attach::Overview;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+using Row = std::vector<std::string>;
+
+void append(std::string& text, const std::vector<Row>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    for (size_t i = 0; i + 1 < row.size(); ++i) text += fmt::format("{:{}}  ", row[i], widths[i]);
+    text += row.back() + "\n";
+  }
+}
+
+Json standing_json(const attach::Standing& standing) {
+  const auto& record = standing.record;
+  Json json{{"device", record.device.name},
+            {"kind", to_string(record.kind)},
+            {"state", to_string(standing.state)},
+            {"pod", record.pod},
+            {"network", record.key.network},
+            {"container", record.key.container_id},
+            {"ifname", record.key.ifname},
+            {"netns", record.netns_path}};
+  if (record.link) json["hostName"] = record.link->before.name;
+  if (record.rdma) {
+    json["rdma"] = Json::array();
+    for (const auto& device : record.rdma->before) json["rdma"].push_back(device.name);
+    json["rdmaMoved"] = record.rdma->moves;
+  }
+  if (!standing.why.empty()) json["reason"] = standing.why;
+  return json;
+}
+
+}  // namespace
+
+std::string overview_text(const Overview& overview) {
+  std::string text;
+  if (overview.records.empty()) text = "no device is on record\n";
+  if (!overview.records.empty()) {
+    std::vector<Row> rows{{"DEVICE", "STATE", "POD", "INTERFACE", "NETWORK", "CONTAINER"}};
+    for (const auto& [record, state, why] : overview.records) {
+      rows.push_back({record.device.name, std::string(to_string(state)),
+                      record.pod.empty() ? "-" : record.pod, record.key.ifname, record.key.network,
+                      record.key.container_id});
+    }
+    append(text, rows);
+  }
+  for (const auto& [record, state, why] : overview.records) {
+    if (!why.empty()) text += fmt::format("{}: {}\n", record.device.name, why);
+  }
+  for (const auto& error : overview.unreadable) text += error.message + "\n";
+  for (const auto& [device, debts] : overview.debts) {
+    for (const auto& debt : debts) text += fmt::format("{}: owed: {}\n", device, to_string(debt));
+  }
+  return text;
+}
+
+std::string overview_json(const Overview& overview) {
+  Json json{{"schema", 1}, {"devices", Json::array()}};
+  for (const auto& standing : overview.records) json["devices"].push_back(standing_json(standing));
+  json["unreadable"] = Json::array();
+  for (const auto& error : overview.unreadable) json["unreadable"].push_back(error.message);
+  json["debts"] = Json::object();
+  for (const auto& [device, debts] : overview.debts) {
+    for (const auto& debt : debts) {
+      json["debts"][device].push_back(
+          {{"what", debt.what}, {"wanted", debt.wanted}, {"found", debt.found}});
+    }
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace railhead::cni

@@ -1,0 +1,63 @@
+#include "attach/inspect.hpp"
+
+#include "attach/parts/driver.hpp"
+#include "attach/parts/link.hpp"
+#include "attach/parts/rdma.hpp"
+#include "attach/parts/vf.hpp"
+
+namespace railhead::attach {
+
+Result<void> inspect_device(Subject& subject) {
+  auto& record = subject.record;
+  auto function = is_bare_netdev(record.device) ? Result<Function>(Function{})
+                                                : driver::inspect(subject);
+  if (!function) return pass(function);
+  if (device::is_userspace_driver(function->driver)) {
+    record.link.reset();
+    if (record.kind == KindName::eth_vf) record.kind = KindName::user_vf;
+  } else if (record.kind == KindName::user_vf) {
+    record.kind = KindName::eth_vf;
+  }
+  if (record.vf) {
+    if (auto seen = vf::inspect(subject, *function); !seen) return seen;
+  }
+  if (record.link) {
+    if (auto seen = link::inspect(subject, *function); !seen) return seen;
+  }
+  return rdma::inspect(subject);
+}
+
+void settle(Subject& subject, const Debts& owed) {
+  if (owed.debts.empty() || owed.inode != subject.record.driver.inode) return;
+  if (subject.record.link) link::settle(subject, owed.debts);
+  if (subject.record.rdma) rdma::settle(subject, owed.debts);
+}
+
+Result<std::vector<Debt>> pay_debts(const Work& work, const device::DeviceId& device,
+                                    const Debts& owed) {
+  Subject subject{work, {}, nullptr};
+  subject.record.device = device;
+  subject.record.kind = KindName::whole_nic;
+  subject.record.link.emplace();
+  const auto function = is_bare_netdev(device) ? Result<Function>(Function{})
+                                               : read_function(work.host, device);
+  if (is(function, ErrorCode::not_found)) return std::vector<Debt>{};
+  if (!function) return pass(function);
+  if (function->inode != owed.inode) return std::vector<Debt>{};
+  subject.record.driver = {function->driver, function->inode};
+  auto seen_link = link::inspect(subject, *function);
+  if (is(seen_link, ErrorCode::invalid_argument)) return owed.debts;  // it has no netdev for now
+  if (!seen_link) return pass(seen_link);
+  if (auto seen = rdma::inspect(subject); !seen && !is(seen, ErrorCode::busy)) return pass(seen);
+  subject.record.rdma->moves = true;  // so that the names are compared
+  settle(subject, owed);
+  auto of_link = link::differences(subject);
+  if (!of_link) return pass(of_link);
+  auto of_rdma = rdma::differences(subject);
+  if (!of_rdma) return pass(of_rdma);
+  auto rest = std::move(of_link->debts);
+  rest.insert(rest.end(), of_rdma->debts.begin(), of_rdma->debts.end());
+  return rest;
+}
+
+}  // namespace railhead::attach

@@ -1,0 +1,233 @@
+#include "attach/reconcile.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include "attach/attachments.hpp"
+#include "attach/debt.hpp"
+#include "attach/parts/driver.hpp"
+#include "attach/parts/link.hpp"
+#include "attach/parts/rdma.hpp"
+#include "attach/undo.hpp"
+
+namespace railhead::attach {
+namespace {
+
+using State = Standing::State;
+
+// The caller holds the device's lock, or does not act on the answer.
+Standing judge(const Work& work, const Record& record, const std::string& boot) {
+  Standing standing{record, State::held, {}};
+  if (is_of_another_boot(record, boot)) {
+    standing.state = State::stale;
+    return standing;
+  }
+  if (record.undo) standing.why = record.undo->reason;
+  if (record.undo && record.undo->quarantined) {
+    standing.state = State::quarantined;
+    return standing;
+  }
+  // A userspace driver's device never leaves the host: that is no evidence.
+  if (!record.link && !record.moves_rdma()) return standing;
+  auto back = is_in_host(work.host, record);
+  if (!back) return {record, State::unknown, back.error().message};
+  if (*back) standing.state = State::gone;
+  return standing;
+}
+
+// The same under the lock, with the record as it is now; nothing where it went meanwhile.
+template <class Then>
+Result<void> with_lock(const Work& work, const Record& record, Then then) {
+  auto lock = work.host.locks.lock(work.store.device_lock(record.device), {});
+  if (is(lock, ErrorCode::timeout)) return then(Standing{record, State::in_work, {}});
+  if (!lock) return pass(lock);
+  auto now = work.store.load(record.key);
+  if (!now) return pass(now);
+  if (!*now) return {};
+  return then(judge(work, **now, boot_id(work.host)));
+}
+
+std::string line(const Standing& standing, std::string_view what) {
+  const auto& record = standing.record;
+  return fmt::format("{}: {}, {}{}{}", record.device.name, what, describe(record),
+                     standing.why.empty() ? "" : ": ", standing.why);
+}
+
+// Undoes one, and says what came of it.
+void give_back(const Work& work, const Standing& standing, Reconciled& all) {
+  const auto undone = undo(work, standing.record, nullptr);
+  if (!undone.left) {
+    all.done.push_back(line({standing.record, standing.state, {}}, "given back, was"));
+    return;
+  }
+  all.left.push_back(fmt::format("{}: not given back: {}", standing.record.device.name,
+                                 undone.left->message));
+}
+
+// Its namespace lives, or that cannot be told.
+bool may_be_held(const Work& work, const Standing& standing) {
+  if (standing.state != State::held) return standing.state == State::unknown;
+  const auto netns = living_netns(work.host, standing.record);
+  return !netns || *netns;
+}
+
+// Where a quarantined device may be mended without a look into a namespace.
+bool may_mend(const Work& work, const Record& record) {
+  const auto back = is_in_host(work.host, record);
+  return back && *back;
+}
+
+void act(const Work& work, const Standing& standing, Doing doing, Reconciled& all) {
+  switch (standing.state) {
+    case State::gone:
+    case State::stale:
+      break;
+    case State::quarantined:
+      if (may_mend(work, standing.record)) break;
+      all.left.push_back(line(standing, "in quarantine, not in the host"));
+      return;
+    case State::unknown:
+      all.left.push_back(line(standing, "what stands cannot be read"));
+      return;
+    case State::held:
+    case State::in_work:
+      return;
+  }
+  if (doing == Doing::dry_run) {
+    all.done.push_back(line(standing, "would be given back, was"));
+    return;
+  }
+  give_back(work, standing, all);
+}
+
+Result<void> pay(const Work& work, const device::DeviceId& device, Doing doing, Reconciled& all) {
+  auto lock = work.host.locks.lock(work.store.device_lock(device), {});
+  if (is(lock, ErrorCode::timeout)) return {};
+  if (!lock) return pass(lock);
+  auto owner = work.store.owner(device);
+  if (!owner) return pass(owner);
+  if (*owner) return {};  // its own undo will try
+  const auto owed = read_debts(work.store, device);
+  if (owed.debts.empty()) return {};
+  if (doing == Doing::dry_run) {
+    all.done.push_back(fmt::format("{}: would be paid: {}", device.name,
+                                   to_string(owed.debts.front())));
+    return {};
+  }
+  auto rest = pay_debts(work, device, owed);
+  if (!rest) return pass(rest);
+  for (const auto& debt : *rest) {
+    all.left.push_back(fmt::format("{}: {}", device.name, to_string(debt)));
+  }
+  if (rest->empty()) all.done.push_back(fmt::format("{}: is as it was again", device.name));
+  return write_debts(work.store, device, {owed.inode, *rest});
+}
+
+void note(const Result<void>& done, const std::string& device, Reconciled& all) {
+  if (!done) all.left.push_back(fmt::format("{}: {}", device, done.error().message));
+}
+
+Result<Reconciled> for_each(
+    const Work& work, const std::function<void(const Standing&, Reconciled&)>& then) {
+  auto listing = work.store.list();
+  if (!listing) return pass(listing);
+  Reconciled all;
+  for (const auto& error : listing->unreadable) all.left.push_back(error.message);
+  for (const auto& record : listing->records) {
+    auto done = with_lock(work, record, [&](const Standing& standing) -> Result<void> {
+      then(standing, all);
+      return {};
+    });
+    note(done, record.device.name, all);
+  }
+  return all;
+}
+
+}  // namespace
+
+std::string_view to_string(State state) {
+  switch (state) {
+    case State::held:
+      return "held";
+    case State::in_work:
+      return "in work";
+    case State::gone:
+      return "gone";
+    case State::quarantined:
+      return "quarantined";
+    case State::stale:
+      return "stale";
+    case State::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+Result<Overview> look_around(const Work& work) {
+  auto listing = work.store.list();
+  if (!listing) return pass(listing);
+  Overview overview;
+  overview.unreadable = std::move(listing->unreadable);
+  const auto boot = boot_id(work.host);
+  for (const auto& record : listing->records) {
+    auto standing = judge(work, record, boot);
+    if (standing.state == State::gone) {  // or an ADD that has not moved it yet
+      const auto lock = work.host.locks.lock(work.store.device_lock(record.device), {});
+      if (!lock) standing.state = State::in_work;
+    }
+    overview.records.push_back(std::move(standing));
+  }
+  std::sort(overview.records.begin(), overview.records.end(), [](const auto& a, const auto& b) {
+    return a.record.device < b.record.device;
+  });
+  auto owing = work.store.debtors();
+  if (!owing) return pass(owing);
+  for (const auto& device : *owing) {
+    auto owed = read_debts(work.store, device);
+    if (!owed.debts.empty()) overview.debts[device.name] = std::move(owed.debts);
+  }
+  return overview;
+}
+
+Result<Reconciled> reconcile(const Work& work, Doing doing) {
+  auto all = for_each(work, [&](const Standing& standing, Reconciled& so_far) {
+    act(work, standing, doing, so_far);
+  });
+  if (!all) return all;
+  auto owing = work.store.debtors();
+  if (!owing) return pass(owing);
+  for (const auto& device : *owing) note(pay(work, device, doing, *all), device.name, *all);
+  return all;
+}
+
+Result<Reconciled> release(const Work& work, const device::DeviceId& device, Even even) {
+  auto owner = work.store.owner(device);
+  if (!owner) return pass(owner);
+  if (!*owner) return fail(ErrorCode::not_found, "nothing is on record of {}", device.name);
+  Reconciled all;
+  auto done = with_lock(work, **owner, [&](const Standing& standing) -> Result<void> {
+    if (standing.state == State::in_work) {
+      all.left.push_back(line(standing, "an ADD or DEL is at work on it,"));
+    } else if (even == Even::not_if_held && may_be_held(work, standing)) {
+      all.left.push_back(line(standing, "held by"));
+    } else {
+      give_back(work, standing, all);
+    }
+    return {};
+  });
+  if (!done) return pass(done);
+  return all;
+}
+
+Result<Reconciled> release_all(const Work& work) {
+  return for_each(work, [&](const Standing& standing, Reconciled& all) {
+    if (standing.state == State::in_work || may_be_held(work, standing)) {
+      all.left.push_back(
+          line(standing, standing.state == State::in_work ? "in work for" : "held by"));
+      return;
+    }
+    give_back(work, standing, all);
+  });
+}
+
+}  // namespace railhead::attach
