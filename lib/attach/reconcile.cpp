@@ -49,7 +49,7 @@ Result<void> with_lock(const Work& work, const Record& record, Then then) {
 
 std::string line(const Standing& standing, std::string_view what) {
   const auto& record = standing.record;
-  return fmt::format("{}: {}, {}{}{}", record.device.name, what, describe(record),
+  return fmt::format("{}: {} {}{}{}", record.device.name, what, describe(record),
                      standing.why.empty() ? "" : ": ", standing.why);
 }
 
@@ -84,10 +84,10 @@ void act(const Work& work, const Standing& standing, Doing doing, Reconciled& al
       break;
     case State::quarantined:
       if (may_mend(work, standing.record)) break;
-      all.left.push_back(line(standing, "in quarantine, not in the host"));
+      all.left.push_back(line(standing, "in quarantine, and not in the host:"));
       return;
     case State::unknown:
-      all.left.push_back(line(standing, "what stands cannot be read"));
+      all.left.push_back(line(standing, "what stands cannot be read of"));
       return;
     case State::held:
     case State::in_work:
@@ -207,7 +207,7 @@ Result<Reconciled> release(const Work& work, const device::DeviceId& device, Eve
   Reconciled all;
   auto done = with_lock(work, **owner, [&](const Standing& standing) -> Result<void> {
     if (standing.state == State::in_work) {
-      all.left.push_back(line(standing, "an ADD or DEL is at work on it,"));
+      all.left.push_back(line(standing, "an ADD or DEL is at work on it, for"));
     } else if (even == Even::not_if_held && may_be_held(work, standing)) {
       all.left.push_back(line(standing, "held by"));
     } else {
