@@ -64,7 +64,11 @@ Outcome<> check_owner(const Call& call, const device::DeviceId& device,
   if (!ipc::is_of_another(*answer, args.pod_namespace, args.pod_name)) return {};
   const auto text = fmt::format("{} was given to {} as {}; it is attached to no other pod",
                                 device.name, answer->who(), answer->resource);
-  if (*ownership != Ownership::warn) return cnispec::refuse(cnispec::code::kTryAgainLater, text);
+  // Who does not say for which pod it asks may ask for that one.
+  const bool is_told = !args.pod_name.empty() || *ownership == Ownership::require;
+  if (*ownership != Ownership::warn && is_told) {
+    return cnispec::refuse(cnispec::code::kTryAgainLater, text);
+  }
   call.log.warning("another pod's device is attached", {{"device", device.name},
                                                          {"owner", answer->who()},
                                                          {"resource", answer->resource}});

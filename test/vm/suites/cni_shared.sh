@@ -173,7 +173,7 @@ section a DEL that races the ADD of the next pod
 next='"vlan":55,"mtu":1350' late=0 refused=0 wrong=
 for round in {1..20}; do
     make_netns old new
-    cni ADD c0 old net1 "$(cni_conf rail "$vf" "$settings")" >/tmp/old 2>&1 || wrong+="round $round: the first ADD; "
+    cni ADD c0 old net1 "$(cni_conf rail "$vf" "$settings")" >/tmp/old 2>&1 || wrong+="round $round: the first ADD: $(cat /tmp/old); "
     netns=old
     [ $((round % 2)) = 0 ] || { netns=; must ip netns delete old; }
     add= del=
