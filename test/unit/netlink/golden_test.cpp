@@ -59,6 +59,8 @@ const std::map<std::string, Case>& all_goldens() {
       {"link_vlan_far", {decoder(decode_link), 16}},
       {"link_macvlan", {decoder(decode_link), 16}},
       {"link_igb_vf", {decoder(decode_link), 16}},
+      {"link_igb_vf_left", {decoder(decode_link), 16}},
+      {"link_veth_xdp", {decoder(decode_link), 16}},
       {"link_igb_vfs", {decodes_vf, 16}},
       {"link_netdevsim_vfs", {decodes_vf, 16}},
       {"link_ipoib_vfs", {decodes_vf, 16}},
@@ -122,6 +124,21 @@ TEST_CASE("A VF's own link is decoded, with its function and its alternative nam
   CHECK_FALSE(link.is_up());
 }
 
+TEST_CASE("What a pod left on a VF is decoded: flags, alias, an XDP program") {
+  const auto link = must(decode_link(Golden("link_igb_vf_left").message()));
+  CHECK(link.is_promisc());
+  CHECK(link.is_allmulti());
+  CHECK_FALSE(link.is_up());
+  CHECK(link.alias == "rail 0 of the pod");
+  CHECK(link.xdp == host::XdpPrograms{.generic = 1});
+  CHECK(must(decode_link(Golden("link_veth_xdp").message())).xdp == host::XdpPrograms{.driver = 1});
+
+  const auto clean = must(decode_link(Golden("link_igb_vf").message()));
+  CHECK_FALSE(clean.is_promisc());
+  CHECK(clean.alias.empty());
+  CHECK_FALSE(clean.xdp);
+}
+
 TEST_CASE("An igb VF is decoded; what the driver does not know is absent") {
   const Golden golden("link_igb_vfs");
   auto vf = must(decode_vf(golden.message(), 0));
@@ -170,6 +187,8 @@ TEST_CASE("What a VLAN stands on in another namespace, and a veth's peer, are no
   auto vlan = must(decode_link(Golden("link_vlan_far").message()));
   CHECK(vlan.kind == "vlan");
   CHECK_FALSE(vlan.lower());
+  CHECK(vlan.lower_index);
+  CHECK(vlan.lower_netns == 0);
   auto veth = must(decode_link(Golden("link_veth_near").message()));
   CHECK(veth.kind == "veth");
   CHECK_FALSE(veth.lower());

@@ -55,6 +55,24 @@ check "tbrdma makes an InfiniBand device" tbrdma_add mlx5_2 pf0v1 ib
 t_eq "its link layer is InfiniBand" InfiniBand "$(cat /sys/class/infiniband/mlx5_2/ports/1/link_layer)"
 before=$(dump_node)
 
+section what the dump of the node tells
+must modprobe 8021q
+must ip link set dev pf0v0 alias "left here" promisc on allmulticast on
+must ip link add link pf0v0 name upper0 type vlan id 5
+left=$(dump_node)
+t_match "an alias" "alias left here" "$left"
+t_match "flags" "ALLMULTI,PROMISC" "$left"
+t_match "what stands on a VF" "below upper0" "$left"
+t_match "how many tcx programs there are" "tcx programs: ingress 0 egress 0" "$left"
+make_netns pod0
+must ip link set dev pf0v0 netns pod0
+must ip -n pod0 link set dev pf0v0 alias "" promisc off allmulticast off
+must ip link set dev upper0 netns pod0
+must ip -n pod0 link set dev pf0v0 netns 1
+t_match "what was left in a namespace, on a VF that is not there any more" "stands in pod0 .*: upper0" "$(dump_node)"
+must ip netns delete pod0
+check_node_is "without all that it is what it was" "$before"
+
 section an RDMA device that hangs
 state=/sys/class/infiniband/mlx5_1/ports/1/state
 must tbrdma_hang mlx5_1
