@@ -5,9 +5,7 @@
 
 #include "attach/attachments.hpp"
 #include "attach/debt.hpp"
-#include "attach/parts/driver.hpp"
-#include "attach/parts/link.hpp"
-#include "attach/parts/rdma.hpp"
+#include "attach/openers.hpp"
 #include "attach/undo.hpp"
 
 namespace railhead::attach {
@@ -31,7 +29,12 @@ Standing judge(const Work& work, const Record& record, const std::string& boot) 
   if (!record.link && !record.moves_rdma()) return standing;
   auto back = is_in_host(work.host, record);
   if (!back) return {record, State::unknown, back.error().message};
-  if (*back) standing.state = State::gone;
+  if (!*back) return standing;
+  if (const auto who = who_has_open(work.host, record)) {
+    standing.why = *who;
+    return standing;
+  }
+  standing.state = State::gone;
   return standing;
 }
 
@@ -68,7 +71,7 @@ void give_back(const Work& work, const Standing& standing, Reconciled& all) {
 bool may_be_held(const Work& work, const Standing& standing) {
   if (standing.state != State::held) return standing.state == State::unknown;
   const auto netns = living_netns(work.host, standing.record);
-  return !netns || *netns;
+  return !netns || *netns || who_has_open(work.host, standing.record);
 }
 
 // Where a quarantined device may be mended without a look into a namespace.

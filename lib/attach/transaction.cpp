@@ -7,6 +7,7 @@
 #include "attach/attachments.hpp"
 #include "attach/debt.hpp"
 #include "attach/inspect.hpp"
+#include "attach/openers.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
 #include "attach/undo.hpp"
@@ -14,18 +15,17 @@
 namespace railhead::attach {
 namespace {
 
-Failure held_by(const Record& holder) {
+Failure held_by(const Record& holder, const std::string& how = "") {
   Error error{ErrorCode::busy, 0,
-              fmt::format("the {} {} is held by {}; it is released when that is deleted",
-                          noun(holder.kind), holder.device.name, describe(holder)),
+              fmt::format("the {} {} is held by {}{}; it is released when that is deleted",
+                          noun(holder.kind), holder.device.name, describe(holder), how),
               reason::kHeld};
   return Failure(std::move(error));
 }
 
 // Its namespace lives, and the device is not in the host again. (A namespace made anew can come by
-// the path and the inode number of an old one.) A quarantined one is nobody's.
-Result<bool> still_holds(host::Host& host, const Record& holder) {
-  if (holder.undo && holder.undo->quarantined) return false;
+// the path and the inode number of an old one.)
+Result<bool> is_in_pod(host::Host& host, const Record& holder) {
   auto netns = living_netns(host, holder);
   if (!netns) return pass(netns);
   if (!*netns) return false;
@@ -33,6 +33,18 @@ Result<bool> still_holds(host::Host& host, const Record& holder) {
   auto back = is_in_host(host, holder);
   if (!back) return pass(back);
   return !*back;
+}
+
+// Fails (kHeld) where the holder has its device still. A quarantined one is nobody's.
+Result<void> refuse_if_it_holds(host::Host& host, const Record& holder) {
+  if (holder.undo && holder.undo->quarantined) return {};
+  auto inside = is_in_pod(host, holder);
+  if (!inside) return pass(inside);
+  if (*inside) return held_by(holder);
+  if (const auto who = who_has_open(host, holder)) {
+    return held_by(holder, fmt::format(", of which {}", *who));
+  }
+  return {};
 }
 
 Record record_of(const AttachRequest& request, const Pod& pod, const std::string& boot_id) {
@@ -135,9 +147,9 @@ Result<void> Transaction::make_free(Begun& begun) {
   if (!mine) return pass(mine);
   if (*mine && (*mine)->device != subject.record.device) return held_by(**mine);
   if (*mine && subject.record.kind == KindName::rdma_only && (*mine)->phase == Phase::attached) {
-    auto holds = still_holds(host_, **mine);
-    if (!holds) return pass(holds);
-    if (*holds && (*mine)->kind != KindName::user_vf) {
+    auto inside = is_in_pod(host_, **mine);
+    if (!inside) return pass(inside);
+    if (*inside && (*mine)->kind != KindName::user_vf) {
       begun.is_appended = true;
       begun.is_done = (*mine)->moves_rdma();
       subject.record = std::move(**mine);
@@ -158,9 +170,7 @@ Result<void> Transaction::undo_of_the_gone(const Subject& subject) {
   }
   if (!holder) return pass(holder);
   if (!*holder) return store_.remove_empty_claim(device);
-  auto holds = still_holds(host_, **holder);
-  if (!holds) return pass(holds);
-  if (*holds) return held_by(**holder);
+  if (auto free = refuse_if_it_holds(host_, **holder); !free) return free;
   log_.warning("taking up the undo of an attachment that no longer has its device",
                {{"device", device.name}, {"holder", describe(**holder)}});
   const auto undone = attach::undo(work_, **holder, nullptr);

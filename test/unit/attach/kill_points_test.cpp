@@ -1,6 +1,8 @@
 // A process that is killed may have done any part of its work: whatever it was, a DEL, or the next
 // pod's ADD, gives everything back. Killed is before each call that changes the kernel's state; the
 // calls that change files are killed in the VM (test/vm/suites/kill_points.sh).
+#include <filesystem>
+
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
@@ -16,23 +18,38 @@ using namespace railhead::test;
 
 namespace {
 
+enum class What { vf, two_vfs, two_rdma_devices, user_vf, whole_nic, chained_rdma };
+
 struct Kind {
   const char* name;
   host::RdmaNetnsMode rdma_mode;
   bool up;         // the VF was up in the host
   bool admin_mac;  // an operator had given it an admin MAC
+  What what = What::vf;
 };
 
 const PciAddress kDevice = *PciAddress::parse("0000:11:00.0");
 
+host::VfAttributes all_settings() {
+  host::VfAttributes vf;
+  vf.mac = HwAddress::parse("02:00:00:00:00:aa");
+  vf.vlan = host::VfVlan{100, 3, 0x8100};
+  vf.rate = host::VfRate{0, 1000};
+  vf.spoofchk = false;
+  vf.link_state = host::VfLinkState::enable;
+  vf.trust = true;
+  return vf;
+}
+
 // One PF with two VFs and a pod; each ADD and DEL is a process of its own.
 struct Node {
   FakeHost fake;
+  Kind kind;
   std::string pod = fake.add_netns("pod0");
   Logger log{2, LogLevel::error};
   std::string before;
 
-  explicit Node(const Kind& kind) {
+  explicit Node(const Kind& of) : kind(of) {
     fake.kernel.rdma_mode = kind.rdma_mode;
     fake.add_pf({.vfs = 2});
     auto* link = fake.link("host", "p0v0");
@@ -43,33 +60,76 @@ struct Node {
       must(fake.host.links.change_vf(pf.index, 0, {.mac = HwAddress::parse("02:00:00:00:00:07")}));
     }
     if (kind.up) link->flags |= 1;  // IFF_UP
+    if (kind.what == What::two_rdma_devices) fake.kernel.add_rdma(kDevice, "mlx5_7", "roce");
+    if (kind.what == What::user_vf) bind_to_vfio();
     before = standing(fake);
     fake.operations.clear();
   }
 
-  Result<void> add(const std::string& container) {
+  void bind_to_vfio() {
+    const auto function = fake.host.roots.sysfs + "/bus/pci/devices/0000:11:00.0/";
+    for (const char* folder : {"net", "infiniband", "infiniband_verbs", "infiniband_mad"}) {
+      std::filesystem::remove_all(function + folder);
+    }
+    std::filesystem::remove(function + "driver");
+    std::filesystem::create_symlink("../../../../bus/pci/drivers/vfio-pci", function + "driver");
+    std::erase_if(fake.kernel.links,
+                  [](const auto& one) { return one->link.name == "p0v0"; });
+  }
+
+  [[nodiscard]] AttachmentKey key(const std::string& container) const {
+    return {"rail0", container, "net1"};
+  }
+
+  [[nodiscard]] std::vector<AttachRequest> requests(const std::string& container) const {
     AttachRequest request;
-    request.key = {"rail0", container, "net1"};
+    request.key = key(container);
     request.netns_path = pod;
     request.device = kDevice;
-    request.settings.vf.mac = HwAddress::parse("02:00:00:00:00:aa");
-    request.settings.vf.vlan = host::VfVlan{100, 3, 0x8100};
-    request.settings.vf.rate = host::VfRate{0, 1000};
-    request.settings.vf.spoofchk = false;
-    request.settings.vf.link_state = host::VfLinkState::enable;
-    request.settings.vf.trust = true;
-    request.settings.mtu = 9000;
+    request.settings.vf = all_settings();
+    if (kind.what != What::user_vf) request.settings.mtu = 9000;
+    if (kind.what == What::chained_rdma) request.rdma = RdmaUse::off;
+    if (kind.what == What::whole_nic) {
+      request.kind = KindName::whole_nic;
+      request.settings = {};
+    }
+    if (kind.what != What::two_vfs) return {request};
+    auto second = request;
+    second.device = *PciAddress::parse("0000:11:00.1");
+    second.key.ifname = "net2";
+    second.settings.vf.mac = HwAddress::parse("02:00:00:00:00:ab");
+    request.group = second.group = key(container);
+    return {second, request};
+  }
+
+  Result<void> attach(const std::vector<AttachRequest>& wanted) {
     Transaction transaction(fake.host, deadline(), log);
-    const std::vector requests{request};
-    if (auto attached = transaction.attach(requests); !attached) return pass(attached);
-    auto active = transaction.activate(0, {{*host::IpPrefix::parse("10.1.2.3/24")}, {}});
-    return active ? transaction.commit() : active;
+    auto attached = transaction.attach(wanted);
+    if (!attached) return pass(attached);
+    for (size_t i = 0; i < attached->size(); ++i) {
+      if (!(*attached)[i].has_netdev || wanted[i].kind == KindName::rdma_only) continue;
+      auto active = transaction.activate(i, {{*host::IpPrefix::parse("10.1.2.3/24")}, {}});
+      if (!active) return active;
+    }
+    return transaction.commit();
+  }
+
+  Result<void> add(const std::string& container) {
+    auto done = attach(requests(container));
+    if (!done || kind.what != What::chained_rdma) return done;
+    AttachRequest rdma{key(container), pod, kDevice};
+    rdma.kind = KindName::rdma_only;
+    return attach({rdma});
   }
   Result<void> del(const std::string& container) {
-    const auto done =
-        Attachments(fake.host, deadline(), log).detach({"rail0", container, "net1"}, "");
-    if (done.quarantined) return fail(ErrorCode::internal, "{}", *done.quarantined);
-    if (done.error) return Failure(*done.error);
+    Attachments attachments(fake.host, deadline(), log);
+    for (const bool is_rdma : {true, false}) {
+      if (is_rdma && kind.what != What::chained_rdma) continue;
+      const auto done = is_rdma ? attachments.detach_rdma(key(container), "")
+                                : attachments.detach(key(container), "");
+      if (done.quarantined) return fail(ErrorCode::internal, "{}", *done.quarantined);
+      if (done.error) return Failure(*done.error);
+    }
     return {};
   }
   [[nodiscard]] Deadline deadline() const { return {fake.clock, std::chrono::seconds(90), {}}; }
@@ -94,6 +154,11 @@ const auto kKinds = {
     Kind{"exclusive, up", host::RdmaNetnsMode::exclusive, true, false},
     Kind{"exclusive, up, with an admin MAC", host::RdmaNetnsMode::exclusive, true, true},
     Kind{"shared, up", host::RdmaNetnsMode::shared, true, false},
+    Kind{"two VFs in one act", host::RdmaNetnsMode::exclusive, true, false, What::two_vfs},
+    Kind{"two RDMA devices", host::RdmaNetnsMode::exclusive, true, false, What::two_rdma_devices},
+    Kind{"a userspace driver's", host::RdmaNetnsMode::exclusive, false, true, What::user_vf},
+    Kind{"a whole NIC", host::RdmaNetnsMode::exclusive, true, false, What::whole_nic},
+    Kind{"a chain with rdma", host::RdmaNetnsMode::exclusive, true, false, What::chained_rdma},
 };
 
 }  // namespace
@@ -115,7 +180,7 @@ TEST_CASE("An ADD that was killed anywhere is undone by its DEL, and by the next
     next.pod = next.fake.add_netns("pod1");
     must(next.add("c1"));
     must(next.del("c0"));  // the old one's, late: it changes nothing of the new one's
-    CHECK(next.fake.link("pod1", "net1"));
+    if (kind.what != What::user_vf) CHECK(next.fake.link("pod1", "net1"));
     must(next.del("c1"));
     CHECK(standing(next.fake) == next.before);
   }

@@ -192,3 +192,29 @@ TEST_CASE("reconcile goes on over a record that cannot be read, and tells it") {
   REQUIRE(done.left.size() == 1);
   CHECK_THAT(done.left[0], ContainsSubstring("c7@net1@x.json"));
 }
+
+TEST_CASE("A device whose nodes a process has open is held, wherever its netdev stands") {
+  Node node;
+  node.fake.kernel.rdma_mode = host::RdmaNetnsMode::shared;
+  const auto before = node.standing();
+  attach_and_let_go(node, node.request());
+  const auto nodes = must(node.store().load(node.request().key))->rdma->before[0].nodes;
+  node.fake.delete_netns("pod0");
+  const auto process = node.fake.host.roots.proc + "/4711";
+  must(host::make_directories(process + "/fd", 0700));
+  must(host::write_file_atomically(process + "/comm", "python\n", 0600));
+  std::filesystem::create_symlink(nodes.front().path(), process + "/fd/7");
+
+  CHECK(state(node) == Standing::State::held);
+  CHECK(reconcile(node) == Reconciled{});
+  node.pod = node.fake.add_netns("pod1");
+  const auto refused = node.attach(node.request("c1"));
+  REQUIRE(is(refused, ErrorCode::busy));
+  CHECK_THAT(refused.error().message,
+             ContainsSubstring("pid 4711 (python) has /dev/infiniband/uverbs1 open"));
+
+  std::filesystem::remove_all(process);
+  CHECK(reconcile(node).done.size() == 1);
+  node.fake.delete_netns("pod1");
+  CHECK(node.standing() == before);
+}

@@ -196,3 +196,17 @@ TEST_CASE("A netdev without a bus is moved, named and given back") {
   must(node.detach(request.key));
   CHECK(node.standing() == before);
 }
+
+TEST_CASE("A device that vanishes while it moves fails the ADD, and the other comes back") {
+  Node node;
+  node.fake.kernel.vanishes_when_moved = *PciAddress::parse("0000:11:00.0");
+  const auto attached = node.attach_all(two(node));
+  REQUIRE_FALSE(attached);
+  CHECK_THAT(attached.error().message, ContainsSubstring("ENODEV"));
+  CHECK(node.records() == 0);
+  CHECK(node.fake.link("host", "p0v1"));
+  CHECK(node.fake.netns_of_rdma("mlx5_2") == "host");
+  const auto gone = node.attach(node.request("c1"));
+  REQUIRE(is(gone, ErrorCode::invalid_argument));
+  CHECK_THAT(gone.error().message, ContainsSubstring("were the VFs made anew? Delete the pod"));
+}
