@@ -88,8 +88,9 @@ Outcome<PluginResult> address(const Call& call, attach::Transaction& transaction
   steps.ipam_ms = watch.step_ms();
   if (!given) return cnispec::refuse(given.error());
   auto result = std::move(*given).value_or(PluginResult{});
-  const auto ip_config = read_ip_config(result);
+  auto ip_config = read_ip_config(result);
   if (!ip_config) return cnispec::refuse(ip_config.error());
+  ip_config->second_default = call.type.second_default;
   if (attached.has_netdev) {  // a userspace driver's VF has no interface to set addresses on
     if (auto done = transaction.activate(0, *ip_config); !done) {
       return cnispec::refuse(cnispec::to_cni_error(done.error()));

@@ -12,20 +12,12 @@ using cnispec::Outcome;
 
 namespace {
 
-bool same_network(const host::IpPrefix& a, const host::IpPrefix& b) {
-  if (a.v6 != b.v6 || a.length != b.length) return false;
-  for (size_t bit = 0; bit < a.length; ++bit) {  // IPv6's kernel zeroes the others
-    if ((a.bytes[bit / 8] ^ b.bytes[bit / 8]) & (0x80 >> bit % 8)) return false;
-  }
-  return true;
-}
-
 // By destination and gateway: a later plugin may have moved it to another table.
 bool same_route(const host::Route& a, const host::Route& b) {
   const auto gateway = [](const host::Route& route) {
     return route.gateway ? route.gateway->address_string() : "";
   };
-  return same_network(a.destination, b.destination) && gateway(a) == gateway(b);
+  return a.destination.network() == b.destination.network() && gateway(a) == gateway(b);
 }
 
 bool is_ours(const Call& call, const cnispec::PluginResult& prev, const cnispec::Ip& ip) {
@@ -57,6 +49,32 @@ Outcome<> check_routes(const Call& call, const cnispec::PluginResult& prev, host
   return {};
 }
 
+Outcome<> check_addresses(const Call& call, const cnispec::PluginResult& prev, host::Links& links,
+                          uint32_t index) {
+  const auto present = links.all_addresses();
+  if (!present) return to_outcome(pass(present, call.request.ifname));
+  for (const auto& ip : prev.ips) {
+    const auto wanted = host::IpPrefix::parse(ip.address);
+    if (!is_ours(call, prev, ip) || !wanted) continue;
+    const auto at = std::find_if(present->begin(), present->end(), [&](const auto& one) {
+      return one.index == index && one.address == *wanted;
+    });
+    if (at == present->end()) {
+      return cnispec::refuse(
+          cnispec::code::kInternal,
+          fmt::format("{} has lost its address {}", call.request.ifname, ip.address));
+    }
+    if (at->is_duplicate) {
+      return cnispec::refuse(
+          cnispec::code::kInternal,
+          fmt::format("the address {} of {} failed duplicate address detection (dadfailed): "
+                      "another host answers to it, and the pod cannot use it",
+                      ip.address, call.request.ifname));
+    }
+  }
+  return {};
+}
+
 // Later plugins of a chain may add to what is there: what is ours must stand, other things may.
 Outcome<> check_ip_config(const Call& call, const cnispec::PluginResult& prev) {
   const auto netns = call.host.netns.open(call.request.netns);
@@ -65,17 +83,7 @@ Outcome<> check_ip_config(const Call& call, const cnispec::PluginResult& prev) {
   if (!links) return to_outcome(pass(links));
   const auto link = (*links)->by_name(call.request.ifname);
   if (!link) return to_outcome(pass(link, call.request.ifname));
-  const auto present = (*links)->addresses(link->index);
-  if (!present) return to_outcome(pass(present, call.request.ifname));
-  for (const auto& ip : prev.ips) {
-    const auto wanted = host::IpPrefix::parse(ip.address);
-    if (!is_ours(call, prev, ip) || !wanted) continue;
-    if (std::find(present->begin(), present->end(), *wanted) == present->end()) {
-      return cnispec::refuse(
-          cnispec::code::kInternal,
-          fmt::format("{} has lost its address {}", call.request.ifname, ip.address));
-    }
-  }
+  if (auto stand = check_addresses(call, prev, **links, link->index); !stand) return stand;
   return check_routes(call, prev, **links, link->index);
 }
 

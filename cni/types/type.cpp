@@ -8,7 +8,8 @@
 namespace railhead::cni {
 namespace {
 
-constexpr Type kRailhead{"railhead", read_railhead, railhead_refusal};
+constexpr Type kRailhead{"railhead", read_railhead, railhead_refusal, false,
+                         attach::SecondDefault::refuse};
 constexpr Type kSriov{"sriov", read_sriov, sriov_refusal};
 constexpr Type kRdma{"rdma", read_rdma_type, rdma_refusal, true};
 constexpr Type kHostDevice{"host-device", read_host_device, host_device_refusal};

@@ -41,6 +41,8 @@ struct Type {
   // Works on what a plugin before it in the chain has attached: no IPAM, and the result is that
   // plugin's.
   bool is_chained = false;
+  // A type that stands in another program's place takes what NADs for that one say.
+  attach::SecondDefault second_default = attach::SecondDefault::warn;
 };
 
 // By the configuration's "type"; "railhead" for every other name: a copy of this program may have

@@ -67,9 +67,17 @@ struct Attached {
   friend bool operator==(const Attached&, const Attached&) = default;
 };
 
+// What becomes of a default route where the pod has one of the same family and metric already, its
+// cluster network's: it would take that one's place (IPv4), or half of its traffic (IPv6).
+enum class SecondDefault {
+  refuse,
+  warn,  // as the Go plugins do, which add it silently
+};
+
 struct IpConfig {
   std::vector<host::IpPrefix> addresses;
   std::vector<host::Route> routes;  // out_index is filled in by activate()
+  SecondDefault second_default = SecondDefault::refuse;
 };
 
 // Error::reason of what lib/attach refuses, for callers that say it in a peer's words.

@@ -1,6 +1,7 @@
 #include "host/links.hpp"
 
 #include <arpa/inet.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 
@@ -53,5 +54,32 @@ std::string IpPrefix::address_string() const {
 }
 
 std::string IpPrefix::to_string() const { return fmt::format("{}/{}", address_string(), length); }
+
+IpPrefix IpPrefix::network() const {
+  IpPrefix network = *this;
+  for (size_t bit = length; bit < 8 * bytes.size(); ++bit) {
+    network.bytes[bit / 8] &= static_cast<uint8_t>(~(0x80 >> bit % 8));
+  }
+  return network;
+}
+
+uint32_t Route::kernel_metric() const {
+  constexpr uint32_t kOfUsers = 1024;  // IP6_RT_PRIO_USER, net/ipv6
+  const auto given = metric.value_or(0);
+  return given == 0 && destination.v6 ? kOfUsers : given;
+}
+
+uint32_t Route::kernel_table() const {
+  const auto given = table.value_or(RT_TABLE_UNSPEC);
+  return given == RT_TABLE_UNSPEC ? uint32_t{RT_TABLE_MAIN} : given;
+}
+
+bool Route::is_same_way(const Route& other) const {
+  const auto via = [](const Route& route) {
+    return route.gateway ? route.gateway->address_string() : "";
+  };
+  return destination.network() == other.destination.network() && via(*this) == via(other) &&
+         kernel_metric() == other.kernel_metric() && kernel_table() == other.kernel_table();
+}
 
 }  // namespace railhead::host

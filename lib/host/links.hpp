@@ -119,6 +119,7 @@ struct IpPrefix {
   static std::optional<IpPrefix> parse(std::string_view text);
   [[nodiscard]] std::string to_string() const;
   [[nodiscard]] std::string address_string() const;  // without "/len"
+  [[nodiscard]] IpPrefix network() const;            // without the bits behind the prefix
   friend bool operator==(const IpPrefix&, const IpPrefix&) = default;
 };
 
@@ -127,10 +128,13 @@ struct LinkAddress {
   uint32_t index = 0;  // of the link
   IpPrefix address;
   uint8_t scope = 0;                                           // RT_SCOPE_*
+  // IFA_F_DADFAILED: another host has this IPv6 address; it stays here, and is not used.
+  bool is_duplicate = false;
   [[nodiscard]] bool is_global() const { return scope == 0; }  // RT_SCOPE_UNIVERSE
   friend bool operator==(const LinkAddress&, const LinkAddress&) = default;
 };
 
+// What is absent is the kernel's choice: metric 0 (IPv4) or 1024 (IPv6), the main table.
 struct Route {
   IpPrefix destination;             // length 0: the default route
   std::optional<IpPrefix> gateway;  // its length is not looked at
@@ -140,6 +144,11 @@ struct Route {
   std::optional<uint8_t> scope;  // RT_SCOPE_*
   std::optional<uint32_t> mtu;
   std::optional<uint32_t> advmss;
+  [[nodiscard]] uint32_t kernel_metric() const;
+  [[nodiscard]] uint32_t kernel_table() const;
+  [[nodiscard]] bool is_default() const { return destination.length == 0; }
+  // Whether the kernel takes them for one where they leave by the same link.
+  [[nodiscard]] bool is_same_way(const Route& other) const;
   friend bool operator==(const Route&, const Route&) = default;
 };
 
@@ -181,6 +190,8 @@ class Links {
   [[nodiscard]] virtual Result<std::vector<LinkAddress>> all_addresses() = 0;
   // An IPv6 one is asked to be optimistic, which the sysctl optimistic_dad must permit.
   [[nodiscard]] virtual Result<void> add_address(uint32_t index, const IpPrefix& address) = 0;
+  // EEXIST: it is there, with the same gateway, link, metric and table. One that differs in its
+  // gateway or link only goes before the others (IPv4), or shares with them (IPv6).
   [[nodiscard]] virtual Result<void> add_route(const Route& route) = 0;
   [[nodiscard]] virtual Result<std::vector<Route>> routes(uint32_t index) = 0;
   // The default routes of the main table, IPv4 and IPv6, one for each next hop. Those of other

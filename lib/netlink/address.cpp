@@ -77,7 +77,8 @@ Result<std::optional<host::LinkAddress>> decode_address(const Message& message) 
   }
   auto address = prefix_of(header->ifa_family == AF_INET6, *bytes, header->ifa_prefixlen);
   if (!address) return pass(address);
-  return host::LinkAddress{header->ifa_index, *address, header->ifa_scope};
+  return host::LinkAddress{header->ifa_index, *address, header->ifa_scope,
+                           (header->ifa_flags & IFA_F_DADFAILED) != 0};
 }
 
 }  // namespace railhead::netlink

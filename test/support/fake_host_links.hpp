@@ -130,7 +130,10 @@ class FakeHost::Links final : public host::Links {
       auto link = fake_.kernel.find(netns_, route.out_index);
       if (!link) return pass(link);
       if (!(*link)->link.is_up()) return fail_errno(ENETDOWN, "route");
-      return insert(route.out_index, &FakeLink::routes, route);
+      const auto same = [&](const host::Route& other) { return other.is_same_way(route); };
+      if (std::ranges::any_of((*link)->routes, same)) return fail_errno(EEXIST, "route");
+      (*link)->routes.push_back(route);
+      return {};
     });
   }
   Result<std::vector<host::Route>> routes(uint32_t index) override {
@@ -145,7 +148,10 @@ class FakeHost::Links final : public host::Links {
         for (const auto& address : link->addresses) {
           const bool is_local =
               address.v6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
-          all.push_back({link->link.index, address, is_local ? kScopeLink : kScopeUniverse});
+          const bool is_duplicate =
+              std::ranges::find(link->duplicates, address) != link->duplicates.end();
+          all.push_back({link->link.index, address, is_local ? kScopeLink : kScopeUniverse,
+                         is_duplicate});
         }
       }
       return {};
@@ -159,7 +165,7 @@ class FakeHost::Links final : public host::Links {
       for (const auto& link : fake_.kernel.links) {
         if (link->netns != netns_) continue;
         std::ranges::copy_if(link->routes, std::back_inserter(found), [](const auto& route) {
-          return route.destination.length == 0 && route.table.value_or(kMainTable) == kMainTable;
+          return route.is_default() && route.kernel_table() == kMainTable;
         });
       }
       return {};

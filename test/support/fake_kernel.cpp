@@ -24,7 +24,8 @@ constexpr std::pair<const char*, const char*> kSysctls[] = {
     {"ipv4/conf/{}/arp_notify", "0"},    {"ipv4/conf/{}/forwarding", "0"},
     {"ipv4/conf/{}/rp_filter", "0"},     {"ipv6/conf/{}/accept_ra", "1"},
     {"ipv6/conf/{}/addr_gen_mode", "0"}, {"ipv6/conf/{}/disable_ipv6", "0"},
-    {"ipv6/conf/{}/forwarding", "0"},    {"ipv6/conf/{}/ndisc_notify", "0"}};
+    {"ipv6/conf/{}/forwarding", "0"},    {"ipv6/conf/{}/keep_addr_on_down", "0"},
+    {"ipv6/conf/{}/ndisc_notify", "0"}};
 
 // dev_valid_name()
 bool valid_name(std::string_view name) {

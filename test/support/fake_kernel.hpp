@@ -62,6 +62,7 @@ struct FakeLink {
   host::Link link;
   NetnsInode netns = 0;
   std::vector<host::IpPrefix> addresses = {};
+  std::vector<host::IpPrefix> duplicates = {};  // of these, those that others have: for tests
   std::vector<host::Route> routes = {};
   std::vector<FakeProgram> programs = {};  // by FakeKernel::attach_program
   const FakeLink* lower = nullptr;         // what it stands on, by FakeKernel::add_stacked

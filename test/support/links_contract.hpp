@@ -281,6 +281,29 @@ TEST_CASE("All addresses of a namespace are listed, global ones told from others
   for (const auto& one : must(c.host.links.all_addresses())) CHECK(one.address != global);
 }
 
+TEST_CASE("A route that is there is refused, its defaults written out or not; another way to its "
+          "place is welcome") {
+  Contract c;
+  auto pod = c.add_netns("pod0");
+  must(c.host.links.change(c.vf_link().index, {.netns_fd = pod.fd(), .name = "net1", .up = true}));
+  auto links = c.links(pod);
+  for (const auto* destination : {"10.9.0.0/16", "fd09::/64"}) {
+    INFO(destination);
+    host::Route route{.destination = *host::IpPrefix::parse(destination),
+                      .out_index = must(links->by_name("net1")).index};
+    must(links->add_route(route));
+    CHECK(links->add_route(route).error().os_errno == EEXIST);
+    const auto present = must(links->routes(route.out_index));
+    CHECK(std::ranges::count_if(
+              present, [&](const auto& one) { return one.is_same_way(route); }) == 1);
+    route.metric = route.destination.v6 ? 1024 : 0;
+    route.table = 254;
+    CHECK(links->add_route(route).error().os_errno == EEXIST);
+    route.metric = 77;
+    CHECK(links->add_route(route));
+  }
+}
+
 TEST_CASE("Default routes are told of the main table, with the link they leave by") {
   Contract c;
   auto pod = c.add_netns("pod0");

@@ -76,6 +76,32 @@ TEST_CASE("A route without gateway goes by the gateway of the address' family") 
                       {"10.0.0.0/8", "10.1.2.1"}, {"10.9.0.0/16", "10.1.2.9"}, {"fd01::/64", ""}});
 }
 
+TEST_CASE("A default route where the pod has one: `railhead` refuses it, `sriov` tells of it") {
+  Node node;
+  auto& eth0 = node.fake.kernel.add_link(must(node.fake.host.netns.open(node.pod)).id().inode,
+                                         {.name = "eth0"});
+  eth0.routes = {{.destination = *host::IpPrefix::parse("0.0.0.0/0"),
+                  .gateway = host::IpPrefix::parse("10.244.0.1"),
+                  .out_index = eth0.link.index}};
+  node.write_ipam(kOneAddress);
+  REQUIRE(node.run("ADD").exit_code == 0);
+  CHECK_THAT(node.log(),
+             ContainsSubstring("IPAM gives the pod a second default route") &&
+                 ContainsSubstring("default via 10.1.2.1 on net1, metric 0") &&
+                 ContainsSubstring("default via 10.244.0.1 on eth0, metric 0") &&
+                 ContainsSubstring("used=\"the new one\""));
+  REQUIRE(node.run("DEL").exit_code == 0);
+
+  node.conf["type"] = "railhead";
+  const auto before = standing(node);
+  const auto error = error_of(node.run("ADD"));
+  CHECK(error.code == 7);
+  CHECK_THAT(error.message, ContainsSubstring("default via 10.244.0.1 on eth0, metric 0") &&
+                                ContainsSubstring("\"default-route\" in the pod's annotation"));
+  CHECK(standing(node) == before);
+  CHECK(node.ipam_calls().back() == "DEL c1");
+}
+
 TEST_CASE("The configuration's dns is told where IPAM gives none") {
   Node node;
   node.write_ipam(kOneAddress);

@@ -100,6 +100,19 @@ TEST_CASE("CHECK passes after ADD, asks IPAM too, and misses an address that is 
   CHECK(error_of(node.run("CHECK")).message == "net1 has lost its address 10.1.2.3/24");
 }
 
+TEST_CASE("CHECK names an IPv6 address that another host has") {
+  Node node;
+  node.write_ipam(R"(echo '{"cniVersion":"1.0.0","ips":[{"address":"fd00::3/64"}]}')");
+  const auto added = node.run("ADD");
+  REQUIRE(added.exit_code == 0);
+  node.conf["prevResult"] = nlohmann::ordered_json::parse(added.output);
+  CHECK(node.run("CHECK") == kDone);
+  node.net1().duplicates = node.net1().addresses;
+  CHECK(error_of(node.run("CHECK")).message ==
+        "the address fd00::3/64 of net1 failed duplicate address detection (dadfailed): another "
+        "host answers to it, and the pod cannot use it");
+}
+
 TEST_CASE("CHECK finds a route that is gone or goes another way, in whatever table it is") {
   const auto checked = [](const std::function<void(FakeLink&)>& change) {
     Node node;

@@ -68,6 +68,7 @@ const std::map<std::string, Case>& all_goldens() {
       {"address_v6", {decoder(decode_address), 8}},
       {"address_peer", {decoder(decode_address), 8}},
       {"address_link_local", {decoder(decode_address), 8}},
+      {"address_duplicate", {decoder(decode_address), 8}},
       {"route_metrics", {decoder(decode_route), 12}},
       {"route_on_link", {decoder(decode_route), 12}},
       {"route_via_v6", {decoder(decode_route), 12}},
@@ -205,6 +206,11 @@ TEST_CASE("Addresses are decoded with their scope; of a point-to-point link the 
   const auto local = must(decode_address(Golden("address_link_local").message()));
   CHECK(local == host::LinkAddress{3, ip("fe80::5884:eaff:fee9:3646/64"), 253});
   CHECK_FALSE(local->is_global());
+}
+
+TEST_CASE("An address that failed duplicate address detection says so") {
+  CHECK(must(decode_address(Golden("address_duplicate").message())) ==
+        host::LinkAddress{3, ip("fd00::5/64"), 0, true});
 }
 
 TEST_CASE("An address of another family than IP is passed over") {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -154,6 +156,29 @@ TEST_CASE("The addresses of all links are listed, with their scope") {
   CHECK(has(pair.a, "10.1.2.3/24", 0));
   CHECK(has(pair.a, "fd00::5/64", 0));
   CHECK(has(b, "10.9.0.1/32", 253));
+}
+
+TEST_CASE("An IPv6 address that another host has is told to be a duplicate") {
+  Pair pair;
+  must_run("ip link set vb up && ip addr add fd00::5/64 dev vb nodad");
+  must(pair.links->change(pair.a, {.up = true}));
+  must(pair.links->add_address(pair.a, *host::IpPrefix::parse("fd00::5/64")));
+  must(pair.links->add_address(pair.a, *host::IpPrefix::parse("fd00::6/64")));
+  const auto is_duplicate = [&](const char* text) {
+    for (const auto& one : must(pair.links->all_addresses())) {
+      if (one.index == pair.a && one.address == *host::IpPrefix::parse(text)) {
+        return one.is_duplicate;
+      }
+    }
+    FAIL("no address " << text);
+    return false;
+  };
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!is_duplicate("fd00::5/64") && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  CHECK(is_duplicate("fd00::5/64"));
+  CHECK_FALSE(is_duplicate("fd00::6/64"));
 }
 
 TEST_CASE("Default routes are those of the main table, each next hop, of both families") {
