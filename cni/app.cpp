@@ -102,9 +102,9 @@ Outcome<> free_device(const cnispec::Request& request, const nlohmann::ordered_j
   if (!network) return {};
   Logger log(STDERR_FILENO, LogLevel::info);
   const Deadline deadline(host.clock, read_budget(config, cnispec::Command::del), {});
-  const auto detached = attach::Attachments(host, deadline, log)
-                            .detach({*network, request.container_id, request.ifname},
-                                    request.netns);
+  const auto detached =
+      attach::Attachments(host, deadline, log)
+          .detach({*network, request.container_id, request.ifname}, request.netns);
   return to_outcome(detached.error);
 }
 
@@ -136,8 +136,8 @@ Outcome<std::string> serve(const Environment& environment, const std::string& in
   const bool is_add = *command == Command::add;
   const Deadline deadline(host.clock, read_budget(*config, *command),
                           is_add ? kUndoReserve : std::chrono::seconds(0));
-  auto done = dispatch(*command, Call{*request, *conf, *config, type_of(conf->type), deadline,
-                                      ipam, host, log});
+  auto done = dispatch(
+      *command, Call{*request, *conf, *config, type_of(conf->type), deadline, ipam, host, log});
   if (!done) {
     log.error(fmt::format("{} failed", request->verb), {{"network", conf->name},
                                                         {"container", request->container_id},

@@ -28,7 +28,8 @@ bool is_same_file(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-Outcome<std::string> Ipam::run(Command command, const Deadline& deadline) {
+Outcome<std::string> Ipam::run(Command command, cnispec::Environment environment,
+                               const Deadline& deadline) {
   const auto who =
       fmt::format("IPAM plugin type \"{}\" {} failed", type_, cnispec::to_string(command));
   auto program = cnispec::find_plugin(type_, cnispec::value_of(environment_, "CNI_PATH"));
@@ -39,13 +40,12 @@ Outcome<std::string> Ipam::run(Command command, const Deadline& deadline) {
         cnispec::code::kInvalidConfig,
         fmt::format("{}: {} is this program itself, or leads back to it", who, *program));
   }
-  auto environment = cnispec::with(environment_, "CNI_COMMAND", cnispec::to_string(command));
+  environment = cnispec::with(std::move(environment), "CNI_COMMAND", cnispec::to_string(command));
   environment = cnispec::with(std::move(environment), kDepth, std::to_string(depth + 1));
-  auto result = host_.processes.run(
-      {.program = std::move(*program),
-       .environment = std::move(environment),
-       .input = config_,
-       .limit = deadline.left()});
+  auto result = host_.processes.run({.program = std::move(*program),
+                                     .environment = std::move(environment),
+                                     .input = config_,
+                                     .limit = deadline.left()});
   if (!result) return cnispec::refuse(cnispec::to_cni_error(result.error().in(who)));
   if (result->exit_code == 0) return std::move(result->output);
   return cnispec::refuse(
@@ -54,7 +54,7 @@ Outcome<std::string> Ipam::run(Command command, const Deadline& deadline) {
 
 Outcome<std::optional<PluginResult>> Ipam::add(const Deadline& deadline) {
   if (type_.empty()) return std::nullopt;
-  auto output = run(Command::add, deadline);
+  auto output = run(Command::add, environment_, deadline);
   if (!output) return cnispec::refuse(output.error());
   auto result = cnispec::parse_result(*output);
   if (!result) {
@@ -69,7 +69,26 @@ Outcome<std::optional<PluginResult>> Ipam::add(const Deadline& deadline) {
 
 Outcome<> Ipam::call(Command command, const Deadline& deadline) {
   if (type_.empty()) return {};
-  const auto output = run(command, deadline);
+  const auto output = run(command, environment_, deadline);
+  if (output) return {};
+  // Of a verb that it does not know such a plugin says that the container is missing (3), or the
+  // verb (4).
+  const bool is_new = command == Command::gc || command == Command::status;
+  const auto code = output.error().code;
+  if (is_new &&
+      (code == cnispec::code::kUnknownContainer || code == cnispec::code::kInvalidEnvironment)) {
+    return {};
+  }
+  return cnispec::refuse(output.error());
+}
+
+Outcome<> Ipam::release(const std::string& container_id, const std::string& ifname,
+                        const Deadline& deadline) {
+  if (type_.empty()) return {};
+  auto environment = cnispec::with(environment_, "CNI_CONTAINERID", container_id);
+  environment = cnispec::with(std::move(environment), "CNI_IFNAME", ifname);
+  environment = cnispec::with(std::move(environment), "CNI_NETNS", "");
+  const auto output = run(Command::del, std::move(environment), deadline);
   if (!output) return cnispec::refuse(output.error());
   return {};
 }

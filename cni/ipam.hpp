@@ -24,12 +24,17 @@ class Ipam {
   // The addresses, or nothing without IPAM. A result without any address is an error.
   [[nodiscard]] cnispec::Outcome<std::optional<cnispec::PluginResult>> add(
       const Deadline& deadline);
-  // DEL, CHECK, GC or STATUS. Errors keep the delegate's code.
+  // DEL for another attachment of this network than the one that was asked for.
+  [[nodiscard]] cnispec::Outcome<> release(const std::string& container_id,
+                                           const std::string& ifname, const Deadline& deadline);
+  // DEL, CHECK, GC or STATUS. Errors keep the delegate's code. A plugin that does not know GC and
+  // STATUS, as those before CNI 1.1 do not, has nothing to do, and nothing to say against an ADD.
   [[nodiscard]] cnispec::Outcome<> call(cnispec::Command command, const Deadline& deadline);
 
  private:
   [[nodiscard]] cnispec::Outcome<std::string> run(cnispec::Command command,
-                                                   const Deadline& deadline);
+                                                  cnispec::Environment environment,
+                                                  const Deadline& deadline);
 
   std::string type_;
   const cnispec::Environment& environment_;

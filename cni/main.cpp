@@ -10,8 +10,8 @@
 #include "linux/file_locks.hpp"
 #include "linux/netns.hpp"
 #include "linux/processes.hpp"
-#include "netlink/linux_events.hpp"
 #include "netlink/linux_devlink.hpp"
+#include "netlink/linux_events.hpp"
 #include "netlink/linux_links.hpp"
 #include "netlink/linux_rdma.hpp"
 

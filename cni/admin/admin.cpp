@@ -34,7 +34,8 @@ constexpr std::string_view kStateHelp =
 constexpr std::string_view kReconcileHelp =
     "usage: railhead reconcile [--dry-run] [--watch]\n"
     "\n"
-    "Gives back the devices of attachments that no longer have them, mends those in quarantine, and\n"
+    "Gives back the devices of attachments that no longer have them, mends those in quarantine, "
+    "and\n"
     "tries again what a former undo owes. Acts on positive evidence only: it never takes a device\n"
     "out of a namespace that exists.\n"
     "\n"
@@ -47,7 +48,8 @@ constexpr std::string_view kReleaseHelp =
     "usage: railhead release DEVICE [--force]\n"
     "       railhead release --all\n"
     "\n"
-    "Gives back one device, \"0000:3b:00.2\", as its record says it was, or all that no pod holds.\n"
+    "Gives back one device, \"0000:3b:00.2\", as its record says it was, or all that no pod "
+    "holds.\n"
     "\n"
     "  --force  also from a pod that lives: the pod loses the device\n"
     "\n"
@@ -201,8 +203,8 @@ ReadAdmin read_admin(const std::vector<std::string>& arguments) {
   AdminCommand command;
   command.verb = *verb;
   const auto wrong = [&](const std::string& why) {
-    return ReadAdmin{{}, Answer{2, {}, fmt::format("railhead {}: {}\n{}", arguments[0], why,
-                                                   help_of(*verb))}};
+    return ReadAdmin{
+        {}, Answer{2, {}, fmt::format("railhead {}: {}\n{}", arguments[0], why, help_of(*verb))}};
   };
   for (size_t i = 1; i < arguments.size(); ++i) {
     const auto& argument = arguments[i];

@@ -28,14 +28,10 @@ void append(std::string& text, const std::vector<Row>& rows) {
 
 Json standing_json(const attach::Standing& standing) {
   const auto& record = standing.record;
-  Json json{{"device", record.device.name},
-            {"kind", to_string(record.kind)},
-            {"state", to_string(standing.state)},
-            {"pod", record.pod},
-            {"network", record.key.network},
-            {"container", record.key.container_id},
-            {"ifname", record.key.ifname},
-            {"netns", record.netns_path}};
+  Json json{{"device", record.device.name},       {"kind", to_string(record.kind)},
+            {"state", to_string(standing.state)}, {"pod", record.pod},
+            {"network", record.key.network},      {"container", record.key.container_id},
+            {"ifname", record.key.ifname},        {"netns", record.netns_path}};
   if (record.link) json["hostName"] = record.link->before.name;
   if (record.rdma) {
     json["rdma"] = Json::array();

@@ -50,10 +50,9 @@ Outcome<> check_owner(const Call& call, const device::DeviceId& device,
                      {device.name, args.pod_namespace, args.pod_name}, call.deadline.left(kLimit));
   if (!answer) {
     if (*ownership == Ownership::require) {
-      return cnispec::refuse(
-          cnispec::code::kTryAgainLater,
-          fmt::format("ownership: require: whose {} is cannot be asked: {}", device.name,
-                      answer.error().message));
+      return cnispec::refuse(cnispec::code::kTryAgainLater,
+                             fmt::format("ownership: require: whose {} is cannot be asked: {}",
+                                         device.name, answer.error().message));
     }
     if (!is(answer, ErrorCode::not_found)) {
       call.log.warning("whose the device is cannot be asked",
@@ -69,9 +68,9 @@ Outcome<> check_owner(const Call& call, const device::DeviceId& device,
   if (*ownership != Ownership::warn && is_told) {
     return cnispec::refuse(cnispec::code::kTryAgainLater, text);
   }
-  call.log.warning("another pod's device is attached", {{"device", device.name},
-                                                         {"owner", answer->who()},
-                                                         {"resource", answer->resource}});
+  call.log.warning(
+      "another pod's device is attached",
+      {{"device", device.name}, {"owner", answer->who()}, {"resource", answer->resource}});
   return {};
 }
 
@@ -153,8 +152,8 @@ Outcome<Wanted> read_wanted(const Call& call) {
   if (!args) return cnispec::refuse(args.error());
   auto previous = cnispec::read_prev_result(call.config);
   if (!previous) return cnispec::refuse(previous.error());
-  const auto asked = call.type.read(
-      {call.config, *args, *previous ? &**previous : nullptr, call.host});
+  const auto asked =
+      call.type.read({call.config, *args, *previous ? &**previous : nullptr, call.host});
   if (!asked) return cnispec::refuse(asked.error());
   auto dns = cnispec::read_conf_dns(call.config);
   if (!dns) return cnispec::refuse(dns.error());

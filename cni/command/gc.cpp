@@ -15,11 +15,15 @@ Outcome<std::string> gc(const Call& call) {
   }
   Stopwatch watch(call.host.clock);
   attach::Attachments attachments(call.host, call.deadline, call.log);
-  const auto collected = to_outcome(attachments.collect_garbage(call.conf.name, valid));
+  const auto collected = attachments.collect_garbage(call.conf.name, valid);
   const auto collect_ms = watch.step_ms();
+  auto given_back = to_outcome(collected.error);
+  for (const auto& key : collected.silent) {  // their addresses, as their DEL would have done
+    given_back = both(given_back, call.ipam.release(key.container_id, key.ifname, call.deadline));
+  }
   const auto forwarded = call.ipam.call(cnispec::Command::gc, call.deadline);
   const auto ipam_ms = watch.step_ms();
-  if (auto done = both(collected, forwarded); !done) return cnispec::refuse(done.error());
+  if (auto done = both(given_back, forwarded); !done) return cnispec::refuse(done.error());
   call.log.info("GC done", {{"network", call.conf.name},
                             {"valid", valid.size()},
                             {"collect_ms", collect_ms},

@@ -18,10 +18,10 @@ using go_json::Object;
 namespace {
 
 constexpr std::string_view kOtherKeys[] = {
-    "cniVersion", "name",      "type",        "ipam",         "dns",       "capabilities",
-    "prevResult", "args",      "logLevel",    "logFile",      "disableGC", "addTimeout",
-    "delTimeout", "plugins",   "cniVersions", "disableCheck", "ownership", "resourceName",
-    "dpdkMode"};
+    "cniVersion",   "name",       "type",         "ipam",     "dns",
+    "capabilities", "prevResult", "args",         "logLevel", "logFile",
+    "disableGC",    "addTimeout", "delTimeout",   "plugins",  "cniVersions",
+    "disableCheck", "ownership",  "resourceName", "dpdkMode"};
 
 template <class... Args>
 tl::unexpected<cnispec::CniError> refuse(fmt::format_string<Args...> format, Args&&... args) {
@@ -35,24 +35,24 @@ Outcome<DeviceId> device_of(host::Host& host, const host::Link& link) {
   const auto bare = DeviceId(DeviceId::Kind::net, link.name);
   if (!link.parent_device) return bare;
   if (link.parent_bus == "virtio") {
-    const auto folder = host::Directory::open(
-        fmt::format("{}/bus/virtio/devices", host.roots.sysfs));
+    const auto folder =
+        host::Directory::open(fmt::format("{}/bus/virtio/devices", host.roots.sysfs));
     const auto target = folder ? folder->link(*link.parent_device) : pass(folder);
     const auto parts = target ? split(*target, '/') : std::vector<std::string_view>{};
     const auto pci = parts.size() > 1 ? PciAddress::parse(parts[parts.size() - 2]) : std::nullopt;
     return pci ? DeviceId(*pci) : bare;
   }
-  const auto device =
-      DeviceId::from_parts(link.parent_bus.value_or("pci"), *link.parent_device);
+  const auto device = DeviceId::from_parts(link.parent_bus.value_or("pci"), *link.parent_device);
   return device.value_or(bare);
 }
 
 Outcome<DeviceId> device_by_name(host::Host& host, const std::string& name) {
   const auto link = host.links.by_name(name);
   if (is(link, ErrorCode::not_found)) {
-    return refuse("failed to find physical interface: the host has no netdev {} (or it is in a "
-                  "pod)",
-                  name);
+    return refuse(
+        "failed to find physical interface: the host has no netdev {} (or it is in a "
+        "pod)",
+        name);
   }
   if (!link) return cnispec::refuse(cnispec::to_cni_error(link.error()));
   return device_of(host, *link);
@@ -126,8 +126,8 @@ Outcome<Asked> read_host_device(const Source& source) {
 cnispec::CniError host_device_refusal(const Error& error, const device::DeviceId& device) {
   auto refusal = cnispec::to_cni_error(error);
   if (error.reason == attach::reason::kNotLocated || error.reason == attach::reason::kNoNetdev) {
-    refusal.message = fmt::format("no net directory under pci device {}: {}", device.name,
-                                  error.message);
+    refusal.message =
+        fmt::format("no net directory under pci device {}: {}", device.name, error.message);
   }
   return refusal;
 }

@@ -11,6 +11,7 @@ cnispec::Outcome<Asked> read_railhead(const Source& source) {
 }
 
 cnispec::CniError railhead_refusal(const Error& error, const device::DeviceId&) {
-  return cnispec::to_cni_error(error); }
+  return cnispec::to_cni_error(error);
+}
 
 }  // namespace railhead::cni

@@ -62,9 +62,10 @@ Outcome<device::DeviceId> read_device(Object& config, const Source& source) {
   if (!id.empty()) {
     const auto device = device::DeviceId::parse(id);
     if (device) return *device;
-    return refuse("deviceID {}: expected a PCI address like 0000:3b:00.2 or an auxiliary device "
-                  "like mlx5_core.sf.4",
-                  id);
+    return refuse(
+        "deviceID {}: expected a PCI address like 0000:3b:00.2 or an auxiliary device "
+        "like mlx5_core.sf.4",
+        id);
   }
   const auto& interfaces = source.previous->interfaces;
   if (interfaces.size() != 1) {

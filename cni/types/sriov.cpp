@@ -34,8 +34,7 @@ cnispec::CniError sriov_refusal(const Error& error, const device::DeviceId& devi
   } else if (error.reason == attach::reason::kNotLocated) {
     refusal.message =
         fmt::format("{}failed to get VF information: {}", kLoading, go_quoted(error.message));
-  } else if (error.reason == attach::reason::kNoNetdev ||
-             error.reason == attach::reason::kNoRdma) {
+  } else if (error.reason == attach::reason::kNoNetdev || error.reason == attach::reason::kNoRdma) {
     refusal.message = fmt::format("{}{}", kLoading, error.message);
   }
   return refusal;

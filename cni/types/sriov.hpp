@@ -4,8 +4,8 @@
 
 namespace railhead::cni {
 
-// The RDMA devices are left alone, as sriov-cni leaves them, unless the configuration asks: rdma-cni,
-// behind it in the chain, fails where they have been moved already.
+// The RDMA devices are left alone, as sriov-cni leaves them, unless the configuration asks:
+// rdma-cni, behind it in the chain, fails where they have been moved already.
 cnispec::Outcome<Asked> read_sriov(const Source& source);
 cnispec::CniError sriov_refusal(const Error& error, const device::DeviceId& device);
 

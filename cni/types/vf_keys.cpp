@@ -27,11 +27,10 @@ constexpr uint16_t kEthP8021AD = 0x88a8;  // ETH_P_8021AD
 
 // Keys that other parts read, or that runtimes and other programs put there.
 constexpr std::string_view kOtherKeys[] = {
-    "cniVersion",   "name",         "type",    "ipam",     "dns",
-    "capabilities", "prevResult",   "args",    "logLevel", "logFile",
-    "pciBusID",     "disableCheck", "Master",  "VFID",     "OrigVfState",
-    "disableGC",    "cniVersions",  "plugins", "ipMasq",   "resourceName",
-    "addTimeout",   "delTimeout",   "ownership"};
+    "cniVersion", "name",         "type",        "ipam",       "dns",         "capabilities",
+    "prevResult", "args",         "logLevel",    "logFile",    "pciBusID",    "disableCheck",
+    "Master",     "VFID",         "OrigVfState", "disableGC",  "cniVersions", "plugins",
+    "ipMasq",     "resourceName", "addTimeout",  "delTimeout", "ownership"};
 
 template <class... Args>
 tl::unexpected<std::string> refuse(fmt::format_string<Args...> format, Args&&... args) {
@@ -88,7 +87,7 @@ Read<std::optional<host::VfVlan>> read_vlan(Object& config) {
 }
 
 Read<std::optional<HwAddress>> read_mac(Object& config, Object* runtime,
-                                           const cnispec::CniArgs& args) {
+                                        const cnispec::CniArgs& args) {
   std::string text;
   if (runtime) text = runtime->string("mac").value_or("");
   const auto own = config.string("mac").value_or("");

@@ -50,8 +50,8 @@ struct AttachRequest {
   device::DeviceId device;
   Settings settings = {};
   RdmaUse rdma = RdmaUse::automatic;
-  std::string pod = {};                       // "namespace/name" for messages; may be empty
-  KindName kind = KindName::eth_vf;           // or user_vf: the device's driver says which
+  std::string pod = {};                     // "namespace/name" for messages; may be empty
+  KindName kind = KindName::eth_vf;         // or user_vf: the device's driver says which
   std::optional<AttachmentKey> group = {};  // the attachment whose DEL finds this one too
 };
 
@@ -82,11 +82,12 @@ struct IpConfig {
 
 // Error::reason of what lib/attach refuses, for callers that say it in a peer's words.
 namespace reason {
-inline constexpr std::string_view kLocked = "locked";          // the device's lock, for too long
-inline constexpr std::string_view kHeld = "held";              // another attachment has the device
-inline constexpr std::string_view kNotLocated = "not located";  // no such device, or not of the kind
-inline constexpr std::string_view kNoNetdev = "no netdev";      // nor a userspace driver
-inline constexpr std::string_view kNoRdma = "no RDMA device";   // one is required
+inline constexpr std::string_view kLocked = "locked";  // the device's lock, for too long
+inline constexpr std::string_view kHeld = "held";      // another attachment has the device
+inline constexpr std::string_view kNotLocated =
+    "not located";                                             // no such device, or not of the kind
+inline constexpr std::string_view kNoNetdev = "no netdev";     // nor a userspace driver
+inline constexpr std::string_view kNoRdma = "no RDMA device";  // one is required
 }  // namespace reason
 
 }  // namespace railhead::attach

@@ -124,11 +124,12 @@ Detached Attachments::detach_one(const AttachmentKey& key, const std::string& ne
     return Detached{saved.error(), undone.silent, {}};
   }
   if (!tried->quarantined) return Detached{undone.left, undone.silent, {}};
-  work_.log.error("the device is put into quarantine: it is not as it was, and given to nobody "
-                  "before it is",
-                  {{"device", (*record)->device.name},
-                   {"holder", describe(**record)},
-                   {"reason", tried->reason}});
+  work_.log.error(
+      "the device is put into quarantine: it is not as it was, and given to nobody "
+      "before it is",
+      {{"device", (*record)->device.name},
+       {"holder", describe(**record)},
+       {"reason", tried->reason}});
   return Detached{std::nullopt, undone.silent, tried->reason};
 }
 
@@ -168,18 +169,22 @@ Result<bool> Attachments::check(const AttachmentKey& key) {
   return fail(ErrorCode::io, "{}: {}", describe(subject.record), join(wrong, "; "));
 }
 
-Result<void> Attachments::collect_garbage(const std::string& network,
-                                          const std::vector<AttachmentKey>& valid) {
+Attachments::Collected Attachments::collect_garbage(const std::string& network,
+                                                    const std::vector<AttachmentKey>& valid) {
+  Collected collected;
   auto listing = store_.list();
-  if (!listing) return pass(listing);
-  Result<void> first;
+  if (!listing) {
+    collected.error = listing.error();
+    return collected;
+  }
   for (const auto& error : listing->unreadable) std::ignore = set_aside(error);
   for (const auto& record : listing->records) {
     if (record.key.network != network || is_valid(record, valid)) continue;
-    const auto done = detach_one(record.key, "", undo);
-    if (done.error && first) first = Failure(*done.error);
+    auto done = detach_one(record.key, "", undo);
+    if (done.is_silent) collected.silent.push_back(record.key);
+    if (!collected.error) collected.error = std::move(done.error);
   }
-  return first;
+  return collected;
 }
 
 Result<void> Attachments::status() const {

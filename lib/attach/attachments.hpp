@@ -50,10 +50,14 @@ class Attachments {
   // have changed them. Gives whether the pod has a netdev of it: a userspace driver's VF has none.
   [[nodiscard]] Result<bool> check(const AttachmentKey& key);
 
-  // Undoes all attachments of `network` that are not in `valid`; goes on after an error and
-  // returns the first.
-  [[nodiscard]] Result<void> collect_garbage(const std::string& network,
-                                             const std::vector<AttachmentKey>& valid);
+  // Undoes all attachments of `network` that are not in `valid`; goes on after an error and gives
+  // the first.
+  struct Collected {
+    std::vector<AttachmentKey> silent;  // nobody answers to their addresses any more
+    std::optional<Error> error;
+  };
+  [[nodiscard]] Collected collect_garbage(const std::string& network,
+                                          const std::vector<AttachmentKey>& valid);
 
   // Whether records can be written at all; the reason when not.
   [[nodiscard]] Result<void> status() const;

@@ -9,7 +9,7 @@
 namespace railhead::attach {
 
 struct Debt {
-  std::string what;    // "name", "mtu", "up", "altname", "sysctl ipv4/conf/*/rp_filter", "rdma name"
+  std::string what;  // "name", "mtu", "up", "altname", "sysctl ipv4/conf/*/rp_filter", "rdma name"
   std::string wanted;  // as it stood before
   // As it stands instead: where it is something else by now, somebody set it on purpose, and the
   // debt is void.

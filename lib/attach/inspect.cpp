@@ -9,8 +9,8 @@ namespace railhead::attach {
 
 Result<void> inspect_device(Subject& subject) {
   auto& record = subject.record;
-  auto function = is_bare_netdev(record.device) ? Result<Function>(Function{})
-                                                : driver::inspect(subject);
+  auto function =
+      is_bare_netdev(record.device) ? Result<Function>(Function{}) : driver::inspect(subject);
   if (!function) return pass(function);
   if (device::is_userspace_driver(function->driver)) {
     record.link.reset();
@@ -39,8 +39,8 @@ Result<std::vector<Debt>> pay_debts(const Work& work, const device::DeviceId& de
   subject.record.device = device;
   subject.record.kind = KindName::whole_nic;
   subject.record.link.emplace();
-  const auto function = is_bare_netdev(device) ? Result<Function>(Function{})
-                                               : read_function(work.host, device);
+  const auto function =
+      is_bare_netdev(device) ? Result<Function>(Function{}) : read_function(work.host, device);
   if (is(function, ErrorCode::not_found)) return std::vector<Debt>{};
   if (!function) return pass(function);
   if (function->inode != owed.inode) return std::vector<Debt>{};

@@ -10,32 +10,28 @@ namespace {
 // The admin MAC off before the effective MAC changes, and on after it; trust after the admin MAC
 // (vf_settings.hpp). The RDMA device after its netdev: the other order loses its port's netdev.
 constexpr AddStep kAddEthVf[] = {
-    {AddPhase::leave, link::drop_equal_alt_name}, {AddPhase::leave, link::down},
-    {AddPhase::leave, vf::free_address},          {AddPhase::leave, link::move},
-    {AddPhase::configure, vf::apply},             {AddPhase::rdma, rdma::move},
-    {AddPhase::read_back, vf::read_back},         {AddPhase::read_back, link::read_back},
+    {AddPhase::leave, link::drop_equal_alt_name},
+    {AddPhase::leave, link::down},
+    {AddPhase::leave, vf::free_address},
+    {AddPhase::leave, link::move},
+    {AddPhase::configure, vf::apply},
+    {AddPhase::rdma, rdma::move},
+    {AddPhase::read_back, vf::read_back},
+    {AddPhase::read_back, link::read_back},
 };
 
 // RDMA before the netdev: on the way back the other order loses the device's port. The VF's
 // attributes once before its own address, and once with the admin MAC after it. Where the link's
 // "up" made the driver write another admin MAC (igb, a trusted VF), the second try finds it up.
 constexpr UndoStep kUndoEthVf[] = {
-    {link::silence},
-    {rdma::bring_back, true},
-    {rdma::restore_names},
-    {link::clean, true},
-    {link::leave_pod, true},
-    {link::arrive, true},
-    {vf::look, true},
-    {link::down_in_host},
-    {link::clean_in_host},
-    {vf::restore_before_address},
-    {link::restore_address},
-    {vf::restore},
-    {link::restore_mtu},
-    {link::restore_names},
-    {link::restore_sysctls},
-    {link::restore_up},
+    {link::silence},         {rdma::bring_back, true},
+    {rdma::restore_names},   {link::clean, true},
+    {link::leave_pod, true}, {link::arrive, true},
+    {vf::look, true},        {link::down_in_host},
+    {link::clean_in_host},   {vf::restore_before_address},
+    {link::restore_address}, {vf::restore},
+    {link::restore_mtu},     {link::restore_names},
+    {link::restore_sysctls}, {link::restore_up},
 };
 
 constexpr AddStep kAddUserVf[] = {
@@ -58,20 +54,11 @@ constexpr AddStep kAddWholeNic[] = {
     {AddPhase::read_back, link::read_back},
 };
 constexpr UndoStep kUndoWholeNic[] = {
-    {link::silence},
-    {rdma::bring_back, true},
-    {rdma::restore_names},
-    {link::clean, true},
-    {link::leave_pod, true},
-    {link::arrive, true},
-    {link::down_in_host},
-    {link::clean_in_host},
-    {link::restore_address},
-    {link::restore_mtu},
-    {link::restore_names},
-    {link::restore_sysctls},
-    {link::restore_up},
-    {link::restore_host_use},
+    {link::silence},      {rdma::bring_back, true}, {rdma::restore_names},
+    {link::clean, true},  {link::leave_pod, true},  {link::arrive, true},
+    {link::down_in_host}, {link::clean_in_host},    {link::restore_address},
+    {link::restore_mtu},  {link::restore_names},    {link::restore_sysctls},
+    {link::restore_up},   {link::restore_host_use},
 };
 
 constexpr AddStep kAddRdmaOnly[] = {{AddPhase::rdma, rdma::move}};

@@ -63,8 +63,8 @@ void give_back(const Work& work, const Standing& standing, Reconciled& all) {
     all.done.push_back(line({standing.record, standing.state, {}}, "given back, was"));
     return;
   }
-  all.left.push_back(fmt::format("{}: not given back: {}", standing.record.device.name,
-                                 undone.left->message));
+  all.left.push_back(
+      fmt::format("{}: not given back: {}", standing.record.device.name, undone.left->message));
 }
 
 // Its namespace lives, or that cannot be told.
@@ -113,8 +113,8 @@ Result<void> pay(const Work& work, const device::DeviceId& device, Doing doing, 
   const auto owed = read_debts(work.store, device);
   if (owed.debts.empty()) return {};
   if (doing == Doing::dry_run) {
-    all.done.push_back(fmt::format("{}: would be paid: {}", device.name,
-                                   to_string(owed.debts.front())));
+    all.done.push_back(
+        fmt::format("{}: would be paid: {}", device.name, to_string(owed.debts.front())));
     return {};
   }
   auto rest = pay_debts(work, device, owed);
@@ -130,8 +130,8 @@ void note(const Result<void>& done, const std::string& device, Reconciled& all) 
   if (!done) all.left.push_back(fmt::format("{}: {}", device, done.error().message));
 }
 
-Result<Reconciled> for_each(
-    const Work& work, const std::function<void(const Standing&, Reconciled&)>& then) {
+Result<Reconciled> for_each(const Work& work,
+                            const std::function<void(const Standing&, Reconciled&)>& then) {
   auto listing = work.store.list();
   if (!listing) return pass(listing);
   Reconciled all;
@@ -180,9 +180,8 @@ Result<Overview> look_around(const Work& work) {
     }
     overview.records.push_back(std::move(standing));
   }
-  std::sort(overview.records.begin(), overview.records.end(), [](const auto& a, const auto& b) {
-    return a.record.device < b.record.device;
-  });
+  std::sort(overview.records.begin(), overview.records.end(),
+            [](const auto& a, const auto& b) { return a.record.device < b.record.device; });
   auto owing = work.store.debtors();
   if (!owing) return pass(owing);
   for (const auto& device : *owing) {

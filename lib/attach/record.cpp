@@ -200,8 +200,7 @@ LinkState link_from(const Field& field) {
   if (field.has("kind")) link.kind = field["kind"].text();
   if (field.has("addresses")) {
     for (const auto& address : field["addresses"].items()) {
-      link.addresses.push_back(
-          address.parsed<host::IpPrefix>("an address with its prefix length"));
+      link.addresses.push_back(address.parsed<host::IpPrefix>("an address with its prefix length"));
     }
   }
   if (field.has("routes")) {
@@ -286,9 +285,8 @@ AttachmentKey key_from(const Field& field) {
 }
 
 Json undo_json(const Undo& undo) {
-  return Json{{"firstMs", undo.first.count()},
-              {"reason", undo.reason},
-              {"quarantined", undo.quarantined}};
+  return Json{
+      {"firstMs", undo.first.count()}, {"reason", undo.reason}, {"quarantined", undo.quarantined}};
 }
 
 Undo undo_from(const Field& field) {
@@ -358,9 +356,9 @@ Record record_from(const Json& json) {
   record.boot_id = field["bootId"].text();
   record.phase = field["phase"].text() == "adding" ? Phase::adding : Phase::attached;
   const auto device = field["device"];
-  record.device = device.known(
-      device::DeviceId::from_parts(device["kind"].text(), device["name"].text()),
-      "a device of kind pci, auxiliary or net");
+  record.device =
+      device.known(device::DeviceId::from_parts(device["kind"].text(), device["name"].text()),
+                   "a device of kind pci, auxiliary or net");
   const auto kind = field["kind"];
   record.kind = kind.known(parse_kind(kind.text()), kKindWords);
   if (field.has("vf")) record.vf = vf_part_from(field["vf"]);
@@ -403,11 +401,10 @@ std::string to_json(const Record& record) {
   json["pod"] = record.pod;
   json["bootId"] = record.boot_id;
   json["phase"] = record.phase == Phase::adding ? "adding" : "attached";
-  json["netns"] = Json{{"path", record.netns_path},
-                       {"device", record.netns.device},
-                       {"inode", record.netns.inode}};
-  json["device"] = Json{{"kind", device::to_string(record.device.kind)},
-                        {"name", record.device.name}};
+  json["netns"] = Json{
+      {"path", record.netns_path}, {"device", record.netns.device}, {"inode", record.netns.inode}};
+  json["device"] =
+      Json{{"kind", device::to_string(record.device.kind)}, {"name", record.device.name}};
   json["kind"] = to_string(record.kind);
   put(json, "vf", record.vf, vf_part_json);
   put(json, "link", record.link, link_part_json);

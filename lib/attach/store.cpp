@@ -108,6 +108,8 @@ Result<std::optional<Record>> Store::load(const AttachmentKey& key) const {
 
 Result<void> Store::remove(const Record& record) const {
   auto holder = owner(record.device);
+  // A claim that could not be read may be this record's: without it nothing would lead to it.
+  if (!holder && !is(holder, ErrorCode::decode)) return pass(holder);
   if (holder && *holder && (*holder)->key == record.key) {
     if (auto gone = host::remove_file(claim_path(record.device)); !gone) return gone;
   }

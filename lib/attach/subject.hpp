@@ -41,15 +41,15 @@ struct Subject {
 
   // As found last.
   uint32_t pf_index = 0;
-  host::VfAttributes vf;             // what the PF keeps of it
-  std::optional<host::Link> link;    // its netdev, where `link_in_pod` says
+  host::VfAttributes vf;           // what the PF keeps of it
+  std::optional<host::Link> link;  // its netdev, where `link_in_pod` says
   bool link_in_pod = false;
-  std::vector<host::Link> beside;  // of an undo: all links of the pod
-  std::string programs_left;       // of an undo: why BPF programs may still be on it
-  unsigned undo_tries = 0;  // that have come to their end
+  std::vector<host::Link> beside;       // of an undo: all links of the pod
+  std::string programs_left;            // of an undo: why BPF programs may still be on it
+  unsigned undo_tries = 0;              // that have come to their end
   std::vector<std::string> rdma_names;  // of an ADD: as its RDMA devices are called now
   std::vector<std::string> warnings;    // of an ADD: for its user
-  RdmaUse rdma = RdmaUse::automatic;  // of an ADD
+  RdmaUse rdma = RdmaUse::automatic;    // of an ADD
 
   [[nodiscard]] host::Host& host() const { return work.host; }
   [[nodiscard]] const std::string& name() const { return record.device.name; }

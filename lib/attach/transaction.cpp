@@ -177,8 +177,8 @@ Result<void> Transaction::undo_of_the_gone(const Subject& subject) {
   if (!undone.left) return {};
   auto error = *undone.left;
   error.code = ErrorCode::busy;
-  error.message += fmt::format("; it was {}'s, and is given to nobody before it is mended",
-                               describe(**holder));
+  error.message +=
+      fmt::format("; it was {}'s, and is given to nobody before it is mended", describe(**holder));
   return Failure(std::move(error));
 }
 
@@ -217,9 +217,9 @@ Result<void> Transaction::check_names() {
       if (is_new) continue;
       return fail(ErrorCode::already_exists, "the name {} is already taken {} {}{}", name,
                   at->second == record.netns_path ? "in" : "by", at->second,
-                  name == record.key.ifname
-                      ? ""
-                      : fmt::format(" (it is an alternative name of {})", begun.subject.link->name));
+                  name == record.key.ifname ? ""
+                                            : fmt::format(" (it is an alternative name of {})",
+                                                          begun.subject.link->name));
     }
   }
   return {};
@@ -244,10 +244,10 @@ Result<void> Transaction::record() {
 Result<void> Transaction::take_phase(AddPhase phase) {
   // One move at a time on the node: concurrent ones permute the minors of the character devices.
   std::optional<host::FileLock> rdma_lock;
-  const bool moves = phase == AddPhase::rdma &&
-                     std::any_of(begun_.begin(), begun_.end(), [](const Begun& begun) {
-                       return !begun.is_done && begun.subject.record.moves_rdma();
-                     });
+  const bool moves =
+      phase == AddPhase::rdma && std::any_of(begun_.begin(), begun_.end(), [](const Begun& begun) {
+        return !begun.is_done && begun.subject.record.moves_rdma();
+      });
   if (moves) {
     auto lock = host_.locks.lock(store_.rdma_lock(), deadline_.left());
     if (!lock) return pass(lock);

@@ -63,10 +63,11 @@ std::string errno_text(int os_errno);
 // (ENOENT)"
 template <class... Args>
 [[nodiscard]] Failure fail_errno(int os_errno, fmt::format_string<Args...> format, Args&&... args) {
-  return Failure(Error{code_of_errno(os_errno), os_errno,
-                       fmt::format("{}: {}", fmt::format(format, std::forward<Args>(args)...),
-                                   errno_text(os_errno)),
-                       {}});
+  return Failure(Error{
+      code_of_errno(os_errno),
+      os_errno,
+      fmt::format("{}: {}", fmt::format(format, std::forward<Args>(args)...), errno_text(os_errno)),
+      {}});
 }
 
 // Passes the error of a failed result on, optionally with whom it concerns:

@@ -17,6 +17,7 @@ namespace railhead::cnispec {
 // delegate to may answer with others.
 namespace code {
 inline constexpr uint32_t kIncompatibleVersion = 1;
+inline constexpr uint32_t kUnknownContainer = 3;
 inline constexpr uint32_t kInvalidEnvironment = 4;
 inline constexpr uint32_t kIo = 5;
 inline constexpr uint32_t kDecode = 6;

@@ -13,9 +13,8 @@ constexpr size_t kMaxName = 64;  // AUXILIARY_NAME_SIZE is 40, IFNAMSIZ 16
 
 bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= kMaxName && text != "." && text != ".." &&
-         std::none_of(text.begin(), text.end(), [](unsigned char c) {
-           return c == '/' || c <= ' ' || c == 0x7f;
-         });
+         std::none_of(text.begin(), text.end(),
+                      [](unsigned char c) { return c == '/' || c <= ' ' || c == 0x7f; });
 }
 
 // "mlx5_core.sf.4": module, kind and number (drivers/base/auxiliary.c).

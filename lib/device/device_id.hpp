@@ -23,7 +23,8 @@ struct DeviceId {
   // A PCI address, else the name of an auxiliary device ("mlx5_core.sf.4"). Nothing for a text that
   // is neither: the kernel's names are driver, kind and number.
   static std::optional<DeviceId> parse(std::string_view text);
-  // As from_parts(to_string(kind), name) reads it again; nothing where the name is none of its kind.
+  // As from_parts(to_string(kind), name) reads it again; nothing where the name is none of its
+  // kind.
   static std::optional<DeviceId> from_parts(std::string_view kind, std::string_view name);
 
   [[nodiscard]] std::optional<PciAddress> pci() const;

@@ -159,8 +159,7 @@ Result<void> put_file(const std::string& path, const std::string& temporary, std
   const UniqueFd file(::open(temporary.c_str(), kFlags, mode));
   if (!file) return fail_errno(errno, "make a temporary file {}", temporary);
   auto written = write_all(file.get(), text);
-  if (written &&
-      ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), flags) != 0) {
+  if (written && ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), flags) != 0) {
     written = fail_errno(errno, "rename {}", temporary);
   }
   if (!written) {

@@ -127,7 +127,7 @@ struct IpPrefix {
 struct LinkAddress {
   uint32_t index = 0;  // of the link
   IpPrefix address;
-  uint8_t scope = 0;                                           // RT_SCOPE_*
+  uint8_t scope = 0;  // RT_SCOPE_*
   // IFA_F_DADFAILED: another host has this IPv6 address; it stays here, and is not used.
   bool is_duplicate = false;
   [[nodiscard]] bool is_global() const { return scope == 0; }  // RT_SCOPE_UNIVERSE

@@ -51,9 +51,8 @@ Result<Attachments> read_attachments(const attach::Store& store, host::FileLocks
     attached.device = record.device.name;
     attached.pod = record.pod;
     if (record.undo && record.undo->quarantined) {
-      attached.trouble =
-          fmt::format("it is in quarantine, {} is gone and it is not as it was: {}",
-                      attach::describe(record), record.undo->reason);
+      attached.trouble = fmt::format("it is in quarantine, {} is gone and it is not as it was: {}",
+                                     attach::describe(record), record.undo->reason);
       continue;
     }
     const auto address = record.device.pci();

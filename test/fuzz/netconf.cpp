@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cni/ip_config.hpp"
 #include "cni/conf.hpp"
+#include "cni/ip_config.hpp"
 #include "cni/types/type.hpp"
 #include "cnispec/net_conf.hpp"
 #include "cnispec/version.hpp"

@@ -150,8 +150,8 @@ class FakeHost::Links final : public host::Links {
               address.v6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
           const bool is_duplicate =
               std::ranges::find(link->duplicates, address) != link->duplicates.end();
-          all.push_back({link->link.index, address, is_local ? kScopeLink : kScopeUniverse,
-                         is_duplicate});
+          all.push_back(
+              {link->link.index, address, is_local ? kScopeLink : kScopeUniverse, is_duplicate});
         }
       }
       return {};

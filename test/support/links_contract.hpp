@@ -281,8 +281,9 @@ TEST_CASE("All addresses of a namespace are listed, global ones told from others
   for (const auto& one : must(c.host.links.all_addresses())) CHECK(one.address != global);
 }
 
-TEST_CASE("A route that is there is refused, its defaults written out or not; another way to its "
-          "place is welcome") {
+TEST_CASE(
+    "A route that is there is refused, its defaults written out or not; another way to its "
+    "place is welcome") {
   Contract c;
   auto pod = c.add_netns("pod0");
   must(c.host.links.change(c.vf_link().index, {.netns_fd = pod.fd(), .name = "net1", .up = true}));
@@ -294,8 +295,8 @@ TEST_CASE("A route that is there is refused, its defaults written out or not; an
     must(links->add_route(route));
     CHECK(links->add_route(route).error().os_errno == EEXIST);
     const auto present = must(links->routes(route.out_index));
-    CHECK(std::ranges::count_if(
-              present, [&](const auto& one) { return one.is_same_way(route); }) == 1);
+    CHECK(std::ranges::count_if(present, [&](const auto& one) { return one.is_same_way(route); }) ==
+          1);
     route.metric = route.destination.v6 ? 1024 : 0;
     route.table = 254;
     CHECK(links->add_route(route).error().os_errno == EEXIST);

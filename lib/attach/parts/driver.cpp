@@ -8,8 +8,9 @@ Result<Function> inspect(Subject& subject) {
     auto error = function.error();
     error.code = ErrorCode::invalid_argument;
     error.reason = reason::kNotLocated;
-    error.message += " (was it removed, or were the VFs made anew? Delete the pod, so that it is "
-                     "given another device)";
+    error.message +=
+        " (was it removed, or were the VFs made anew? Delete the pod, so that it is "
+        "given another device)";
     return Failure(std::move(error));
   }
   if (!function) return pass(function);

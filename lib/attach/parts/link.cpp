@@ -40,11 +40,10 @@ Result<void> refuse_kinds(const Subject& subject, const Link& link) {
   }
   // The move takes it out, and nobody would put it back.
   if (link.master) {
-    return fail(
-        ErrorCode::busy,
-        "{} {} ({}) is part of a bond, bridge or VRF of the host (ip link show dev {}); it "
-        "can be attached when it is taken out of that",
-        what, subject.name(), link.name, link.name);
+    return fail(ErrorCode::busy,
+                "{} {} ({}) is part of a bond, bridge or VRF of the host (ip link show dev {}); it "
+                "can be attached when it is taken out of that",
+                what, subject.name(), link.name, link.name);
   }
   return {};
 }
@@ -106,10 +105,9 @@ std::string who_has(Subject& subject, const std::string& name) {
 
 void warn(const Subject& subject, std::string_view what, const Result<void>& failed) {
   if (failed) return;
-  subject.work.log.warning("not restored, tried again later",
-                           {{"device", subject.name()},
-                            {"what", std::string(what)},
-                            {"error", failed.error().message}});
+  subject.work.log.warning(
+      "not restored, tried again later",
+      {{"device", subject.name()}, {"what", std::string(what)}, {"error", failed.error().message}});
 }
 
 // A namespace is taken down by a kernel worker after its last user went; under load that takes
@@ -125,7 +123,8 @@ constexpr std::chrono::milliseconds kReturnPoll{20};
 Result<void> inspect(Subject& subject, const Function& function) {
   auto& record = subject.record;
   if (function.netdevs.empty() && !is_bare_netdev(record.device)) {
-    Error error{ErrorCode::invalid_argument, 0,
+    // With a driver it has one, in another namespace: maybe only for a while.
+    Error error{function.driver.empty() ? ErrorCode::invalid_argument : ErrorCode::busy, 0,
                 fmt::format("the {} {} does not have a interface name or a dpdk driver (driver: "
                             "{}; a {} that is in another namespace must be given back first)",
                             noun(record.kind), subject.name(),
@@ -383,9 +382,9 @@ Result<void> restore_names(Subject& subject) {
     subject.link->name = before.name;
     return {};
   }
-  return pass(done, fmt::format("giving {} its name {} back{}", subject.link->name, before.name,
-                                is(done, ErrorCode::already_exists) ? who_has(subject, before.name)
-                                                                    : ""));
+  return pass(
+      done, fmt::format("giving {} its name {} back{}", subject.link->name, before.name,
+                        is(done, ErrorCode::already_exists) ? who_has(subject, before.name) : ""));
 }
 
 Result<void> restore_sysctls(Subject& subject) {
@@ -393,8 +392,7 @@ Result<void> restore_sysctls(Subject& subject) {
   const auto now = read_sysctls(subject.host(), name);
   for (const auto& [key, value] : subject.record.link->before.sysctls) {
     if (auto at = now.find(key); at != now.end() && at->second == value) continue;
-    warn(subject, fmt::format("{}={}", key, value),
-         write_sysctl(subject.host(), key, name, value));
+    warn(subject, fmt::format("{}={}", key, value), write_sysctl(subject.host(), key, name, value));
   }
   return {};
 }
@@ -433,8 +431,8 @@ Result<Differences> differences(Subject& subject) {
   const auto& now = *subject.link;
   const auto& before = subject.record.link->before;
   if (now.address != before.address) {
-    left.must.push_back(fmt::format("MAC is {}, was {}", now.address.to_string(),
-                                    before.address.to_string()));
+    left.must.push_back(
+        fmt::format("MAC is {}, was {}", now.address.to_string(), before.address.to_string()));
   }
   if (now.is_up() && !before.up) left.must.emplace_back("it is up, was down");
   if (now.is_promisc() && !before.promisc) left.must.emplace_back("it is promiscuous");

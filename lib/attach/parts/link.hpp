@@ -8,8 +8,9 @@ namespace railhead::attach::link {
 // ADD.
 
 // Fills in record.link->before; what was asked stands there already. Errors: invalid_argument
-// (kNoNetdev), unsupported (InfiniBand; a kernel that does not name a netdev's parent), busy (part
-// of a bond, bridge or VRF of the host).
+// (kNoNetdev: no driver is bound), busy (kNoNetdev: it is in another namespace), unsupported
+// (InfiniBand; a kernel that does not name a netdev's parent), busy (part of a bond, bridge or VRF
+// of the host).
 [[nodiscard]] Result<void> inspect(Subject& subject, const Function& function);
 // The name asked for, where it is an alternative name of the device's own: the move would fail.
 [[nodiscard]] Result<void> drop_equal_alt_name(Subject& subject);
@@ -33,7 +34,8 @@ namespace railhead::attach::link {
 // timeout: it did not come back: a process may still hold the namespace.
 [[nodiscard]] Result<void> arrive(Subject& subject);
 [[nodiscard]] Result<void> down_in_host(Subject& subject);
-// BPF programs, promiscuous mode, alias: they come along from the pod, also when its namespace ends.
+// BPF programs, promiscuous mode, alias: they come along from the pod, also when its namespace
+// ends.
 [[nodiscard]] Result<void> clean_in_host(Subject& subject);
 [[nodiscard]] Result<void> restore_address(Subject& subject);
 [[nodiscard]] Result<void> restore_mtu(Subject& subject);

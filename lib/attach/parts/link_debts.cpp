@@ -81,9 +81,9 @@ void settle(Subject& subject, const std::vector<Debt>& debts) {
     if (standing(debt, found) != debt.found) continue;
     auto paid = pay(subject, debt);
     if (!paid) {
-      subject.work.log.warning("still not restored", {{"device", subject.name()},
-                                                      {"what", to_string(debt)},
-                                                      {"error", paid.error().message}});
+      subject.work.log.warning(
+          "still not restored",
+          {{"device", subject.name()}, {"what", to_string(debt)}, {"error", paid.error().message}});
     }
     count_as_before(before, debt);
     if (paid && debt.what == "name") subject.link->name = debt.wanted;

@@ -233,9 +233,9 @@ void settle(Subject& subject, const std::vector<Debt>& debts) {
     if (at == before.end()) continue;
     at->name = debt.wanted;  // the next undo tries again, where this does not come about
     if (auto done = subject.host().rdma.rename(debt.found, debt.wanted); !done) {
-      subject.work.log.warning("still not restored", {{"device", subject.name()},
-                                                      {"what", to_string(debt)},
-                                                      {"error", done.error().message}});
+      subject.work.log.warning(
+          "still not restored",
+          {{"device", subject.name()}, {"what", to_string(debt)}, {"error", done.error().message}});
       continue;
     }
     std::replace(subject.rdma_names.begin(), subject.rdma_names.end(), debt.found, debt.wanted);
@@ -248,11 +248,10 @@ Result<std::vector<std::string>> check(const Subject& subject, const host::Netns
   auto devices = rdma ? (*rdma)->list() : pass(rdma);
   if (!devices) return pass(devices);
   for (const auto& before : subject.record.rdma->before) {
-    if (std::none_of(devices->begin(), devices->end(),
-                     [&](const auto& device) {
-                       return device.name == before.name ||
-                              (before.node_guid.value != 0 && device.node_guid == before.node_guid);
-                     })) {
+    if (std::none_of(devices->begin(), devices->end(), [&](const auto& device) {
+          return device.name == before.name ||
+                 (before.node_guid.value != 0 && device.node_guid == before.node_guid);
+        })) {
       wrong.push_back(fmt::format("RDMA device {} is missing", before.name));
     }
   }

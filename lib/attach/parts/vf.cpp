@@ -43,9 +43,9 @@ bool changes_address(const Subject& subject) {
 
 Result<void> inspect(Subject& subject, const Function& function) {
   if (!function.pf) {
-    return not_located({ErrorCode::invalid_argument, 0,
-                        fmt::format("{} is not an SR-IOV VF (it has no physfn link)",
-                                    subject.name())});
+    return not_located(
+        {ErrorCode::invalid_argument, 0,
+         fmt::format("{} is not an SR-IOV VF (it has no physfn link)", subject.name())});
   }
   auto& part = *subject.record.vf;  // with what was asked for
   part.pf = *function.pf;
@@ -57,10 +57,9 @@ Result<void> inspect(Subject& subject, const Function& function) {
   if (auto seen = read(subject); !seen) return seen;
   part.before = subject.vf;
   if (!pf->is_up() || pf->carrier == false) {
-    subject.warnings.push_back(fmt::format("PF {} ({}) is {}: {} is attached without a link",
-                                           pf->name, part.pf.to_string(),
-                                           pf->is_up() ? "without carrier" : "down",
-                                           subject.name()));
+    subject.warnings.push_back(
+        fmt::format("PF {} ({}) is {}: {} is attached without a link", pf->name,
+                    part.pf.to_string(), pf->is_up() ? "without carrier" : "down", subject.name()));
   }
   return {};
 }

@@ -78,8 +78,8 @@ TEST_CASE("explain shows a device whose owner is gone as unhealthy") {
   record.device = kVf;
   record.vf = attach::VfPart{mlx5_pf(1), 0, {}, {}};
   record.netns_path = "/run/netns/pod";
-  record.link = attach::LinkPart{{
-      .name = "p1v0", .address = *HwAddress::parse("02:00:00:00:00:01"), .mtu = 1500}, {}, {}};
+  record.link = attach::LinkPart{
+      {.name = "p1v0", .address = *HwAddress::parse("02:00:00:00:00:01"), .mtu = 1500}, {}, {}};
   must(store.save(record));
   must(store.claim(record));
   CHECK_THAT(node.explain("selectors: {pfNames: ['p1#0']}"),

@@ -1,5 +1,3 @@
-#include "attach/transaction.hpp"
-
 #include <cerrno>
 #include <filesystem>
 #include <set>
@@ -7,8 +5,9 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "attach/store.hpp"
 #include "attach/function.hpp"
+#include "attach/store.hpp"
+#include "attach/transaction.hpp"
 #include "device/allocation.hpp"
 #include "test/unit/attach/node.hpp"
 
@@ -123,7 +122,8 @@ TEST_CASE("Whatever step of ADD fails, with or without effect, everything stands
   }
 }
 
-TEST_CASE("An undo that fails keeps the record, and DEL takes it up; what is owed the next ADD pays") {
+TEST_CASE(
+    "An undo that fails keeps the record, and DEL takes it up; what is owed the next ADD pays") {
   unsigned failed_undos = 0;
   unsigned owed = 0;
   for (unsigned skip = 0; skip < 8; ++skip) {
@@ -131,7 +131,8 @@ TEST_CASE("An undo that fails keeps the record, and DEL takes it up; what is owe
     const auto before = node.standing();
     node.fake.fail_next("move", EBUSY);  // the RDMA device, after the netdev has moved
     // then a step of the undo, for good
-    for (int i = 0; i < 9; ++i) node.fake.fail_next("change", EIO, FakeHost::Effect::none, 2 + skip);
+    for (int i = 0; i < 9; ++i)
+      node.fake.fail_next("change", EIO, FakeHost::Effect::none, 2 + skip);
     auto attached = node.attach(node.request());
     REQUIRE_FALSE(attached);
     node.fake.fail_no_more();
@@ -173,10 +174,9 @@ TEST_CASE("A held VF is refused and its holder is named") {
   must(node.attach(node.request("c0")));
   auto second = node.attach(node.request("c1"));
   REQUIRE(is(second, ErrorCode::busy));
-  CHECK(
-      second.error().message ==
-      "the VF 0000:11:00.0 is held by net1 of container c0 (pod "
-      "ns/c0) on network \"rail0\"; it is released when that is deleted");
+  CHECK(second.error().message ==
+        "the VF 0000:11:00.0 is held by net1 of container c0 (pod "
+        "ns/c0) on network \"rail0\"; it is released when that is deleted");
 }
 
 TEST_CASE("A namespace that is gone: DEL finishes the restore in the host") {
@@ -188,7 +188,8 @@ TEST_CASE("A namespace that is gone: DEL finishes the restore in the host") {
   CHECK(node.standing() == before);
 }
 
-TEST_CASE("The name was taken in the host meanwhile: a debt that the next ADD settles once it can") {
+TEST_CASE(
+    "The name was taken in the host meanwhile: a debt that the next ADD settles once it can") {
   Node node;
   const auto before = node.standing();
   must(node.attach(node.request()));
@@ -375,8 +376,7 @@ TEST_CASE("An interface that is attached already is refused, also with another d
   other.device = *PciAddress::parse("0000:11:00.1");
   auto second = node.attach(other);
   REQUIRE(is(second, ErrorCode::busy));
-  CHECK(second.error().message.starts_with(
-      "the VF 0000:11:00.0 is held by net1 of container c0"));
+  CHECK(second.error().message.starts_with("the VF 0000:11:00.0 is held by net1 of container c0"));
   CHECK(node.fake.link("host", "p0v1"));
 }
 

@@ -73,8 +73,7 @@ struct Node {
     }
     std::filesystem::remove(function + "driver");
     std::filesystem::create_symlink("../../../../bus/pci/drivers/vfio-pci", function + "driver");
-    std::erase_if(fake.kernel.links,
-                  [](const auto& one) { return one->link.name == "p0v0"; });
+    std::erase_if(fake.kernel.links, [](const auto& one) { return one->link.name == "p0v0"; });
   }
 
   [[nodiscard]] AttachmentKey key(const std::string& container) const {

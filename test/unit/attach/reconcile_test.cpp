@@ -92,8 +92,8 @@ TEST_CASE("A device that somebody is at work on is left alone") {
   Node node;
   attach_and_let_go(node, node.request());
   node.fake.delete_netns("pod0");
-  const auto lock = must(node.fake.host.locks.lock(
-      node.store().device_lock(node.request().device), std::chrono::seconds(1)));
+  const auto lock = must(node.fake.host.locks.lock(node.store().device_lock(node.request().device),
+                                                   std::chrono::seconds(1)));
   CHECK(state(node) == Standing::State::in_work);
   CHECK(reconcile(node) == Reconciled{});
   CHECK(node.records() == 2);
@@ -154,8 +154,8 @@ TEST_CASE("release gives back by hand, a living pod's device only where that is 
   const auto before = node.standing();
   attach_and_let_go(node, node.request());
   const auto device = node.request().device;
-  const auto refused = with_work(
-      node, [&](const Work& work) { return release(work, device, Even::not_if_held); });
+  const auto refused =
+      with_work(node, [&](const Work& work) { return release(work, device, Even::not_if_held); });
   REQUIRE(refused.left.size() == 1);
   CHECK_THAT(refused.left[0], StartsWith("0000:11:00.0: held by net1 of container c0"));
   const auto all = with_work(node, release_all);

@@ -97,8 +97,7 @@ TEST_CASE("Names are compared with the pod's and with each other before any chan
   requests[1].key.network = "rail1";
   const auto twice = node.attach_all(requests);
   REQUIRE(is(twice, ErrorCode::already_exists));
-  CHECK(twice.error().message ==
-        "the name net2 is already taken by 0000:11:00.1");
+  CHECK(twice.error().message == "the name net2 is already taken by 0000:11:00.1");
   requests = two(node);
   requests[0].key.ifname = "rail0";  // an alternative name of the other
   const auto alternative = node.attach_all(requests);
@@ -184,9 +183,7 @@ TEST_CASE("A netdev without a bus is moved, named and given back") {
                                          .kind = "veth"});
   eth.addresses = {*host::IpPrefix::parse("10.7.0.1/24")};
   const auto before = node.standing();
-  AttachRequest request{{"lan", "c0", "net1"},
-                        node.pod,
-                        {device::DeviceId::Kind::net, "eth7"}};
+  AttachRequest request{{"lan", "c0", "net1"}, node.pod, {device::DeviceId::Kind::net, "eth7"}};
   request.kind = KindName::whole_nic;
   const auto attached = must(node.attach(request));
   CHECK(attached.mac == HwAddress::parse("02:00:00:00:00:77"));

@@ -152,8 +152,7 @@ TEST_CASE("RDMA devices whose names a driver reload has permuted get their own b
   node.fake.kernel.add_rdma(*PciAddress::parse("0000:11:00.0"), "mlx5_7", "roce");
   const auto before = node.standing();
   must(node.attach(node.request()));
-  const auto rdma = must(
-      node.fake.host.netns.rdma(must(node.fake.host.netns.open(node.pod))));
+  const auto rdma = must(node.fake.host.netns.rdma(must(node.fake.host.netns.open(node.pod))));
   must(rdma->rename("mlx5_1", "x"));
   must(rdma->rename("mlx5_7", "mlx5_1"));
   must(rdma->rename("x", "mlx5_7"));

@@ -85,11 +85,10 @@ TEST_CASE("A default route where the pod has one: `railhead` refuses it, `sriov`
                   .out_index = eth0.link.index}};
   node.write_ipam(kOneAddress);
   REQUIRE(node.run("ADD").exit_code == 0);
-  CHECK_THAT(node.log(),
-             ContainsSubstring("IPAM gives the pod a second default route") &&
-                 ContainsSubstring("default via 10.1.2.1 on net1, metric 0") &&
-                 ContainsSubstring("default via 10.244.0.1 on eth0, metric 0") &&
-                 ContainsSubstring("used=\"the new one\""));
+  CHECK_THAT(node.log(), ContainsSubstring("IPAM gives the pod a second default route") &&
+                             ContainsSubstring("default via 10.1.2.1 on net1, metric 0") &&
+                             ContainsSubstring("default via 10.244.0.1 on eth0, metric 0") &&
+                             ContainsSubstring("used=\"the new one\""));
   REQUIRE(node.run("DEL").exit_code == 0);
 
   node.conf["type"] = "railhead";
@@ -237,8 +236,15 @@ TEST_CASE("What sriov-cni has words for begins with them, then says more") {
       {"no netdev of the PF",
        [&](Node& node) { std::filesystem::remove_all(function(node) + "physfn/net"); }, 7,
        no_vf + "PF network device not found", "the PF 0000:10:00.0"},
-      {"no netdev", [&](Node& node) { std::filesystem::remove_all(function(node) + "net"); }, 7,
-       no_netdev, "must be given back first"},
+      {"in another namespace",
+       [&](Node& node) { std::filesystem::remove_all(function(node) + "net"); }, 11, no_netdev,
+       "must be given back first"},
+      {"no driver",
+       [&](Node& node) {
+         std::filesystem::remove_all(function(node) + "net");
+         std::filesystem::remove(function(node) + "driver");
+       },
+       7, no_netdev, "driver: none"},
       {"held",
        [](Node& node) {
          REQUIRE(node.run("ADD", {{"CNI_IFNAME", "net2"}}).exit_code == 0);

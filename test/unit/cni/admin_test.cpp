@@ -105,7 +105,8 @@ TEST_CASE("release of a device that nobody has on record says so") {
   const auto answer = run(node, {"release", "0000:11:00.1"});
   CHECK(answer.exit_code == 1);
   CHECK(answer.error_output == "railhead: nothing is on record of 0000:11:00.1\n");
-  CHECK_THAT(run(node, {"release", "a/b"}).error_output, ContainsSubstring("expected a PCI address"));
+  CHECK_THAT(run(node, {"release", "a/b"}).error_output,
+             ContainsSubstring("expected a PCI address"));
 }
 
 TEST_CASE("Nothing is judged from another network namespace than the host's") {

@@ -2,6 +2,7 @@
 #include <functional>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "test/support/must.hpp"
@@ -195,7 +196,20 @@ TEST_CASE("GC gives back what is not listed, and tells IPAM") {
   CHECK(node.run("GC") == kDone);
   CHECK(node.fake.link("host", "p0v0"));
   CHECK(node.fake.link("pod1", "net1"));
-  CHECK(node.ipam_calls().back().starts_with("GC"));
+  const auto calls = node.ipam_calls();
+  REQUIRE(calls.size() == 4);
+  CHECK(calls[2] == "DEL c1");  // as its own DEL would have done
+  CHECK(calls[3].starts_with("GC"));
+}
+
+TEST_CASE("An IPAM plugin from before GC and STATUS keeps neither from its work") {
+  Node node;
+  const auto code = GENERATE("3", "4");
+  node.write_ipam(kOneAddress, std::string(R"(case $CNI_COMMAND in GC|STATUS) echo '{"code":)") +
+                                   code + R"(,"msg":"missing containerID"}'; exit 1;; esac)");
+  node.conf["cni.dev/valid-attachments"] = nlohmann::json::array();
+  CHECK(node.run("GC") == kDone);
+  CHECK(node.run("STATUS") == kDone);
 }
 
 TEST_CASE("GC without a list touches nothing") {

@@ -15,7 +15,8 @@ TEST_CASE("The log's keys never fail") {
         LogConf{"", LogLevel::info});
 }
 
-TEST_CASE("A call takes as long as its configuration says, within bounds, else what kubelet gives") {
+TEST_CASE(
+    "A call takes as long as its configuration says, within bounds, else what kubelet gives") {
   using cnispec::Command;
   using std::chrono::seconds;
   const auto budget = [](const char* text, Command command) {

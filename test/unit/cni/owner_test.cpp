@@ -1,4 +1,6 @@
 // Whose the device is: the agent is asked where it serves.
+#include "ipc/owner.hpp"
+
 #include <thread>
 
 #include <catch2/catch_test_macros.hpp>
@@ -8,7 +10,6 @@
 
 #include "base/unique_fd.hpp"
 #include "ipc/message.hpp"
-#include "ipc/owner.hpp"
 #include "ipc/socket.hpp"
 #include "test/support/must.hpp"
 #include "test/unit/cni/node.hpp"

@@ -99,8 +99,7 @@ TEST_CASE("The MAC of runtimeConfig goes before that of CNI_ARGS, and this befor
 
 TEST_CASE("The device is deviceID, else runtimeConfig's, else pciBusID") {
   const auto device = [](const char* text) {
-    const auto conf =
-        read_text(R"({"name":"n","type":"sriov",)" + std::string(text).substr(1));
+    const auto conf = read_text(R"({"name":"n","type":"sriov",)" + std::string(text).substr(1));
     return conf ? conf->device.to_string() : conf.error().message;
   };
   CHECK(device(R"({"deviceID":"0000:3B:00.2","pciBusID":"0000:01:00.0",
@@ -108,8 +107,10 @@ TEST_CASE("The device is deviceID, else runtimeConfig's, else pciBusID") {
   CHECK(device(R"({"pciBusID":"0000:01:00.0","runtimeConfig":{"deviceID":"0000:02:00.0"}})") ==
         "0000:02:00.0");
   CHECK(device(R"({"deviceID":"","pciBusID":"0000:01:00.0"})") == "0000:01:00.0");
-  CHECK(device(R"({"ipam":{}})").starts_with(
-      "SRIOV-CNI failed to load netconf: LoadConf(): VF pci addr is required (deviceID: "));
+  CHECK(
+      device(R"({"ipam":{}})")
+          .starts_with(
+              "SRIOV-CNI failed to load netconf: LoadConf(): VF pci addr is required (deviceID: "));
 }
 
 TEST_CASE("A configuration that cannot be met is refused with sriov-cni's words and code 7") {
