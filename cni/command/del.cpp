@@ -14,7 +14,7 @@ Outcome<std::string> del(const Call& call) {
   // address be somebody else's; until then it stays taken, for the next DEL or GC.
   const auto detached = call.type.is_chained
                             ? attachments.detach_rdma(key, call.request.netns)
-                            : attachments.detach(key, call.request.netns);
+                            : attachments.detach(key, call.request.netns, call.type.predecessor);
   const auto detach_ms = watch.step_ms();
   const auto given_back = to_outcome(detached.error);
   Outcome<> released;
