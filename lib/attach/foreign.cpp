@@ -337,6 +337,11 @@ Result<bool> take_over_caches(const Work& work, const AttachmentKey& key,
   return false;
 }
 
+bool is_rdma_back(const host::Host& host, const device::DeviceId& device) {
+  const auto names = rdma_in_host(host, device);
+  return names ? !names->empty() : is(names, ErrorCode::not_found);
+}
+
 // What host-device attached, by the interface's alias.
 Result<bool> adopt_alias(const Work& work, const AttachmentKey& key, const host::Netns& netns,
                          const host::Link& link) {
@@ -434,7 +439,9 @@ Result<bool> take_over_device(const Work& work, const device::DeviceId& device) 
 
 void set_aside(const Work& work, const AttachmentKey& key, Predecessor predecessor) {
   if (predecessor != Predecessor::sriov_cni && predecessor != Predecessor::rdma_cni) return;
-  const auto found = look(work, key, predecessor);
+  auto found = look(work, key, predecessor);
+  // While it is away rdma-cni, behind us in the chain, may still have to bring it back.
+  if (found.rdma && !is_rdma_back(work.host, found.rdma->device)) found.rdma.reset();
   if (found.sriov) {
     rename_taken(work, allocation_path(work.host, found.sriov->device));
     rename_taken(work, sriov_path(work.host, key));

@@ -263,6 +263,21 @@ TEST_CASE("rdma-cni behind our own attachment: its cache is taken over into the 
   CHECK(node.standing() == before);
 }
 
+TEST_CASE("The cache of an rdma-cni that still has to bring its device back is left alone") {
+  Node node;
+  auto request = node.request(kContainer);
+  request.rdma = RdmaUse::off;
+  must(node.attach(request));
+  must(node.fake.host.rdma.move("mlx5_1", must(node.fake.host.netns.open(node.pod)).fd()));
+  const auto folder = node.fake.host.roots.cni_cache + "/rdma";
+  must(host::make_directories(folder, 0700));
+  const auto file = fmt::format("{}/rail0-{}-net1", folder, kContainer);
+  must(host::write_file_atomically(
+      file, R"({"deviceID":"0000:11:00.0","sandboxRdmaDevName":"mlx5_1"})", 0600));
+  check_well(node.detach_all(request.key, node.pod, Predecessor::sriov_cni));
+  CHECK(fs::exists(file));
+}
+
 TEST_CASE("A VF of a userspace driver: what its PF keeps is given back") {
   Swapped node;
   // Back in the host, as it is when the VF was given to vfio-pci.
