@@ -1,137 +1,16 @@
 #include "attach/foreign.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-
-#include <sys/stat.h>
 
 #include "attach/attachments.hpp"
-#include "attach/foreign_cache.hpp"
+#include "attach/foreign_files.hpp"
 #include "attach/function.hpp"
-#include "base/text.hpp"
 
 namespace railhead::attach {
+
+using foreign::Found;
+
 namespace {
-
-constexpr std::string_view kTaken = ".taken";
-constexpr size_t kMostOfCache = 1 << 20;  // a configuration, maybe with a prevResult
-constexpr size_t kMostOfPath = 4096;      // PATH_MAX
-
-std::string sriov_folder(const host::Host& host) { return host.roots.cni_cache + "/sriov"; }
-std::string sriov_path(const host::Host& host, const AttachmentKey& key) {
-  return fmt::format("{}/{}-{}", sriov_folder(host), key.container_id, key.ifname);
-}
-std::string allocation_path(const host::Host& host, const device::DeviceId& device) {
-  return fmt::format("{}/pci/{}", sriov_folder(host), device.name);
-}
-std::string rdma_path(const host::Host& host, const AttachmentKey& key) {
-  return fmt::format("{}/rdma/{}-{}-{}", host.roots.cni_cache, key.network, key.container_id,
-                     key.ifname);
-}
-
-void rename_taken(const Work& work, const std::string& path) {
-  const auto to = path + std::string(kTaken);
-  if (std::rename(path.c_str(), to.c_str()) == 0 || errno == ENOENT || errno == ENOTDIR) return;
-  work.log.warning("what another program kept of an attachment that is given back stays",
-                   {{"file", path}, {"errno", errno}});
-}
-
-// Nothing: it is not there, or cannot be read, which the log tells.
-template <class Cache>
-std::optional<Cache> read_cache(const Work& work, const std::string& path,
-                                Result<Cache> (*read)(std::string_view)) {
-  const auto text = host::read_regular_file(path, kMostOfCache);
-  if (is(text, ErrorCode::not_found)) return std::nullopt;
-  auto cache = text ? read(*text) : pass(text);
-  if (cache) return std::move(*cache);
-  work.log.warning(
-      "what another program kept of an attachment cannot be read: nothing is given "
-      "back by it",
-      {{"file", path}, {"error", cache.error().message}});
-  return std::nullopt;
-}
-
-// Where sriov-cni says that the device is; "" where it does not.
-std::string allocated_to(const host::Host& host, const device::DeviceId& device) {
-  const auto text = host::read_regular_file(allocation_path(host, device), kMostOfPath);
-  return text ? std::string(trim(*text)) : "";
-}
-
-// Seconds since 1970; nothing where it is not there.
-std::optional<timespec> modified(const std::string& path) {
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return std::nullopt;
-  return status.st_mtim;
-}
-
-bool is_newer(const timespec& a, const timespec& b) {
-  return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
-}
-
-// What it tells of went with the kernel that it ran on.
-bool is_of_former_boot(const host::Host& host, const std::string& path) {
-  const auto stat = host::read_file(host.roots.proc + "/stat");
-  const auto written = modified(path);
-  if (!stat || !written) return false;
-  constexpr std::string_view kKey = "\nbtime ";
-  const auto at = stat->find(kKey);
-  if (at == std::string::npos) return false;
-  const auto rest = std::string_view(*stat).substr(at + kKey.size());
-  const auto booted = parse_int<int64_t>(rest.substr(0, rest.find('\n')));
-  return booted && written->tv_sec < *booted;
-}
-
-struct Found {
-  AttachmentKey key;
-  std::optional<SriovCache> sriov;
-  std::optional<RdmaCache> rdma;
-  [[nodiscard]] bool empty() const { return !sriov && !rdma; }
-  [[nodiscard]] const device::DeviceId& device() const {
-    return sriov ? sriov->device : rdma->device;
-  }
-};
-
-Found look(const Work& work, const AttachmentKey& key, Predecessor predecessor) {
-  Found found{key, {}, {}};
-  if (predecessor == Predecessor::sriov_cni) {
-    found.sriov = read_cache(work, sriov_path(work.host, key), read_sriov_cache);
-  }
-  found.rdma = read_cache(work, rdma_path(work.host, key), read_rdma_cache);
-  if (found.sriov && found.rdma && found.sriov->device != found.rdma->device) found.rdma.reset();
-  return found;
-}
-
-// Container ids of container runtimes are 64 hexadecimal digits; others may have a '-', as
-// interfaces may.
-AttachmentKey key_of(const std::string& file, const SriovCache& cache) {
-  constexpr size_t kIdSize = 64;
-  const auto at = file.find('-') == kIdSize ? kIdSize : file.rfind('-');
-  return {cache.network, file.substr(0, at), file.substr(at + 1)};
-}
-
-// sriov-cni's caches of the device, the newest first: an older one is of a pod whose DEL never
-// came, or came to nothing.
-std::vector<Found> caches_of(const Work& work, const device::DeviceId& device) {
-  std::vector<std::pair<timespec, Found>> all;
-  const auto folder = host::Directory::open(sriov_folder(work.host));
-  const auto names = folder ? folder->list(".") : pass(folder);
-  if (!names) return {};
-  for (const auto& name : *names) {
-    const auto path = fmt::format("{}/{}", sriov_folder(work.host), name);
-    const auto written = modified(path);
-    if (name == "pci" || name.ends_with(kTaken) || name.find('-') == std::string::npos) continue;
-    auto cache = read_cache(work, path, read_sriov_cache);
-    if (!cache || cache->device != device || !written) continue;
-    auto found = look(work, key_of(name, *cache), Predecessor::sriov_cni);
-    if (found.sriov) all.emplace_back(*written, std::move(found));
-  }
-  std::stable_sort(all.begin(), all.end(),
-                   [](const auto& a, const auto& b) { return is_newer(a.first, b.first); });
-  std::vector<Found> found;
-  for (auto& [written, one] : all) found.push_back(std::move(one));
-  return found;
-}
 
 struct Place {
   std::string path;
@@ -255,49 +134,24 @@ Result<void> keep(const Work& work, const Record& record) {
   return work.store.save(record);
 }
 
-// Of what is nobody's any more, and not to be undone.
-void set_aside_caches(const Work& work, const Found& found, std::string_view why) {
-  work.log.warning("another program's attachment is not given back",
-                   {{"holder", describe(found.key, "")},
-                    {"device", found.device().name},
-                    {"why", std::string(why)}});
-  if (found.sriov) rename_taken(work, sriov_path(work.host, found.key));
-  if (found.rdma) rename_taken(work, rdma_path(work.host, found.key));
-}
-
-// What keeps a cache from being of any worth; "" where nothing does.
-std::string why_stale(const Work& work, const Found& found) {
-  const auto path =
-      found.sriov ? sriov_path(work.host, found.key) : rdma_path(work.host, found.key);
-  if (is_of_former_boot(work.host, path)) return "it is of a former boot";
-  const auto written = modified(path);
-  for (const auto& other : caches_of(work, found.device())) {
-    const auto later = modified(sriov_path(work.host, other.key));
-    const bool is_own = other.key.container_id == found.key.container_id;
-    if (is_own || !written || !later || !is_newer(*later, *written)) continue;
-    return fmt::format("the device is {}'s by now", describe(other.key, ""));
-  }
-  return "";
-}
-
 // The caller holds the device's lock, and the device is nobody's by our records.
 Result<bool> adopt(const Work& work, const Found& found, const std::string& netns_path) {
-  if (const auto why = why_stale(work, found); !why.empty()) {
-    set_aside_caches(work, found, why);
+  if (const auto why = foreign::why_stale(work, found); !why.empty()) {
+    foreign::set_aside(work, found, why);
     return false;
   }
   auto function = read_function(work.host, found.device());
   if (is(function, ErrorCode::not_found)) {
-    set_aside_caches(work, found, "the device no longer exists");
+    foreign::set_aside(work, found, "the device no longer exists");
     return false;
   }
   if (!function) return pass(function);
   if (found.sriov && !function->pf) {
-    set_aside_caches(work, found, "the device is no VF any more");
+    foreign::set_aside(work, found, "the device is no VF any more");
     return false;
   }
-  const auto place =
-      find_place(work, found.device(), {netns_path, allocated_to(work.host, found.device())});
+  const auto place = find_place(work, found.device(),
+                                {netns_path, foreign::allocated_to(work.host, found.device())});
   const auto record = record_of(work, found, *function, place);
   if (auto kept = keep(work, record); !kept) return pass(kept);
   work.log.info("taking over an attachment of another program",
@@ -320,12 +174,12 @@ Result<bool> add_rdma(const Work& work, Record record, const Found& found) {
 
 Result<bool> take_over_caches(const Work& work, const AttachmentKey& key,
                               const std::string& netns_path, Predecessor predecessor) {
-  auto found = look(work, key, predecessor);
+  auto found = foreign::look(work, key, predecessor);
   if (found.empty()) return false;
   auto lock = lock_device(work, found.device());
   if (!lock) return pass(lock);
   const auto device = found.device();
-  found = look(work, key, predecessor);  // another DEL may have been at it
+  found = foreign::look(work, key, predecessor);  // another DEL may have been at it
   if (found.empty() || found.device() != device) return false;
   auto holder = work.store.owner(device);
   if (!holder) return pass(holder);
@@ -333,13 +187,8 @@ Result<bool> take_over_caches(const Work& work, const AttachmentKey& key,
   if ((*holder)->key == key) {
     return predecessor == Predecessor::rdma_cni ? add_rdma(work, **holder, found) : false;
   }
-  set_aside_caches(work, found, fmt::format("the device is {}'s by now", describe(**holder)));
+  foreign::set_aside(work, found, fmt::format("the device is {}'s by now", describe(**holder)));
   return false;
-}
-
-bool is_rdma_back(const host::Host& host, const device::DeviceId& device) {
-  const auto names = rdma_in_host(host, device);
-  return names ? !names->empty() : is(names, ErrorCode::not_found);
 }
 
 // What host-device attached, by the interface's alias.
@@ -415,7 +264,7 @@ Result<bool> take_over(const Work& work, const AttachmentKey& key, const std::st
 
 Result<bool> take_over_device(const Work& work, const device::DeviceId& device) {
   auto& host = work.host;
-  const auto path = allocated_to(host, device);
+  const auto path = foreign::allocated_to(host, device);
   if (path.empty()) return false;
   const auto netns = host.netns.open(path);
   if (!netns && !is(netns, ErrorCode::not_found)) return pass(netns);
@@ -425,28 +274,21 @@ Result<bool> take_over_device(const Work& work, const device::DeviceId& device) 
     Error error{ErrorCode::busy, 0,
                 fmt::format("the VF {} is held by a pod that sriov-cni attached (namespace {}, by "
                             "{}); it is released when that is deleted",
-                            device.name, path, allocation_path(host, device)),
+                            device.name, path, foreign::allocation_path(host, device)),
                 reason::kHeld};
     return Failure(std::move(error));
   }
-  auto caches = caches_of(work, device);
+  auto caches = foreign::caches_of(work, device);
   if (caches.empty()) return false;
   for (size_t i = 1; i < caches.size(); ++i) {
-    set_aside_caches(work, caches[i], "a later pod had the device");
+    foreign::set_aside(work, caches[i], "a later pod had the device");
   }
   return adopt(work, caches.front(), "");
 }
 
 void set_aside(const Work& work, const AttachmentKey& key, Predecessor predecessor) {
   if (predecessor != Predecessor::sriov_cni && predecessor != Predecessor::rdma_cni) return;
-  auto found = look(work, key, predecessor);
-  // While it is away rdma-cni, behind us in the chain, may still have to bring it back.
-  if (found.rdma && !is_rdma_back(work.host, found.rdma->device)) found.rdma.reset();
-  if (found.sriov) {
-    rename_taken(work, allocation_path(work.host, found.sriov->device));
-    rename_taken(work, sriov_path(work.host, key));
-  }
-  if (found.rdma) rename_taken(work, rdma_path(work.host, key));
+  foreign::set_aside(work, foreign::look(work, key, predecessor));
 }
 
 }  // namespace railhead::attach

@@ -75,6 +75,14 @@ void read_netdev(Object& state, SriovCache& cache) {
   if (mtu && *mtu >= kMinMtu) cache.mtu = static_cast<uint32_t>(*mtu);
 }
 
+// As the CNI specification has them; it becomes part of files' names.
+bool is_network_name(std::string_view name) {
+  return name.size() <= UINT8_MAX && std::all_of(name.begin(), name.end(), [](const char c) {
+           return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                  c == '_' || c == '.' || c == '-';
+         });
+}
+
 template <class Cache>
 Result<Cache> finish(Cache cache, std::vector<Error>& errors) {
   if (errors.empty()) return cache;
@@ -101,6 +109,7 @@ Result<SriovCache> read_sriov_cache(std::string_view text) {
   Object object(*json, "", errors);
   SriovCache cache;
   cache.network = object.string("name").value_or("");
+  if (!is_network_name(cache.network)) object.error("name", "expected a network's name");
   const auto id = object.string("deviceID").value_or("");
   if (const auto pci = PciAddress::parse(id)) {
     cache.device = *pci;

@@ -441,6 +441,9 @@ TEST_CASE("sriov-cni's cache is read as Go reads it, and only what a VF can have
                       whole.substr(whole.find("\"Master\""));
     CHECK(is(read_sriov_cache(text), ErrorCode::decode));
   }
+  auto elsewhere = whole;
+  elsewhere.replace(elsewhere.find("rail0"), 5, "../../rail0");
+  CHECK(is(read_sriov_cache(elsewhere), ErrorCode::decode));
   CHECK(is(read_rdma_cache(R"({"deviceID":"0000:11:00.0"})"), ErrorCode::decode));
   CHECK(is(read_rdma_cache(R"({"deviceID":"0000:11:00.0","sandboxRdmaDevName":"a/b"})"),
            ErrorCode::decode));
