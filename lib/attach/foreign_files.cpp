@@ -124,6 +124,7 @@ std::vector<Found> caches_of(const Work& work, const device::DeviceId& device) {
   std::stable_sort(all.begin(), all.end(),
                    [](const auto& a, const auto& b) { return is_newer(a.first, b.first); });
   std::vector<Found> found;
+  found.reserve(all.size());
   for (auto& [written, one] : all) found.push_back(std::move(one));
   return found;
 }
