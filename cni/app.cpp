@@ -100,11 +100,13 @@ Outcome<> free_device(const cnispec::Request& request, const nlohmann::ordered_j
                       host::Host& host) {
   const auto network = cnispec::read_network_name(config);
   if (!network) return {};
+  std::vector<Error> unread;
+  const auto type = go_json::Object(config, "", unread).string("type").value_or("");
   Logger log(STDERR_FILENO, LogLevel::info);
   const Deadline deadline(host.clock, read_budget(config, cnispec::Command::del), {});
-  const auto detached =
-      attach::Attachments(host, deadline, log)
-          .detach({*network, request.container_id, request.ifname}, request.netns);
+  const auto detached = attach::Attachments(host, deadline, log)
+                            .detach({*network, request.container_id, request.ifname}, request.netns,
+                                    type_of(type).predecessor);
   return to_outcome(detached.error);
 }
 

@@ -12,8 +12,9 @@ Outcome<std::string> del(const Call& call) {
   attach::Attachments attachments(call.host, call.deadline, call.log);
   // The device first: its link goes down before what else can fail of an undo. Only then may the
   // address be somebody else's; until then it stays taken, for the next DEL or GC.
-  const auto detached = call.type.is_chained ? attachments.detach_rdma(key, call.request.netns)
-                                             : attachments.detach(key, call.request.netns);
+  const auto detached = call.type.is_chained
+                            ? attachments.detach_rdma(key, call.request.netns)
+                            : attachments.detach(key, call.request.netns, call.type.predecessor);
   const auto detach_ms = watch.step_ms();
   const auto given_back = to_outcome(detached.error);
   Outcome<> released;

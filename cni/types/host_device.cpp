@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "attach/function.hpp"
 #include "base/go_json.hpp"
 #include "base/text.hpp"
 #include "cni/conf.hpp"
@@ -29,23 +30,6 @@ tl::unexpected<cnispec::CniError> refuse(fmt::format_string<Args...> format, Arg
                          fmt::format(format, std::forward<Args>(args)...));
 }
 
-// What stands for a netdev wherever it goes: the bus device that is its parent. A virtio NIC's is
-// named by its PCI function, the folder above.
-Outcome<DeviceId> device_of(host::Host& host, const host::Link& link) {
-  const auto bare = DeviceId(DeviceId::Kind::net, link.name);
-  if (!link.parent_device) return bare;
-  if (link.parent_bus == "virtio") {
-    const auto folder =
-        host::Directory::open(fmt::format("{}/bus/virtio/devices", host.roots.sysfs));
-    const auto target = folder ? folder->link(*link.parent_device) : pass(folder);
-    const auto parts = target ? split(*target, '/') : std::vector<std::string_view>{};
-    const auto pci = parts.size() > 1 ? PciAddress::parse(parts[parts.size() - 2]) : std::nullopt;
-    return pci ? DeviceId(*pci) : bare;
-  }
-  const auto device = DeviceId::from_parts(link.parent_bus.value_or("pci"), *link.parent_device);
-  return device.value_or(bare);
-}
-
 Outcome<DeviceId> device_by_name(host::Host& host, const std::string& name) {
   const auto link = host.links.by_name(name);
   if (is(link, ErrorCode::not_found)) {
@@ -55,7 +39,7 @@ Outcome<DeviceId> device_by_name(host::Host& host, const std::string& name) {
         name);
   }
   if (!link) return cnispec::refuse(cnispec::to_cni_error(link.error()));
-  return device_of(host, *link);
+  return attach::device_of(host, *link);
 }
 
 Outcome<DeviceId> device_by_address(host::Host& host, const std::string& text) {
@@ -69,7 +53,7 @@ Outcome<DeviceId> device_by_address(host::Host& host, const std::string& text) {
     return refuse("failed to find physical interface: no netdev of the host has the address {}",
                   text);
   }
-  return device_of(host, *at);
+  return attach::device_of(host, *at);
 }
 
 Outcome<DeviceId> device_by_path(host::Host& host, const std::string& path) {

@@ -8,11 +8,20 @@
 namespace railhead::cni {
 namespace {
 
-constexpr Type kRailhead{"railhead", read_railhead, railhead_refusal, false,
-                         attach::SecondDefault::refuse};
-constexpr Type kSriov{"sriov", read_sriov, sriov_refusal};
-constexpr Type kRdma{"rdma", read_rdma_type, rdma_refusal, true};
-constexpr Type kHostDevice{"host-device", read_host_device, host_device_refusal};
+constexpr Type kRailhead{.name = "railhead",
+                         .read = read_railhead,
+                         .refusal = railhead_refusal,
+                         .second_default = attach::SecondDefault::refuse};
+constexpr Type kSriov{.name = "sriov", .read = read_sriov, .refusal = sriov_refusal};
+constexpr Type kRdma{.name = "rdma",
+                     .read = read_rdma_type,
+                     .refusal = rdma_refusal,
+                     .is_chained = true,
+                     .predecessor = attach::Predecessor::rdma_cni};
+constexpr Type kHostDevice{.name = "host-device",
+                           .read = read_host_device,
+                           .refusal = host_device_refusal,
+                           .predecessor = attach::Predecessor::host_device};
 
 }  // namespace
 

@@ -43,6 +43,8 @@ struct Type {
   bool is_chained = false;
   // A type that stands in another program's place takes what NADs for that one say.
   attach::SecondDefault second_default = attach::SecondDefault::warn;
+  // Whose attachments a DEL without a record takes over.
+  attach::Predecessor predecessor = attach::Predecessor::sriov_cni;
 };
 
 // By the configuration's "type"; "railhead" for every other name: a copy of this program may have

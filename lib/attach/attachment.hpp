@@ -55,6 +55,15 @@ struct AttachRequest {
   std::optional<AttachmentKey> group = {};  // the attachment whose DEL finds this one too
 };
 
+// The program that stood in this one's place before, whose attachments are taken over
+// (attach/foreign.hpp).
+enum class Predecessor {
+  none,
+  sriov_cni,    // with rdma-cni behind it
+  rdma_cni,     // it alone
+  host_device,
+};
+
 // What stands in the pod then.
 struct Attached {
   std::string ifname;

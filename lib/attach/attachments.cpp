@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "attach/foreign.hpp"
 #include "attach/kinds.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
@@ -77,10 +78,16 @@ Undone undo_rdma(const Work& work, const Record& record, std::shared_ptr<Pod> po
   return undone;
 }
 
-Detached Attachments::detach(const AttachmentKey& key, const std::string& netns_path) {
+Detached Attachments::detach(const AttachmentKey& key, const std::string& netns_path,
+                             Predecessor predecessor) {
   auto keys = store_.keys_of(key);
-  if (is(keys, ErrorCode::decode)) return set_aside(keys.error());
+  if (is(keys, ErrorCode::decode)) return quarantine_unreadable(keys.error());
   if (!keys) return Detached{keys.error(), false, {}};
+  if (keys->empty()) {
+    const auto taken = take_over(work_, key, netns_path, predecessor);
+    if (!taken) return Detached{taken.error(), false, {}};
+    if (*taken) keys->push_back(key);
+  }
   Detached all;
   for (const auto& one : *keys) {
     auto detached = detach_one(one, netns_path, undo);
@@ -88,15 +95,20 @@ Detached Attachments::detach(const AttachmentKey& key, const std::string& netns_
     if (!all.error) all.error = std::move(detached.error);
     if (!all.quarantined) all.quarantined = std::move(detached.quarantined);
   }
+  if (!keys->empty() && !all.error && !all.quarantined) set_aside(work_, key, predecessor);
   return all;
 }
 
 Detached Attachments::detach_rdma(const AttachmentKey& key, const std::string& netns_path) {
-  return detach_one(key, netns_path, undo_rdma);
+  const auto taken = take_over(work_, key, netns_path, Predecessor::rdma_cni);
+  if (!taken) return Detached{taken.error(), false, {}};
+  auto all = detach_one(key, netns_path, undo_rdma);
+  if (*taken && !all.error && !all.quarantined) set_aside(work_, key, Predecessor::rdma_cni);
+  return all;
 }
 
 // Its device stays claimed, so that nobody is given it; the pod can end.
-Detached Attachments::set_aside(const Error& unreadable) {
+Detached Attachments::quarantine_unreadable(const Error& unreadable) {
   work_.log.error("a record cannot be read, its device is put into quarantine",
                   {{"error", unreadable.message}});
   return Detached{std::nullopt, false, unreadable.message};
@@ -105,7 +117,7 @@ Detached Attachments::set_aside(const Error& unreadable) {
 Detached Attachments::detach_one(const AttachmentKey& key, const std::string& netns_path,
                                  UndoOne undo_one) {
   auto record = store_.load(key);
-  if (is(record, ErrorCode::decode)) return set_aside(record.error());
+  if (is(record, ErrorCode::decode)) return quarantine_unreadable(record.error());
   if (!record) return Detached{record.error(), false, {}};
   if (!*record) return {};
   auto lock = lock_device(work_, (*record)->device);
@@ -177,7 +189,7 @@ Attachments::Collected Attachments::collect_garbage(const std::string& network,
     collected.error = listing.error();
     return collected;
   }
-  for (const auto& error : listing->unreadable) std::ignore = set_aside(error);
+  for (const auto& error : listing->unreadable) std::ignore = quarantine_unreadable(error);
   for (const auto& record : listing->records) {
     if (record.key.network != network || is_valid(record, valid)) continue;
     auto done = detach_one(record.key, "", undo);

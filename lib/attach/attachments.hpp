@@ -41,8 +41,10 @@ class Attachments {
   // error is one that a retry may mend, for a minute after the first; after that, and where none
   // can, the device is put into quarantine, which is no error. Goes on after an error with the
   // other records, and gives the first.
-  [[nodiscard]] Detached detach(const AttachmentKey& key, const std::string& netns_path);
-  // The same of its RDMA devices alone: a chain's other plugin has the rest.
+  // Without a record what the predecessor left of it is taken over first.
+  [[nodiscard]] Detached detach(const AttachmentKey& key, const std::string& netns_path,
+                                Predecessor predecessor = Predecessor::none);
+  // The same of its RDMA devices alone, rdma-cni's too: a chain's other plugin has the rest.
   [[nodiscard]] Detached detach_rdma(const AttachmentKey& key, const std::string& netns_path);
 
   // Compares what stands with the record: the PF's attributes of the VF, the interface (up, and
@@ -67,7 +69,7 @@ class Attachments {
   [[nodiscard]] Detached detach_one(const AttachmentKey& key, const std::string& netns_path,
                                     UndoOne undo_one);
 
-  [[nodiscard]] Detached set_aside(const Error& unreadable);
+  [[nodiscard]] Detached quarantine_unreadable(const Error& unreadable);
 
   host::Host& host_;
   const Store store_;

@@ -81,6 +81,21 @@ bool is_bare_netdev(const device::DeviceId& device) {
   return device.kind == device::DeviceId::Kind::net;
 }
 
+device::DeviceId device_of(const host::Host& host, const host::Link& link) {
+  using device::DeviceId;
+  const auto bare = DeviceId(DeviceId::Kind::net, link.name);
+  if (!link.parent_device) return bare;
+  if (link.parent_bus == "virtio") {
+    const auto folder = host::Directory::open(host.roots.sysfs + "/bus/virtio/devices");
+    const auto target = folder ? folder->link(*link.parent_device) : pass(folder);
+    const auto parts = target ? split(*target, '/') : std::vector<std::string_view>{};
+    const auto pci = parts.size() > 1 ? PciAddress::parse(parts[parts.size() - 2]) : std::nullopt;
+    return pci ? DeviceId(*pci) : bare;
+  }
+  return DeviceId::from_parts(link.parent_bus.value_or("pci"), *link.parent_device)
+      .value_or(bare);
+}
+
 Result<Function> read_function(const host::Host& host, const device::DeviceId& device) {
   auto folder = open_function(host, device);
   if (!folder) return pass(folder);

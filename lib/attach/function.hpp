@@ -24,6 +24,9 @@ struct Function {
                                              const device::DeviceId& device);
 // A device that has no folder there: a netdev that stands for itself.
 [[nodiscard]] bool is_bare_netdev(const device::DeviceId& device);
+// What stands for a netdev wherever it goes: the bus device that is its parent. A virtio NIC's is
+// named by its PCI function, the folder above. One without a parent stands for itself.
+[[nodiscard]] device::DeviceId device_of(const host::Host& host, const host::Link& link);
 
 // The PF's netdev: the one of its uplink port where switchdev representors stand beside it.
 [[nodiscard]] Result<host::Link> pf_link(host::Host& host, const PciAddress& pf);

@@ -6,6 +6,7 @@
 #include "attach/addresses.hpp"
 #include "attach/attachments.hpp"
 #include "attach/debt.hpp"
+#include "attach/foreign.hpp"
 #include "attach/inspect.hpp"
 #include "attach/openers.hpp"
 #include "attach/parts/link.hpp"
@@ -164,6 +165,11 @@ Result<void> Transaction::make_free(Begun& begun) {
 Result<void> Transaction::undo_of_the_gone(const Subject& subject) {
   const auto& device = subject.record.device;
   auto holder = store_.owner(device);
+  if (holder && !*holder && subject.record.vf) {
+    const auto taken = take_over_device(work_, device);
+    if (!taken) return pass(taken);
+    if (*taken) holder = store_.owner(device);
+  }
   if (is(holder, ErrorCode::decode)) {
     return fail(ErrorCode::busy, "who holds {} is not known: {}", device.name,
                 holder.error().message);
@@ -174,7 +180,10 @@ Result<void> Transaction::undo_of_the_gone(const Subject& subject) {
   log_.warning("taking up the undo of an attachment that no longer has its device",
                {{"device", device.name}, {"holder", describe(**holder)}});
   const auto undone = attach::undo(work_, **holder, nullptr);
-  if (!undone.left) return {};
+  if (!undone.left) {
+    set_aside(work_, (*holder)->key, Predecessor::sriov_cni);
+    return {};
+  }
   auto error = *undone.left;
   error.code = ErrorCode::busy;
   error.message +=

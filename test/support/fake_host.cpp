@@ -124,7 +124,8 @@ FakeHost::FakeHost()
            clock,
            {.sysfs = folder.path() + "/sys",
             .proc = folder.path() + "/proc",
-            .run = folder.path() + "/run"}} {}
+            .run = folder.path() + "/run",
+            .cni_cache = folder.path() + "/cni"}} {}
 
 FakeHost::~FakeHost() = default;
 

@@ -68,9 +68,10 @@ struct Node {
   Result<void> activate(const attach::IpConfig& config, size_t number = 0) {
     return open_->activate(number, config);
   }
-  attach::Detached detach_all(const attach::AttachmentKey& key, const std::string& path = "") {
+  attach::Detached detach_all(const attach::AttachmentKey& key, const std::string& path = "",
+                              attach::Predecessor predecessor = attach::Predecessor::none) {
     open_.reset();
-    return attach::Attachments(fake.host, deadline(), log).detach(key, path);
+    return attach::Attachments(fake.host, deadline(), log).detach(key, path, predecessor);
   }
   Result<void> detach(const attach::AttachmentKey& key) {
     const auto detached = detach_all(key);

@@ -220,3 +220,29 @@ TEST_CASE("What a plugin before it in the chain gave is passed on, the interface
   CHECK(result["ips"][1]["interface"] == 1);
   CHECK(result["routes"].size() == 2);
 }
+
+TEST_CASE("DEL of a pod that sriov-cni attached restores its VF, with a configuration that is "
+          "refused too") {
+  Node node;
+  const auto before = standing(node.fake);
+  auto& vf = node.fake.vf(*PciAddress::parse("0000:11:00.0"));
+  const auto folder = node.fake.host.roots.cni_cache + "/sriov";
+  must(host::make_directories(folder + "/pci", 0700));
+  for (const bool is_refused : {false, true}) {
+    INFO(is_refused);
+    must(host::write_file_atomically(
+        folder + "/c1-net1",
+        R"({"name":"rail0","deviceID":"0000:11:00.0","OrigVfState":{"HostIFName":"p0v0",
+            "EffectiveMAC":"02:00:00:00:10:00","Vlan":0,"Trust":false}})",
+        0600));
+    vf.vlan = host::VfVlan{100, 0, 0x8100};
+    vf.trust = true;
+    const auto netns = must(node.fake.host.netns.open(node.pod));
+    const auto index = node.fake.link("host", "p0v0")->index;
+    must(node.fake.host.links.change(index, {.netns_fd = netns.fd(), .name = "net1"}));
+    if (is_refused) node.conf["ipam"] = 7;
+    CHECK(node.run("DEL").exit_code == (is_refused ? 1 : 0));
+    CHECK(standing(node.fake) == before);
+    CHECK_FALSE(host::read_file(folder + "/c1-net1"));
+  }
+}

@@ -87,6 +87,19 @@ check "sriov gives back without it" chained sriov DEL "$second"
 check_node_is "the node is what it was once more" "$before"
 rm /var/lib/cni/rdma/*
 
+section an RDMA device that rdma-cni moved
+make_netns pod0
+first=$(chained sriov ADD)
+second=$(chained rdma ADD "$first")
+cp "$RAILHEAD_BIN/railhead" /run/test/cni/rdma
+check "our DEL under the type rdma brings it back" chained rdma DEL "$second"
+check "it is in the host" rdma_device_is_in mlx5_0
+check "its cache is set aside" [ -e /var/lib/cni/rdma/rail-c0-net1.taken ]
+check "DEL of sriov behind it" chained sriov DEL "$second"
+must ip netns delete pod0
+check_node_is "and the node is what it was" "$before"
+rm /var/lib/cni/rdma/*
+
 section changed character devices
 # VF 1 is allocated with its own uverbs node; then a lower number becomes free, and the move of
 # its RDMA device takes that one.

@@ -302,6 +302,53 @@ check "DEL" sriov DEL
 must ip netns delete pod0
 check_node_is "and all is back" "$before"
 
+section a pod that sriov-cni attached
+# What sriov-cni does, by hand, with what it writes; then the program under its name is ours.
+theirs=/var/lib/cni/sriov
+mkdir -p $theirs/pci
+taken() { [ ! -e $theirs/c0-net1 ] && [ -e $theirs/c0-net1.taken ] && [ -e "$theirs/pci/$vf.taken" ]; }
+for gone in no yes; do
+    make_netns pod0
+    rm -f $theirs/*.taken $theirs/pci/*.taken
+    jq -n --arg vf "$vf" --arg mac "$(cat /sys/class/net/pf0v0/address)" \
+        --argjson state "$(ip -j -d link show dev pf0 | jq '.[0].vfinfo_list[] | select(.vf == 0)')" \
+        '{cniVersion: "0.3.1", name: "rail", type: "sriov", ipam: {}, dns: {},
+          OrigVfState: {HostIFName: "pf0v0", SpoofChk: $state.spoofchk, Trust: $state.trust, AdminMAC: $state.address,
+                        EffectiveMAC: $mac, Vlan: 0, VlanQoS: 0, VlanProto: 33024, MinTxRate: 0, MaxTxRate: 0, LinkState: 0,
+                        MTU: 1500},
+          Master: "pf0", MAC: "52:54:00:aa:bb:02", vlan: 100, vlanQoS: 3, deviceID: $vf, VFID: 0, trust: "on"}' >$theirs/c0-net1
+    printf /run/netns/pod0 >"$theirs/pci/$vf"
+    must ip link set dev pf0 vf 0 vlan 100 qos 3
+    must ip link set dev pf0 vf 0 mac 52:54:00:aa:bb:02
+    must ip link set dev pf0 vf 0 trust on
+    must ip link set dev pf0v0 netns pod0 name net1
+    must ip -n pod0 link set dev net1 up
+    if [ $gone = no ]; then
+        check_fails "ADD of another pod is refused while its namespace lives" "held by a pod that sriov-cni attached" \
+            cni ADD c1 pod0 net2 "$(cni_conf rail "$vf")"
+    else
+        must ip netns delete pod0
+    fi
+    check "our DEL of it (its namespace gone: $gone)" sriov DEL
+    [ $gone = yes ] || must ip netns delete pod0
+    check "sriov-cni's files are set aside" taken
+    check_node_is "the VF is what it was" "$before"
+done
+make_netns pod0
+check "the next pod gets it" cni ADD c1 pod0 net1 "$(cni_conf rail "$vf")"
+check_fails "without a VLAN" "" grep "vlan 100" <<<"$(vf_line 0)"
+check "and gives it back" cni DEL c1 pod0 net1 "$(cni_conf rail "$vf")"
+must ip netns delete pod0
+rm -r $theirs
+
+section a NIC that host-device attached
+make_netns pod0
+must ip link set dev pf0v1 netns pod0 name net1
+must ip -n pod0 link set dev net1 alias pf0v1 up
+check "our DEL of it" cni DEL c0 pod0 net1 "$(cni_conf rail "$other" | jq -c '.type = "host-device"')"
+must ip netns delete pod0
+check_node_is "it has its name again, and no alias" "$before"
+
 section an InfiniBand VF
 must tbrdma_add mlx5_9 pf0v1 ib
 must modprobe ib_ipoib
