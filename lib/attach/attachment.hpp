@@ -59,8 +59,8 @@ struct AttachRequest {
 // (attach/foreign.hpp).
 enum class Predecessor {
   none,
-  sriov_cni,    // with rdma-cni behind it
-  rdma_cni,     // it alone
+  sriov_cni,  // with rdma-cni behind it
+  rdma_cni,   // it alone
   host_device,
 };
 

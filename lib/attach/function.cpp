@@ -92,8 +92,7 @@ device::DeviceId device_of(const host::Host& host, const host::Link& link) {
     const auto pci = parts.size() > 1 ? PciAddress::parse(parts[parts.size() - 2]) : std::nullopt;
     return pci ? DeviceId(*pci) : bare;
   }
-  return DeviceId::from_parts(link.parent_bus.value_or("pci"), *link.parent_device)
-      .value_or(bare);
+  return DeviceId::from_parts(link.parent_bus.value_or("pci"), *link.parent_device).value_or(bare);
 }
 
 Result<Function> read_function(const host::Host& host, const device::DeviceId& device) {

@@ -16,7 +16,7 @@ namespace railhead::host {
 struct Roots {
   std::string sysfs = "/sys";
   std::string proc = "/proc";
-  std::string run = "/run/railhead";  // records of this boot
+  std::string run = "/run/railhead";       // records of this boot
   std::string cni_cache = "/var/lib/cni";  // what other CNI plugins keep
 };
 

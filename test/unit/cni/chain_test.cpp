@@ -221,8 +221,9 @@ TEST_CASE("What a plugin before it in the chain gave is passed on, the interface
   CHECK(result["routes"].size() == 2);
 }
 
-TEST_CASE("DEL of a pod that sriov-cni attached restores its VF, with a configuration that is "
-          "refused too") {
+TEST_CASE(
+    "DEL of a pod that sriov-cni attached restores its VF, with a configuration that is "
+    "refused too") {
   Node node;
   const auto before = standing(node.fake);
   auto& vf = node.fake.vf(*PciAddress::parse("0000:11:00.0"));
