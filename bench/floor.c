@@ -26,11 +26,13 @@ static struct request make(int type, int flags, size_t size) {
 }
 
 static void add(struct request* request, int type, const void* bytes, size_t size) {
-  struct rtattr* attribute = (struct rtattr*)((char*)request + NLMSG_ALIGN(request->header.nlmsg_len));
+  struct rtattr* attribute =
+      (struct rtattr*)((char*)request + NLMSG_ALIGN(request->header.nlmsg_len));
   attribute->rta_type = (uint16_t)type;
   attribute->rta_len = (uint16_t)RTA_LENGTH(size);
   memcpy(RTA_DATA(attribute), bytes, size);
-  request->header.nlmsg_len = (uint32_t)(NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(attribute->rta_len));
+  request->header.nlmsg_len =
+      (uint32_t)(NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(attribute->rta_len));
 }
 
 static int exchange(int socket, const struct request* request) {
@@ -87,6 +89,8 @@ int floor_activate(int socket, int index, unsigned address) {
   return set_up(socket, index, 1);
 }
 
-int floor_return(int socket, int index, int host, const char* name) { return floor_leave(socket, index, host, name); }
+int floor_return(int socket, int index, int host, const char* name) {
+  return floor_leave(socket, index, host, name);
+}
 
 int floor_up(int socket, int index) { return set_up(socket, index, 1); }

@@ -1,6 +1,7 @@
 #ifndef RAILHEAD_BENCH_FLOOR_H
 #define RAILHEAD_BENCH_FLOOR_H
-/* The least that gives a netdev to a pod and takes it back: the bare changes in the kernel, each one message. They return 0, or -errno. */
+/* The least that gives a netdev to a pod and takes it back: the bare changes in the kernel, each
+ * one message. They return 0, or -errno. */
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -31,7 +31,8 @@ int main(int argc, char** argv) {
   if (argc != 5) return 2;
   const int index = atoi(argv[2]);
   const int pod = open(argv[3], O_RDONLY | O_CLOEXEC);
-  const int failed = strcmp(argv[1], "ADD") == 0 ? add(index, pod, argv[4]) : del(index, pod, argv[4]);
+  const int failed =
+      strcmp(argv[1], "ADD") == 0 ? add(index, pod, argv[4]) : del(index, pod, argv[4]);
   if (failed) fprintf(stderr, "bench_floor: %s: %s\n", argv[1], strerror(-failed));
   return failed ? 1 : 0;
 }

@@ -1,8 +1,10 @@
 // bench-whole-nic: whole-NIC mode (the plugin type host-device) on veth devices of this machine,
 // against the bare kernel work (floor.h), and against another program of that type.
 //
-//   bench-whole-nic [--json FILE] [--pairs N] [--programs DIR] [--other PROGRAM]
-//   bench-whole-nic --step ADD|DEL     one step of the transaction, for strace: bench/run
+//   bench-whole-nic [--json FILE] [--pairs N] [--programs DIR] [--debian PROGRAM]
+//   bench-whole-nic --step ADD|DEL     half of the transaction, where another one has made the
+//   place:
+//                                      it starts itself so, under strace
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -27,6 +29,7 @@
 #include "bench/figures.hpp"
 #include "bench/floor.h"
 #include "bench/place.hpp"
+#include "bench/trace.hpp"
 #include "linux/file_locks.hpp"
 #include "linux/netns.hpp"
 #include "linux/processes.hpp"
@@ -205,6 +208,13 @@ Sample run_floor(const std::string& programs) {
   return sample;
 }
 
+constexpr auto kConf = "/run/conf";
+
+std::vector<std::string> environment_of(const std::string& verb) {
+  return {"CNI_COMMAND=" + verb, "CNI_CONTAINERID=c0", std::string("CNI_NETNS=") + Place::kPod,
+          "CNI_IFNAME=" + ifname(0), "CNI_PATH=/usr/lib/cni"};
+}
+
 Sample run_plugin(const std::string& program) {
   Sample sample;
   const std::string conf = "/run/conf";
@@ -224,82 +234,105 @@ Sample run_plugin(const std::string& program) {
   return sample;
 }
 
-// Times of both, and their ratio of each pair.
-class Comparison {
- public:
-  Comparison(std::string name, std::string of, double goal)
-      : time_{name + "_ms", "ms", {}, std::nullopt, std::nullopt},
-        ratio_{name + std::move(of), "ratio", {}, goal, std::nullopt},
-        other_{"", "", {}, std::nullopt, std::nullopt} {}
+using Samples = std::vector<Sample>;
+using Field = double Sample::*;
 
-  void add(double ours, double other) {
-    time_.samples.push_back(ours);
-    other_.samples.push_back(other);
-    ratio_.samples.push_back(ours / other);
+Figure time_of(const std::string& name, const Samples& samples, Field field) {
+  Figure figure{name, "ms", {}, std::nullopt, std::nullopt};
+  for (const auto& sample : samples) figure.samples.push_back(sample.*field);
+  return figure;
+}
+
+// Of each pair.
+Figure ratio_of(const std::string& name, const Samples& ours, const Samples& others, Field field,
+                std::optional<double> goal) {
+  Figure figure{name, "", {}, goal, std::nullopt};
+  for (size_t i = 0; i < ours.size(); ++i) {
+    figure.samples.push_back(ours[i].*field / others[i].*field);
   }
-  void print(std::vector<Figure>& figures) {
-    time_.floor = other_.median();
-    figures.push_back(time_);
-    figures.push_back(ratio_);
-  }
+  return figure;
+}
 
- private:
-  Figure time_;
-  Figure ratio_;
-  Figure other_;
-};
+// The time, with that of the floor beside it, and their ratio.
+void add_over_floor(std::vector<Figure>& figures, const std::string& name, const Samples& ours,
+                    const Samples& floor, Field field, std::optional<double> goal) {
+  figures.push_back(time_of(name + "_ms", ours, field));
+  figures.back().floor = time_of("", floor, field).median();
+  figures.push_back(ratio_of(name + "_over_floor", ours, floor, field, goal));
+}
 
-std::vector<Figure> measure_many(unsigned pairs) {
-  FloorOfMany floor;
-  Many ours;
-  Comparison add("whole_nic_attach_8", "_over_floor", 1.10);
-  Comparison del("whole_nic_detach_8", "_over_floor", 1.10);
-  floor.run();
-  ours.run();
+void add_counts(std::vector<Figure>& figures, const std::string& name, double newlinks,
+                const std::vector<std::string>& command,
+                const std::vector<std::string>& environment) {
+  const auto input = environment.empty() ? "/dev/null" : kConf;
+  const auto counts = count_calls(command, environment, input);
+  if (!counts) return;
+  for (auto& figure : figures_of(*counts, name, newlinks)) figures.push_back(std::move(figure));
+}
+
+// Of each device: down, move, up.
+constexpr double kNewlinks = 3;
+
+std::vector<Figure> measure_many(unsigned pairs, const std::string& self) {
+  constexpr double kGoal = 1.10;
+  FloorOfMany floor_of_many;
+  Many many;
+  Samples floor;
+  Samples ours;
+  floor_of_many.run();
+  many.run();
   for (unsigned pair = 0; pair < pairs; ++pair) {
-    const auto least = floor.run();
-    const auto own = ours.run();
-    add.add(own.add_ms, least.add_ms);
-    del.add(own.del_ms, least.del_ms);
+    floor.push_back(floor_of_many.run());
+    ours.push_back(many.run());
   }
   std::vector<Figure> figures;
-  add.print(figures);
-  del.print(figures);
+  add_over_floor(figures, "whole_nic_attach_8", ours, floor, &Sample::add_ms, kGoal);
+  add_over_floor(figures, "whole_nic_detach_8", ours, floor, &Sample::del_ms, kGoal);
+  for (const auto& [name, step] :
+       {std::pair{"whole_nic_attach_8", "ADD"}, std::pair{"whole_nic_detach_8", "DEL"}}) {
+    add_counts(figures, name, kNewlinks * kDevices, {self, "--step", step}, {});
+  }
   return figures;
 }
 
 std::vector<Figure> measure_one(unsigned pairs, const std::string& programs,
-                                const std::string& other) {
-  const auto program = programs + "/railhead";
-  Comparison add("whole_nic_attach_1", "_over_floor", 1.15);
-  Comparison del("whole_nic_detach_1", "_over_floor", 1.15);
+                                const std::string& debian) {
+  constexpr double kGoal = 1.15;
   // At most so much of the other program's: 1.3 times faster, a fifth of its processor time.
-  Comparison other_add("whole_nic_attach_1_vs_other", "_ratio", 1 / 1.3);
-  Comparison other_del("whole_nic_detach_1_vs_other", "_ratio", 1 / 1.3);
-  Comparison other_cpu("whole_nic_cpu_vs_other", "_ratio", 1 / 5.0);
-  const bool is_compared = !other.empty();
+  constexpr double kTimeGoal = 1 / 1.3;
+  constexpr double kCpuGoal = 1 / 5.0;
+  const auto program = programs + "/railhead";
+  const bool is_compared = !debian.empty();
+  Samples floor;
+  Samples ours;
+  Samples theirs;
   run_floor(programs);
   run_plugin(program);
-  if (is_compared) run_plugin(other);
+  if (is_compared) run_plugin(debian);
   for (unsigned pair = 0; pair < pairs; ++pair) {
-    const auto least = run_floor(programs);
-    const auto own = run_plugin(program);
-    add.add(own.add_ms, least.add_ms);
-    del.add(own.del_ms, least.del_ms);
-    if (!is_compared) continue;
-    const auto theirs = run_plugin(other);
-    other_add.add(own.add_ms, theirs.add_ms);
-    other_del.add(own.del_ms, theirs.del_ms);
-    other_cpu.add(own.cpu_ms, theirs.cpu_ms);
+    floor.push_back(run_floor(programs));
+    ours.push_back(run_plugin(program));
+    if (is_compared) theirs.push_back(run_plugin(debian));
   }
   std::vector<Figure> figures;
-  add.print(figures);
-  del.print(figures);
-  if (is_compared) {
-    other_add.print(figures);
-    other_del.print(figures);
-    other_cpu.print(figures);
+  add_over_floor(figures, "whole_nic_attach_1", ours, floor, &Sample::add_ms, kGoal);
+  add_over_floor(figures, "whole_nic_detach_1", ours, floor, &Sample::del_ms, kGoal);
+  add_over_floor(figures, "whole_nic_cpu", ours, floor, &Sample::cpu_ms, std::nullopt);
+  for (const auto& [name, verb] :
+       {std::pair{"whole_nic_attach_1", "ADD"}, std::pair{"whole_nic_detach_1", "DEL"}}) {
+    add_counts(figures, name, kNewlinks, {program}, environment_of(verb));
   }
+  Place::take_up(0);
+  if (!is_compared) return figures;
+  figures.push_back(time_of("debian_attach_1_ms", theirs, &Sample::add_ms));
+  figures.push_back(time_of("debian_detach_1_ms", theirs, &Sample::del_ms));
+  figures.push_back(time_of("debian_cpu_ms", theirs, &Sample::cpu_ms));
+  const auto over = [&](const std::string& name, Field field, double goal) {
+    figures.push_back(ratio_of("whole_nic_" + name + "_over_debian", ours, theirs, field, goal));
+  };
+  over("attach_1", &Sample::add_ms, kTimeGoal);
+  over("detach_1", &Sample::del_ms, kTimeGoal);
+  over("cpu", &Sample::cpu_ms, kCpuGoal);
   return figures;
 }
 
@@ -311,15 +344,15 @@ int main(int argc, char** argv) {
   const std::string self = std::filesystem::read_symlink("/proc/self/exe");
   std::string programs = std::filesystem::path(self).parent_path();
   std::string json;
-  std::string other;
+  std::string debian;
   std::string step;
   unsigned pairs = 30;
   CLI::App app("Measures whole-NIC mode on veth devices.", "bench-whole-nic");
   app.add_option("--programs", programs, "Folder of the binaries")->capture_default_str();
   app.add_option("--json", json, "Write the figures to this file");
   app.add_option("--pairs", pairs, "Interleaved pairs per figure")->capture_default_str();
-  app.add_option("--other", other, "Another program of the type host-device");
-  app.add_option("--step", step, "In the place of a bench that runs: one step of the transaction")
+  app.add_option("--debian", debian, "Debian's program of the type host-device");
+  app.add_option("--step", step, "Half of the transaction, in a place that is made")
       ->check(CLI::IsMember({"ADD", "DEL"}));
   CLI11_PARSE(app, argc, argv);
   try {
@@ -327,8 +360,8 @@ int main(int argc, char** argv) {
     if (step == "DEL") Many().del();
     if (!step.empty()) return 0;
     const Place place(kDevices);
-    auto figures = measure_one(pairs, programs, other);
-    const auto more = measure_many(pairs);
+    auto figures = measure_one(pairs, programs, debian);
+    const auto more = measure_many(pairs, self);
     figures.insert(figures.end(), more.begin(), more.end());
     std::cout << format_table(figures);
     if (!json.empty()) std::ofstream(json) << format_json(figures);
