@@ -22,11 +22,11 @@ double Figure::median() const {
 }
 
 std::string format_table(const std::vector<Figure>& figures) {
-  std::string text = fmt::format("{:<24} {:>9} {:>9} {:>9} {:>4}  {:<4} {:>7} {:>7}\n", "",
+  std::string text = fmt::format("{:<32} {:>9} {:>9} {:>9} {:>4}  {:<4} {:>7} {:>7}\n", "",
                                  "median", "smallest", "largest", "n", "unit", "goal", "floor");
   for (const auto& figure : figures) {
     const auto [least, most] = std::minmax_element(figure.samples.begin(), figure.samples.end());
-    text += fmt::format("{:<24} {:>9.3f} {:>9.3f} {:>9.3f} {:>4}  {:<4} {:>7} {:>7}{}\n",
+    text += fmt::format("{:<32} {:>9.3f} {:>9.3f} {:>9.3f} {:>4}  {:<4} {:>7} {:>7}{}\n",
                         figure.name, figure.median(), *least, *most, figure.samples.size(),
                         figure.unit, number(figure.goal), number(figure.floor),
                         figure.goal && figure.median() > *figure.goal ? "  over its goal" : "");

@@ -4,13 +4,15 @@
 //   stress --program PATH --cni-path DIRS --plan FILE [--state DIR] [--workers N] [--rounds N]
 //          [--calls N] [--seed N]
 //
-// A round is --calls of each worker: ADD, CHECK, DEL, a DEL that comes late, GC. FILE is JSON:
+// A round is --calls of each worker: ADD, CHECK, DEL, a DEL that comes late, GC, `reconcile`. FILE
+// is JSON:
 //   {"conf": {…}, "netns": ["pod0", …], "leases": "/var/lib/cni/networks/NAME",
 //    "devices": [{"name": "pf0v0", "is": {"parentdev": "0000:23:10.0"}, "conf": {"deviceID": …},
 //                 "rdma": "mlx5_0", "pf": "pf0", "vf": 0}, …]}
-// `conf` of a device is laid over that of all; `is` says how `ip -j -d link` shows the device, in
-// whatever namespace and under whatever name: a veth by {"address": …}. `leases`, `rdma`, `pf` and
-// `vf` may be missing.
+// `"held_codes": [11]`: what ADD may say of a device that another pod has. `conf` of a device is
+// laid over that of all; `is` says how `ip -j -d link` shows the device, in whatever namespace and
+// under whatever name: a veth by {"address": …}. `leases`, `held_codes`, `rdma`, `pf` and `vf` may
+// be missing.
 //
 // Prints what it finds; its exit code is 1 when it found something.
 #include <exception>
@@ -61,8 +63,8 @@ int stress(const Plan& plan) {
   std::cout << plan.rounds << " rounds of " << plan.workers << " workers, seed " << plan.seed
             << ": " << figures.added << " ADDs, " << figures.refused << " refused, "
             << figures.deleted << " DELs, " << figures.checked << " CHECKs, " << figures.collected
-            << " given back by GC, the longest call " << figures.longest_ms << " ms, "
-            << findings.count() << " findings\n";
+            << " given back by GC, " << figures.reconciled << " times reconcile, the longest call "
+            << figures.longest_ms << " ms, " << findings.count() << " findings\n";
   return findings.count() == 0 ? 0 : 1;
 }
 

@@ -84,7 +84,17 @@ std::set<std::string> files_in(const std::string& folder) {
   return names;
 }
 
-// "10.1.0.7/24" of each address of ADD's result
+// "10.1.0.7/24" of each address that is not the link's own, as `ip -j addr` shows a link
+std::set<std::string> global_addresses(const Json& link) {
+  std::set<std::string> out;
+  for (const auto& address : link.value("addr_info", Json::array())) {
+    if (address.value("scope", "") != "global") continue;
+    out.insert(address.value("local", "") + "/" + std::to_string(address.value("prefixlen", 0)));
+  }
+  return out;
+}
+
+// The same of ADD's result.
 std::set<std::string> addresses_of(const Json& result) {
   std::set<std::string> out;
   for (const auto& ip : result.value("ips", Json::array())) out.insert(ip.at("address"));
@@ -106,7 +116,14 @@ Observer::Observer(const Plan& plan) : plan_(plan) {
 
 void Observer::look_in(const std::string& netns, Look& look) const {
   // `ip addr` has the addresses, `ip link` the VFs.
-  const auto links = json_of({"ip", "-j", "-d", netns.empty() ? "link" : "addr", "show"});
+  auto links = json_of({"ip", "-j", "-d", netns.empty() ? "link" : "addr", "show"});
+  if (netns.empty()) {
+    std::map<std::string, std::set<std::string>> addresses;
+    for (const auto& link : json_of({"ip", "-j", "addr", "show"})) {
+      addresses[link.value("ifname", "")] = global_addresses(link);
+    }
+    for (auto& link : links) link["addresses"] = addresses[link.value("ifname", "")];
+  }
   for (const auto& link : links) {
     bool known = netns.empty() || link.value("ifname", "") == "lo";
     for (size_t device = 0; device < plan_.devices.size(); ++device) {
@@ -178,12 +195,7 @@ void Observer::judge_device(size_t device, const Attachment* owner, const Look& 
   if (std::find(flags.begin(), flags.end(), "UP") == flags.end()) {
     findings.add(wanted.name + " is not up in " + where);
   }
-  std::set<std::string> addresses;
-  for (const auto& address : link.value("addr_info", Json::array())) {
-    if (address.value("scope", "") != "global") continue;
-    addresses.insert(address.value("local", "") + "/" +
-                     std::to_string(address.value("prefixlen", 0)));
-  }
+  const auto addresses = global_addresses(link);
   if (addresses != addresses_of(owner->result)) {
     findings.add(wanted.name + " in " + where + " has the addresses " + Json(addresses).dump() +
                  ", ADD said " + Json(addresses_of(owner->result)).dump());

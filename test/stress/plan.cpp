@@ -25,6 +25,7 @@ void read_file(const std::string& path, Plan& plan) {
   }
   json.at("netns").get_to(plan.netns);
   plan.leases = json.value("leases", "");
+  plan.held_codes = json.value("held_codes", plan.held_codes);
 }
 
 }  // namespace

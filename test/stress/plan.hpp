@@ -29,6 +29,9 @@ struct Plan {
   std::vector<std::string> netns;  // names below /run/netns: one pod each
   std::string state = "/run/railhead";
   std::string leases;  // the folder of host-local's leases; may be empty
+  // What an ADD of a device that another pod has may say: try again later (11), or, of a netdev
+  // that is asked for by its name in the host, that it is not there.
+  std::vector<int> held_codes = {11};
   unsigned workers = 4;
   unsigned rounds = 10;
   unsigned calls = 2;  // of each worker in a round

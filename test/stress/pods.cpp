@@ -5,8 +5,7 @@
 namespace railhead::stress {
 namespace {
 
-constexpr int kTryAgainLater = 11;  // of the CNI specification
-constexpr size_t kInterfaces = 4;   // a pod has at most
+constexpr size_t kInterfaces = 4;  // a pod has at most
 
 size_t any(size_t count, std::mt19937_64& random) {
   return std::uniform_int_distribution<size_t>(0, count - 1)(random);
@@ -46,7 +45,9 @@ Ended Pods::call_program(const std::string& verb, const Attachment& attachment, 
 
 void Pods::tell(const std::string& what, const Attachment& attachment, const Ended& ended) {
   const auto answer = parsed(ended.output);
-  const auto text = answer.is_object() ? answer.value("msg", ended.output) : ended.output;
+  const auto text = answer.is_object()
+                        ? answer.value("msg", ended.output) + ", " + answer.value("details", "")
+                        : ended.output + ended.error;
   findings_.add(what + ": " + plan_.devices[attachment.device].name + ", " + attachment.ifname +
                 " of " + attachment.netns + ": exit code " + std::to_string(ended.code) + ", " +
                 text);
@@ -80,7 +81,7 @@ void Pods::add(Pod& pod, std::mt19937_64& random) {
   const int code = answer.is_object() ? answer.value("code", 0) : 0;
   if (!owners_.end(open)) {
     tell("ADD of a free device failed", wanted, ended);
-  } else if (code != kTryAgainLater) {
+  } else if (std::ranges::find(plan_.held_codes, code) == plan_.held_codes.end()) {
     tell("ADD of a held device gave the code " + std::to_string(code), wanted, ended);
   }
   // Some runtimes call DEL after a failed ADD, some do not.
@@ -152,7 +153,18 @@ void Pods::collect_garbage(std::mt19937_64& random) {
   if (ended.code != 0) tell("GC failed", {}, ended);
 }
 
+// What a node's reconciler does at any time, beside all other calls: there is nothing for it to do,
+// and it takes nothing from a pod.
+void Pods::reconcile() {
+  const auto ended = run({{plan_.program, "reconcile"}, {}, {}});
+  const bool is_other_at_it = ended.error.find("another railhead reconcile") != std::string::npos;
+  if (ended.code != 0 && !is_other_at_it) tell("reconcile failed", {}, ended);
+  if (!ended.in_time) tell("reconcile is not over in time", {}, ended);
+  ++figures_.reconciled;
+}
+
 void Pods::call(std::mt19937_64& random) {
+  if (one_in(40, random)) return reconcile();
   if (one_in(30, random)) {
     const std::unique_lock alone(collecting_);
     collect_garbage(random);

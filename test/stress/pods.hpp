@@ -20,7 +20,8 @@ struct Figures {
   std::atomic<unsigned> refused{0};  // ADDs of devices that somebody had
   std::atomic<unsigned> deleted{0};
   std::atomic<unsigned> checked{0};
-  std::atomic<unsigned> collected{0};  // attachments that GC gave back
+  std::atomic<unsigned> collected{0};   // attachments that GC gave back
+  std::atomic<unsigned> reconciled{0};  // how often that ran
   std::atomic<unsigned> longest_ms{0};
 };
 
@@ -50,6 +51,7 @@ class Pods {
   void del_again(Pod& pod, std::mt19937_64& random);
   void check(Pod& pod, std::mt19937_64& random);
   void collect_garbage(std::mt19937_64& random);
+  void reconcile();
   Ended call_program(const std::string& verb, const Attachment& attachment, const Json& conf);
   void tell(const std::string& what, const Attachment& attachment, const Ended& ended);
 

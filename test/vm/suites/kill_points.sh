@@ -1,8 +1,9 @@
 #!/bin/bash
-# The CNI program is killed before its calls that change something, one after the other, in ADD and in DEL: whatever it had done by then, a
-# DEL gives everything back. By default a sample; RAILHEAD_SWEEP=all takes each point, RAILHEAD_SWEEP=N begins the sample at another one.
+# A program is killed before its calls that change something, one after the other: whatever it had done by then, a DEL gives everything back,
+# or, where the pod is gone without one, the reconciler. ADD and DEL for each kind of device, alone, in a chain, two in one transaction; and what
+# looks after the node. By default a sample; RAILHEAD_SWEEP=all takes each point, RAILHEAD_SWEEP=N begins the sample at another one.
 # boots: 2
-# vm-options: --timeout 3600
+# vm-options: --timeout 5400
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../cni.sh"
@@ -10,58 +11,90 @@ here=$(dirname "$(realpath "$0")")
 
 # In the first boot RDMA devices move with their VFs, in the second they are everybody's.
 if [ "$RAILHEAD_BOOT" = 1 ]; then rdma_mode exclusive; else rdma_mode shared; fi
-sample_step 2
+sample_step 5
 make_netns pod0
 
-# sweep NAME CONF: ADD and DEL of a configuration, killed at each point, or at every $step-th
+# sweep NAME CONF [VERB...]: the verbs of a configuration, by default ADD and DEL, killed at each point, or at every $step-th
 sweep() {
-    local name=$1 conf=$2 verb list points point what tried dirty full start
+    local name=$1 conf=$2 verb list points point what tried wanted dirty full start
+    shift 2
+    [ $# != 0 ] || set -- ADD DEL
     settle "$conf"
     full=$(dump_node)
-    for verb in ADD DEL; do
-        [ $verb = ADD ] || plain ADD "$conf" >/dev/null 2>&1 || not_ok "$name: ADD" "$(plain ADD "$conf")"
+    for verb; do
+        stand $verb "$conf" >/run/test.log 2>&1 || not_ok "$name: what stands before $verb" "$(cat /run/test.log)"
         mapfile -t list < <(list_points change $verb "$conf")
         points=${#list[@]}
         check "$name: $verb has points" [ "$points" != 0 ]
-        undone_soon "$conf" || not_ok "$name: nothing is left of a whole $verb" "$(difference)"
-        tried=0 dirty=0 start=$SECONDS
+        undone_soon "$conf" $verb || not_ok "$name: nothing is left of a whole $verb" "$(difference)"
+        tried=0 wanted=0 dirty=0 start=$SECONDS
         for ((point = 1 + offset; point <= points; point += step)); do
-            what=${list[point - 1]}
-            [ $verb = ADD ] || plain ADD "$conf" >/dev/null 2>&1 || not_ok "$name: ADD before a DEL that is killed at '$what'"
+            what=${list[point - 1]} wanted=$((wanted + 1))
+            stand $verb "$conf" >/run/test.log 2>&1 ||
+                not_ok "$name: what stands before a $verb that is killed at '$what'" "$(cat /run/test.log)"
             traced kill change:$point $verb "$conf" >/dev/null 2>&1
-            [ $? = 137 ] || { not_ok "$name: $verb has the point '$what'"; continue; }
+            [ $? = 137 ] || { not_ok "$name: $verb has the point '$what'"; undone_soon "$conf" $verb; continue; }
             tried=$((tried + 1))
-            undone_soon "$conf" || {
+            undone_soon "$conf" $verb || {
                 dirty=$((dirty + 1))
                 not_ok "$name: $verb killed before '$what' is undone" "$(difference)"
             }
         done
-        t_eq "$name: $verb killed at $tried of $points points: dirty" 0 $dirty
+        t_eq "$name: $verb killed at $wanted of $points points: tried, dirty" "$wanted 0" "$tried $dirty"
         echo "($tried points in $((SECONDS - start)) s)"
     done
     check_node_is "$name: the node is what it was" "$full"
 }
 
+# typed TYPE BDF [EXTRA]: a configuration of another plugin type
+typed() { cni_conf rail "$2" "${3:-}" | jq -c --arg type "$1" '.type = $type'; }
+
 four_rdma_vfs
 vf=$(vf_pci pf0 0)
+device=$vf
 settings='"vlan":100,"vlanQoS":3,"mac":"52:54:00:aa:bb:01","spoofchk":"off","trust":"on","max_tx_rate":100,"mtu":1400'
 
 section "a VF that is down, with all settings"
 ip link set dev pf0v0 down
-sweep "all settings" "$(cni_conf rail "$vf" "$settings")"
+sweep "all settings" "$(cni_conf rail "$vf" "$settings")" ADD DEL reconcile release
+
+section "two VFs in one transaction"
+cni_program=("${program[@]}")
+program=("$RAILHEAD_BIN/vm_transaction" "$vf" "$(vf_pci pf1 1)")
+sweep "transaction" ''
+program=("${cni_program[@]}")
+
+section "a whole NIC"
+sweep "whole NIC" "$(cni_conf rail "$vf" | jq -c '.type = "host-device" | .pciBusID = .deviceID | del(.deviceID)')" ADD DEL reconcile
 
 section "a VF that was up, as it is"
 ip link property add dev pf0v0 altname net1
 up_with_carrier pf0v0 || die "pf0v0 has no carrier"
 sweep "up" "$(cni_conf rail "$vf")"
+sweep "whole NIC, up" "$(typed host-device "$vf")"
 
 if [ "$RAILHEAD_BOOT" = 1 ]; then
+    section "a VF by sriov, its RDMA device by rdma behind it"
+    conf=$(typed sriov "$vf" '"vlan":100')
+    result=$(plain ADD "$conf") || die "ADD by sriov: $result"
+    plain DEL "$conf" >/dev/null 2>&1
+    sweep "chain, sriov" "$conf"
+    ahead=$conf
+    sweep "chain, rdma" "$(typed rdma "$vf" | jq -c --argjson result "$result" '.prevResult = $result')"
+    ahead=
+
+    section "two RDMA devices on one VF"
+    must tbrdma_add mlx5_4 pf0v0
+    sweep "two RDMA devices" "$(cni_conf rail "$vf")"
+    must rdma link delete mlx5_4
+
     section "a VF that a userspace driver holds"
     vf=$(vf_pci pf1 0)
+    device=$vf
     must modprobe vfio-pci enable_sriov=1
     echo "$vf" >/sys/bus/pci/drivers/igbvf/unbind
     echo vfio-pci >$pci_dir/$vf/driver_override
     echo "$vf" >/sys/bus/pci/drivers_probe
-    sweep "vfio" "$(cni_conf rail "$vf" '"vlan":100,"mac":"52:54:00:aa:bb:02","trust":"on"')"
+    sweep "vfio" "$(cni_conf rail "$vf" '"vlan":100,"mac":"52:54:00:aa:bb:02","trust":"on"')" ADD DEL release
 fi
 suite_done
