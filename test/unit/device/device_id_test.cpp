@@ -7,8 +7,7 @@ using device::DeviceId;
 
 TEST_CASE("A device is read from what configurations call it") {
   CHECK(DeviceId::parse("0000:3B:00.2") == DeviceId(PciAddress{0, 0x3b, 0, 2}));
-  CHECK(DeviceId::parse("mlx5_core.sf.4") ==
-        DeviceId(DeviceId::Kind::auxiliary, "mlx5_core.sf.4"));
+  CHECK(DeviceId::parse("mlx5_core.sf.4") == DeviceId(DeviceId::Kind::auxiliary, "mlx5_core.sf.4"));
   for (const auto* text : {"", "eth0", "mlx5_core.sf", "mlx5_core.sf.x", "a/b.sf.4", "..sf.4",
                            "mlx5_core.sf.4.5", "mlx5 core.sf.4", "3b:00.2"}) {
     INFO(text);
