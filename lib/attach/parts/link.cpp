@@ -110,6 +110,10 @@ void warn(const Subject& subject, std::string_view what, const Result<void>& fai
       {{"device", subject.name()}, {"what", std::string(what)}, {"error", failed.error().message}});
 }
 
+bool is_link_local(const host::IpPrefix& address) {  // fe80::/10, RFC 4291
+  return address.v6 && address.bytes[0] == 0xfe && (address.bytes[1] & 0xc0) == 0x80;
+}
+
 // A namespace is taken down by a kernel worker after its last user went; under load that takes
 // a while.
 constexpr std::chrono::seconds kReturnLimit{10};
@@ -152,6 +156,7 @@ Result<void> inspect(Subject& subject, const Function& function) {
     if (!addresses) return pass(addresses, link->name);
     auto routes = subject.host().links.routes(link->index);
     if (!routes) return pass(routes, link->name);
+    std::erase_if(*addresses, is_link_local);  // the kernel makes its own when the link is up again
     before.addresses = std::move(*addresses);
     before.routes = std::move(*routes);
   }

@@ -175,11 +175,15 @@ TEST_CASE("host-device takes a whole PF, with its addresses for the way back") {
   Node node;
   auto* pf = node.fake.link("host", "p0");
   must(node.fake.host.links.add_address(pf->index, *host::IpPrefix::parse("10.0.0.5/24")));
+  const auto link_local = *host::IpPrefix::parse("fe80::1/64");
+  must(node.fake.host.links.add_address(pf->index, link_local));
   const auto before = standing(node.fake);
   const Json keys = {{"device", "p0"}};
   good(step(node, "ADD", "host-device", nullptr, keys));
   CHECK(node.fake.link("pod0", "net1"));
   good(step(node, "DEL", "host-device"));
+  // The kernel's own, which the link gets when it is up: the fake makes none.
+  must(node.fake.host.links.add_address(node.fake.link("host", "p0")->index, link_local));
   CHECK(standing(node.fake) == before);
 }
 
