@@ -128,29 +128,33 @@ Result<Reconciled> reconcile_once(host::Host& host, const attach::Store& store, 
 // What was left is told when it is new, not at each turn.
 class Watcher {
  public:
-  Watcher(host::Host& host, const attach::Store& store, Logger& log)
-      : host_(host), store_(store), log_(log) {}
+  Watcher(host::Host& host, const attach::Store& store, Logger& log, attach::Doing doing)
+      : host_(host), store_(store), log_(log), doing_(doing) {}
 
   void turn() {
-    const auto result = reconcile_once(host_, store_, log_, attach::Doing::it);
+    const auto result = reconcile_once(host_, store_, log_, doing_);
     if (!result) {
       log_.error("reconcile failed", {{"error", result.error().message}});
       return;
     }
-    for (const auto& line : result->done) log_.info("reconciled", {{"what", line}});
-    if (result->left == left_) return;
-    for (const auto& line : result->left) log_.warning("left", {{"what", line}});
-    left_ = result->left;
+    if (doing_ == attach::Doing::it || result->done != told_.done) {
+      for (const auto& line : result->done) log_.info("reconciled", {{"what", line}});
+    }
+    if (result->left != told_.left) {
+      for (const auto& line : result->left) log_.warning("left", {{"what", line}});
+    }
+    told_ = *result;
   }
 
  private:
   host::Host& host_;
   const attach::Store& store_;
   Logger& log_;
-  std::vector<std::string> left_;
+  attach::Doing doing_;
+  Reconciled told_;
 };
 
-Answer watch(host::Host& host, const attach::Store& store, Logger& log,
+Answer watch(host::Host& host, const attach::Store& store, Logger& log, attach::Doing doing,
              const OpenEvents& open_events) {
   constexpr std::chrono::seconds kEvery{30};
   constexpr std::chrono::milliseconds kAfterAnEvent{500};  // more of them come
@@ -161,7 +165,7 @@ Answer watch(host::Host& host, const attach::Store& store, Logger& log,
   auto records = host::FolderWatch::open();
   if (!records) return failed(records.error());
   if (auto added = records->add(store.folder()); !added) return failed(added.error());
-  Watcher watcher(host, store, log);
+  Watcher watcher(host, store, log, doing);
   Loop::Timer timer(**loop, {});
   timer.on_expiry([&] {
     watcher.turn();
@@ -191,7 +195,7 @@ Answer reconcile(const AdminCommand& command, host::Host& host, const attach::St
     log.warning("/run/netns is mounted without propagation (HostToContainer): nothing is changed");
     doing = attach::Doing::dry_run;
   }
-  if (command.watch && doing == attach::Doing::it) return watch(host, store, log, open_events);
+  if (command.watch) return watch(host, store, log, doing, open_events);
   return told(reconcile_once(host, store, log, doing));
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attach/function.hpp"
+#include "attach/store.hpp"
 #include "base/go_json.hpp"
 #include "base/text.hpp"
 #include "cni/conf.hpp"
@@ -33,6 +34,11 @@ tl::unexpected<cnispec::CniError> refuse(fmt::format_string<Args...> format, Arg
 Outcome<DeviceId> device_by_name(host::Host& host, const std::string& name) {
   const auto link = host.links.by_name(name);
   if (is(link, ErrorCode::not_found)) {
+    // A pod may have it: then it is refused with the holder's name.
+    const auto bare = DeviceId::from_parts("net", name);
+    const auto holder =
+        bare ? attach::Store(host.roots.run).owner(*bare) : Result<std::optional<attach::Record>>();
+    if (holder && *holder) return *bare;
     return refuse(
         "failed to find physical interface: the host has no netdev {} (or it is in a "
         "pod)",

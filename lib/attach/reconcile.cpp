@@ -5,6 +5,7 @@
 
 #include "attach/attachments.hpp"
 #include "attach/debt.hpp"
+#include "attach/function.hpp"
 #include "attach/openers.hpp"
 #include "attach/undo.hpp"
 
@@ -12,6 +13,12 @@ namespace railhead::attach {
 namespace {
 
 using State = Standing::State;
+
+// By its own folder's word; a look that failed otherwise is no word.
+bool no_longer_exists(const Work& work, const Record& record) {
+  return !is_bare_netdev(record.device) &&
+         is(read_function(work.host, record.device), ErrorCode::not_found);
+}
 
 // The caller holds the device's lock, or does not act on the answer.
 Standing judge(const Work& work, const Record& record, const std::string& boot) {
@@ -23,6 +30,10 @@ Standing judge(const Work& work, const Record& record, const std::string& boot) 
   if (record.undo) standing.why = record.undo->reason;
   if (record.undo && record.undo->quarantined) {
     standing.state = State::quarantined;
+    return standing;
+  }
+  if (no_longer_exists(work, record)) {
+    standing.state = State::gone;
     return standing;
   }
   // A userspace driver's device never leaves the host: that is no evidence.
@@ -77,7 +88,7 @@ bool may_be_held(const Work& work, const Standing& standing) {
 // Where a quarantined device may be mended without a look into a namespace.
 bool may_mend(const Work& work, const Record& record) {
   const auto back = is_in_host(work.host, record);
-  return back && *back;
+  return (back && *back) || no_longer_exists(work, record);
 }
 
 void act(const Work& work, const Standing& standing, Doing doing, Reconciled& all) {

@@ -16,7 +16,7 @@ struct Standing {
   enum class State {
     held,         // its namespace lives and has the device, or may have it
     in_work,      // an ADD or DEL is at it
-    gone,         // the device is back in the host, and not given back yet
+    gone,         // the device is back in the host and not given back yet, or exists no longer
     quarantined,  // an undo left what must not stay
     stale,        // of another boot: there is nothing to undo
     unknown,      // what stands cannot be read

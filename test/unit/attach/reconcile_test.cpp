@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "test/unit/attach/node.hpp"
@@ -217,4 +218,18 @@ TEST_CASE("A device whose nodes a process has open is held, wherever its netdev 
   CHECK(reconcile(node).done.size() == 1);
   node.fake.delete_netns("pod1");
   CHECK(node.standing() == before);
+}
+
+TEST_CASE("A device that exists no longer is forgotten, also out of quarantine") {
+  Node node;
+  attach_and_let_go(node, node.request());
+  if (GENERATE(false, true)) {
+    auto record = *must(node.store().load(node.request().key));
+    record.undo = Undo{std::chrono::milliseconds(1), "it was stuck", true};
+    must(node.store().update(record));
+  }
+  node.fake.delete_netns("pod0");
+  node.fake.kernel.remove_vf(*PciAddress::parse("0000:11:00.0"));
+  CHECK(reconcile(node).done.size() == 1);
+  CHECK(node.records() == 0);
 }

@@ -251,3 +251,22 @@ TEST_CASE(
     CHECK_FALSE(host::read_file(folder + "/c1-net1"));
   }
 }
+
+TEST_CASE("A netdev that another pod holds is refused with its holder, by its name too") {
+  Node node;
+  node.conf.erase("deviceID");
+  node.fake.kernel.add_link(node.fake.kernel.host_netns,
+                            {.name = "eth7",
+                             .mtu = 1500,
+                             .address = *HwAddress::parse("02:00:00:00:00:77"),
+                             .kind = "veth"});
+  const Json keys = {{"device", "eth7"}};
+  good(step(node, "ADD", "host-device", nullptr, keys));
+  node.conf.update(keys);
+  node.conf["type"] = "host-device";
+  const auto error = error_of(node.run("ADD", {{"CNI_CONTAINERID", "c2"}}));
+  CHECK(error.code == 11);
+  CHECK_THAT(error.message, ContainsSubstring("held by net1 of container c1"));
+  node.conf["device"] = "../attachments/x";
+  CHECK(error_of(node.run("ADD", {{"CNI_CONTAINERID", "c2"}})).code == 7);
+}
