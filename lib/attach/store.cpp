@@ -16,6 +16,8 @@ uint64_t hash_of(std::string_view text) {
   return hash;
 }
 
+constexpr std::string_view kToRecords = "../attachments/";  // from the claims
+
 constexpr size_t kNameMax = 255 - std::string_view(".json").size();  // NAME_MAX, linux/limits.h
 
 }  // namespace
@@ -85,10 +87,11 @@ Result<void> Store::update(const Record& record) const {
 }
 
 Result<std::optional<Record>> Store::load_file(const std::string& path) const {
-  auto text = host::read_own_file(path);
+  auto text = host::read_private_file(path);
   if (is(text, ErrorCode::not_found)) return std::nullopt;
-  if (!text) return pass(text);
-  auto record = record_from_json(*text);
+  if (!text && !is(text, ErrorCode::invalid_argument)) return pass(text);
+  auto record =
+      text ? record_from_json(*text) : fail(ErrorCode::decode, "{}", text.error().message);
   if (!record) {
     return pass(record, fmt::format("the record {} cannot be read, its device is not touched until "
                                     "the file is repaired or removed",
@@ -161,14 +164,30 @@ Result<Store::Listing> Store::list() const {
 }
 
 Result<void> Store::claim(const Record& record) const {
-  const std::string target = "../attachments/" + record_name(record.key);
+  const std::string target = std::string(kToRecords) + record_name(record.key);
   const std::string path = claim_path(record.device);
   if (symlink(target.c_str(), path.c_str()) == 0) return {};
   return fail_errno(errno, "claim {}", path);
 }
 
 Result<std::optional<Record>> Store::owner(const device::DeviceId& device) const {
-  return load_file(claim_path(device));  // through the link
+  const auto path = claim_path(device);
+  auto folder = host::Directory::open(root_ + "/devices");
+  if (is(folder, ErrorCode::not_found)) return std::nullopt;
+  if (!folder) return pass(folder);
+  auto target = folder->link(device.file_name());
+  if (is(target, ErrorCode::not_found)) return std::nullopt;
+  if (!target && !is(target, ErrorCode::invalid_argument)) return pass(target, path);
+  // Only as claim() makes it: nothing else of the file system is opened by it.
+  const std::string_view name = target ? std::string_view(*target) : "";
+  const auto record = name.substr(std::min(name.size(), kToRecords.size()));
+  if (!name.starts_with(kToRecords) || record.empty() || record.find('/') != std::string::npos) {
+    return fail(ErrorCode::decode,
+                "the claim {} names no record; once no pod has the device, remove it", path);
+  }
+  auto owner = load_file(record_path(std::string(record)));
+  if (!owner) return pass(owner, "claim " + path);
+  return owner;
 }
 
 Result<void> Store::remove_empty_claim(const device::DeviceId& device) const {

@@ -200,7 +200,12 @@ Result<std::string> read_file(const std::string& path) {
 
 namespace {
 
-Result<std::string> read_regular(const std::string& path, size_t limit, int flags) {
+constexpr size_t kMostOfOwn = 16 << 20;
+
+enum class Whose { anybodys, own };
+
+Result<std::string> read_regular(const std::string& path, size_t limit, int flags,
+                                 Whose whose = Whose::anybodys) {
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags));
   if (!file && errno == ELOOP) {
     return fail(ErrorCode::invalid_argument, "{} is a symbolic link, not a regular file", path);
@@ -210,6 +215,12 @@ Result<std::string> read_regular(const std::string& path, size_t limit, int flag
   if (::fstat(file.get(), &status) != 0) return fail_errno(errno, "stat {}", path);
   if (!S_ISREG(status.st_mode)) {
     return fail(ErrorCode::invalid_argument, "{} is no regular file", path);
+  }
+  if (whose == Whose::own && (status.st_uid != ::geteuid() || (status.st_mode & 022) != 0)) {
+    return fail(ErrorCode::invalid_argument,
+                "{} belongs to user {} with mode {:o}: expected a file that only this user may "
+                "write",
+                path, status.st_uid, status.st_mode & 07777);
   }
   if (static_cast<size_t>(status.st_size) > limit) {
     return fail(ErrorCode::invalid_argument, "{} has {} bytes; at most {} are read", path,
@@ -227,8 +238,11 @@ Result<std::string> read_regular_file(const std::string& path, size_t limit) {
 }
 
 Result<std::string> read_own_file(const std::string& path) {
-  constexpr size_t kMost = 16 << 20;
-  return read_regular(path, kMost, 0);
+  return read_regular(path, kMostOfOwn, 0);
+}
+
+Result<std::string> read_private_file(const std::string& path) {
+  return read_regular(path, kMostOfOwn, O_NOFOLLOW, Whose::own);
 }
 
 Result<void> make_directories(const std::string& path, unsigned mode) {

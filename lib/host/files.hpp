@@ -60,6 +60,9 @@ class Directory {
 // The same of a file of this program's own, in a folder that nobody else writes: it may be a
 // symbolic link, and has at most 16 MiB.
 [[nodiscard]] Result<std::string> read_own_file(const std::string& path);
+// The same, and nobody else may have written it: no symbolic link, this user's, and writable for
+// no other. Errors: invalid_argument too where it is not so.
+[[nodiscard]] Result<std::string> read_private_file(const std::string& path);
 // Makes a folder and its missing parents with that mode; no error when it is there.
 [[nodiscard]] Result<void> make_directories(const std::string& path, unsigned mode);
 // The same for a folder that is this program's alone: 0700 also where somebody else made it, as

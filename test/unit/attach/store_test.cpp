@@ -125,3 +125,35 @@ TEST_CASE("Two keys never share a file name, however long they are") {
   CHECK(record_name(a).size() <= 255);  // NAME_MAX
   CHECK(record_name({"n", "c0", "net1"}) == "c0@net1@n.json");
 }
+
+TEST_CASE("A record that somebody else may have written, or a way out of the folder, is none") {
+  Folder folder;
+  must(folder.store.save(record_of("c0")));
+  must(folder.store.claim(record_of("c0")));
+  const auto path = folder.store.folder() + "/" + record_name(record_of("c0").key);
+  const device::DeviceId device = record_of("c0").device;
+  SECTION("writable for others") {
+    std::filesystem::permissions(path, std::filesystem::perms{0622});
+    CHECK(is(folder.store.load(record_of("c0").key), ErrorCode::decode));
+  }
+  SECTION("a symbolic link") {
+    std::filesystem::rename(path, folder.temp.path() + "/elsewhere");
+    std::filesystem::create_symlink(folder.temp.path() + "/elsewhere", path);
+    CHECK(is(folder.store.load(record_of("c0").key), ErrorCode::decode));
+  }
+  SECTION("a claim that leads elsewhere") {
+    const auto claim = folder.temp.path() + "/run/devices/0000:3b:00.2";
+    for (const auto* target :
+         {"/etc/passwd", "../attachments/../../etc/passwd", "../attachments/", "x"}) {
+      std::filesystem::remove(claim);
+      std::filesystem::create_symlink(target, claim);
+      INFO(target);
+      CHECK(is(folder.store.owner(device), ErrorCode::decode));
+    }
+    std::filesystem::remove(claim);
+    std::ofstream(claim) << "{}";
+    CHECK(is(folder.store.owner(device), ErrorCode::decode));
+    return;
+  }
+  CHECK(is(folder.store.owner(device), ErrorCode::decode));
+}
