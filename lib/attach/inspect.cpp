@@ -7,7 +7,7 @@
 
 namespace railhead::attach {
 
-Result<void> inspect_device(Subject& subject) {
+Result<void> inspect_settings(Subject& subject) {
   auto& record = subject.record;
   auto function =
       is_bare_netdev(record.device) ? Result<Function>(Function{}) : driver::inspect(subject);
@@ -22,8 +22,13 @@ Result<void> inspect_device(Subject& subject) {
     if (auto seen = vf::inspect(subject, *function); !seen) return seen;
   }
   if (record.link) {
-    if (auto seen = link::inspect(subject, *function); !seen) return seen;
+    return link::inspect(subject, *function);
   }
+  return {};
+}
+
+Result<void> inspect_device(Subject& subject) {
+  if (auto seen = inspect_settings(subject); !seen) return seen;
   return rdma::inspect(subject);
 }
 

@@ -43,6 +43,9 @@ std::string Store::rdma_lock() const { return root_ + "/locks/rdma.lock"; }
 std::string Store::debts(const device::DeviceId& device) const {
   return fmt::format("{}/debts/{}.json", root_, device.file_name());
 }
+std::string Store::baseline(const device::DeviceId& device) const {
+  return fmt::format("{}/baseline/{}.json", root_, device.file_name());
+}
 Result<std::vector<device::DeviceId>> Store::debtors() const {
   std::vector<device::DeviceId> all;
   auto folder = host::Directory::open(root_ + "/debts");
@@ -64,7 +67,7 @@ std::string Store::temporary_path(const Record& record) const {
 }
 
 Result<void> Store::prepare() const {
-  for (const char* folder : {"", "/attachments", "/devices", "/debts", "/locks"}) {
+  for (const char* folder : {"", "/attachments", "/devices", "/debts", "/baseline", "/locks"}) {
     if (auto made = host::make_private_folder(root_ + folder); !made) return made;
   }
   return {};

@@ -60,7 +60,8 @@ class Store {
   [[nodiscard]] std::string device_lock(const device::DeviceId& device) const;
   [[nodiscard]] std::string rdma_lock() const;
   [[nodiscard]] std::string debts(const device::DeviceId& device) const;  // the file's path
-  // The devices that have such a file.
+  [[nodiscard]] std::string baseline(const device::DeviceId& device) const;  // the file's path
+  // The devices that have debts.
   [[nodiscard]] Result<std::vector<device::DeviceId>> debtors() const;
 
  private:

@@ -5,6 +5,7 @@
 
 #include "attach/addresses.hpp"
 #include "attach/attachments.hpp"
+#include "attach/baseline.hpp"
 #include "attach/debt.hpp"
 #include "attach/foreign.hpp"
 #include "attach/inspect.hpp"
@@ -157,9 +158,12 @@ Result<void> Transaction::make_free(Begun& begun) {
       return {};
     }
   }
-  if (auto done = undo_of_the_gone(subject); !done || !*mine) return done;
+  if (auto done = undo_of_the_gone(subject); !done) return done;
   // What a killed ADD wrote before it claimed the device, or left of its undo: it holds nothing.
-  return store_.remove(**mine);
+  if (*mine) {
+    if (auto removed = store_.remove(**mine); !removed) return removed;
+  }
+  return subject.record.vf ? repair_to_baseline(work_, subject.record.device) : Result<void>();
 }
 
 Result<void> Transaction::undo_of_the_gone(const Subject& subject) {
@@ -246,6 +250,8 @@ Result<void> Transaction::record() {
     begun.is_recorded = true;
     if (begun.is_appended) continue;
     if (auto claimed = store_.claim(record); !claimed) return claimed;
+    // The record has from now on what stood before.
+    if (auto gone = host::remove_file(store_.baseline(record.device)); !gone) return gone;
   }
   return {};
 }

@@ -23,14 +23,15 @@ Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::E
     : news_(log),
       configuration_({options.config_file, options.resource_prefix, options.state_dir}, loop,
                      host.clock, metrics, news_, log, [this] { pools_.reconfigured(); }),
-      node_(loop, host.clock, events, std::move(adapters), host.roots, metrics, log,
+      node_(loop, host.clock, events, adapters, host.roots, metrics, log,
             [this](auto event) { node_changed(event); }),
       holders_({options.kubelet_dir, options.state_dir, ledger_options(options)}, loop, host, news_,
-               log, [this] { pools_.changed(std::nullopt); }),
+               log, [this] { holders_changed(); }),
       pools_(pools_options(options), host, loop, configuration_, node_, holders_, metrics, news_,
              log),
       owners_({}, loop, host, holders_.ledger(), metrics, log),
-      parts_{&configuration_, &pools_, &node_, &holders_, &owners_} {}
+      baselines_(loop, host, adapters.links, log),
+      parts_{&configuration_, &pools_, &node_, &holders_, &owners_, &baselines_} {}
 
 Result<void> Agent::start() {
   for (auto* part : parts_) {
@@ -45,6 +46,7 @@ Result<void> Agent::serve() {
   holders_.keep();
   if (auto serving = pools_.serve(); !serving) return serving;
   owners_.serve();
+  baselines_.serve();
   return {};
 }
 
@@ -60,6 +62,11 @@ void Agent::reload() {
 void Agent::node_changed(std::optional<NodeWatch::TimePoint> event) {
   if (const auto snapshot = node_.latest()) holders_.set_inventory(snapshot->inventory);
   pools_.changed(event);
+}
+
+void Agent::holders_changed() {
+  baselines_.look(*holders_.ledger().holdings());
+  pools_.changed(std::nullopt);
 }
 
 Agent::State Agent::state() const {

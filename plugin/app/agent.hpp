@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "plugin/app/baselines.hpp"
 #include "plugin/app/configuration.hpp"
 #include "plugin/app/holders.hpp"
 #include "plugin/app/news.hpp"
@@ -57,6 +58,7 @@ class Agent {
 
  private:
   void node_changed(std::optional<NodeWatch::TimePoint> event);
+  void holders_changed();
 
   News news_;
   Configuration configuration_;
@@ -64,7 +66,8 @@ class Agent {
   Holders holders_;
   Pools pools_;
   Owners owners_;
-  const std::array<Part*, 5> parts_;
+  Baselines baselines_;
+  const std::array<Part*, 6> parts_;
   bool serving_ = false;
 };
 
