@@ -87,13 +87,14 @@ http() {
 }
 
 # pod NAME RESOURCES CMD...: a static pod with one container of busybox that asks for RESOURCES ('{"rdma/vf": 2}') and runs CMD; started
-# again when it ends, if $restart says Always
+# again when it ends, if $restart says Always; in the host's network, unless $host_network says false
 pod() {
     local name=$1 resources=$2
     shift 2
-    jq -n --arg name "$name" --arg restart "${restart:-Never}" --argjson resources "$resources" \
+    jq -n --arg name "$name" --arg restart "${restart:-Never}" --argjson host_network "${host_network:-true}" \
+        --argjson resources "$resources" \
         '{apiVersion: "v1", kind: "Pod", metadata: {name: $name, namespace: "default"},
-          spec: {hostNetwork: true, restartPolicy: $restart, terminationGracePeriodSeconds: 0,
+          spec: {hostNetwork: $host_network, restartPolicy: $restart, terminationGracePeriodSeconds: 0,
                  containers: [{name: "main", image: "localhost/busybox:1", imagePullPolicy: "Never", command: $ARGS.positional,
                                resources: {limits: $resources, requests: $resources}}]}}' \
         --args -- "$@" >$e2e/.pod

@@ -1,4 +1,5 @@
-# A real kubelet and containerd: static pods ask for VFs and get them, through restarts of kubelet and of the agent.
+# A real kubelet and containerd: static pods ask for VFs and get them, through restarts of kubelet and of the agent; and their network is a
+# VF, by a chain of plugins.
 # needs: RAILHEAD_E2E test/e2e/prepare
 # vm-options: --timeout 2400 --memory 2700
 here=$(dirname "$(realpath "$0")")
@@ -194,6 +195,72 @@ check "the other one ends" wait_for 180 pod_is_gone j
 mv $e2e/first.json $e2e/config.json
 kill $agent
 wait $agent
+
+section "containerd calls a chain: railhead, then Debian's tuning and sbr"
+vf=$(vf_pci pf1 1)
+must cp "$RAILHEAD_BIN/railhead" "$runtime/usr/lib/cni/"
+attach='{"type": "railhead", "deviceID": "'$vf'", "vlan": 100, "mac": "52:54:00:aa:bb:01", "mtu": 1400, "trust": "on",
+         "ipam": {"type": "host-local", "subnet": "10.9.0.0/24", "routes": [{"dst": "0.0.0.0/0"}]}}'
+# network PLUGIN...: the pods' network from now on. containerd 1.6 reads the folder anew when a file in it was written or removed, not when one
+# was moved there. Without a network it refuses sandboxes, and kubelet tries again: none is made with the one before.
+network() {
+    local file=$e2e/net.d/10-rail.conflist
+    if [ -e $file ]; then
+        rm $file
+        wait_for 60 grep 'failed to reload cni configuration .*(REMOVE ' $e2e/containerd.log || die "containerd does not see that its network is gone"
+    fi
+    jq -n --args '{cniVersion: "1.0.0", name: "rail", plugins: [$ARGS.positional[] | fromjson]}' "$@" >$file
+}
+# The node, and what all who have a part in it keep of an attachment: records, claims, debts; addresses, but not which one was the last;
+# tuning's backups; namespaces; and results, which libcni keeps.
+standing() {
+    "$RAILHEAD_BIN/vm_dump_node"
+    find /run/railhead/{attachments,devices,debts} /run/cni /run/netns /var/lib/cni -not -type d \
+        -not -name lock -not -name 'last_reserved_ip.*' 2>/dev/null | sort
+}
+# Kubelet asks every five seconds whether there is a network: the dump takes as long.
+network "$attach" '{"type": "tuning", "sysctl": {"net.ipv4.conf.IFNAME.arp_filter": "1"}}' '{"type": "sbr"}'
+before=$(standing)
+whole_node=$(dump_node)
+host_network=false pod chain '{}' sh -c 'echo mac=$(busybox cat /sys/class/net/eth0/address)
+    echo address=$(busybox ip -o -4 addr show dev eth0 | busybox grep -o "inet [^ ]*"); echo done; exec sleep 3600'
+check "a pod runs on it" wait_for 180 pod_is chain Running
+wait_for 60 finished chain || not_ok "it says what it has" "$(pod_log chain)"
+t_eq "its container sees the interface's MAC and address" "52:54:00:aa:bb:01 inet 10.9.0.2/24" "$(given chain mac) $(given chain address)"
+# The types of the Go plugins behind railhead have no mtu: its result's ends there, and the netdev's own is looked at below.
+result=$(jq -c .result /var/lib/cni/results/rail-*-eth0)
+netns=$(basename "$(jq -r '.interfaces[0].sandbox' <<<"$result")")
+t_eq "the result that containerd has is the interface's" \
+    '["eth0","52:54:00:aa:bb:01",[{"address":"10.9.0.2/24","gateway":"10.9.0.1","interface":0}],[{"dst":"0.0.0.0/0"}]]' \
+    "$(jq -cS '[.interfaces[0].name, .interfaces[0].mac, .ips, .routes]' <<<"$result")"
+pod_address() { http 10255 /pods | jq -r '.items[] | select(.metadata.name == "chain-testbed") | .status.podIP'; }
+check_becomes "kubelet has the address from it" 10.9.0.2 pod_address
+t_match "the VF is in the sandbox's namespace, with MTU and MAC" "UP.* mtu 1400 .*52:54:00:aa:bb:01 .* parentdev $vf" \
+    "$(ip -n "$netns" -d -o link show dev eth0)"
+t_match "its PF has the VLAN and the trust" "52:54:00:aa:bb:01.* vlan 100.* trust on" "$(ip -d link show dev pf1 | grep -E '^ *vf 1 ')"
+t_eq "tuning's sysctl is set" 1 "$(in_netns "$netns" cat /proc/sys/net/ipv4/conf/eth0/arp_filter)"
+t_eq "and was not before" 0 "$(in_netns "$netns" cat /proc/sys/net/ipv4/conf/default/arp_filter)"
+t_match "sbr's rule is there" "from 10.9.0.2 lookup 100" "$(ip -n "$netns" rule)"
+t_eq "and its table has the routes" "10.9.0.0/24 dev eth0 default via 10.9.0.1 dev eth0" \
+    "$(ip -n "$netns" route show table 100 | grep -oE '^[^ ]+ (via [^ ]+ )?dev eth0' | sort | xargs)"
+t_eq "which it took from where railhead had put them" "" "$(ip -n "$netns" route show table main)"
+remove_pod chain
+check "the pod ends" wait_for 180 pod_is_gone chain
+check_becomes "the VF is what it was, and nobody keeps anything" "$before" standing
+
+section a plugin of the chain that fails
+network "$attach" '{"type": "sbr"}' '{"type": "tuning", "sysctl": {"net.ipv4.conf.IFNAME.no_such": "1"}}'
+host_network=false pod broken '{}' sh -c 'exec sleep 3600'
+failed() { grep -E 'RunPodSandbox .*broken-testbed.* failed.*tuning.* failed \(add\).*no_such' $e2e/containerd.log; }
+check "the pod gets no sandbox, for the third plugin fails" wait_for 180 failed
+attached() { grep -E 'msg="ADD done" .*pod=default/broken-testbed ' $e2e/containerd.log; }
+check "after the first one had attached the VF" attached
+remove_pod broken
+check "the pod ends" wait_for 180 pod_is_gone broken
+check_becomes "nothing is left of it" "$before" standing
+check_node_is "and the node is what it was" "$whole_node"
+rm $e2e/net.d/10-rail.conflist
+
 real_kubelet_stop
 [ -z "${RAILHEAD_SHARE:-}" ] || cp $e2e/*.log "$RAILHEAD_SHARE"
 suite_done
