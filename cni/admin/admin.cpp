@@ -51,7 +51,8 @@ constexpr std::string_view kReleaseHelp =
     "Gives back one device, \"0000:3b:00.2\", as its record says it was, or all that no pod "
     "holds.\n"
     "\n"
-    "  --force  also from a pod that lives: the pod loses the device\n"
+    "  --force  also from a pod that lives: the pod loses the device; and where the record cannot be\n"
+    "           read: the device becomes what it was before, once it is back in the host\n"
     "\n"
     "Exit code 3: something was left, or is held.\n";
 
@@ -98,7 +99,8 @@ Answer told(const Result<Reconciled>& result) {
 
 Result<Reconciled> release(const AdminCommand& command, const attach::Work& work) {
   if (command.all) return attach::release_all(work);
-  const auto device = device::DeviceId::from_file_name(command.device);
+  auto device = device::DeviceId::parse(command.device);
+  if (!device) device = device::DeviceId::from_file_name(command.device);
   const auto bare = device::DeviceId::from_parts("net", command.device);
   if (!device && !bare) {
     return fail(ErrorCode::invalid_argument,
@@ -120,19 +122,19 @@ Result<host::FileLock> lock_reconcile(host::Host& host, const attach::Store& sto
 }
 
 Result<Reconciled> reconcile_once(host::Host& host, const attach::Store& store, Logger& log,
-                                  attach::Doing doing) {
+                                  attach::Doing doing, attach::Pauses& pauses) {
   const Deadline deadline(host.clock, kBudget, {});
-  return attach::reconcile({host, store, deadline, log}, doing);
+  return attach::reconcile({host, store, deadline, log}, doing, pauses);
 }
 
 // What was left is told when it is new, not at each turn.
 class Watcher {
  public:
   Watcher(host::Host& host, const attach::Store& store, Logger& log, attach::Doing doing)
-      : host_(host), store_(store), log_(log), doing_(doing) {}
+      : host_(host), store_(store), log_(log), doing_(doing), pauses_(host.clock) {}
 
   void turn() {
-    const auto result = reconcile_once(host_, store_, log_, doing_);
+    const auto result = reconcile_once(host_, store_, log_, doing_, pauses_);
     if (!result) {
       log_.error("reconcile failed", {{"error", result.error().message}});
       return;
@@ -151,6 +153,7 @@ class Watcher {
   const attach::Store& store_;
   Logger& log_;
   attach::Doing doing_;
+  attach::Pauses pauses_;
   Reconciled told_;
 };
 
@@ -189,6 +192,8 @@ Answer watch(host::Host& host, const attach::Store& store, Logger& log, attach::
 Answer reconcile(const AdminCommand& command, host::Host& host, const attach::Store& store,
                  Logger& log, const OpenEvents& open_events) {
   auto doing = command.dry_run ? attach::Doing::dry_run : attach::Doing::it;
+  attach::Pauses none(host.clock);
+  if (command.dry_run) return told(reconcile_once(host, store, log, doing, none));
   auto lock = lock_reconcile(host, store);
   if (!lock) return failed(lock.error());
   if (doing == attach::Doing::it && !sees_new_namespaces(host)) {
@@ -196,7 +201,7 @@ Answer reconcile(const AdminCommand& command, host::Host& host, const attach::St
     doing = attach::Doing::dry_run;
   }
   if (command.watch) return watch(host, store, log, doing, open_events);
-  return told(reconcile_once(host, store, log, doing));
+  return told(reconcile_once(host, store, log, doing, none));
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ Result<void> check_host_netns(host::Host& host) {
 // between the sixth and "-" (proc(5)).
 bool sees_new_namespaces(const host::Host& host) {
   const auto text = host::read_file(host.roots.proc + "/self/mountinfo");
-  if (!text) return true;
+  if (!text) return false;
   for (const auto line : split(*text, '\n')) {
     const auto fields = split(line, ' ');
     if (fields.size() < 7 || (fields[4] != "/run/netns" && fields[4] != "/var/run/netns")) continue;

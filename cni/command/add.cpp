@@ -83,6 +83,11 @@ struct Steps {
 // What follows attach(): addresses from IPAM, and onto the interface.
 Outcome<PluginResult> address(const Call& call, attach::Transaction& transaction,
                               const attach::Attached& attached, Stopwatch& watch, Steps& steps) {
+  // A lost DEL's must not be missing, and no GC may ever come.
+  if (const auto freed = free_owed_addresses(call, {}); !freed) {
+    call.log.warning("addresses of pods that are gone stay taken",
+                     {{"network", call.conf.name}, {"error", freed.error().text()}});
+  }
   auto given = call.ipam.add(call.deadline);
   steps.ipam_ms = watch.step_ms();
   if (!given) return cnispec::refuse(given.error());

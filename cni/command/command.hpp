@@ -42,6 +42,11 @@ cnispec::Outcome<std::string> gc(const Call& call);
 // Whether an ADD could succeed; code 50 when not.
 cnispec::Outcome<std::string> status(const Call& call);
 
+// Has IPAM free the addresses of this network's attachments that were undone without their DEL, but
+// for those of `living`; the first error.
+cnispec::Outcome<> free_owed_addresses(const Call& call,
+                                       const std::vector<attach::AttachmentKey>& living);
+
 // Both errors as one; nothing when there is none. The code is the first one's.
 cnispec::Outcome<> both(const cnispec::Outcome<>& first, const cnispec::Outcome<>& second);
 cnispec::Outcome<> to_outcome(const Result<>& result);

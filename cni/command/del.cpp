@@ -20,6 +20,7 @@ Outcome<std::string> del(const Call& call) {
   Outcome<> released;
   if (detached.is_silent && !call.type.is_chained) {
     released = call.ipam.call(cnispec::Command::del, call.deadline);
+    if (released) released = to_outcome(attach::Store(call.host.roots.run).addresses_are_free(key));
   }
   const auto ipam_ms = watch.step_ms();
   if (auto done = both(given_back, released); !done) return cnispec::refuse(done.error());

@@ -17,10 +17,7 @@ Outcome<std::string> gc(const Call& call) {
   attach::Attachments attachments(call.host, call.deadline, call.log);
   const auto collected = attachments.collect_garbage(call.conf.name, valid);
   const auto collect_ms = watch.step_ms();
-  auto given_back = to_outcome(collected.error);
-  for (const auto& key : collected.silent) {  // their addresses, as their DEL would have done
-    given_back = both(given_back, call.ipam.release(key.container_id, key.ifname, call.deadline));
-  }
+  const auto given_back = both(to_outcome(collected), free_owed_addresses(call, valid));
   const auto forwarded = call.ipam.call(cnispec::Command::gc, call.deadline);
   const auto ipam_ms = watch.step_ms();
   if (auto done = both(given_back, forwarded); !done) return cnispec::refuse(done.error());

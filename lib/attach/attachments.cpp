@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "attach/debt.hpp"
 #include "attach/foreign.hpp"
 #include "attach/kinds.hpp"
 #include "attach/parts/link.hpp"
@@ -54,16 +55,14 @@ std::string boot_id(const host::Host& host) {
   return text ? std::string(trim(*text)) : "";
 }
 
-Undone undo_rdma(const Work& work, const Record& record, std::shared_ptr<Pod> pod,
+Undone undo_rdma(const Work& work, const Record& record, Addresses addresses,
                  const std::string& hint) {
-  if (record.kind == KindName::rdma_only) return undo(work, record, std::move(pod), hint);
+  if (record.kind == KindName::rdma_only) return undo(work, record, addresses, hint);
   Undone undone;
   if (!record.moves_rdma()) return undone;
-  if (!pod) {
-    auto netns = living_netns(work.host, record, hint);
-    if (netns && *netns) pod = std::make_shared<Pod>(std::move(**netns));
-  }
-  Subject subject{work, record, std::move(pod)};
+  auto netns = living_netns(work.host, record, hint);
+  const bool is_open = netns && *netns;
+  Subject subject{work, record, is_open ? std::make_shared<Pod>(std::move(**netns)) : nullptr};
   subject.record.kind = KindName::rdma_only;
   subject.record.vf.reset();
   subject.record.link.reset();
@@ -71,8 +70,10 @@ Undone undo_rdma(const Work& work, const Record& record, std::shared_ptr<Pod> po
   if (undone.left) return undone;
   Record rest = record;
   rest.rdma->moves = false;
-  if (auto saved = work.store.update(rest); !saved) {
-    undone.left = saved.error();
+  auto kept = keep_debts(work.store, subject.record, std::move(undone.debts));
+  if (kept) kept = work.store.update(rest);
+  if (!kept) {
+    undone.left = kept.error();
     undone.retry_helps = true;
   }
   return undone;
@@ -90,7 +91,7 @@ Detached Attachments::detach(const AttachmentKey& key, const std::string& netns_
   }
   Detached all;
   for (const auto& one : *keys) {
-    auto detached = detach_one(one, netns_path, undo);
+    auto detached = detach_one(one, netns_path, undo, Addresses::by_caller);
     all.is_silent = all.is_silent && detached.is_silent;
     if (!all.error) all.error = std::move(detached.error);
     if (!all.quarantined) all.quarantined = std::move(detached.quarantined);
@@ -102,7 +103,7 @@ Detached Attachments::detach(const AttachmentKey& key, const std::string& netns_
 Detached Attachments::detach_rdma(const AttachmentKey& key, const std::string& netns_path) {
   const auto taken = take_over(work_, key, netns_path, Predecessor::rdma_cni);
   if (!taken) return Detached{taken.error(), false, {}};
-  auto all = detach_one(key, netns_path, undo_rdma);
+  auto all = detach_one(key, netns_path, undo_rdma, Addresses::by_caller);
   if (*taken && !all.error && !all.quarantined) set_aside(work_, key, Predecessor::rdma_cni);
   return all;
 }
@@ -115,7 +116,7 @@ Detached Attachments::quarantine_unreadable(const Error& unreadable) {
 }
 
 Detached Attachments::detach_one(const AttachmentKey& key, const std::string& netns_path,
-                                 UndoOne undo_one) {
+                                 UndoOne undo_one, Addresses addresses) {
   auto record = store_.load(key);
   if (is(record, ErrorCode::decode)) return quarantine_unreadable(record.error());
   if (!record) return Detached{record.error(), false, {}};
@@ -125,8 +126,11 @@ Detached Attachments::detach_one(const AttachmentKey& key, const std::string& ne
   record = store_.load(key);  // another DEL may have been at it
   if (!record) return Detached{record.error(), false, {}};
   if (!*record) return {};
-  const auto undone = undo_one(work_, **record, nullptr, netns_path);
+  const auto undone = undo_one(work_, **record, addresses, netns_path);
   if (!undone.left) return {};
+  if (undone.silent && addresses == Addresses::by_gc) {
+    if (auto noted = store_.owe_addresses(key); !noted) return Detached{noted.error(), false, {}};
+  }
   auto& tried = (*record)->undo;
   const auto now = since_boot(host_.clock);
   if (!tried) tried = Undo{now, {}, false};
@@ -181,22 +185,18 @@ Result<bool> Attachments::check(const AttachmentKey& key) {
   return fail(ErrorCode::io, "{}: {}", describe(subject.record), join(wrong, "; "));
 }
 
-Attachments::Collected Attachments::collect_garbage(const std::string& network,
-                                                    const std::vector<AttachmentKey>& valid) {
-  Collected collected;
+Result<void> Attachments::collect_garbage(const std::string& network,
+                                          const std::vector<AttachmentKey>& valid) {
   auto listing = store_.list();
-  if (!listing) {
-    collected.error = listing.error();
-    return collected;
-  }
+  if (!listing) return pass(listing);
+  std::optional<Error> first;
   for (const auto& error : listing->unreadable) std::ignore = quarantine_unreadable(error);
   for (const auto& record : listing->records) {
     if (record.key.network != network || is_valid(record, valid)) continue;
-    auto done = detach_one(record.key, "", undo);
-    if (done.is_silent) collected.silent.push_back(record.key);
-    if (!collected.error) collected.error = std::move(done.error);
+    auto done = detach_one(record.key, "", undo, Addresses::by_gc);
+    if (!first) first = std::move(done.error);
   }
-  return collected;
+  return first ? Result<void>(Failure(std::move(*first))) : Result<void>();
 }
 
 Result<void> Attachments::status() const {

@@ -15,7 +15,7 @@ namespace railhead::attach {
 [[nodiscard]] Result<host::FileLock> lock_device(const Work& work, const device::DeviceId& device);
 
 // Takes the RDMA devices back of an attachment that keeps the rest.
-[[nodiscard]] Undone undo_rdma(const Work& work, const Record& record, std::shared_ptr<Pod> pod,
+[[nodiscard]] Undone undo_rdma(const Work& work, const Record& record, Addresses addresses,
                                const std::string& hint = "");
 
 // "" where the kernel does not say.
@@ -52,22 +52,18 @@ class Attachments {
   // have changed them. Gives whether the pod has a netdev of it: a userspace driver's VF has none.
   [[nodiscard]] Result<bool> check(const AttachmentKey& key);
 
-  // Undoes all attachments of `network` that are not in `valid`; goes on after an error and gives
-  // the first.
-  struct Collected {
-    std::vector<AttachmentKey> silent;  // nobody answers to their addresses any more
-    std::optional<Error> error;
-  };
-  [[nodiscard]] Collected collect_garbage(const std::string& network,
-                                          const std::vector<AttachmentKey>& valid);
+  // Undoes all attachments of `network` that are not in `valid`, and notes their addresses
+  // (Store::owed_addresses); goes on after an error and gives the first.
+  [[nodiscard]] Result<void> collect_garbage(const std::string& network,
+                                             const std::vector<AttachmentKey>& valid);
 
   // Whether records can be written at all; the reason when not.
   [[nodiscard]] Result<void> status() const;
 
  private:
-  using UndoOne = Undone (*)(const Work&, const Record&, std::shared_ptr<Pod>, const std::string&);
+  using UndoOne = Undone (*)(const Work&, const Record&, Addresses, const std::string&);
   [[nodiscard]] Detached detach_one(const AttachmentKey& key, const std::string& netns_path,
-                                    UndoOne undo_one);
+                                    UndoOne undo_one, Addresses addresses);
 
   [[nodiscard]] Detached quarantine_unreadable(const Error& unreadable);
 

@@ -110,12 +110,32 @@ Result<void> note_free(const Work& work, const device::DeviceId& device) {
   return kept ? compare(work, *kept) : Result<void>();
 }
 
-Result<void> repair_to_baseline(const Work& work, const device::DeviceId& device) {
+Result<void> keep_baseline(const Work& work, const Record& record) {
+  if (!record.vf) return {};
+  Baseline baseline{{}, true};
+  auto& state = baseline.state;
+  state.boot_id = record.boot_id;
+  state.device = record.device;
+  state.kind = record.kind;
+  state.vf = VfPart{record.vf->pf, record.vf->index, record.vf->before, {}};
+  if (record.link) state.link = LinkPart{record.link->before, {}, {}};
+  state.driver = record.driver;
+  return write(work, baseline);
+}
+
+Result<void> drop_kept_baseline(const Work& work, const Record& record) {
+  if (!record.vf) return {};
+  const auto kept = read(work, record.device);
+  return kept && !kept->owed ? Result<void>()
+                             : host::remove_file(work.store.baseline(record.device));
+}
+
+Result<bool> repair_to_baseline(const Work& work, const device::DeviceId& device) {
   const auto kept = read(work, device);
-  if (!kept || !kept->owed) return {};
+  if (!kept || !kept->owed) return false;
   auto here = is_in_host(work.host, kept->state);
   if (!here) return pass(here);
-  if (!*here) return {};
+  if (!*here) return true;
   Subject subject{work, kept->state, nullptr};
   const auto restored = restore(subject);
   if (restored.left) {
@@ -126,8 +146,9 @@ Result<void> repair_to_baseline(const Work& work, const device::DeviceId& device
   }
   work.log.info("as it was before its last holder again", {{"device", device.name}});
   const Debts debts{kept->state.driver.inode, restored.debts};
-  if (auto written = write_debts(work.store, device, debts); !written) return written;
-  return host::remove_file(work.store.baseline(device));
+  if (auto written = write_debts(work.store, device, debts); !written) return pass(written);
+  if (auto gone = host::remove_file(work.store.baseline(device)); !gone) return pass(gone);
+  return true;
 }
 
 }  // namespace railhead::attach

@@ -1,6 +1,7 @@
 #pragma once
-// What a device was like before its holder came, where nobody attached it: a pod that was given the
-// device and no network, or another CNI plugin. An attachment's own record takes its place.
+// What a VF was like before its holder came, beside the records of attachments: a pod may have been
+// given the device and no network, or another CNI plugin may have attached it, or an attachment's
+// record may have been lost.
 #include <optional>
 
 #include "attach/record.hpp"
@@ -12,7 +13,8 @@ namespace railhead::attach {
 // One file per device: baseline/<device>.json below Store's root.
 struct Baseline {
   Record state;  // vf, link and driver: what stood there; it is nobody's attachment
-  // The holder has gone, and left the device otherwise than it was.
+  // It is to be given back before the next pod gets the device, unless an attachment's undo says
+  // that nothing is left: the holder went and left the device otherwise, or has it attached.
   bool owed = false;
   friend bool operator==(const Baseline&, const Baseline&) = default;
 };
@@ -25,7 +27,14 @@ struct Baseline {
 [[nodiscard]] Result<void> note_free(const Work& work, const device::DeviceId& device);
 
 // Of an ADD, which holds the device's lock and found nobody that holds the device: gives it back
-// what it is owed. Errors: busy, what of it must not be given to the next.
-[[nodiscard]] Result<void> repair_to_baseline(const Work& work, const device::DeviceId& device);
+// what it is owed. Whether there was a baseline that says so. Errors: busy, what of it must not be
+// given to the next.
+[[nodiscard]] Result<bool> repair_to_baseline(const Work& work, const device::DeviceId& device);
+
+// An attachment has claimed its device, and its record says what stood there.
+[[nodiscard]] Result<void> keep_baseline(const Work& work, const Record& record);
+// It is undone. What the agent took before an attachment that was taken over stays, for
+// note_free(): it may know more.
+[[nodiscard]] Result<void> drop_kept_baseline(const Work& work, const Record& record);
 
 }  // namespace railhead::attach

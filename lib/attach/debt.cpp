@@ -41,4 +41,16 @@ Result<void> write_debts(const Store& store, const device::DeviceId& device, con
   return host::write_file_atomically(store.debts(device), text, 0600);
 }
 
+Result<void> keep_debts(const Store& store, const Record& record, std::vector<Debt> debts) {
+  auto former = read_debts(store, record.device);
+  if (former.inode == record.driver.inode) {
+    for (auto& debt : former.debts) {
+      const bool is_of_part =
+          debt.what == kRdmaNameDebt ? record.moves_rdma() : record.link.has_value();
+      if (!is_of_part) debts.push_back(std::move(debt));
+    }
+  }
+  return write_debts(store, record.device, {record.driver.inode, std::move(debts)});
+}
+
 }  // namespace railhead::attach

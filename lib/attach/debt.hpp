@@ -8,6 +8,8 @@
 
 namespace railhead::attach {
 
+inline constexpr std::string_view kRdmaNameDebt = "rdma name";
+
 struct Debt {
   std::string what;  // "name", "mtu", "up", "altname", "sysctl ipv4/conf/*/rp_filter", "rdma name"
   std::string wanted;  // as it stood before
@@ -31,6 +33,11 @@ struct Debts {
 // Without debts there is no file.
 [[nodiscard]] Result<void> write_debts(const Store& store, const device::DeviceId& device,
                                        const Debts& debts);
+
+// Those of an undo in place of the former ones, but for those of parts that its record does not
+// have.
+[[nodiscard]] Result<void> keep_debts(const Store& store, const Record& record,
+                                      std::vector<Debt> debts);
 
 struct Work;
 // Tries to give a free device what it is owed; gives what it is still. The caller holds the

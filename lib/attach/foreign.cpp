@@ -210,7 +210,6 @@ Result<bool> adopt_alias(const Work& work, const AttachmentKey& key, const host:
   record.device = device;
   record.kind = KindName::whole_nic;
   record.link = LinkPart{netdev_before(work.host, link.alias, link), {}, {}};
-  if (is_bare_netdev(device)) record.link->before.parent.clear();
   if (const auto function = read_function(work.host, device)) {
     record.driver = {function->driver, function->inode};
   }
@@ -236,7 +235,8 @@ Result<bool> take_over_alias(const Work& work, const AttachmentKey& key,
   const auto link = (*links)->by_name(key.ifname);
   if (is(link, ErrorCode::not_found)) return false;
   if (!link) return pass(link);
-  if (link->name == key.ifname && is_netdev_name(link->alias)) {
+  // Of a device: with one that it makes itself, a pod could choose a name to have in the host.
+  if (link->name == key.ifname && link->parent_device && is_netdev_name(link->alias)) {
     return adopt_alias(work, key, *netns, *link);
   }
   work.log.warning(

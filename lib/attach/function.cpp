@@ -57,11 +57,13 @@ Result<uint32_t> index_in_pf(const host::Directory& pf, const PciAddress& vf) {
   if (!names) return pass(names);
   for (const auto& name : *names) {
     if (!name.starts_with("virtfn")) continue;
-    auto target = pf.link_name(name);
+    auto target = device::optional(pf.link_name(name));  // its VFs may be going
+    if (!target) return pass(target);
     auto index = parse_int<uint32_t>(std::string_view(name).substr(6));
-    if (index && target && *target == vf.to_string()) return *index;
+    if (index && *target == vf.to_string()) return *index;
   }
-  return fail(ErrorCode::not_found, "its PF has no virtfn link to it");
+  // No proof that the VF is gone: its own folder was there.
+  return fail(ErrorCode::io, "its PF has no virtfn link to it");
 }
 
 constexpr std::array kSysctls = {"ipv4/conf/*/arp_announce", "ipv4/conf/*/arp_ignore",
@@ -113,7 +115,7 @@ Result<Function> read_function(const host::Host& host, const device::DeviceId& d
   function.pf = PciAddress::parse(**pf_name);
   if (!function.pf) return fail(ErrorCode::decode, "physfn names \"{}\"", **pf_name);
   auto pf_folder = folder->sub("physfn");
-  if (!pf_folder) return pass(pf_folder);
+  if (!pf_folder) return fail(ErrorCode::io, "{}: {}", device.name, pf_folder.error().message);
   auto index = index_in_pf(*pf_folder, *device.pci());
   if (!index) return pass(index, device.name);
   function.vf_index = *index;

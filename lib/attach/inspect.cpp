@@ -1,5 +1,6 @@
 #include "attach/inspect.hpp"
 
+#include "attach/kinds.hpp"
 #include "attach/parts/driver.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
@@ -14,7 +15,7 @@ Result<void> inspect_settings(Subject& subject) {
   if (!function) return pass(function);
   if (device::is_userspace_driver(function->driver)) {
     record.link.reset();
-    if (record.kind == KindName::eth_vf) record.kind = KindName::user_vf;
+    record.kind = without_netdev(record.kind);
   } else if (record.kind == KindName::user_vf) {
     record.kind = KindName::eth_vf;
   }
@@ -54,7 +55,7 @@ Result<std::vector<Debt>> pay_debts(const Work& work, const device::DeviceId& de
   if (is(seen_link, ErrorCode::invalid_argument)) return owed.debts;  // it has no netdev for now
   if (!seen_link) return pass(seen_link);
   if (auto seen = rdma::inspect(subject); !seen && !is(seen, ErrorCode::busy)) return pass(seen);
-  subject.record.rdma->moves = true;  // so that the names are compared
+  if (subject.record.rdma) subject.record.rdma->moves = true;  // so that the names are compared
   settle(subject, owed);
   auto of_link = link::differences(subject);
   if (!of_link) return pass(of_link);

@@ -71,6 +71,19 @@ constexpr Kind kRdmaOnly{kAddRdmaOnly, kUndoRdmaOnly};
 
 }  // namespace
 
+KindName without_netdev(KindName kind) {
+  switch (kind) {
+    case KindName::eth_vf:
+      return KindName::user_vf;
+    case KindName::whole_nic:
+      return KindName::rdma_only;
+    case KindName::user_vf:
+    case KindName::rdma_only:
+      break;
+  }
+  return kind;
+}
+
 const Kind& kind_of(KindName name) {
   switch (name) {
     case KindName::user_vf:

@@ -34,5 +34,7 @@ struct Kind {
 };
 
 [[nodiscard]] const Kind& kind_of(KindName name);
+// What is left of a device's kind where a userspace driver has it, so that there is no netdev.
+[[nodiscard]] KindName without_netdev(KindName kind);
 
 }  // namespace railhead::attach

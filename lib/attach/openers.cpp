@@ -35,7 +35,8 @@ std::optional<dev_t> number_of(const std::string& text) {
   return makedev(*major_number, *minor_number);
 }
 
-void add_vfio(Nodes& nodes, const host::Host& host, const Record& record) {
+// Of userspace drivers: VFIO's group or cdev, and UIO's.
+void add_user_nodes(Nodes& nodes, const host::Host& host, const Record& record) {
   const auto function = host::Directory::open(
       fmt::format("{}/bus/pci/devices/{}", host.roots.sysfs, record.device.name));
   if (!function) return;
@@ -47,11 +48,15 @@ void add_vfio(Nodes& nodes, const host::Host& host, const Record& record) {
   for (const auto& name : own.value_or(std::vector<std::string>{})) {
     add_path(nodes, "/dev/vfio/devices/" + name);
   }
+  const auto uio = function->list("uio");
+  for (const auto& name : uio.value_or(std::vector<std::string>{})) {
+    add_path(nodes, "/dev/" + name);
+  }
 }
 
 Nodes nodes_of(const host::Host& host, const Record& record) {
   Nodes nodes;
-  if (record.kind == KindName::user_vf || !record.link) add_vfio(nodes, host, record);
+  if (record.kind == KindName::user_vf || !record.link) add_user_nodes(nodes, host, record);
   if (!record.rdma || record.rdma->moves) return nodes;
   for (const auto& device : record.rdma->before) {
     for (const auto& node : device.nodes) {

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "attach/attachments.hpp"
+#include "attach/baseline.hpp"
 #include "attach/debt.hpp"
 #include "attach/function.hpp"
 #include "attach/openers.hpp"
@@ -29,6 +30,7 @@ Standing judge(const Work& work, const Record& record, const std::string& boot) 
   }
   if (record.undo) standing.why = record.undo->reason;
   if (record.undo && record.undo->quarantined) {
+    if (const auto who = who_has_open(work.host, record)) standing.why += "; " + *who;
     standing.state = State::quarantined;
     return standing;
   }
@@ -41,6 +43,13 @@ Standing judge(const Work& work, const Record& record, const std::string& boot) 
   auto back = is_in_host(work.host, record);
   if (!back) return {record, State::unknown, back.error().message};
   if (!*back) return standing;
+  // One of its name may have come up in the host meanwhile.
+  const auto netns = living_netns(work.host, record);
+  auto inside = netns && *netns ? is_in_netns(work.host, **netns, record) : Result<bool>(false);
+  if (!netns || !inside) {
+    return {record, State::unknown, netns ? inside.error().message : netns.error().message};
+  }
+  if (*inside) return standing;
   if (const auto who = who_has_open(work.host, record)) {
     standing.why = *who;
     return standing;
@@ -69,7 +78,7 @@ std::string line(const Standing& standing, std::string_view what) {
 
 // Undoes one, and says what came of it.
 void give_back(const Work& work, const Standing& standing, Reconciled& all) {
-  const auto undone = undo(work, standing.record, nullptr);
+  const auto undone = undo(work, standing.record, Addresses::by_gc);
   if (!undone.left) {
     all.done.push_back(line({standing.record, standing.state, {}}, "given back, was"));
     return;
@@ -80,6 +89,9 @@ void give_back(const Work& work, const Standing& standing, Reconciled& all) {
 
 // Its namespace lives, or that cannot be told.
 bool may_be_held(const Work& work, const Standing& standing) {
+  if (standing.state == State::quarantined) {
+    return who_has_open(work.host, standing.record).has_value();
+  }
   if (standing.state != State::held) return standing.state == State::unknown;
   const auto netns = living_netns(work.host, standing.record);
   return !netns || *netns || who_has_open(work.host, standing.record);
@@ -87,18 +99,24 @@ bool may_be_held(const Work& work, const Standing& standing) {
 
 // Where a quarantined device may be mended without a look into a namespace.
 bool may_mend(const Work& work, const Record& record) {
+  if (no_longer_exists(work, record)) return true;
   const auto back = is_in_host(work.host, record);
-  return (back && *back) || no_longer_exists(work, record);
+  return back && *back && !who_has_open(work.host, record);
 }
 
-void act(const Work& work, const Standing& standing, Doing doing, Reconciled& all) {
+void act(const Work& work, const Standing& standing, Doing doing, Pauses& pauses,
+         Reconciled& all) {
   switch (standing.state) {
     case State::gone:
     case State::stale:
       break;
     case State::quarantined:
+      if (const auto* left = pauses.of(standing.record.device)) {
+        all.left.insert(all.left.end(), left->begin(), left->end());
+        return;
+      }
       if (may_mend(work, standing.record)) break;
-      all.left.push_back(line(standing, "in quarantine, and not in the host:"));
+      all.left.push_back(line(standing, "in quarantine, and not in the host, or open there:"));
       return;
     case State::unknown:
       all.left.push_back(line(standing, "what stands cannot be read of"));
@@ -111,10 +129,17 @@ void act(const Work& work, const Standing& standing, Doing doing, Reconciled& al
     all.done.push_back(line(standing, "would be given back, was"));
     return;
   }
+  const auto before = all.left.size();
   give_back(work, standing, all);
+  pauses.begin(standing.record.device, {all.left.begin() + static_cast<ptrdiff_t>(before), all.left.end()});
 }
 
-Result<void> pay(const Work& work, const device::DeviceId& device, Doing doing, Reconciled& all) {
+Result<void> pay(const Work& work, const device::DeviceId& device, Doing doing, Pauses& pauses,
+                 Reconciled& all) {
+  if (const auto* left = pauses.of(device)) {
+    all.left.insert(all.left.end(), left->begin(), left->end());
+    return {};
+  }
   auto lock = work.host.locks.lock(work.store.device_lock(device), {});
   if (is(lock, ErrorCode::timeout)) return {};
   if (!lock) return pass(lock);
@@ -130,9 +155,12 @@ Result<void> pay(const Work& work, const device::DeviceId& device, Doing doing, 
   }
   auto rest = pay_debts(work, device, owed);
   if (!rest) return pass(rest);
+  std::vector<std::string> left;
   for (const auto& debt : *rest) {
-    all.left.push_back(fmt::format("{}: {}", device.name, to_string(debt)));
+    left.push_back(fmt::format("{}: {}", device.name, to_string(debt)));
   }
+  all.left.insert(all.left.end(), left.begin(), left.end());
+  pauses.begin(device, std::move(left));
   if (rest->empty()) all.done.push_back(fmt::format("{}: is as it was again", device.name));
   return write_debts(work.store, device, {owed.inode, *rest});
 }
@@ -202,19 +230,64 @@ Result<Overview> look_around(const Work& work) {
   return overview;
 }
 
-Result<Reconciled> reconcile(const Work& work, Doing doing) {
+const std::vector<std::string>* Pauses::of(const device::DeviceId& device) const {
+  const auto found = pauses_.find(device);
+  if (found == pauses_.end() || clock_.now() >= found->second.until) return nullptr;
+  return &found->second.left;
+}
+
+void Pauses::begin(const device::DeviceId& device, std::vector<std::string> left) {
+  if (left.empty()) {
+    pauses_.erase(device);
+  } else {
+    pauses_[device] = {clock_.now() + kPause, std::move(left)};
+  }
+}
+
+Result<Reconciled> reconcile(const Work& work, Doing doing, Pauses& pauses) {
   auto all = for_each(work, [&](const Standing& standing, Reconciled& so_far) {
-    act(work, standing, doing, so_far);
+    act(work, standing, doing, pauses, so_far);
   });
   if (!all) return all;
   auto owing = work.store.debtors();
   if (!owing) return pass(owing);
-  for (const auto& device : *owing) note(pay(work, device, doing, *all), device.name, *all);
+  for (const auto& device : *owing) note(pay(work, device, doing, pauses, *all), device.name, *all);
   return all;
 }
 
+namespace {
+
+// Of a device whose record says nothing: the baseline tells what stood there.
+Result<Reconciled> release_unreadable(const Work& work, const device::DeviceId& device) {
+  auto lock = lock_device(work, device);
+  if (!lock) return pass(lock);
+  const auto function =
+      is_bare_netdev(device) ? Result<Function>(Function{}) : read_function(work.host, device);
+  const bool is_away = function && function->netdevs.empty() &&
+                       !device::is_userspace_driver(function->driver);
+  if (!is_bare_netdev(device) && is_away) {
+    return fail(ErrorCode::busy, "{} has no netdev in the host: the pod that has it must end first",
+                device.name);
+  }
+  const auto restored = repair_to_baseline(work, device);
+  if (!restored) return pass(restored);
+  if (auto discarded = work.store.discard(device); !discarded) return pass(discarded);
+  Reconciled all{{fmt::format("{}: given back; its record could not be read", device.name)}, {}};
+  if (!*restored) {
+    all.left.push_back(fmt::format(
+        "{}: what it was before is not known: look at its MAC, VLAN, trust and MTU (ip link)",
+        device.name));
+  }
+  return all;
+}
+
+}  // namespace
+
 Result<Reconciled> release(const Work& work, const device::DeviceId& device, Even even) {
   auto owner = work.store.owner(device);
+  if (is(owner, ErrorCode::decode) && even == Even::if_held) {
+    return release_unreadable(work, device);
+  }
   if (!owner) return pass(owner);
   if (!*owner) return fail(ErrorCode::not_found, "nothing is on record of {}", device.name);
   Reconciled all;

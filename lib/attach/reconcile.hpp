@@ -1,6 +1,7 @@
 #pragma once
 // What is on record looked at from outside of any ADD or DEL: whose each device is, and giving back
 // what is nobody's, on positive evidence only.
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
@@ -45,13 +46,34 @@ enum class Doing {
   it,       // what there is evidence for
   dry_run,  // nothing: says what it would do
 };
+// A try to mend a device makes events of its own, which would make the next try: what a try left
+// stands for a while without another one.
+class Pauses {
+ public:
+  static constexpr std::chrono::seconds kPause{25};
+
+  explicit Pauses(const Clock& clock) : clock_(clock) {}
+  // What the last try left, while it is not time for the next one; null: it is.
+  [[nodiscard]] const std::vector<std::string>* of(const device::DeviceId& device) const;
+  void begin(const device::DeviceId& device, std::vector<std::string> left);
+
+ private:
+  struct Pause {
+    std::chrono::steady_clock::time_point until;
+    std::vector<std::string> left;
+  };
+  const Clock& clock_;
+  std::map<device::DeviceId, Pause> pauses_;
+};
+
 // Gives back what is `gone`, mends what is in quarantine where its device is in the host, forgets
 // what is stale, and pays debts of free devices. Never takes a device out of a namespace that
 // exists, nor one of a userspace driver, which never leaves the host.
-[[nodiscard]] Result<Reconciled> reconcile(const Work& work, Doing doing);
+[[nodiscard]] Result<Reconciled> reconcile(const Work& work, Doing doing, Pauses& pauses);
 
 // By hand: gives back one device, also where evidence is short; one that a living pod holds only
-// where that is said. Nothing on record of it: not_found.
+// where that is said. One whose record cannot be read, where that is said, too: as it was before
+// (attach/baseline.hpp), once it is in the host. Nothing on record of it: not_found.
 enum class Even { not_if_held, if_held };
 [[nodiscard]] Result<Reconciled> release(const Work& work, const device::DeviceId& device,
                                          Even even);

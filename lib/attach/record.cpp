@@ -102,9 +102,14 @@ class Field {
   std::string path_;
 };
 
+// Of none (WireGuard), of four bytes (GRE), or more.
+HwAddress address_from(const Field& field) {
+  return field.known(HwAddress::from_string(field.text()), "a hardware address");
+}
+
 VfAttributes vf_from(const Field& field) {
   VfAttributes vf;
-  if (field.has("mac")) vf.mac = field["mac"].parsed<HwAddress>("a hardware address");
+  if (field.has("mac")) vf.mac = address_from(field["mac"]);
   if (field.has("vlan")) {
     const auto vlan = field["vlan"];
     // 4095 is no VLAN of a configuration, but the kernel takes it (VLAN_VID_MASK), and what stood
@@ -147,6 +152,8 @@ Json route_json(const host::Route& route) {
   put(json, "scope", route.scope, as_is);
   put(json, "mtu", route.mtu, as_is);
   put(json, "advmss", route.advmss, as_is);
+  put(json, "source", route.source, [](const auto& source) { return source.address_string(); });
+  put(json, "protocol", route.protocol, as_is);
   return json;
 }
 
@@ -165,6 +172,8 @@ host::Route route_from(const Field& field) {
   route.scope = number_at<uint8_t>(field, "scope");
   route.mtu = number_at<uint32_t>(field, "mtu");
   route.advmss = number_at<uint32_t>(field, "advmss");
+  if (field.has("source")) route.source = field["source"].parsed<host::IpPrefix>("an address");
+  route.protocol = number_at<uint8_t>(field, "protocol");
   return route;
 }
 
@@ -188,7 +197,7 @@ Json link_json(const LinkState& link) {
 LinkState link_from(const Field& field) {
   LinkState link;
   link.name = field["name"].text();
-  link.address = field["address"].parsed<HwAddress>("a hardware address");
+  link.address = address_from(field["address"]);
   link.mtu = field["mtu"].number<uint32_t>();
   link.up = field["up"].flag();
   for (const auto& name : field["altNames"].items()) link.alt_names.push_back(name.text());
@@ -250,7 +259,7 @@ LinkPart link_part_from(const Field& field) {
   LinkPart link{link_from(field["before"]), {}, {}};
   const auto asked = field["asked"];
   if (asked.has("address")) {
-    link.asked_address = asked["address"].parsed<HwAddress>("a hardware address");
+    link.asked_address = address_from(asked["address"]);
   }
   link.asked_mtu = number_at<uint32_t>(asked, "mtu");
   return link;
@@ -361,8 +370,10 @@ Record record_from(const Json& json) {
                    "a device of kind pci, auxiliary or net");
   const auto kind = field["kind"];
   record.kind = kind.known(parse_kind(kind.text()), kKindWords);
-  if (field.has("vf")) record.vf = vf_part_from(field["vf"]);
-  if (field.has("link")) record.link = link_part_from(field["link"]);
+  const bool is_vf = record.kind == KindName::eth_vf || record.kind == KindName::user_vf;
+  const bool has_netdev = record.kind == KindName::eth_vf || record.kind == KindName::whole_nic;
+  if (is_vf || field.has("vf")) record.vf = vf_part_from(field["vf"]);
+  if (has_netdev || field.has("link")) record.link = link_part_from(field["link"]);
   if (field.has("rdma")) record.rdma = rdma_part_from(field["rdma"]);
   const auto driver = field["driver"];
   record.driver = {driver["name"].text(), driver["inode"].number<uint64_t>()};
@@ -392,6 +403,30 @@ std::string_view to_string(KindName kind) {
       return "rdma_only";
   }
   return "";
+}
+
+std::string to_text(const host::Route& route) { return route_json(route).dump(); }
+
+std::optional<host::Route> route_from_text(const std::string& text) {
+  try {
+    const Json json = Json::parse(text);
+    return route_from(Field(json, "route"));
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::string to_json(const AttachmentKey& key) {
+  return key_json(key).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::optional<AttachmentKey> key_from_json(const std::string& text) {
+  try {
+    const Json json = Json::parse(text);
+    return key_from(Field(json, ""));
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
 }
 
 std::string to_json(const Record& record) {

@@ -33,7 +33,7 @@ struct LinkState {
   // rtnetlink's kind of a virtual one ("veth"), which vanishes with its namespace; "" of hardware,
   // which comes back.
   std::string kind = {};
-  // Of a NIC that the host itself used: what the move takes from it.
+  // Of a whole NIC, which the host itself may have used: what the move takes from it.
   std::vector<host::IpPrefix> addresses = {};
   std::vector<host::Route> routes = {};
   friend bool operator==(const LinkState&, const LinkState&) = default;
@@ -123,6 +123,13 @@ struct Record {
 // "net1 of container 1f3c… (pod ns/a) on network "rail"", for messages.
 std::string describe(const AttachmentKey& key, std::string_view pod);
 std::string describe(const Record& record);
+
+// A route but for the link it leaves by, as a record has it; nothing where it is none.
+std::string to_text(const host::Route& route);
+std::optional<host::Route> route_from_text(const std::string& text);
+
+std::string to_json(const AttachmentKey& key);
+std::optional<AttachmentKey> key_from_json(const std::string& text);
 
 std::string to_json(const Record& record);
 // decode: not JSON, or a field is missing, of a wrong type or out of its range; the message names

@@ -67,7 +67,7 @@ std::string Store::temporary_path(const Record& record) const {
 }
 
 Result<void> Store::prepare() const {
-  for (const char* folder : {"", "/attachments", "/devices", "/debts", "/baseline", "/locks"}) {
+  for (const char* folder : {"", "/attachments", "/devices", "/debts", "/baseline", "/addresses", "/locks"}) {
     if (auto made = host::make_private_folder(root_ + folder); !made) return made;
   }
   return {};
@@ -96,8 +96,8 @@ Result<std::optional<Record>> Store::load_file(const std::string& path) const {
   auto record =
       text ? record_from_json(*text) : fail(ErrorCode::decode, "{}", text.error().message);
   if (!record) {
-    return pass(record, fmt::format("the record {} cannot be read, its device is not touched until "
-                                    "the file is repaired or removed",
+    return pass(record, fmt::format("the record {} cannot be read; once no pod has its device, "
+                                    "`railhead release DEVICE --force` gives it back as it was",
                                     path));
   }
   return *record;
@@ -173,24 +173,67 @@ Result<void> Store::claim(const Record& record) const {
   return fail_errno(errno, "claim {}", path);
 }
 
-Result<std::optional<Record>> Store::owner(const device::DeviceId& device) const {
+Result<std::string> Store::claimed_by(const device::DeviceId& device) const {
   const auto path = claim_path(device);
   auto folder = host::Directory::open(root_ + "/devices");
-  if (is(folder, ErrorCode::not_found)) return std::nullopt;
+  if (is(folder, ErrorCode::not_found)) return "";
   if (!folder) return pass(folder);
   auto target = folder->link(device.file_name());
-  if (is(target, ErrorCode::not_found)) return std::nullopt;
+  if (is(target, ErrorCode::not_found)) return "";
   if (!target && !is(target, ErrorCode::invalid_argument)) return pass(target, path);
   // Only as claim() makes it: nothing else of the file system is opened by it.
   const std::string_view name = target ? std::string_view(*target) : "";
   const auto record = name.substr(std::min(name.size(), kToRecords.size()));
   if (!name.starts_with(kToRecords) || record.empty() || record.find('/') != std::string::npos) {
-    return fail(ErrorCode::decode,
-                "the claim {} names no record; once no pod has the device, remove it", path);
+    return fail(ErrorCode::decode, "the claim {} names no record", path);
   }
-  auto owner = load_file(record_path(std::string(record)));
-  if (!owner) return pass(owner, "claim " + path);
+  return record_path(std::string(record));
+}
+
+Result<std::optional<Record>> Store::owner(const device::DeviceId& device) const {
+  auto path = claimed_by(device);
+  if (!path) return pass(path);
+  if (path->empty()) return std::nullopt;
+  auto owner = load_file(*path);
+  if (!owner) return pass(owner, "claim " + claim_path(device));
   return owner;
+}
+
+Result<void> Store::discard(const device::DeviceId& device) const {
+  const auto record = claimed_by(device);
+  if (!record && !is(record, ErrorCode::decode)) return pass(record);
+  if (record && !record->empty()) {
+    if (auto gone = host::remove_file(*record); !gone) return gone;
+  }
+  return host::remove_file(claim_path(device));
+}
+
+std::string Store::addresses_path(const AttachmentKey& key) const {
+  return fmt::format("{}/addresses/{}", root_, record_name(key));
+}
+
+Result<void> Store::owe_addresses(const AttachmentKey& key) const {
+  return host::write_file_atomically(addresses_path(key), to_json(key), 0600);
+}
+
+Result<std::vector<AttachmentKey>> Store::owed_addresses(const std::string& network) const {
+  std::vector<AttachmentKey> keys;
+  auto folder = host::Directory::open(root_ + "/addresses");
+  if (is(folder, ErrorCode::not_found)) return keys;
+  if (!folder) return pass(folder);
+  auto names = folder->list(".");
+  if (!names) return pass(names);
+  for (const auto& name : *names) {
+    if (!name.ends_with(".json")) continue;
+    const auto text = host::read_private_file(fmt::format("{}/addresses/{}", root_, name));
+    auto key = text ? key_from_json(*text) : std::nullopt;
+    if (key && key->network == network) keys.push_back(std::move(*key));
+  }
+  return keys;
+}
+
+Result<void> Store::addresses_are_free(const AttachmentKey& key) const {
+  return host::remove_file(addresses_path(key));
 }
 
 Result<void> Store::remove_empty_claim(const device::DeviceId& device) const {

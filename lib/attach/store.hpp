@@ -52,9 +52,18 @@ class Store {
   [[nodiscard]] Result<void> claim(const Record& record) const;
   // The record of the attachment that holds the device; nothing when it is free. Reads only.
   [[nodiscard]] Result<std::optional<Record>> owner(const device::DeviceId& device) const;
+  // Removes a claim and the record it names, whatever stands in that. The caller holds the device's
+  // lock.
+  [[nodiscard]] Result<void> discard(const device::DeviceId& device) const;
   // Makes place for claim() where a claim's record is gone: such a claim holds nothing. The caller
   // holds the device's lock, and owner() has just said that nobody holds the device.
   [[nodiscard]] Result<void> remove_empty_claim(const device::DeviceId& device) const;
+
+  // The addresses of an attachment that was undone by nobody who could ask IPAM for it: the DEL or GC
+  // of its network gives them back, or the next ADD.
+  [[nodiscard]] Result<void> owe_addresses(const AttachmentKey& key) const;
+  [[nodiscard]] Result<std::vector<AttachmentKey>> owed_addresses(const std::string& network) const;
+  [[nodiscard]] Result<void> addresses_are_free(const AttachmentKey& key) const;
 
   [[nodiscard]] std::string folder() const { return root_ + "/attachments"; }  // of the records
   [[nodiscard]] std::string device_lock(const device::DeviceId& device) const;
@@ -67,7 +76,10 @@ class Store {
  private:
   [[nodiscard]] std::string record_path(const std::string& name) const;
   [[nodiscard]] std::string claim_path(const device::DeviceId& device) const;
+  [[nodiscard]] std::string addresses_path(const AttachmentKey& key) const;
   [[nodiscard]] std::string temporary_path(const Record& record) const;
+  // The record's file that a claim names; "": there is no claim.
+  [[nodiscard]] Result<std::string> claimed_by(const device::DeviceId& device) const;
   [[nodiscard]] Result<std::optional<Record>> load_file(const std::string& path) const;
 
   std::string root_;

@@ -25,24 +25,27 @@ Failure held_by(const Record& holder, const std::string& how = "") {
   return Failure(std::move(error));
 }
 
-// Its namespace lives, and the device is not in the host again. (A namespace made anew can come by
-// the path and the inode number of an old one.)
+// Its namespace lives, and the device is in it, or at least not in the host again. (A namespace
+// made anew can come by the path and the inode number of an old one.)
 Result<bool> is_in_pod(host::Host& host, const Record& holder) {
   auto netns = living_netns(host, holder);
   if (!netns) return pass(netns);
   if (!*netns) return false;
   if (!holder.link && !holder.moves_rdma()) return true;
+  if (auto inside = is_in_netns(host, **netns, holder); !inside || *inside) return inside;
   auto back = is_in_host(host, holder);
   if (!back) return pass(back);
   return !*back;
 }
 
-// Fails (kHeld) where the holder has its device still. A quarantined one is nobody's.
+// Fails (kHeld) where the holder has its device still. A quarantined one is no pod's, but a process
+// that does not end may have it open.
 Result<void> refuse_if_it_holds(host::Host& host, const Record& holder) {
-  if (holder.undo && holder.undo->quarantined) return {};
-  auto inside = is_in_pod(host, holder);
-  if (!inside) return pass(inside);
-  if (*inside) return held_by(holder);
+  if (!holder.undo || !holder.undo->quarantined) {
+    auto inside = is_in_pod(host, holder);
+    if (!inside) return pass(inside);
+    if (*inside) return held_by(holder);
+  }
   if (const auto who = who_has_open(host, holder)) {
     return held_by(holder, fmt::format(", of which {}", *who));
   }
@@ -163,7 +166,9 @@ Result<void> Transaction::make_free(Begun& begun) {
   if (*mine) {
     if (auto removed = store_.remove(**mine); !removed) return removed;
   }
-  return subject.record.vf ? repair_to_baseline(work_, subject.record.device) : Result<void>();
+  if (!subject.record.vf) return {};
+  const auto repaired = repair_to_baseline(work_, subject.record.device);
+  return repaired ? Result<void>() : pass(repaired);
 }
 
 Result<void> Transaction::undo_of_the_gone(const Subject& subject) {
@@ -183,7 +188,7 @@ Result<void> Transaction::undo_of_the_gone(const Subject& subject) {
   if (auto free = refuse_if_it_holds(host_, **holder); !free) return free;
   log_.warning("taking up the undo of an attachment that no longer has its device",
                {{"device", device.name}, {"holder", describe(**holder)}});
-  const auto undone = attach::undo(work_, **holder, nullptr);
+  const auto undone = attach::undo(work_, **holder, Addresses::by_gc);
   if (!undone.left) {
     set_aside(work_, (*holder)->key, Predecessor::sriov_cni);
     return {};
@@ -250,8 +255,7 @@ Result<void> Transaction::record() {
     begun.is_recorded = true;
     if (begun.is_appended) continue;
     if (auto claimed = store_.claim(record); !claimed) return claimed;
-    // The record has from now on what stood before.
-    if (auto gone = host::remove_file(store_.baseline(record.device)); !gone) return gone;
+    if (auto kept = keep_baseline(work_, record); !kept) return kept;
   }
   return {};
 }
@@ -318,10 +322,13 @@ Result<void> Transaction::commit() {
 Undone Transaction::undo() {
   const Work work{host_, store_, undo_deadline_, log_};
   Undone all;
+  // Our own handles would keep a namespace that ends, and what is in it, while it is waited for.
+  for (auto& begun : begun_) begun.subject.pod.reset();
+  pods_.clear();
   for (auto begun = begun_.rbegin(); begun != begun_.rend(); ++begun) {
     if (!begun->is_recorded) continue;
     const auto undo_one = begun->is_appended ? undo_rdma : attach::undo;
-    auto undone = undo_one(work, begun->subject.record, begun->subject.pod, "");
+    auto undone = undo_one(work, begun->subject.record, Addresses::by_caller, "");
     all.silent = all.silent && undone.silent;
     if (!all.left) all.left = std::move(undone.left);
   }

@@ -4,6 +4,8 @@
 #include <cerrno>
 
 #include "attach/attachments.hpp"
+#include "attach/baseline.hpp"
+#include "attach/debt.hpp"
 #include "attach/function.hpp"
 #include "attach/kinds.hpp"
 #include "attach/parts/driver.hpp"
@@ -41,8 +43,7 @@ class Restorer {
       subject_.work.log.warning("its driver was changed, so it has no netdev to give back",
                                 {{"device", subject_.name()}, {"driver", (*function)->driver}});
       record_.link.reset();
-      if (record_.kind == KindName::eth_vf) record_.kind = KindName::user_vf;
-      if (record_.kind == KindName::whole_nic) record_.kind = KindName::rdma_only;
+      record_.kind = without_netdev(record_.kind);
     }
     Undone undone;
     for (subject_.undo_tries = 0; subject_.undo_tries < kTries; ++subject_.undo_tries) {
@@ -129,14 +130,18 @@ class Restorer {
   bool silent_ = false;
 };
 
-Result<void> forget(const Work& work, const Record& record, const std::vector<Debt>& debts) {
+Result<void> forget(const Work& work, const Record& record, const std::vector<Debt>& debts,
+                    Addresses addresses) {
   for (const auto& debt : debts) {
     work.log.warning("not as it was, tried again later",
                      {{"device", record.device.name}, {"what", to_string(debt)}});
   }
-  if (auto kept = write_debts(work.store, record.device, {record.driver.inode, debts}); !kept) {
-    return kept;
+  if (auto kept = keep_debts(work.store, record, debts); !kept) return kept;
+  if (addresses == Addresses::by_gc) {
+    if (auto noted = work.store.owe_addresses(record.key); !noted) return noted;
   }
+  // What the agent took before the attachment was there it compares itself.
+  if (auto gone = drop_kept_baseline(work, record); !gone) return gone;
   return work.store.remove(record);
 }
 
@@ -152,8 +157,7 @@ Undone failed(Error error) {
 
 Undone restore(Subject& subject) { return Restorer(subject).run(); }
 
-Undone undo(const Work& work, const Record& record, std::shared_ptr<Pod> pod,
-            const std::string& hint) {
+Undone undo(const Work& work, const Record& record, Addresses addresses, const std::string& hint) {
   auto holder = work.store.owner(record.device);
   if (!holder) return failed(holder.error());
   // Killed before it had claimed the device, or after it had given it up: there is nothing to
@@ -163,21 +167,18 @@ Undone undo(const Work& work, const Record& record, std::shared_ptr<Pod> pod,
     return removed ? Undone{} : failed(removed.error());
   }
   if (is_of_another_boot(record, boot_id(work.host))) {
-    auto removed = work.store.remove(record);
-    return removed ? Undone{} : failed(removed.error());
+    auto forgotten = forget(work, record, {}, addresses);
+    return forgotten ? Undone{} : failed(forgotten.error());
   }
-  if (!pod) {
-    auto netns = living_netns(work.host, record, hint);
-    if (!netns) return failed(netns.error());
-    if (*netns) pod = std::make_shared<Pod>(std::move(**netns));
-  }
-  Subject subject{work, record, std::move(pod)};
+  auto netns = living_netns(work.host, record, hint);
+  if (!netns) return failed(netns.error());
+  Subject subject{work, record, *netns ? std::make_shared<Pod>(std::move(**netns)) : nullptr};
   auto undone = restore(subject);
   if (undone.left) {
     undone.left = undone.left->in(fmt::format("giving {} back", record.device.name));
     return undone;
   }
-  if (auto done = forget(work, record, undone.debts); !done) {
+  if (auto done = forget(work, record, undone.debts, addresses); !done) {
     undone.left = done.error();
     undone.retry_helps = true;
   }
@@ -193,10 +194,12 @@ Result<std::optional<host::Netns>> living_netns(host::Host& host, const Record& 
     if (netns && netns->id() == record.netns) return std::optional<host::Netns>(std::move(*netns));
   }
   // No path has it any more; a process may. A look at each process is only worth it where the
-  // device is still away.
-  auto back = is_in_host(host, record);
-  if (!back) return pass(back);
-  if (*back) return std::nullopt;
+  // device is still away, which of a userspace driver's nobody can tell.
+  if (record.link || record.moves_rdma()) {
+    auto back = is_in_host(host, record);
+    if (!back) return pass(back);
+    if (*back) return std::nullopt;
+  }
   auto netns = host.netns.find(record.netns);
   if (is(netns, ErrorCode::not_found)) return std::nullopt;
   if (!netns) return pass(netns);
@@ -207,6 +210,18 @@ bool is_of_another_boot(const Record& record, const std::string& boot_id) {
   return !record.boot_id.empty() && !boot_id.empty() && record.boot_id != boot_id;
 }
 
+Result<bool> is_in_netns(host::Host& host, const host::Netns& netns, const Record& record) {
+  if (!record.link) return false;
+  const auto& before = record.link->before;
+  auto links = host.netns.links(netns);
+  if (!links) return pass(links);
+  auto link = before.parent.empty() ? (*links)->by_name(record.key.ifname)
+                                    : (*links)->by_parent(before.parent);
+  if (is(link, ErrorCode::not_found)) return false;
+  if (!link) return pass(link);
+  return !before.parent.empty() || link->kind.value_or("") == before.kind;
+}
+
 Result<bool> is_in_host(host::Host& host, const Record& record) {
   if (record.link) {
     const auto& before = record.link->before;
@@ -215,10 +230,12 @@ Result<bool> is_in_host(host::Host& host, const Record& record) {
       if (!link && !is(link, ErrorCode::not_found)) return pass(link);
       return link.has_value();
     }
-    for (const auto& name : {before.name, temporary_name(record.device)}) {
+    const auto temporary = temporary_name(record.device);
+    for (const auto& name : {before.name, temporary}) {
       auto link = host.links.by_name(name);
       if (!link && !is(link, ErrorCode::not_found)) return pass(link);
-      if (link && link->kind.value_or("") == before.kind) return true;
+      if (!link || link->kind.value_or("") != before.kind) continue;
+      if (name == temporary || link->address == before.address) return true;
     }
     return false;
   }

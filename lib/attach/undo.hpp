@@ -22,10 +22,15 @@ struct Undone {
 // back. The caller holds the device's lock. A device that no longer exists needs nothing.
 [[nodiscard]] Undone restore(Subject& subject);
 
-// The same, and forgets the record where nothing is left of it. `pod` may be given where it is open
-// already; else the record's namespace is looked for: by its path, by `hint` (a path, may be
-// empty), and among the processes' own.
-[[nodiscard]] Undone undo(const Work& work, const Record& record, std::shared_ptr<Pod> pod,
+// Who gives the addresses of an attachment back to IPAM when it is undone.
+enum class Addresses {
+  by_caller,  // its own DEL, or the ADD that failed
+  by_gc,      // nobody here can: they are noted (Store::owe_addresses)
+};
+
+// The same, and forgets the record where nothing is left of it. Its namespace is looked for: by its
+// path, by `hint` (a path, may be empty), and among the processes' own.
+[[nodiscard]] Undone undo(const Work& work, const Record& record, Addresses addresses,
                           const std::string& hint = "");
 
 // The namespace a record speaks of, while it is still that one: a path can come to name another.
@@ -38,7 +43,11 @@ struct Undone {
 [[nodiscard]] bool is_of_another_boot(const Record& record, const std::string& boot_id);
 
 // Whether the device of a record is in the host: its netdev, or, where it has none to move, the
-// RDMA devices. A userspace driver's never leaves it.
+// RDMA devices. A userspace driver's never leaves it. A netdev without a bus is told by its name and
+// its address, or by the name that only an undo gives it: another one may have its name by now.
 [[nodiscard]] Result<bool> is_in_host(host::Host& host, const Record& record);
+// Whether its netdev stands in that namespace.
+[[nodiscard]] Result<bool> is_in_netns(host::Host& host, const host::Netns& netns,
+                                       const Record& record);
 
 }  // namespace railhead::attach

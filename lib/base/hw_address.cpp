@@ -33,6 +33,17 @@ std::optional<HwAddress> HwAddress::parse(std::string_view text) {
   return address;
 }
 
+std::optional<HwAddress> HwAddress::from_string(std::string_view text) {
+  HwAddress address;
+  if (text.empty()) return address;
+  for (const auto part : split(text, ':')) {
+    const auto value = parse_int<uint8_t>(part, 16);
+    if (!value || part.size() != 2 || address.size_ == kMaxSize) return std::nullopt;
+    address.bytes_[address.size_++] = *value;
+  }
+  return address;
+}
+
 bool HwAddress::is_zero() const {
   return std::all_of(bytes_.begin(), bytes_.end(), [](uint8_t b) { return b == 0; });
 }

@@ -20,6 +20,9 @@ class HwAddress {
   // groups of four digits with '.' ("0200.5e00.5301").
   static std::optional<HwAddress> parse(std::string_view text);
 
+  // What to_string() gave, of an address of any size; "" is the empty one.
+  static std::optional<HwAddress> from_string(std::string_view text);
+
   [[nodiscard]] std::span<const uint8_t> bytes() const { return {bytes_.data(), size_}; }
   [[nodiscard]] size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }

@@ -144,6 +144,8 @@ struct Route {
   std::optional<uint8_t> scope;  // RT_SCOPE_*
   std::optional<uint32_t> mtu;
   std::optional<uint32_t> advmss;
+  std::optional<IpPrefix> source;   // RTA_PREFSRC; its length is not looked at
+  std::optional<uint8_t> protocol;  // RTPROT_*; absent: RTPROT_BOOT, as `ip route` sets it
   [[nodiscard]] uint32_t kernel_metric() const;
   [[nodiscard]] uint32_t kernel_table() const;
   [[nodiscard]] bool is_default() const { return destination.length == 0; }

@@ -77,7 +77,7 @@ Request add_route(const host::Route& route) {
   rtmsg header{};
   header.rtm_family = v6 ? AF_INET6 : AF_INET;
   header.rtm_dst_len = route.destination.length;
-  header.rtm_protocol = RTPROT_BOOT;
+  header.rtm_protocol = route.protocol.value_or(RTPROT_BOOT);
   header.rtm_type = RTN_UNICAST;
   header.rtm_table = RT_TABLE_UNSPEC;  // RTA_TABLE says it
   // The kernel takes a gateway only when it is reached by a route of a narrower scope.
@@ -99,6 +99,7 @@ Request add_route(const host::Route& route) {
     via.insert(via.end(), bytes.begin(), bytes.end());
     request.put(RTA_VIA, via);
   }
+  if (route.source) request.put(RTA_PREFSRC, address_bytes(*route.source));
   if (route.out_index != 0) request.put_u32(RTA_OIF, route.out_index);
   if (route.metric) request.put_u32(RTA_PRIORITY, *route.metric);
   if (route.mtu || route.advmss) {
@@ -131,6 +132,12 @@ Result<std::vector<host::Route>> decode_route(const Message& message) {
   if (!destination) return pass(destination, "route");
   route.destination = *destination;
   route.scope = header->rtm_scope;
+  if (header->rtm_protocol != RTPROT_BOOT) route.protocol = header->rtm_protocol;
+  if (const auto source = attributes->bytes(RTA_PREFSRC)) {
+    auto from = prefix_of(v6, *source, v6 ? 128 : 32);
+    if (!from) return pass(from, "route");
+    route.source = *from;
+  }
   route.metric = attributes->u32(RTA_PRIORITY);
   route.out_index = attributes->u32(RTA_OIF).value_or(0);
   auto via = gateway(v6, *attributes);

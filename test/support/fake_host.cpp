@@ -1,6 +1,8 @@
 #include "test/support/fake_host.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <cstring>
 #include <stdexcept>
 
@@ -125,7 +127,10 @@ FakeHost::FakeHost()
            {.sysfs = folder.path() + "/sys",
             .proc = folder.path() + "/proc",
             .run = folder.path() + "/run",
-            .cni_cache = folder.path() + "/cni"}} {}
+            .cni_cache = folder.path() + "/cni"}} {
+  std::filesystem::create_directories(host.roots.proc + "/self");
+  std::ofstream(host.roots.proc + "/self/mountinfo") << "22 1 0:20 / / rw - ext4 /dev/root rw\n";
+}
 
 FakeHost::~FakeHost() = default;
 

@@ -5,6 +5,7 @@
 #include <net/if_arp.h>
 
 #include "attach/vf_settings.hpp"
+#include "base/text.hpp"
 
 namespace railhead::attach::link {
 
@@ -17,15 +18,16 @@ namespace {
 // udev may have renamed both.
 Result<Link> find_own(Subject& subject, const Function& function) {
   auto& links = subject.host().links;
-  if (is_bare_netdev(subject.record.device)) return links.by_name(subject.name());
-  auto link = links.by_name(function.netdevs.front());
-  if (!link && !is(link, ErrorCode::not_found)) return link;
-  if (link && !link->parent_device) {
+  const bool is_bare = is_bare_netdev(subject.record.device);
+  auto link = links.by_name(is_bare ? subject.name() : function.netdevs.front());
+  if (!link && (is_bare || !is(link, ErrorCode::not_found))) return link;
+  if (link && !link->parent_device && (!is_bare || !link->kind)) {
     return fail(ErrorCode::unsupported,
                 "the kernel does not say which device {} belongs to (IFLA_PARENT_DEV_NAME, Linux "
                 "5.14 or later): nothing can be moved safely",
                 link->name);
   }
+  if (is_bare) return link;
   const auto is_virtio = [](const Link& one) { return one.parent_device->starts_with("virtio"); };
   if (link && (*link->parent_device == subject.name() || is_virtio(*link))) return link;
   return links.by_parent(subject.name());
@@ -119,6 +121,33 @@ bool is_link_local(const host::IpPrefix& address) {  // fe80::/10, RFC 4291
 constexpr std::chrono::seconds kReturnLimit{10};
 constexpr std::chrono::milliseconds kReturnPoll{20};
 
+bool is_multicast(const host::IpPrefix& address) {  // ff00::/8, RFC 4291
+  return address.v6 && address.bytes[0] == 0xff;
+}
+
+// Addresses and routes, but for those that the kernel makes itself when the link is up.
+Result<void> inspect_host_use(host::Links& links, const Link& link, LinkState& state) {
+  auto addresses = links.addresses(link.index);
+  if (!addresses) return pass(addresses, link.name);
+  std::erase_if(*addresses, is_link_local);
+  state.addresses = std::move(*addresses);
+  if (!link.is_up()) return {};  // it has no routes
+  auto routes = links.routes(link.index);
+  if (!routes) return pass(routes, link.name);
+  std::erase_if(*routes, [](const auto& route) {
+    return is_link_local(route.destination) || is_multicast(route.destination);
+  });
+  state.routes = std::move(*routes);
+  return {};
+}
+
+bool has_route(const std::vector<host::Route>& routes, host::Route wanted) {
+  return std::any_of(routes.begin(), routes.end(), [&](const host::Route& route) {
+    wanted.out_index = route.out_index;
+    return route == wanted;
+  });
+}
+
 }  // namespace
 
 // --- ADD
@@ -136,6 +165,12 @@ Result<void> inspect(Subject& subject, const Function& function) {
                 reason::kNoNetdev};
     return Failure(std::move(error));
   }
+  if (function.netdevs.size() > 1) {
+    return fail(ErrorCode::unsupported,
+                "{} has several netdevs ({}), of which the kernel does not say which is meant: it "
+                "is not attached",
+                subject.name(), join(function.netdevs, ", "));
+  }
   auto link = find_own(subject, function);
   if (!link) return pass(link);
   if (auto good = refuse_kinds(subject, *link); !good) return good;
@@ -149,16 +184,10 @@ Result<void> inspect(Subject& subject, const Function& function) {
   before.alias = link->alias;
   before.promisc = link->is_promisc();
   before.allmulti = link->is_allmulti();
-  before.parent = is_bare_netdev(record.device) ? "" : link->parent_device.value_or("");
+  before.parent = link->parent_device.value_or("");
   before.kind = link->kind.value_or("");
-  if (record.kind == KindName::whole_nic && link->is_up()) {
-    auto addresses = subject.host().links.addresses(link->index);
-    if (!addresses) return pass(addresses, link->name);
-    auto routes = subject.host().links.routes(link->index);
-    if (!routes) return pass(routes, link->name);
-    std::erase_if(*addresses, is_link_local);  // the kernel makes its own when the link is up again
-    before.addresses = std::move(*addresses);
-    before.routes = std::move(*routes);
+  if (record.kind == KindName::whole_nic) {
+    if (auto seen = inspect_host_use(subject.host().links, *link, before); !seen) return seen;
   }
   subject.link = std::move(*link);
   return {};
@@ -459,6 +488,17 @@ Result<Differences> differences(Subject& subject) {
   auto sysctls = read_sysctls(subject.host(), now.name);
   for (const auto& [key, value] : before.sysctls) {
     if (sysctls.contains(key)) owe("sysctl " + key, value, sysctls[key]);
+  }
+  if (before.addresses.empty() && before.routes.empty()) return left;
+  LinkState use;
+  if (auto seen = inspect_host_use(subject.host().links, now, use); !seen) return pass(seen);
+  for (const auto& address : before.addresses) {
+    if (std::ranges::find(use.addresses, address) != use.addresses.end()) continue;
+    left.debts.push_back({std::string(kAddressDebt), address.to_string(), ""});
+  }
+  for (const auto& route : before.routes) {
+    if (has_route(use.routes, route)) continue;
+    left.debts.push_back({std::string(kRouteDebt), to_text(route), ""});
   }
   return left;
 }

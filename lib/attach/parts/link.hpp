@@ -46,6 +46,10 @@ namespace railhead::attach::link {
 // Addresses and routes, of a NIC that the host itself used.
 [[nodiscard]] Result<void> restore_host_use(Subject& subject);
 
+// Debts of these are settled after the link's being up.
+inline constexpr std::string_view kAddressDebt = "address";
+inline constexpr std::string_view kRouteDebt = "route";
+
 struct Differences {
   std::vector<std::string> must;  // a next tenant would suffer
   std::vector<Debt> debts;

@@ -26,6 +26,17 @@ std::string standing(const Debt& debt, const LinkState& now) {
     const auto& name = debt.wanted.empty() ? debt.found : debt.wanted;
     return has(now.alt_names, name) ? name : "";
   }
+  if (debt.what == kAddressDebt) {
+    const bool stands = std::ranges::any_of(now.addresses, [&](const auto& address) {
+      return address.to_string() == debt.wanted;
+    });
+    return stands ? debt.wanted : "";
+  }
+  if (debt.what == kRouteDebt) {
+    const bool stands = std::ranges::any_of(
+        now.routes, [&](const auto& route) { return to_text(route) == debt.wanted; });
+    return stands ? debt.wanted : "";
+  }
   if (debt.what.starts_with(kSysctl)) {
     const auto at = now.sysctls.find(debt.what.substr(kSysctl.size()));
     return at == now.sysctls.end() ? "" : at->second;
@@ -45,6 +56,14 @@ Result<void> pay(Subject& subject, const Debt& debt) {
     one.alias = debt.wanted;
   } else if (debt.what == "up") {
     one.up = debt.wanted == "up";
+  } else if (debt.what == kAddressDebt) {
+    const auto address = host::IpPrefix::parse(debt.wanted);
+    return address ? links.add_address(index, *address) : Result<void>();
+  } else if (debt.what == kRouteDebt) {
+    auto route = route_from_text(debt.wanted);
+    if (!route) return {};
+    route->out_index = index;
+    return links.add_route(*route);
   } else if (debt.what == "altname") {
     return debt.wanted.empty() ? links.remove_alt_name(index, debt.found)
                                : links.add_alt_name(index, debt.wanted);
@@ -66,6 +85,14 @@ void count_as_before(LinkState& before, const Debt& debt) {
     if (!debt.wanted.empty() && !has(before.alt_names, debt.wanted)) {
       before.alt_names.push_back(debt.wanted);
     }
+  }
+  if (debt.what == kAddressDebt) {
+    if (const auto address = host::IpPrefix::parse(debt.wanted)) {
+      before.addresses.push_back(*address);
+    }
+  }
+  if (debt.what == kRouteDebt) {
+    if (auto route = route_from_text(debt.wanted)) before.routes.push_back(std::move(*route));
   }
   if (debt.what.starts_with(kSysctl)) {
     before.sysctls[debt.what.substr(kSysctl.size())] = debt.wanted;

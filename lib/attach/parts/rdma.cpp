@@ -9,7 +9,6 @@
 namespace railhead::attach::rdma {
 namespace {
 
-constexpr std::string_view kNameDebt = "rdma name";
 constexpr std::chrono::seconds kReturnLimit{10};
 constexpr std::chrono::milliseconds kReturnPoll{20};
 
@@ -219,14 +218,14 @@ Result<Differences> differences(Subject& subject) {
     left.must.push_back(fmt::format("RDMA device {} is not in the host's namespace", device.name));
   }
   for (const auto& [before, name] : pair_up(subject.record.rdma->before, *now)) {
-    if (before->name != name) left.debts.push_back({std::string(kNameDebt), before->name, name});
+    if (before->name != name) left.debts.push_back({std::string(kRdmaNameDebt), before->name, name});
   }
   return left;
 }
 
 void settle(Subject& subject, const std::vector<Debt>& debts) {
   for (const auto& debt : debts) {
-    if (debt.what != kNameDebt) continue;
+    if (debt.what != kRdmaNameDebt) continue;
     auto& before = subject.record.rdma->before;
     const auto at = std::find_if(before.begin(), before.end(),
                                  [&](const auto& state) { return state.name == debt.found; });

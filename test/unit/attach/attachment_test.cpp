@@ -163,6 +163,7 @@ TEST_CASE("A record that a killed ADD left without a claim does not keep the nex
   Record record;
   record.key = node.request().key;
   record.device = node.request().device;
+  record.kind = KindName::rdma_only;
   must(Store(node.fake.host.roots.run).save(record));
   must(node.attach(node.request()));
   must(node.detach(node.request().key));

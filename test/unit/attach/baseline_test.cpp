@@ -151,9 +151,9 @@ TEST_CASE("An attachment keeps its own record of what stood before") {
   const auto before = node.standing();
   must(node.attach(node.request()));
   node.got_a_holder();
-  CHECK_FALSE(node.has_baseline());
   must(node.detach(node.request().key));
   CHECK(node.standing() == before);
+  CHECK_FALSE(node.has_baseline());
 }
 
 TEST_CASE("A device that is away with its holder is not judged") {

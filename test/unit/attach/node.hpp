@@ -86,9 +86,7 @@ struct Node {
   Result<void> collect_garbage(const std::string& network,
                                const std::vector<attach::AttachmentKey>& valid) {
     open_.reset();
-    auto collected =
-        attach::Attachments(fake.host, deadline(), log).collect_garbage(network, valid);
-    return collected.error ? Result<void>(Failure(*collected.error)) : Result<void>();
+    return attach::Attachments(fake.host, deadline(), log).collect_garbage(network, valid);
   }
   [[nodiscard]] attach::Store store() const { return attach::Store(fake.host.roots.run); }
 

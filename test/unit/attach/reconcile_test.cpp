@@ -27,7 +27,8 @@ auto with_work(Node& node, Then then) {
   return must(then(Work{node.fake.host, store, deadline, node.log}));
 }
 Reconciled reconcile(Node& node, Doing doing = Doing::it) {
-  return with_work(node, [&](const Work& work) { return attach::reconcile(work, doing); });
+  Pauses none(node.fake.clock);
+  return with_work(node, [&](const Work& work) { return attach::reconcile(work, doing, none); });
 }
 Standing::State state(Node& node) {
   const auto overview = with_work(node, look_around);

@@ -18,6 +18,7 @@ Record record_of(const std::string& container, const std::string& pci = "0000:3b
   Record record;
   record.key = {"rail0", container, "net1"};
   record.device = *PciAddress::parse(pci);
+  record.kind = KindName::user_vf;
   record.vf = VfPart{*PciAddress::parse("0000:3b:00.0"), 0, {}, {}};
   return record;
 }
@@ -101,8 +102,8 @@ TEST_CASE("A record that cannot be read holds its device, and the error names th
   std::ofstream(path) << R"({"schema":2,"network":7})";
   CHECK(folder.store.load(record_of("c0").key).error().message ==
         "the record " + path +
-            " cannot be read, its device is not touched until the file is repaired or removed: "
-            "network is 7: expected a string");
+            " cannot be read; once no pod has its device, `railhead release DEVICE --force` gives it "
+            "back as it was: network is 7: expected a string");
   CHECK(must(folder.store.list()).unreadable.size() == 1);
   CHECK(std::filesystem::exists(path));
 }

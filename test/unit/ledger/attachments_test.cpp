@@ -25,6 +25,7 @@ struct RecordedNode {
     record.device = kVf;
     record.vf = attach::VfPart{*PciAddress::parse("0000:10:00.0"), 0, {}, {}};
     record.netns_path = "/run/netns/pod";
+    if (!has_netdev) record.kind = attach::KindName::user_vf;
     if (has_netdev) {
       record.link = attach::LinkPart{
           {.name = "p0v0", .address = *HwAddress::parse("02:00:00:00:00:01"), .mtu = 1500}, {}, {}};
