@@ -32,10 +32,18 @@ std::string describe(const FakeLink& fake) {
   const auto& link = fake.link;
   auto alt_names = link.alt_names;
   std::sort(alt_names.begin(), alt_names.end());
-  return fmt::format("link {} alt [{}] mac {} mtu {} flags {:x} master {} addresses {} routes {}",
-                     link.name, join(alt_names, " "), link.address.to_string(), link.mtu,
-                     link.flags, link.master.value_or(0), fake.addresses.size(),
-                     fake.routes.size());
+  std::vector<std::string> use;
+  for (const auto& address : fake.addresses) use.push_back(address.to_string());
+  for (const auto& route : fake.routes) {
+    use.push_back(fmt::format("{} via {} metric {} from {} by {}", route.destination.to_string(),
+                              text_of(route.gateway), route.metric.value_or(0),
+                              text_of(route.source), route.protocol.value_or(0)));
+  }
+  std::sort(use.begin(), use.end());
+  return fmt::format("link {} alias \"{}\" alt [{}] mac {} mtu {} flags {:x} master {} programs {} [{}]",
+                     link.name, link.alias, join(alt_names, " "), link.address.to_string(),
+                     link.mtu, link.flags, link.master.value_or(0), fake.programs.size(),
+                     join(use, ", "));
 }
 
 std::vector<std::string> files_below(const std::string& root, bool with_content) {
@@ -76,7 +84,7 @@ std::string standing(FakeHost& fake) {
   for (auto& line : files_below(fake.host.roots.proc + "/sys/net", true)) {
     lines.push_back("sysctl " + line);
   }
-  for (const char* folder : {"/attachments", "/devices"}) {
+  for (const char* folder : {"/attachments", "/devices", "/debts"}) {
     for (auto& line : files_below(fake.host.roots.run + folder, false)) {
       lines.push_back(std::string(folder) + line);
     }

@@ -105,6 +105,8 @@ TEST_CASE("release of a device that nobody has on record says so") {
   const auto answer = run(node, {"release", "0000:11:00.1"});
   CHECK(answer.exit_code == 1);
   CHECK(answer.error_output == "railhead: nothing is on record of 0000:11:00.1\n");
+  CHECK(run(node, {"release", "mlx5_core.sf.4"}).error_output ==
+        "railhead: nothing is on record of mlx5_core.sf.4\n");
   CHECK_THAT(run(node, {"release", "a/b"}).error_output,
              ContainsSubstring("expected a PCI address"));
 }
@@ -146,4 +148,5 @@ TEST_CASE("One reconcile at a time") {
       node.fake.host.roots.run + "/locks/reconcile.lock", std::chrono::seconds(1)));
   CHECK(run(node, {"reconcile"}).error_output ==
         "railhead: another railhead reconcile runs on this node\n");
+  CHECK(run(node, {"reconcile", "--dry-run"}).output == "nothing to do\n");
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 
@@ -5,6 +6,7 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
+#include "attach/store.hpp"
 #include "test/support/must.hpp"
 #include "test/unit/cni/node.hpp"
 
@@ -200,6 +202,47 @@ TEST_CASE("GC gives back what is not listed, and tells IPAM") {
   REQUIRE(calls.size() == 4);
   CHECK(calls[2] == "DEL c1");  // as its own DEL would have done
   CHECK(calls[3].starts_with("GC"));
+}
+
+TEST_CASE("The address of a pod whose DEL never came is freed by the next ADD of its network") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  REQUIRE(node.run("ADD").exit_code == 0);
+  node.fake.delete_netns("pod0");
+  const std::vector<std::pair<std::string, std::string>> next = {
+      {"CNI_CONTAINERID", "c2"}, {"CNI_NETNS", node.fake.add_netns("pod1")}};
+  REQUIRE(node.run("ADD", next).exit_code == 0);
+  CHECK(node.ipam_calls() == std::vector<std::string>{"ADD c1", "DEL c1", "ADD c2"});
+  REQUIRE(node.run("DEL", next).exit_code == 0);
+  CHECK(node.ipam_calls().size() == 4);  // c2's, and not c1's again
+}
+
+TEST_CASE("The address of an attachment that reconcile undid is freed by GC, or by a late DEL") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  REQUIRE(node.run("ADD").exit_code == 0);
+  const attach::Store store(node.fake.host.roots.run);
+  must(store.owe_addresses({"rail0", "gone", "net1"}));
+  must(store.owe_addresses({"other", "gone", "net1"}));  // another network's
+  REQUIRE(node.run("DEL").exit_code == 0);
+  SECTION("GC") {
+    node.conf["cni.dev/valid-attachments"] = nlohmann::json::array();
+    CHECK(node.run("GC") == kDone);
+    const auto calls = node.ipam_calls();
+    CHECK(std::ranges::count(calls, "DEL gone") == 1);
+    CHECK(node.run("GC") == kDone);
+    CHECK(std::ranges::count(node.ipam_calls(), "DEL gone") == 1);
+  }
+  SECTION("GC while the pod is attached again under the same name") {
+    node.conf["cni.dev/valid-attachments"] = {{{"containerID", "gone"}, {"ifname", "net1"}}};
+    CHECK(node.run("GC") == kDone);
+    CHECK(std::ranges::count(node.ipam_calls(), "DEL gone") == 0);
+  }
+  SECTION("DEL") {
+    CHECK(node.run("DEL", {{"CNI_CONTAINERID", "gone"}}) == kDone);
+  }
+  CHECK(must(store.owed_addresses("rail0")).empty());
+  CHECK(must(store.owed_addresses("other")).size() == 1);
 }
 
 TEST_CASE("An IPAM plugin from before GC and STATUS keeps neither from its work") {
