@@ -127,6 +127,8 @@ Detached Attachments::detach_one(const AttachmentKey& key, const std::string& ne
   if (!*record) return {};
   const auto undone = undo_one(work_, **record, nullptr, netns_path);
   if (!undone.left) return {};
+  auto now_on_record = store_.load(key);  // a reset wrote down how far it came
+  if (now_on_record && *now_on_record) record = std::move(now_on_record);
   auto& tried = (*record)->undo;
   const auto now = since_boot(host_.clock);
   if (!tried) tried = Undo{now, {}, false};

@@ -3,6 +3,7 @@
 #include "attach/parts/driver.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
+#include "attach/parts/reset.hpp"
 #include "attach/parts/vf.hpp"
 
 namespace railhead::attach {
@@ -18,6 +19,7 @@ Result<void> inspect_device(Subject& subject) {
   } else if (record.kind == KindName::user_vf) {
     record.kind = KindName::eth_vf;
   }
+  if (auto able = reset::check_ability(subject, *function); !able) return able;
   if (record.vf) {
     if (auto seen = vf::inspect(subject, *function); !seen) return seen;
   }

@@ -52,7 +52,7 @@ void add_vfio(Nodes& nodes, const host::Host& host, const Record& record) {
 Nodes nodes_of(const host::Host& host, const Record& record) {
   Nodes nodes;
   if (record.kind == KindName::user_vf || !record.link) add_vfio(nodes, host, record);
-  if (!record.rdma || record.rdma->moves) return nodes;
+  if (!record.rdma || record.changes_rdma()) return nodes;
   for (const auto& device : record.rdma->before) {
     for (const auto& node : device.nodes) {
       if (node.kind != device::CharKind::uverbs) continue;

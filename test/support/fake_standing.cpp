@@ -32,10 +32,10 @@ std::string describe(const FakeLink& fake) {
   const auto& link = fake.link;
   auto alt_names = link.alt_names;
   std::sort(alt_names.begin(), alt_names.end());
-  return fmt::format("link {} alt [{}] mac {} mtu {} flags {:x} master {} addresses {} routes {}",
-                     link.name, join(alt_names, " "), link.address.to_string(), link.mtu,
-                     link.flags, link.master.value_or(0), fake.addresses.size(),
-                     fake.routes.size());
+  return fmt::format(
+      "link {} alt [{}] mac {} mtu {} flags {:x} master {} addresses {} routes {} ethtool {}",
+      link.name, join(alt_names, " "), link.address.to_string(), link.mtu, link.flags,
+      link.master.value_or(0), fake.addresses.size(), fake.routes.size(), fake.ethtool);
 }
 
 std::vector<std::string> files_below(const std::string& root, bool with_content) {
@@ -64,7 +64,8 @@ std::string standing(FakeHost& fake) {
   }
   for (const auto& pf : fake.kernel.pfs) {
     for (const auto& vf : pf->vfs) {
-      lines.push_back("vf " + vf.address.to_string() + " " + describe(vf.attributes));
+      lines.push_back("vf " + vf.address.to_string() + " " + describe(vf.attributes) + " holds " +
+                      vf.hardware_state);
     }
   }
   for (const auto& device : fake.kernel.rdma) {

@@ -43,6 +43,7 @@ Record full_record() {
                             {device::CharKind::issm, "issm1", "231:65"}}}},
                          true};
   record.driver = {"mlx5_core", 4711};
+  record.reset = Reset::begun;
   record.undo = Undo{std::chrono::milliseconds(1234), "the MAC is another", true};
   return record;
 }
@@ -56,6 +57,7 @@ TEST_CASE("A record reads back as it was written") {
   userspace.kind = KindName::user_vf;
   userspace.undo.reset();
   userspace.group.reset();
+  userspace.reset = Reset::none;
   CHECK(record_from_json(to_json(userspace)) == userspace);
 }
 
