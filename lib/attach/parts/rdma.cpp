@@ -117,7 +117,8 @@ Result<void> inspect(Subject& subject) {
     part.moves = *mode == host::RdmaNetnsMode::exclusive;
   }
   // The GUIDs say which is which when they come back, whether a move or a reset makes them anew.
-  if (part.moves || subject.record.reset != Reset::none || subject.rdma != RdmaUse::off) {
+  const bool comes_anew = part.moves || subject.record.reset != Reset::none;
+  if (!part.before.empty() && (comes_anew || subject.rdma != RdmaUse::off)) {
     auto devices = subject.host().rdma.list();
     if (!devices) return pass(devices, "RDMA devices");
     for (auto& state : part.before) {

@@ -147,6 +147,7 @@ TEST_CASE("A field that is missing, of a wrong type or out of range is named wit
             "link.asked.mtu is 4294967296: expected a whole number from 0 to 4294967295"},
            {"\"mtu\": 9000", "\"mtu\": 9000.5",
             "link.asked.mtu is 9000.5: expected a whole number from 0 to 4294967295"},
+           {"\"begun\"", "\"half\"", "reset is \"half\": expected asked, begun or done"},
            {"\"trust\": false", "\"trust\": 0", "vf.before.trust is 0: expected true or false"},
            {"\"altNames\": [", "\"altNames\": 7, \"x\": [",
             "link.before.altNames is 7: expected a list"}}) {
