@@ -31,6 +31,7 @@
 #include "bench/place.hpp"
 #include "bench/trace.hpp"
 #include "linux/file_locks.hpp"
+#include "linux/functions.hpp"
 #include "linux/netns.hpp"
 #include "linux/processes.hpp"
 #include "netlink/linux_devlink.hpp"
@@ -150,12 +151,13 @@ class Many {
   SystemClock clock_;
   linux::LinuxProcesses processes_{clock_};
   linux::LinuxFileLocks locks_{clock_};
+  linux::LinuxFunctions functions_;
   std::unique_ptr<host::Links> links_ = must(netlink::LinuxLinks::open());
   std::unique_ptr<host::RdmaDevices> rdma_ = must(netlink::LinuxRdma::open());
   std::unique_ptr<host::Devlink> devlink_ = must(netlink::LinuxDevlink::open());
   std::unique_ptr<host::NetNamespaces> netns_ =
       must(linux::LinuxNetns::open({netlink::LinuxLinks::open, netlink::LinuxRdma::open}));
-  host::Host host_{*links_, *rdma_, *devlink_, *netns_, processes_, locks_, clock_, {}};
+  host::Host host_{*links_, *rdma_, *devlink_, *netns_, functions_, processes_, locks_, clock_, {}};
   Logger log_{STDERR_FILENO, LogLevel::error};
   attach::AttachmentKey group_{"bench", "c0", "eth0"};
   std::vector<attach::AttachRequest> requests_;

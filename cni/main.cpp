@@ -8,6 +8,7 @@
 #include "cni/app.hpp"
 #include "cni/input.hpp"
 #include "linux/file_locks.hpp"
+#include "linux/functions.hpp"
 #include "linux/netns.hpp"
 #include "linux/processes.hpp"
 #include "netlink/linux_devlink.hpp"
@@ -25,6 +26,7 @@ Result<cni::Answer> on_linux(Work work) {
   SystemClock clock;
   linux::LinuxProcesses processes(clock);
   linux::LinuxFileLocks locks(clock);
+  linux::LinuxFunctions functions;
   const auto links = netlink::LinuxLinks::open();
   if (!links) return pass(links);
   const auto rdma = netlink::LinuxRdma::open();
@@ -33,7 +35,7 @@ Result<cni::Answer> on_linux(Work work) {
   if (!devlink) return pass(devlink);
   const auto netns = linux::LinuxNetns::open({netlink::LinuxLinks::open, netlink::LinuxRdma::open});
   if (!netns) return pass(netns);
-  host::Host host{**links, **rdma, **devlink, **netns, processes, locks, clock, {}};
+  host::Host host{**links, **rdma, **devlink, **netns, functions, processes, locks, clock, {}};
   return work(host);
 }
 

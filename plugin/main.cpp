@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "linux/file_locks.hpp"
+#include "linux/functions.hpp"
 #include "linux/netns.hpp"
 #include "linux/processes.hpp"
 #include "netlink/linux_devlink.hpp"
@@ -33,7 +34,8 @@ int run_on_linux(const app::Options& options, Logger& log) {
   SystemClock clock;
   linux::LinuxProcesses processes(clock);
   linux::LinuxFileLocks locks(clock);
-  const host::Host host{**links,   **rdma, **devlink, **netns,
+  linux::LinuxFunctions functions;
+  const host::Host host{**links,   **rdma, **devlink, **netns,      functions,
                         processes, locks,  clock,     options.roots};
   const app::Machine machine{netlink::LinuxEvents::open,
                              {netlink::LinuxLinks::open, netlink::LinuxRdma::open,

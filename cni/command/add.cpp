@@ -180,7 +180,8 @@ Outcome<Wanted> read_wanted(const Call& call) {
       asked->rdma,
       args->pod_name.empty() ? "" : fmt::format("{}/{}", args->pod_namespace, args->pod_name),
       asked->kind,
-      {}};
+      {},
+      asked->reset};
   return Wanted{std::move(request), std::move(*previous), std::move(*dns)};
 }
 

@@ -5,7 +5,8 @@
 namespace railhead::cni {
 
 cnispec::Outcome<Asked> read_railhead(const Source& source) {
-  auto asked = read_vf_keys(source, attach::RdmaUse::automatic);
+  auto asked =
+      read_vf_keys(source, {.default_rdma = attach::RdmaUse::automatic, .knows_reset = true});
   if (asked) return std::move(*asked);
   return cnispec::refuse(cnispec::code::kInvalidConfig, asked.error());
 }

@@ -15,7 +15,7 @@ constexpr std::string_view kLoading = "SRIOV-CNI failed to load netconf: LoadCon
 }  // namespace
 
 cnispec::Outcome<Asked> read_sriov(const Source& source) {
-  auto asked = read_vf_keys(source, attach::RdmaUse::off);
+  auto asked = read_vf_keys(source, {.default_rdma = attach::RdmaUse::off});
   if (asked) return std::move(*asked);
   return cnispec::refuse(cnispec::code::kInvalidConfig,
                          fmt::format("{}{}", kLoading, asked.error()));

@@ -20,6 +20,7 @@ struct Asked {
   attach::KindName kind = attach::KindName::eth_vf;
   attach::Settings settings;
   attach::RdmaUse rdma = attach::RdmaUse::automatic;
+  bool reset = false;                     // of a VF: the undo resets it
   std::vector<std::string> unknown_keys;  // ignored, worth a warning: it may be a typing error
   std::vector<std::string> warnings;      // what is accepted and does not come about
   friend bool operator==(const Asked&, const Asked&) = default;

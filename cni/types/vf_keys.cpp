@@ -156,7 +156,7 @@ Read<std::optional<bool>> read_switch(Object& config, std::string_view key) {
 
 }  // namespace
 
-Read<Asked> read_vf_keys(const Source& source, attach::RdmaUse default_rdma) {
+Read<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   std::vector<Error> errors;
   Object object(source.config, "", errors);
   auto runtime = object.object("runtimeConfig");
@@ -170,7 +170,8 @@ Read<Asked> read_vf_keys(const Source& source, attach::RdmaUse default_rdma) {
   const auto mtu = read_mtu(object);
   const auto spoofchk = read_switch(object, "spoofchk");
   const auto trust = read_switch(object, "trust");
-  const auto rdma = read_rdma(object, default_rdma);
+  const auto rdma = read_rdma(object, of_type.default_rdma);
+  const auto reset = of_type.knows_reset ? object.boolean("reset") : std::nullopt;
 
   // A key of a wrong type reads as missing: say so before saying that something is missing.
   if (!errors.empty()) return refuse("failed to load netconf: {}", errors.front().message);
@@ -185,6 +186,7 @@ Read<Asked> read_vf_keys(const Source& source, attach::RdmaUse default_rdma) {
   if (!rdma) return refuse("{}", rdma.error());
   Asked asked;
   asked.rdma = *rdma;
+  asked.reset = reset.value_or(false);
   asked.device = *device;
   asked.settings.vf.vlan = *vlan;
   asked.settings.vf.mac = *mac;

@@ -53,6 +53,7 @@ struct AttachRequest {
   std::string pod = {};                     // "namespace/name" for messages; may be empty
   KindName kind = KindName::eth_vf;         // or user_vf: the device's driver says which
   std::optional<AttachmentKey> group = {};  // the attachment whose DEL finds this one too
+  bool reset = false;                       // of a VF: its undo resets it (attach/parts/reset.hpp)
 };
 
 // The program that stood in this one's place before, whose attachments are taken over

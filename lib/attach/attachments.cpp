@@ -128,6 +128,8 @@ Detached Attachments::detach_one(const AttachmentKey& key, const std::string& ne
   if (!*record) return {};
   const auto undone = undo_one(work_, **record, addresses, netns_path);
   if (!undone.left) return {};
+  auto now_on_record = store_.load(key);  // a reset wrote down how far it came
+  if (now_on_record && *now_on_record) record = std::move(now_on_record);
   if (undone.silent && addresses == Addresses::by_gc) {
     if (auto noted = store_.owe_addresses(key); !noted) return Detached{noted.error(), false, {}};
   }

@@ -46,7 +46,7 @@ Result<void> keep_debts(const Store& store, const Record& record, std::vector<De
   if (former.inode == record.driver.inode) {
     for (auto& debt : former.debts) {
       const bool is_of_part =
-          debt.what == kRdmaNameDebt ? record.moves_rdma() : record.link.has_value();
+          debt.what == kRdmaNameDebt ? record.changes_rdma() : record.link.has_value();
       if (!is_of_part) debts.push_back(std::move(debt));
     }
   }

@@ -4,6 +4,7 @@
 #include "attach/parts/driver.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
+#include "attach/parts/reset.hpp"
 #include "attach/parts/vf.hpp"
 
 namespace railhead::attach {
@@ -19,6 +20,7 @@ Result<void> inspect_settings(Subject& subject) {
   } else if (record.kind == KindName::user_vf) {
     record.kind = KindName::eth_vf;
   }
+  if (auto able = reset::check_ability(subject, *function); !able) return able;
   if (record.vf) {
     if (auto seen = vf::inspect(subject, *function); !seen) return seen;
   }

@@ -2,6 +2,7 @@
 
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
+#include "attach/parts/reset.hpp"
 #include "attach/parts/vf.hpp"
 
 namespace railhead::attach {
@@ -22,11 +23,13 @@ constexpr AddStep kAddEthVf[] = {
 
 // RDMA before the netdev: on the way back the other order loses the device's port. The VF's
 // attributes once before its own address, and once with the admin MAC after it. Where the link's
-// "up" made the driver write another admin MAC (igb, a trusted VF), the second try finds it up.
+// "up" made the driver write another admin MAC (igb, a trusted VF), the second try finds it up. A
+// reset makes the netdev and the RDMA devices anew: it comes before all that is restored of them.
 constexpr UndoStep kUndoEthVf[] = {
     {link::silence},         {rdma::bring_back, true},
     {rdma::restore_names},   {link::clean, true},
     {link::leave_pod, true}, {link::arrive, true},
+    {reset::run, true},      {rdma::restore_names_anew},
     {vf::look, true},        {link::down_in_host},
     {link::clean_in_host},   {vf::restore_before_address},
     {link::restore_address}, {vf::restore},
@@ -40,10 +43,8 @@ constexpr AddStep kAddUserVf[] = {
     {AddPhase::read_back, vf::read_back},
 };
 constexpr UndoStep kUndoUserVf[] = {
-    {rdma::bring_back, true},
-    {rdma::restore_names},
-    {vf::look, true},
-    {vf::restore},
+    {rdma::bring_back, true}, {rdma::restore_names}, {reset::run, true},
+    {vf::look, true},         {vf::restore},
 };
 
 constexpr AddStep kAddWholeNic[] = {

@@ -57,7 +57,7 @@ void add_user_nodes(Nodes& nodes, const host::Host& host, const Record& record) 
 Nodes nodes_of(const host::Host& host, const Record& record) {
   Nodes nodes;
   if (record.kind == KindName::user_vf || !record.link) add_user_nodes(nodes, host, record);
-  if (!record.rdma || record.rdma->moves) return nodes;
+  if (!record.rdma || record.changes_rdma()) return nodes;
   for (const auto& device : record.rdma->before) {
     for (const auto& node : device.nodes) {
       if (node.kind != device::CharKind::uverbs) continue;

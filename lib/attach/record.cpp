@@ -304,6 +304,20 @@ Undo undo_from(const Field& field) {
           field["reason"].text(), field["quarantined"].flag()};
 }
 
+constexpr std::array kResets = {Reset::asked, Reset::begun, Reset::done};
+
+std::string_view to_string(Reset reset) {
+  if (reset == Reset::asked) return "asked";
+  return reset == Reset::begun ? "begun" : "done";
+}
+
+std::optional<Reset> parse_reset(std::string_view text) {
+  for (auto reset : kResets) {
+    if (text == to_string(reset)) return reset;
+  }
+  return std::nullopt;
+}
+
 // What both schemas have.
 Record common_from(const Field& field) {
   Record record;
@@ -341,7 +355,7 @@ Record first_schema_from(const Field& field) {
 
 constexpr std::array kKnown = {"schema", "network", "containerId", "ifname", "group", "pod",
                                "bootId", "phase",   "netns",       "device", "kind",  "vf",
-                               "link",   "rdma",    "driver",      "undo"};
+                               "link",   "rdma",    "driver",      "reset",  "undo"};
 
 std::string unknown_of(const Json& json) {
   Json unknown = Json::object();
@@ -377,6 +391,10 @@ Record record_from(const Json& json) {
   if (field.has("rdma")) record.rdma = rdma_part_from(field["rdma"]);
   const auto driver = field["driver"];
   record.driver = {driver["name"].text(), driver["inode"].number<uint64_t>()};
+  if (field.has("reset")) {
+    const auto reset = field["reset"];
+    record.reset = reset.known(parse_reset(reset.text()), "asked, begun or done");
+  }
   if (field.has("undo")) record.undo = undo_from(field["undo"]);
   record.unknown = unknown_of(json);
   return record;
@@ -445,6 +463,7 @@ std::string to_json(const Record& record) {
   put(json, "link", record.link, link_part_json);
   put(json, "rdma", record.rdma, rdma_part_json);
   json["driver"] = Json{{"name", record.driver.name}, {"inode", record.driver.inode}};
+  if (record.reset != Reset::none) json["reset"] = to_string(record.reset);
   put(json, "undo", record.undo, undo_json);
   if (!record.unknown.empty()) json.update(Json::parse(record.unknown));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -83,6 +83,15 @@ enum class Phase {
   attached,  // it came to its end
 };
 
+// The reset that an undo makes of the function, where one is asked for. One that was cut off is
+// made again.
+enum class Reset {
+  none,
+  asked,
+  begun,  // its driver may be off
+  done,
+};
+
 // An undo that did not come to its end.
 struct Undo {
   // Of the first DEL that failed: time since boot (Clock::now()).
@@ -109,6 +118,7 @@ struct Record {
   std::optional<LinkPart> link;  // absent: a userspace driver holds the device
   std::optional<RdmaPart> rdma;
   DriverPart driver;
+  Reset reset = Reset::none;
 
   std::optional<Undo> undo;
 
@@ -117,6 +127,10 @@ struct Record {
 
   // Whether the RDMA devices were moved.
   [[nodiscard]] bool moves_rdma() const { return rdma && rdma->moves; }
+  // Whether they may have other names and character devices than before: a reset makes them anew.
+  [[nodiscard]] bool changes_rdma() const {
+    return rdma && (rdma->moves || reset == Reset::begun || reset == Reset::done);
+  }
   friend bool operator==(const Record&, const Record&) = default;
 };
 

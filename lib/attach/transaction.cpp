@@ -127,6 +127,7 @@ Result<void> Transaction::plan(std::span<const AttachRequest> requests) {
     auto& subject = begun.subject;
     subject.rdma = request.rdma;
     const bool is_vf = request.kind == KindName::eth_vf || request.kind == KindName::user_vf;
+    if (is_vf && request.reset) subject.record.reset = Reset::asked;
     if (is_vf) subject.record.vf = VfPart{{}, 0, {}, request.settings.vf};
     if (request.kind == KindName::rdma_only) continue;
     subject.record.link = LinkPart{{}, request.settings.vf.mac, request.settings.mtu};

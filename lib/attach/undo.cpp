@@ -25,10 +25,12 @@ bool may_pass(const Error& error) {
          error.os_errno == ENOMEM || error.os_errno == ENODEV;
 }
 
-// A device that lost its driver, or got another, has no netdev to give back.
+// A device that lost its driver, or got another, has no netdev to give back; but a reset that was
+// cut off binds the driver again.
 bool lost_its_netdev(const Record& record, const Function& function) {
-  return record.link && !is_bare_netdev(record.device) &&
-         (function.driver.empty() || device::is_userspace_driver(function.driver));
+  if (!record.link || is_bare_netdev(record.device)) return false;
+  if (function.driver.empty()) return record.reset != Reset::begun;
+  return device::is_userspace_driver(function.driver);
 }
 
 class Restorer {
@@ -223,6 +225,8 @@ Result<bool> is_in_netns(host::Host& host, const host::Netns& netns, const Recor
 }
 
 Result<bool> is_in_host(host::Host& host, const Record& record) {
+  // A reset begins with a device that is in the host; until its end it may have no netdev at all.
+  if (record.reset == Reset::begun) return true;
   if (record.link) {
     const auto& before = record.link->before;
     if (!before.parent.empty()) {

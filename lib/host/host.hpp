@@ -5,6 +5,7 @@
 #include "base/clock.hpp"
 #include "host/devlink.hpp"
 #include "host/files.hpp"
+#include "host/functions.hpp"
 #include "host/links.hpp"
 #include "host/netns.hpp"
 #include "host/processes.hpp"
@@ -25,6 +26,7 @@ struct Host {
   RdmaDevices& rdma;  // of the host's namespace
   Devlink& devlink;
   NetNamespaces& netns;
+  Functions& functions;
   Processes& processes;
   FileLocks& locks;
   Clock& clock;

@@ -64,7 +64,7 @@ void Baselines::proceed() {
       const Deadline deadline(host.clock, kLimit, {});
       for (const auto& [device, sign] : signs) {
         if (!links) break;
-        host::Host own{**links,        host.rdma,  host.devlink, host.netns,
+        host::Host own{**links,        host.rdma,  host.devlink, host.netns, host.functions,
                        host.processes, host.locks, host.clock,   host.roots};
         const attach::Work work{own, store, deadline, log};
         const auto noted = sign == Sign::held ? attach::note_held(work, device)

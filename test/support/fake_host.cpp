@@ -109,18 +109,55 @@ class FakeHost::Devlink final : public host::Devlink {
   }
 };
 
+class FakeHost::Functions final : public host::Functions {
+ public:
+  explicit Functions(FakeHost& fake) : fake_(fake) {}
+
+  Result<void> unbind(const PciAddress& function, std::string_view driver,
+                      std::chrono::milliseconds limit) override {
+    return act("unbind", function, fmt::format("{} {}", function.to_string(), driver), limit,
+               [&] { return fake_.kernel.unbind(function, driver); });
+  }
+  Result<void> bind(const PciAddress& function, std::string_view driver,
+                    std::chrono::milliseconds limit) override {
+    return act("bind", function, fmt::format("{} {}", function.to_string(), driver), limit,
+               [&] { return fake_.kernel.bind(function, driver); });
+  }
+  Result<void> reset(const PciAddress& function, std::chrono::milliseconds limit) override {
+    return act("reset", function, function.to_string(), limit,
+               [&] { return fake_.kernel.reset(function); });
+  }
+
+ private:
+  Result<void> act(const std::string& name, const PciAddress& function, const std::string& what,
+                   std::chrono::milliseconds limit, const std::function<Result<void>()>& work) {
+    if (fake_.hanging.empty()) at_work_.reset();
+    if (limit.count() <= 0) return fail(ErrorCode::timeout, "{}: no time is left for it", what);
+    if (at_work_ == function) return fail(ErrorCode::busy, "{}: an earlier one still hangs", what);
+    if (fake_.hanging != name) return fake_.record(fake_.kernel.host_netns, name, what, work);
+    at_work_ = function;
+    fake_.clock.advance(limit);
+    return fail(ErrorCode::timeout, "{} {} hangs", name, what);
+  }
+
+  FakeHost& fake_;
+  std::optional<PciAddress> at_work_;
+};
+
 FakeHost::FakeHost()
     : kernel(folder.path()),
       links_(std::make_unique<Links>(*this, kernel.host_netns)),
       rdma_(std::make_unique<Rdma>(*this, kernel.host_netns)),
       netns_(std::make_unique<Netns>(*this)),
       devlink_(std::make_unique<Devlink>()),
+      functions_(std::make_unique<Functions>(*this)),
       processes_(clock),
       locks_(clock),
       host{*links_,
            *rdma_,
            *devlink_,
            *netns_,
+           *functions_,
            processes_,
            locks_,
            clock,
@@ -176,6 +213,9 @@ FakePf& FakeHost::add_pf(const FakePfRequest& request) {
                      .link_state = host::VfLinkState::automatic};
     if (!pf->driver.guids) vf.attributes.node_guid = vf.attributes.port_guid = Guid{};
     kernel.sysfs.add_vf(request.address, n, {.address = vf.address.to_string()});
+    const auto folder = kernel.sysfs.folder(vf.address.to_string());
+    if (request.flr) kernel.sysfs.write(folder + "/reset", "");
+    kernel.sysfs.write(folder + "/reset_method", request.flr ? "flr bus" : "");
     add_function(vf.address, fmt::format("{}v{}", request.netdev, n), n);
     pf->vfs.push_back(vf);
   }

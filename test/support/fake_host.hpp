@@ -32,6 +32,7 @@ struct FakePfRequest {
   FakeDriver driver = FakeDriver::mlx5();
   bool infiniband = false;
   bool rdma = true;  // PF and VFs have RDMA devices "mlx5_N", numbered over the host
+  bool flr = true;   // the VFs have a function level reset
 };
 
 class FakeHost {
@@ -71,15 +72,19 @@ class FakeHost {
 
   enum class Effect { none, done };  // done: it happens, and fails all the same
   // The next call (after `skip` others) of a port's function fails: "change", "change_vf",
-  // "remove", "detach_programs", "add_alt_name", "remove_alt_name", "add_address", "add_route",
-  // "move", "rename", or one that reads: "list", "by_index", "by_name", "by_parent", "vf",
-  // "addresses", "routes", "all_addresses", "default_routes", "open", "find", "netns_mode". May be
-  // called several times.
+  // "remove", "detach_programs", "unbind", "bind", "reset", "add_alt_name", "remove_alt_name",
+  // "add_address", "add_route", "move", "rename", or one that reads: "list", "by_index", "by_name",
+  // "by_parent", "vf", "addresses", "routes", "all_addresses", "default_routes", "open", "find",
+  // "netns_mode". May be called several times.
   void fail_next(const std::string& function, int os_errno, Effect effect = Effect::none,
                  unsigned skip = 0);
   // Whether a failure that was ordered has not come about yet.
   [[nodiscard]] bool fails_yet() const { return !injected_.empty(); }
   void fail_no_more() { injected_.clear(); }
+
+  // From now on a call of host::Functions ("unbind", "bind", "reset") hangs in the kernel, and all
+  // that follow find it at work; empty: it has come to its end, or is to.
+  std::string hanging;
 
   // As a SIGKILL right before the `call`th call from now, from 1, that would change the kernel's
   // state: it throws Killed. 0: none.
@@ -100,6 +105,7 @@ class FakeHost {
   class Rdma;
   class Netns;
   class Devlink;
+  class Functions;
   struct Injected {
     std::string function;
     int os_errno = 0;
@@ -129,6 +135,7 @@ class FakeHost {
   std::unique_ptr<Rdma> rdma_;
   std::unique_ptr<Netns> netns_;
   std::unique_ptr<Devlink> devlink_;
+  std::unique_ptr<Functions> functions_;
   linux::LinuxProcesses processes_;
   linux::LinuxFileLocks locks_;
 

@@ -265,6 +265,7 @@ Result<void> FakeKernel::move_link(FakeLink& link, NetnsInode to,
 // dev_change_name(): a name that is its own alternative name is taken, too.
 Result<void> FakeKernel::set_name(FakeLink& link, const std::string& name) {
   if (link.link.name == name) return {};
+  if (renames_only_down && link.link.is_up()) return kernel(EBUSY);
   if (name_in_use(link.netns, name)) return kernel(EEXIST);
   const auto old_name = std::exchange(link.link.name, name);
   rename_sysctls(link, old_name);

@@ -39,8 +39,10 @@ struct FakeDriver {
 struct FakeVf {
   PciAddress address;
   host::VfAttributes attributes;
-  bool admin_mac = false;  // the VF may not choose its MAC
-  bool gone = false;       // taken away with its function
+  bool admin_mac = false;      // the VF may not choose its MAC
+  bool gone = false;           // taken away with its function
+  std::string hardware_state;  // what a tenant left in it (flow rules, queues): for tests
+  std::vector<host::RdmaLink> unbound_rdma = {};  // those its driver makes once it is bound
 };
 
 struct FakePf {
@@ -66,6 +68,7 @@ struct FakeLink {
   std::vector<host::Route> routes = {};
   std::vector<FakeProgram> programs = {};  // by FakeKernel::attach_program
   const FakeLink* lower = nullptr;         // what it stands on, by FakeKernel::add_stacked
+  std::string ethtool = {};                // what was set of its rings and offloads: for tests
 };
 
 struct FakeRdma {
@@ -122,6 +125,14 @@ class FakeKernel {
   // The function goes with its link and its RDMA device, as when it is unplugged.
   void remove_vf(const PciAddress& address);
 
+  // --- drivers and resets of VFs (host::Functions)
+  // ----------------------------------------------------------------
+  Result<void> unbind(const PciAddress& function, std::string_view driver);
+  // The netdev comes under a name of the kernel's with a MAC of its own, unless an admin MAC says
+  // which; RDMA devices under the first free names.
+  Result<void> bind(const PciAddress& function, std::string_view driver);
+  Result<void> reset(const PciAddress& function);
+
   // --- RDMA
   // ---------------------------------------------------------------------------------------
   FakeRdma& add_rdma(const PciAddress& function, const std::string& name,
@@ -135,6 +146,7 @@ class FakeKernel {
 
   // The state, for tests to set up and to look at.
   NetnsInode host_netns = 0;
+  bool renames_only_down = false;  // EBUSY for links that are up: kernels before 6.2
   host::RdmaNetnsMode rdma_mode = host::RdmaNetnsMode::exclusive;
   std::map<NetnsInode, FakeNetns> netns;
   std::vector<std::unique_ptr<FakeLink>> links;
@@ -145,6 +157,9 @@ class FakeKernel {
   std::function<void()> on_rdma_gone;
   // The VF that goes (remove_vf) at the next move of its link, which is ENODEV then.
   std::optional<PciAddress> vanishes_when_moved;
+  // What a driver makes when it is bound is there only when this is called: set by a test that
+  // wants it to come late.
+  std::function<void(std::function<void()>)> later;
   SysfsTree sysfs;
 
  private:
@@ -155,6 +170,9 @@ class FakeKernel {
   void set_up(FakeLink& link, bool up);
   FakePf* pf_of(const FakeLink& link);
   std::pair<FakePf*, FakeVf*> vf_of(const FakeLink& link);
+  std::pair<FakePf*, FakeVf*> vf_at(const PciAddress& address);
+  void remove_devices(const PciAddress& function);
+  void make_devices(const PciAddress& function);
   void show_in_sysfs(const FakeLink& link, bool show);
   void make_sysctls(const FakeLink& link);
   void rename_sysctls(const FakeLink& link, const std::string& old_name);
@@ -167,6 +185,8 @@ class FakeKernel {
   void erase(const FakeLink& link);
 
   std::string root_;
+  uint32_t rdma_made_ = 0;
+  uint8_t macs_made_ = 0;
 };
 
 }  // namespace railhead::test

@@ -87,6 +87,12 @@ void FakeKernel::remove_vf(const PciAddress& address) {
   for (auto& pf : pfs) {
     for (auto& vf : pf->vfs) vf.gone = vf.gone || vf.address == address;
   }
+  remove_devices(address);
+  sysfs.remove(function);
+}
+
+void FakeKernel::remove_devices(const PciAddress& address) {
+  const auto function = address.to_string();
   const auto next = [&] {
     return std::ranges::find_if(
         links, [&](const auto& link) { return link->link.parent_device == function; });
@@ -97,7 +103,6 @@ void FakeKernel::remove_vf(const PciAddress& address) {
     hide_rdma(*device);
     return true;
   });
-  sysfs.remove(function);
 }
 
 // --- RDMA
@@ -106,9 +111,9 @@ void FakeKernel::remove_vf(const PciAddress& address) {
 FakeRdma& FakeKernel::add_rdma(const PciAddress& function, const std::string& name,
                                const std::string& protocol) {
   FakeRdma device;
-  device.device.index = static_cast<uint32_t>(rdma.size());
+  device.device.index = rdma_made_;
   device.device.name = name;
-  device.device.node_guid.value = 0x0c42a10300000000 + rdma.size();
+  device.device.node_guid.value = 0x0c42a10300000000 + rdma_made_++;
   device.device.protocol = protocol;
   device.device.port_count = 1;
   device.netns = host_netns;

@@ -40,9 +40,9 @@ std::string describe(const FakeLink& fake) {
                               text_of(route.source), route.protocol.value_or(0)));
   }
   std::sort(use.begin(), use.end());
-  return fmt::format("link {} alias \"{}\" alt [{}] mac {} mtu {} flags {:x} master {} programs {} [{}]",
+  return fmt::format("link {} alias \"{}\" alt [{}] mac {} mtu {} flags {:x} master {} programs {} ethtool {} [{}]",
                      link.name, link.alias, join(alt_names, " "), link.address.to_string(),
-                     link.mtu, link.flags, link.master.value_or(0), fake.programs.size(),
+                     link.mtu, link.flags, link.master.value_or(0), fake.programs.size(), fake.ethtool,
                      join(use, ", "));
 }
 
@@ -72,7 +72,8 @@ std::string standing(FakeHost& fake) {
   }
   for (const auto& pf : fake.kernel.pfs) {
     for (const auto& vf : pf->vfs) {
-      lines.push_back("vf " + vf.address.to_string() + " " + describe(vf.attributes));
+      lines.push_back("vf " + vf.address.to_string() + " " + describe(vf.attributes) + " holds " +
+                      vf.hardware_state);
     }
   }
   for (const auto& device : fake.kernel.rdma) {

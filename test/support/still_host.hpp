@@ -106,6 +106,20 @@ class StillNetns final : public host::NetNamespaces {
   static Failure refused() { return fail(ErrorCode::unsupported, "this host only looks"); }
 };
 
+class StillFunctions final : public host::Functions {
+ public:
+  Result<void> unbind(const PciAddress&, std::string_view, std::chrono::milliseconds) override {
+    return refused();
+  }
+  Result<void> bind(const PciAddress&, std::string_view, std::chrono::milliseconds) override {
+    return refused();
+  }
+  Result<void> reset(const PciAddress&, std::chrono::milliseconds) override { return refused(); }
+
+ private:
+  static Failure refused() { return fail(ErrorCode::unsupported, "this host only looks"); }
+};
+
 class StillProcesses final : public host::Processes {
  public:
   Result<host::ProcessResult> run(const host::ProcessRequest&) override {
@@ -123,13 +137,15 @@ class StillLocks final : public host::FileLocks {
 // sysfs, proc and run are folders below `root`.
 struct StillHost {
   explicit StillHost(const std::string& root)
-      : host{links,     rdma,  devlink, netns,
-             processes, locks, clock,   {root + "/sys", root + "/proc", root + "/run"}} {}
+      : host{links, rdma,      devlink,
+             netns, functions, processes,
+             locks, clock,     {root + "/sys", root + "/proc", root + "/run"}} {}
 
   StillLinks links;
   StillRdma rdma;
   StillDevlink devlink;
   StillNetns netns;
+  StillFunctions functions;
   StillProcesses processes;
   StillLocks locks;
   SystemClock clock;

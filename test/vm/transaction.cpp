@@ -11,6 +11,7 @@
 
 #include "attach/attachments.hpp"
 #include "linux/file_locks.hpp"
+#include "linux/functions.hpp"
 #include "linux/netns.hpp"
 #include "linux/processes.hpp"
 #include "netlink/linux_devlink.hpp"
@@ -55,6 +56,7 @@ Result<void> run(const std::string& verb, const std::vector<std::string>& device
   SystemClock clock;
   linux::LinuxProcesses processes(clock);
   linux::LinuxFileLocks locks(clock);
+  linux::LinuxFunctions functions;
   const auto links = netlink::LinuxLinks::open();
   if (!links) return pass(links);
   const auto rdma = netlink::LinuxRdma::open();
@@ -63,7 +65,7 @@ Result<void> run(const std::string& verb, const std::vector<std::string>& device
   if (!devlink) return pass(devlink);
   const auto netns = linux::LinuxNetns::open({netlink::LinuxLinks::open, netlink::LinuxRdma::open});
   if (!netns) return pass(netns);
-  host::Host host{**links, **rdma, **devlink, **netns, processes, locks, clock, {}};
+  host::Host host{**links, **rdma, **devlink, **netns, functions, processes, locks, clock, {}};
   Logger log(STDERR_FILENO, LogLevel::warning);
   const Deadline deadline(clock, std::chrono::seconds(60), std::chrono::seconds(20));
   if (verb == "DEL") {

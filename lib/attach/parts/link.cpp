@@ -303,6 +303,8 @@ Result<void> leave_pod(Subject& subject) {
 Result<void> arrive(Subject& subject) {
   if (!subject.record.link) return {};
   Result<Link> link = find_in_host(subject);
+  // In no namespace: a reset that was cut off, which is made again.
+  if (is(link, ErrorCode::not_found) && subject.record.reset == Reset::begun) return {};
   if (!link && !subject.link_in_pod) {
     // Our own handle on a namespace that has ended would keep it, and what is in it, for ever.
     subject.pod.reset();
@@ -319,6 +321,24 @@ Result<void> arrive(Subject& subject) {
                   std::chrono::duration_cast<std::chrono::seconds>(limit).count(),
                   subject.record.netns_path);
     }
+  }
+  if (!link) return pass(link);
+  subject.link = std::move(*link);
+  subject.link_in_pod = false;
+  return {};
+}
+
+Result<void> arrive_anew(Subject& subject) {
+  const auto limit = subject.work.deadline.left(kReturnLimit);
+  auto link = find_in_host(subject);
+  const auto made = [&] {
+    link = find_in_host(subject);
+    return !is(link, ErrorCode::not_found);
+  };
+  if (!wait_until(subject.host().clock, limit, kReturnPoll, made)) {
+    return fail(ErrorCode::timeout, "its driver {} has made no netdev for it within {} s",
+                subject.record.driver.name,
+                std::chrono::duration_cast<std::chrono::seconds>(limit).count());
   }
   if (!link) return pass(link);
   subject.link = std::move(*link);

@@ -33,6 +33,8 @@ namespace railhead::attach::link {
 [[nodiscard]] Result<void> leave_pod(Subject& subject);
 // timeout: it did not come back: a process may still hold the namespace.
 [[nodiscard]] Result<void> arrive(Subject& subject);
+// After a reset: its driver makes the netdev anew, maybe only a while after it was bound. timeout.
+[[nodiscard]] Result<void> arrive_anew(Subject& subject);
 [[nodiscard]] Result<void> down_in_host(Subject& subject);
 // BPF programs, promiscuous mode, alias: they come along from the pod, also when its namespace
 // ends.

@@ -114,6 +114,10 @@ Result<void> inspect(Subject& subject) {
     auto mode = subject.host().rdma.netns_mode();
     if (!mode) return pass(mode);
     part.moves = *mode == host::RdmaNetnsMode::exclusive;
+  }
+  // The GUIDs say which is which when they come back, whether a move or a reset makes them anew.
+  const bool comes_anew = part.moves || subject.record.reset != Reset::none;
+  if (!part.before.empty() && (comes_anew || subject.rdma != RdmaUse::off)) {
     auto devices = subject.host().rdma.list();
     if (!devices) return pass(devices, "RDMA devices");
     for (auto& state : part.before) {
@@ -172,8 +176,25 @@ Result<void> bring_back(Subject& subject) {
   return {};
 }
 
+Result<void> arrive_anew(Subject& subject) {
+  const auto& part = subject.record.rdma;
+  if (!part || part->before.empty()) return {};
+  auto names = rdma_in_host(subject.host(), subject.record.device);
+  const auto made = [&] {
+    names = rdma_in_host(subject.host(), subject.record.device);
+    return !names || names->size() >= part->before.size();
+  };
+  const auto limit = subject.work.deadline.left(kReturnLimit);
+  if (!wait_until(subject.host().clock, limit, kReturnPoll, made)) {
+    subject.work.log.warning(
+        "the reset has not brought all its RDMA devices back",
+        {{"device", subject.name()}, {"were", part->before.size()}, {"are", names->size()}});
+  }
+  return names ? Result<void>() : pass(names);
+}
+
 Result<void> restore_names(Subject& subject) {
-  if (!subject.record.moves_rdma()) return {};
+  if (!subject.record.changes_rdma()) return {};
   auto now = in_host(subject);
   if (!now) return pass(now);
   auto pairs = pair_up(subject.record.rdma->before, *now);
@@ -204,9 +225,13 @@ Result<void> restore_names(Subject& subject) {
   return first;
 }
 
+Result<void> restore_names_anew(Subject& subject) {
+  return subject.record.reset == Reset::none ? Result<void>() : restore_names(subject);
+}
+
 Result<Differences> differences(Subject& subject) {
   Differences left;
-  if (!subject.record.moves_rdma()) return left;
+  if (!subject.record.changes_rdma()) return left;
   auto names = rdma_in_host(subject.host(), subject.record.device);
   auto all = rdma_of(subject.host(), subject.record.device);
   auto now = in_host(subject);

@@ -18,8 +18,13 @@ namespace railhead::attach::rdma {
 // Undo. By the function, not by name: a pod may have renamed its device. Takes the RDMA lock where
 // something is to be moved. timeout: it has not come back from a namespace that ended.
 [[nodiscard]] Result<void> bring_back(Subject& subject);
+// After a reset: its driver makes them anew, maybe only a while after it was bound. One that does
+// not come is warned of.
+[[nodiscard]] Result<void> arrive_anew(Subject& subject);
 // By their node GUIDs; over names of their own first, where two have each other's.
 [[nodiscard]] Result<void> restore_names(Subject& subject);
+// The same after a reset, where there was one.
+[[nodiscard]] Result<void> restore_names_anew(Subject& subject);
 // Those that are not in the host (must), and names.
 struct Differences {
   std::vector<std::string> must;

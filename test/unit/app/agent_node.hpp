@@ -187,14 +187,10 @@ class AgentNode {
   SysfsTree tree{folder.path() + "/sys"};
   HangingKernel kernel{folder.path()};
   WatchedClock clock;
-  host::Host host{kernel.still.links,
-                  kernel.still.rdma,
-                  kernel.still.devlink,
-                  kernel.still.netns,
-                  kernel.still.processes,
-                  kernel.still.locks,
-                  clock,
-                  kernel.still.host.roots};
+  host::Host host{
+      kernel.still.links,     kernel.still.rdma,      kernel.still.devlink, kernel.still.netns,
+      kernel.still.functions, kernel.still.processes, kernel.still.locks,   clock,
+      kernel.still.host.roots};
   FakeKubelet kubelet;
   FakeEvents events;
   metrics::Metrics metrics{"test"};

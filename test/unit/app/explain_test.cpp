@@ -41,7 +41,7 @@ struct ExplainedNode {
   SysfsTree tree{folder.path() + "/sys"};
   StillHost still{folder.path()};
   linux::LinuxFileLocks locks{still.clock};
-  host::Host host{still.links,     still.rdma, still.devlink, still.netns,
+  host::Host host{still.links,     still.rdma, still.devlink, still.netns,     still.functions,
                   still.processes, locks,      still.clock,   still.host.roots};
   Logger log{STDERR_FILENO, LogLevel::error};
   app::Options options;

@@ -119,7 +119,7 @@ TEST_CASE("An agent that cannot be asked is not ready, and can be as soon as not
   const auto loop = must(Loop::open(clock));
   ledger::Ledger ledger(*loop, clock, {}, node.log, {}, [] {});
   auto host = node.host;
-  host::Host with_clock{host.links,     host.rdma,  host.devlink, host.netns,
+  host::Host with_clock{host.links,     host.rdma,  host.devlink, host.netns, host.functions,
                         host.processes, host.locks, clock,        host.roots};
   app::Owners owners({.listen = 1s}, *loop, with_clock, ledger, node.metrics, node.log);
   owners.serve();

@@ -81,10 +81,13 @@ TEST_CASE("Whatever a pod does to its device, the device comes back as it was") 
   INFO(to_string(node.kind));
   const bool pod_lives = GENERATE(true, false);
   INFO("the pod " << (pod_lives ? "lives" : "is gone"));
+  node.fake.kernel.renames_only_down = GENERATE(true, false);
   const auto before = node.standing();
   must(node.attach(node.asked()));
   node.be_hostile();
   if (!pod_lives) node.fake.delete_netns("pod0");
+  // As a network manager of the host does with what comes up there.
+  if (!pod_lives) node.fake.link("host", "dev2")->flags |= 1U;  // IFF_UP
   must(node.detach(node.asked().key));
   CHECK(node.standing() == before);
   if (pod_lives) {

@@ -26,6 +26,7 @@ struct Kind {
   bool up;         // the VF was up in the host
   bool admin_mac;  // an operator had given it an admin MAC
   What what = What::vf;
+  bool reset = false;  // of all that a pod may leave on it
 };
 
 const PciAddress kDevice = *PciAddress::parse("0000:11:00.0");
@@ -86,6 +87,7 @@ struct Node {
     request.netns_path = pod;
     request.device = kDevice;
     request.settings.vf = all_settings();
+    request.reset = kind.reset;
     if (kind.what != What::user_vf) request.settings.mtu = 9000;
     if (kind.what == What::chained_rdma) request.rdma = RdmaUse::off;
     if (kind.what == What::whole_nic) {
@@ -115,10 +117,18 @@ struct Node {
 
   Result<void> add(const std::string& container) {
     auto done = attach(requests(container));
+    if (done && kind.reset) use();
     if (!done || kind.what != What::chained_rdma) return done;
     AttachRequest rdma{key(container), pod, kDevice};
     rdma.kind = KindName::rdma_only;
     return attach({rdma});
+  }
+  // What a pod does that only a reset undoes.
+  void use() {
+    for (auto& pf : fake.kernel.pfs) pf->vfs.front().hardware_state = "flow rules";
+    for (auto& link : fake.kernel.links) {
+      if (link->link.name == "net1") link->ethtool = "small rings";
+    }
   }
   Result<void> del(const std::string& container) {
     Attachments attachments(fake.host, deadline(), log);
@@ -158,6 +168,14 @@ const auto kKinds = {
     Kind{"a userspace driver's", host::RdmaNetnsMode::exclusive, false, true, What::user_vf},
     Kind{"a whole NIC", host::RdmaNetnsMode::exclusive, true, false, What::whole_nic},
     Kind{"a chain with rdma", host::RdmaNetnsMode::exclusive, true, false, What::chained_rdma},
+    Kind{"reset", host::RdmaNetnsMode::exclusive, true, false, What::vf, true},
+    Kind{"reset, with an admin MAC", host::RdmaNetnsMode::shared, false, true, What::vf, true},
+    Kind{"reset, two RDMA devices", host::RdmaNetnsMode::exclusive, true, false,
+         What::two_rdma_devices, true},
+    Kind{"reset of a userspace driver's", host::RdmaNetnsMode::exclusive, false, true,
+         What::user_vf, true},
+    Kind{"reset in a chain with rdma", host::RdmaNetnsMode::exclusive, true, false,
+         What::chained_rdma, true},
 };
 
 }  // namespace

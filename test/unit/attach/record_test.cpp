@@ -43,6 +43,7 @@ Record full_record() {
                             {device::CharKind::issm, "issm1", "231:65"}}}},
                          true};
   record.driver = {"mlx5_core", 4711};
+  record.reset = Reset::begun;
   record.undo = Undo{std::chrono::milliseconds(1234), "the MAC is another", true};
   return record;
 }
@@ -56,6 +57,7 @@ TEST_CASE("A record reads back as it was written") {
   userspace.kind = KindName::user_vf;
   userspace.undo.reset();
   userspace.group.reset();
+  userspace.reset = Reset::none;
   CHECK(record_from_json(to_json(userspace)) == userspace);
 }
 
@@ -145,6 +147,7 @@ TEST_CASE("A field that is missing, of a wrong type or out of range is named wit
             "link.asked.mtu is 4294967296: expected a whole number from 0 to 4294967295"},
            {"\"mtu\": 9000", "\"mtu\": 9000.5",
             "link.asked.mtu is 9000.5: expected a whole number from 0 to 4294967295"},
+           {"\"begun\"", "\"half\"", "reset is \"half\": expected asked, begun or done"},
            {"\"trust\": false", "\"trust\": 0", "vf.before.trust is 0: expected true or false"},
            {"\"altNames\": [", "\"altNames\": 7, \"x\": [",
             "link.before.altNames is 7: expected a list"}}) {

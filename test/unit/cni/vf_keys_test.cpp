@@ -183,3 +183,25 @@ TEST_CASE("Type railhead has sriov's keys and its own words") {
   CHECK(text(R"("vlan":4095)") == "vlan id 4095 invalid: value must be in the range 0-4094");
   CHECK(text(R"("vlan":4094)").empty());
 }
+
+TEST_CASE("reset is true or false, of type railhead; sriov-cni has no such key") {
+  const auto railhead = [](const std::string& keys) {
+    return read_text(R"({"name":"n","type":"railhead","deviceID":"0000:3b:00.2")" + keys + "}");
+  };
+  CHECK_FALSE(railhead("")->reset);
+  CHECK_FALSE(railhead(R"(,"reset":false)")->reset);
+  CHECK_FALSE(railhead(R"(,"reset":null)")->reset);
+  CHECK(railhead(R"(,"Reset":true)")->reset);
+  CHECK(railhead(R"(,"reset":true)")->unknown_keys.empty());
+  for (const auto& [value, got] : {std::pair{R"("flr")", R"(string "flr")"}, {"1", "number 1"}}) {
+    const auto refused = railhead(fmt::format(R"(,"reset":{})", value));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == cnispec::code::kInvalidConfig);
+    CHECK(refused.error().message ==
+          fmt::format("failed to load netconf: reset: expected true or false, got {}", got));
+  }
+  const auto sriov = read(R"(,"reset":true)");
+  REQUIRE(sriov);
+  CHECK_FALSE(sriov->reset);
+  CHECK(sriov->unknown_keys == std::vector<std::string>{"reset"});
+}

@@ -120,6 +120,46 @@ check_fails "the pod's MAC is gone from the PF" "" grep 52:54:00:aa:bb:01 <<<"$(
 must ip link set dev pf0 vf 0 mac 52:54:00:00:00:20
 check_node_is "with the MAC set again the node is what it was" "$before"
 
+section a VF that is reset
+# What nothing else takes away: what the pod set of its queues and offloads, and a link on the VF in a namespace nested in its own.
+made_anew() { [ "$(cat /sys/class/net/pf0v1/ifindex)" != "$index" ]; }
+kept() { ip -d -j link show dev pf0v1 | jq -c '.[0] | [.txqlen, .gso_max_size, .gso_max_segs]'; }
+own=$(kept)
+for gone in no yes; do
+    index=$(cat /sys/class/net/pf0v1/ifindex)
+    make_netns pod0 nested
+    check "ADD" cni ADD c0 pod0 net1 "$(cni_conf rail "$other" "$settings,\"reset\":true")"
+    must ip -n pod0 link set dev net1 txqueuelen 77 gso_max_size 30000 gso_max_segs 7
+    must ip -n pod0 link add link net1 name vlan9 netns nested type vlan id 9
+    if [ $gone = yes ]; then
+        must ip netns delete pod0
+        must ip netns delete nested
+    fi
+    check "DEL (its namespace gone: $gone)" cni DEL c0 "$([ $gone = yes ] || echo pod0)" net1 \
+        "$(cni_conf rail "$other" "$settings,\"reset\":true")"
+    t_eq "what it set is what it was" "$own" "$(kept)"
+    check "by a netdev that was made anew" made_anew
+    if [ $gone = no ]; then
+        check_fails "the link in the nested namespace went with the old one" "" ip -n nested link show dev vlan9
+        must ip netns delete pod0
+        must ip netns delete nested
+    fi
+    check_node_is "the node is what it was" "$before"
+    check "no record is left" nothing_left
+done
+# As a DEL leaves it that was killed while the driver was off.
+make_netns pod0
+check "ADD" cni ADD c0 pod0 net1 "$(cni_conf rail "$other" "$settings,\"reset\":true")"
+must ip netns delete pod0
+record=$(ls $records/*.json)
+must jq '.reset = "begun"' "$record" >/run/test-record && must cp /run/test-record "$record"
+wait_for 60 pci_netdev "$other"
+echo "$other" >/sys/bus/pci/drivers/igbvf/unbind
+check "reconcile takes up a reset that was cut off" "$RAILHEAD_BIN/railhead" reconcile
+check "the VF has its driver again" [ -e "/sys/bus/pci/drivers/igbvf/$other" ]
+check_node_is "and the node is what it was" "$before"
+check "no record is left of it" nothing_left
+
 section a namespace that vanished
 make_netns pod0
 check "ADD" cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$settings")"

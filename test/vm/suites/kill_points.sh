@@ -88,6 +88,13 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
     sweep "two RDMA devices" "$(cni_conf rail "$vf")"
     must rdma link delete mlx5_4
 
+    section "a VF that is reset"
+    vf=$(vf_pci pf0 1)
+    device=$vf
+    # Its RDMA device goes first: unlike a NIC's driver, igbvf makes none when it is bound
+    must rdma link delete "$(ls $pci_dir/$vf/infiniband)"
+    sweep "reset" "$(cni_conf rail "$vf" "$settings,\"reset\":true")" DEL reconcile
+
     section "a VF that a userspace driver holds"
     vf=$(vf_pci pf1 0)
     device=$vf
@@ -96,5 +103,6 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
     echo vfio-pci >$pci_dir/$vf/driver_override
     echo "$vf" >/sys/bus/pci/drivers_probe
     sweep "vfio" "$(cni_conf rail "$vf" '"vlan":100,"mac":"52:54:00:aa:bb:02","trust":"on"')" ADD DEL release
+    sweep "vfio, reset" "$(cni_conf rail "$vf" '"vlan":100,"reset":true')" DEL
 fi
 suite_done

@@ -37,4 +37,12 @@ must pf_cable pf0 on
 wait_for 60 netdev_has_carrier pf0 || die "pf0 did not get its carrier back"
 section attaching over the real adapters
 run vm_attach
+section drivers and resets
+# Last, as the VF's netdev is made anew. Writers to a frozen file system sleep where no signal reaches them.
+must modprobe -a loop ext4
+must truncate -s 16M /run/frozen.img
+must mkfs.ext4 -q /run/frozen.img
+must mkdir /run/frozen
+must mount -o loop /run/frozen.img /run/frozen
+run vm_functions
 suite_done
