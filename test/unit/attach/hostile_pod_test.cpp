@@ -22,6 +22,9 @@ const PciAddress kDevice = *PciAddress::parse("0000:11:00.0");
 struct Hosting : Node {
   explicit Hosting(KindName of) : kind(of) {
     auto* vf = fake.link("host", "p0v0");
+    // A move resets them.
+    must(host::write_file(fake.host.roots.proc + "/sys/net/ipv4/conf/p0v0/rp_filter", "2"));
+    must(host::write_file(fake.host.roots.proc + "/sys/net/ipv6/conf/p0v0/accept_ra", "0"));
     if (kind != KindName::whole_nic) return;
     must(fake.host.links.change(vf->index, {.alias = "uplink of rack 7"}));
     must(fake.host.links.add_address(vf->index, *host::IpPrefix::parse("192.0.2.7/24")));
@@ -87,7 +90,10 @@ TEST_CASE("Whatever a pod does to its device, the device comes back as it was") 
   node.be_hostile();
   if (!pod_lives) node.fake.delete_netns("pod0");
   // As a network manager of the host does with what comes up there.
-  if (!pod_lives) node.fake.link("host", "dev2")->flags |= 1U;  // IFF_UP
+  for (const auto& one : node.fake.kernel.links) {
+    const bool is_back = !pod_lives && one->link.parent_device == kDevice.to_string();
+    if (is_back) one->link.flags |= 1U;  // IFF_UP
+  }
   must(node.detach(node.asked().key));
   CHECK(node.standing() == before);
   if (pod_lives) {

@@ -58,7 +58,8 @@ struct ResetNode : Node {
   Reconciled reconcile() {
     const auto limit = deadline();
     const auto records = store();
-    return must(attach::reconcile({fake.host, records, limit, log}, Doing::it));
+    Pauses none(fake.clock);
+    return must(attach::reconcile({fake.host, records, limit, log}, Doing::it, none));
   }
 };
 
