@@ -34,6 +34,10 @@ struct Work {
   Logger& log;
 };
 
+namespace vf {
+class Looks;
+}
+
 struct Subject {
   const Work& work;
   Record record;
@@ -50,6 +54,7 @@ struct Subject {
   std::vector<std::string> rdma_names;  // of an ADD: as its RDMA devices are called now
   std::vector<std::string> warnings;    // of an ADD: for its user
   RdmaUse rdma = RdmaUse::automatic;    // of an ADD
+  attach::vf::Looks* looks = nullptr;   // of an ADD of several, while it only looks
 
   [[nodiscard]] host::Host& host() const { return work.host; }
   [[nodiscard]] const std::string& name() const { return record.device.name; }

@@ -12,6 +12,7 @@
 #include "attach/openers.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
+#include "attach/parts/vf.hpp"
 #include "attach/undo.hpp"
 
 namespace railhead::attach {
@@ -81,7 +82,12 @@ Result<std::vector<Attached>> Transaction::attach(std::span<const AttachRequest>
   if (done) done = lock();
   for (auto& begun : begun_) {
     if (done) done = make_free(begun);
+  }
+  vf::Looks looks;
+  for (auto& begun : begun_) {
+    begun.subject.looks = begun_.size() > 1 ? &looks : nullptr;
     if (done) done = inspect(begun);
+    begun.subject.looks = nullptr;
   }
   if (done) done = check_names();
   if (!done) return pass(done);
@@ -273,14 +279,20 @@ Result<void> Transaction::take_phase(AddPhase phase) {
     if (!lock) return pass(lock);
     rdma_lock = std::move(*lock);
   }
+  vf::Looks looks;
   for (auto& begun : begun_) {
     if (begun.is_done) continue;
+    const bool shares = phase == AddPhase::read_back && begun_.size() > 1;
+    begun.subject.looks = shares ? &looks : nullptr;
+    Result<void> done;
     const auto kind = begun.is_appended ? KindName::rdma_only : begun.subject.record.kind;
     for (const auto& step : kind_of(kind).add) {
       if (step.phase != phase) continue;
       if (step.run == link::read_back && !begun.subject.record.link) continue;
-      if (auto done = step.run(begun.subject); !done) return done;
+      if (done) done = step.run(begun.subject);
     }
+    begun.subject.looks = nullptr;
+    if (!done) return done;
   }
   return {};
 }

@@ -2,6 +2,7 @@
 // PORT: network links of ONE network namespace (rtnetlink(7), linux/if_link.h).
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -183,6 +184,8 @@ class Links {
 
   // Asks the PF for its VFs; EMSGSIZE is possible on PFs with many VFs (the kernel's limit).
   [[nodiscard]] virtual Result<VfAttributes> vf(uint32_t pf_index, uint32_t vf) = 0;
+  // The same of all of them, by their number: one message.
+  [[nodiscard]] virtual Result<std::map<uint32_t, VfAttributes>> vfs(uint32_t pf_index) = 0;
   // One RTM_SETLINK per call. Drivers refuse single attributes with EOPNOTSUPP or EINVAL.
   [[nodiscard]] virtual Result<void> change_vf(uint32_t pf_index, uint32_t vf,
                                                const VfAttributes& change) = 0;

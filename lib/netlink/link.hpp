@@ -31,5 +31,7 @@ bool sends_through_lower(std::string_view kind);
 Result<host::Link> decode_link(const Message& message);
 // What the PF's RTM_NEWLINK says of one VF; nothing when it does not tell of it. Errors: decode.
 Result<std::optional<host::VfAttributes>> decode_vf(const Message& message, uint32_t vf);
+// Of all VFs, by number.
+Result<std::map<uint32_t, host::VfAttributes>> decode_vfs(const Message& message);
 
 }  // namespace railhead::netlink

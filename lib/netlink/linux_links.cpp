@@ -136,6 +136,18 @@ Result<host::VfAttributes> LinuxLinks::vf(uint32_t pf_index, uint32_t vf) {
   return *found;
 }
 
+Result<std::map<uint32_t, host::VfAttributes>> LinuxLinks::vfs(uint32_t pf_index) {
+  std::map<uint32_t, host::VfAttributes> all;
+  auto done = socket_.exchange(get_link_with_vfs(pf_index), [&](const Message& m) -> Result<void> {
+    auto decoded = decode_vfs(m);
+    if (!decoded) return pass(decoded);
+    all = std::move(*decoded);
+    return {};
+  });
+  if (!done) return pass(done, fmt::format("PF link {}: its VFs", pf_index));
+  return all;
+}
+
 Result<void> LinuxLinks::change_vf(uint32_t pf_index, uint32_t vf,
                                    const host::VfAttributes& change) {
   return named(socket_.exchange(netlink::change_vf(pf_index, vf, change)),

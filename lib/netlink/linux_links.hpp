@@ -22,6 +22,7 @@ class LinuxLinks final : public host::Links {
   Result<void> add_alt_name(uint32_t index, std::string_view name) override;
   Result<void> remove_alt_name(uint32_t index, std::string_view name) override;
   Result<host::VfAttributes> vf(uint32_t pf_index, uint32_t vf) override;
+  Result<std::map<uint32_t, host::VfAttributes>> vfs(uint32_t pf_index) override;
   Result<void> change_vf(uint32_t pf_index, uint32_t vf, const host::VfAttributes& change) override;
   Result<std::vector<host::IpPrefix>> addresses(uint32_t index) override;
   Result<std::vector<host::LinkAddress>> all_addresses() override;

@@ -143,11 +143,16 @@ Request change_vf(uint32_t pf_index, uint32_t vf, const host::VfAttributes& chan
   return request;
 }
 
-Result<std::optional<host::VfAttributes>> decode_vf(const Message& message, uint32_t vf) {
+namespace {
+
+// Those that `wanted` says yes to, by number.
+template <class Wanted>
+Result<std::map<uint32_t, host::VfAttributes>> decode_some(const Message& message, Wanted wanted) {
+  std::map<uint32_t, host::VfAttributes> all;
   auto link = Attributes::parse(message.payload, sizeof(ifinfomsg));
   if (!link) return pass(link, "VF information");
   auto list = link->bytes(IFLA_VFINFO_LIST);
-  if (!list) return std::nullopt;
+  if (!list) return all;
   const size_t mac_size = link->bytes(IFLA_ADDRESS).value_or(Bytes{}).size();
 
   auto infos = Attributes::parse(*list);
@@ -155,12 +160,26 @@ Result<std::optional<host::VfAttributes>> decode_vf(const Message& message, uint
   for (const auto& entry : *infos) {
     auto info = Attributes::parse(entry.data);
     if (!info) return pass(info, "VF information");
-    if (info->u32(IFLA_VF_MAC) != vf) continue;  // each struct begins with the index
+    const auto index = info->u32(IFLA_VF_MAC);  // each struct begins with the index
+    if (!index || !wanted(*index)) continue;
     auto decoded = decode_info(*info, mac_size);
     if (!decoded) return pass(decoded, "VF information");
-    return *decoded;
+    all[*index] = std::move(*decoded);
   }
-  return std::nullopt;
+  return all;
+}
+
+}  // namespace
+
+Result<std::optional<host::VfAttributes>> decode_vf(const Message& message, uint32_t vf) {
+  auto found = decode_some(message, [&](uint32_t index) { return index == vf; });
+  if (!found) return pass(found);
+  if (found->empty()) return std::nullopt;
+  return std::move(found->begin()->second);
+}
+
+Result<std::map<uint32_t, host::VfAttributes>> decode_vfs(const Message& message) {
+  return decode_some(message, [](uint32_t) { return true; });
 }
 
 }  // namespace railhead::netlink

@@ -315,6 +315,7 @@ std::string FakeHost::name_of_fd(int fd) const {
 
 Result<void> FakeHost::run(const std::string& function, const std::function<Result<void>()>& work) {
   end_what_is_due();
+  ++calls[function];
   for (auto& ending : ending_) --ending.calls;
   for (auto at = injected_.begin(); at != injected_.end(); ++at) {
     if (at->function != function) continue;

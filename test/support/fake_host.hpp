@@ -97,6 +97,7 @@ class FakeHost {
   std::vector<std::string> operations;
 
   FakeClock clock;
+  std::map<std::string, unsigned> calls;  // of a port's functions, "vfs"
   TemporaryFolder folder;
   FakeKernel kernel;
 

@@ -109,6 +109,19 @@ class FakeHost::Links final : public host::Links {
     if (!done) return pass(done);
     return attributes;
   }
+  Result<std::map<uint32_t, host::VfAttributes>> vfs(uint32_t pf_index) override {
+    std::map<uint32_t, host::VfAttributes> all;
+    auto done = fake_.run("vfs", [&]() -> Result<void> {
+      if (auto link = fake_.kernel.find(netns_, pf_index); !link) return pass(link);
+      for (uint32_t vf = 0;; ++vf) {
+        auto found = fake_.kernel.find_vf(netns_, pf_index, vf);
+        if (!found) return {};
+        all[vf] = (*found)->attributes;
+      }
+    });
+    if (!done) return pass(done);
+    return all;
+  }
   Result<void> change_vf(uint32_t pf_index, uint32_t vf,
                          const host::VfAttributes& change) override {
     return fake_.record(netns_, "change_vf",

@@ -202,6 +202,17 @@ TEST_CASE("A message stops at the attribute that is refused; what came before it
   CHECK(c.change_vf({.vlan = host::VfVlan{5, 0, 0x88a8}}).error().os_errno == EPROTONOSUPPORT);
 }
 
+TEST_CASE("All VFs of a PF in one message are what each is by itself") {
+  Contract c;
+  must(c.change_vf({.vlan = host::VfVlan{100, 3, 0x8100}}));
+  const auto all = must(c.host.links.vfs(c.pf));
+  REQUIRE(all.size() >= 2);
+  CHECK(all.at(0) == c.vf(0));
+  CHECK(all.at(1) == c.vf(1));
+  CHECK(all.at(0).vlan == host::VfVlan{100, 3, 0x8100});
+  CHECK(c.host.links.vfs(4711).error().os_errno == ENODEV);
+}
+
 TEST_CASE("A VF that the PF does not have is told from one it has") {
   Contract c;
   CHECK(c.host.links.vf(c.pf, 99).error().os_errno == ENODEV);

@@ -26,6 +26,7 @@ class StillLinks final : public host::Links {
   Result<void> add_alt_name(uint32_t, std::string_view) override { return refused(); }
   Result<void> remove_alt_name(uint32_t, std::string_view) override { return refused(); }
   Result<host::VfAttributes> vf(uint32_t, uint32_t) override { return refused(); }
+  Result<std::map<uint32_t, host::VfAttributes>> vfs(uint32_t) override { return refused(); }
   Result<void> change_vf(uint32_t, uint32_t, const host::VfAttributes&) override {
     return refused();
   }

@@ -20,7 +20,9 @@ Result<void> find_pf(Subject& subject) {
 
 Result<void> read(Subject& subject) {
   const auto index = subject.record.vf->index;
-  auto now = subject.host().links.vf(subject.pf_index, index);
+  auto& links = subject.host().links;
+  auto now = subject.looks ? subject.looks->vf(links, subject.pf_index, index)
+                           : links.vf(subject.pf_index, index);
   if (!now) return pass(now, fmt::format("VF {} ({})", subject.name(), index));
   subject.vf = std::move(*now);
   return {};
@@ -41,6 +43,27 @@ bool changes_address(const Subject& subject) {
 
 }  // namespace
 
+Result<host::Link> Looks::pf(host::Host& host, const PciAddress& address) {
+  if (const auto known = pfs_.find(address); known != pfs_.end()) return known->second;
+  auto link = pf_link(host, address);
+  if (link) pfs_[address] = *link;
+  return link;
+}
+
+Result<host::VfAttributes> Looks::vf(host::Links& links, uint32_t pf_index, uint32_t index) {
+  auto known = vfs_.find(pf_index);
+  if (known == vfs_.end()) {
+    auto all = links.vfs(pf_index);
+    if (!all) return pass(all);
+    known = vfs_.emplace(pf_index, std::move(*all)).first;
+  }
+  const auto at = known->second.find(index);
+  if (at == known->second.end()) {
+    return fail(ErrorCode::not_found, "PF link {} tells of no VF {}", pf_index, index);
+  }
+  return at->second;
+}
+
 Result<void> inspect(Subject& subject, const Function& function) {
   if (!function.pf) {
     return not_located(
@@ -50,7 +73,8 @@ Result<void> inspect(Subject& subject, const Function& function) {
   auto& part = *subject.record.vf;  // with what was asked for
   part.pf = *function.pf;
   part.index = function.vf_index;
-  auto pf = pf_link(subject.host(), part.pf);
+  auto& host = subject.host();
+  auto pf = subject.looks ? subject.looks->pf(host, part.pf) : pf_link(host, part.pf);
   if (is(pf, ErrorCode::not_found)) return not_located(pf.error());
   if (!pf) return pass(pf);
   subject.pf_index = pf->index;

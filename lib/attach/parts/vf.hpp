@@ -5,6 +5,17 @@
 
 namespace railhead::attach::vf {
 
+// What PFs say of their VFs while nothing of it is changed: each is asked once, for all of them.
+class Looks {
+ public:
+  [[nodiscard]] Result<host::Link> pf(host::Host& host, const PciAddress& address);
+  [[nodiscard]] Result<host::VfAttributes> vf(host::Links& links, uint32_t pf_index, uint32_t index);
+
+ private:
+  std::map<PciAddress, host::Link> pfs_;
+  std::map<uint32_t, std::map<uint32_t, host::VfAttributes>> vfs_;  // by the PF's ifindex
+};
+
 // ADD. invalid_argument (kNotLocated): the device is no VF, or its PF has no netdev here.
 [[nodiscard]] Result<void> inspect(Subject& subject, const Function& function);
 // With an admin MAC in force drivers refuse the VF's own change of address (EADDRNOTAVAIL): takes

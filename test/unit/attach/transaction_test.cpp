@@ -57,10 +57,18 @@ TEST_CASE("Phase by phase: both netdevs leave before any RDMA device does") {
                                           "host: move mlx5_2", "host: move mlx5_1"});
 }
 
+TEST_CASE("The PF of two VFs is asked for them once before all changes, and once after") {
+  Node node;
+  node.fake.calls.clear();
+  must(node.attach_all(two(node)));
+  CHECK(node.fake.calls["vfs"] == 2);
+  CHECK(node.fake.calls["vf"] == 0);
+}
+
 TEST_CASE("Whatever step of the second device fails, both stand as before") {
   const auto effect = GENERATE(FakeHost::Effect::none, FakeHost::Effect::done);
   for (const char* function : {"change", "change_vf", "remove_alt_name", "move", "list", "by_name",
-                               "vf", "open", "netns_mode"}) {
+                               "vfs", "open", "netns_mode"}) {
     unsigned failures = 0;
     for (unsigned skip = 0;; ++skip) {
       Node node;

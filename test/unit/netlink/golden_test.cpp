@@ -154,6 +154,8 @@ TEST_CASE("An igb VF is decoded; what the driver does not know is absent") {
   CHECK(second->vlan == host::VfVlan{0, 0, 0x8100});
   CHECK(second->spoofchk == true);
   CHECK(must(decode_vf(golden.message(), 2)) == std::nullopt);
+  CHECK(must(decode_vfs(golden.message())) ==
+        std::map<uint32_t, host::VfAttributes>{{0, *vf}, {1, *second}});
   CHECK(must(decode_link(golden.message())).num_vfs == 2);
 }
 

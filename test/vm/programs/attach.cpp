@@ -60,6 +60,7 @@ class BlindLinks final : public host::Links {
     return real_->remove_alt_name(index, name);
   }
   Result<VfAttributes> vf(uint32_t pf, uint32_t vf) override { return real_->vf(pf, vf); }
+  Result<std::map<uint32_t, VfAttributes>> vfs(uint32_t pf) override { return real_->vfs(pf); }
   Result<void> change_vf(uint32_t pf, uint32_t vf, const VfAttributes& change) override {
     return real_->change_vf(pf, vf, change);
   }
