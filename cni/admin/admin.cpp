@@ -51,7 +51,8 @@ constexpr std::string_view kReleaseHelp =
     "Gives back one device, \"0000:3b:00.2\", as its record says it was, or all that no pod "
     "holds.\n"
     "\n"
-    "  --force  also from a pod that lives: the pod loses the device; and where the record cannot be\n"
+    "  --force  also from a pod that lives: the pod loses the device; and where the record cannot "
+    "be\n"
     "           read: the device becomes what it was before, once it is back in the host\n"
     "\n"
     "Exit code 3: something was left, or is held.\n";

@@ -104,8 +104,7 @@ bool may_mend(const Work& work, const Record& record) {
   return back && *back && !who_has_open(work.host, record);
 }
 
-void act(const Work& work, const Standing& standing, Doing doing, Pauses& pauses,
-         Reconciled& all) {
+void act(const Work& work, const Standing& standing, Doing doing, Pauses& pauses, Reconciled& all) {
   switch (standing.state) {
     case State::gone:
     case State::stale:
@@ -131,7 +130,8 @@ void act(const Work& work, const Standing& standing, Doing doing, Pauses& pauses
   }
   const auto before = all.left.size();
   give_back(work, standing, all);
-  pauses.begin(standing.record.device, {all.left.begin() + static_cast<ptrdiff_t>(before), all.left.end()});
+  pauses.begin(standing.record.device,
+               {all.left.begin() + static_cast<ptrdiff_t>(before), all.left.end()});
 }
 
 Result<void> pay(const Work& work, const device::DeviceId& device, Doing doing, Pauses& pauses,
@@ -263,8 +263,8 @@ Result<Reconciled> release_unreadable(const Work& work, const device::DeviceId& 
   if (!lock) return pass(lock);
   const auto function =
       is_bare_netdev(device) ? Result<Function>(Function{}) : read_function(work.host, device);
-  const bool is_away = function && function->netdevs.empty() &&
-                       !device::is_userspace_driver(function->driver);
+  const bool is_away =
+      function && function->netdevs.empty() && !device::is_userspace_driver(function->driver);
   if (!is_bare_netdev(device) && is_away) {
     return fail(ErrorCode::busy, "{} has no netdev in the host: the pod that has it must end first",
                 device.name);

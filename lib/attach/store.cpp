@@ -67,7 +67,8 @@ std::string Store::temporary_path(const Record& record) const {
 }
 
 Result<void> Store::prepare() const {
-  for (const char* folder : {"", "/attachments", "/devices", "/debts", "/baseline", "/addresses", "/locks"}) {
+  for (const char* folder :
+       {"", "/attachments", "/devices", "/debts", "/baseline", "/addresses", "/locks"}) {
     if (auto made = host::make_private_folder(root_ + folder); !made) return made;
   }
   return {};

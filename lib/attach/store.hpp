@@ -59,8 +59,8 @@ class Store {
   // holds the device's lock, and owner() has just said that nobody holds the device.
   [[nodiscard]] Result<void> remove_empty_claim(const device::DeviceId& device) const;
 
-  // The addresses of an attachment that was undone by nobody who could ask IPAM for it: the DEL or GC
-  // of its network gives them back, or the next ADD.
+  // The addresses of an attachment that was undone by nobody who could ask IPAM for it: the DEL or
+  // GC of its network gives them back, or the next ADD.
   [[nodiscard]] Result<void> owe_addresses(const AttachmentKey& key) const;
   [[nodiscard]] Result<std::vector<AttachmentKey>> owed_addresses(const std::string& network) const;
   [[nodiscard]] Result<void> addresses_are_free(const AttachmentKey& key) const;
@@ -68,7 +68,7 @@ class Store {
   [[nodiscard]] std::string folder() const { return root_ + "/attachments"; }  // of the records
   [[nodiscard]] std::string device_lock(const device::DeviceId& device) const;
   [[nodiscard]] std::string rdma_lock() const;
-  [[nodiscard]] std::string debts(const device::DeviceId& device) const;  // the file's path
+  [[nodiscard]] std::string debts(const device::DeviceId& device) const;     // the file's path
   [[nodiscard]] std::string baseline(const device::DeviceId& device) const;  // the file's path
   // The devices that have debts.
   [[nodiscard]] Result<std::vector<device::DeviceId>> debtors() const;

@@ -43,8 +43,8 @@ enum class Addresses {
 [[nodiscard]] bool is_of_another_boot(const Record& record, const std::string& boot_id);
 
 // Whether the device of a record is in the host: its netdev, or, where it has none to move, the
-// RDMA devices. A userspace driver's never leaves it. A netdev without a bus is told by its name and
-// its address, or by the name that only an undo gives it: another one may have its name by now.
+// RDMA devices. A userspace driver's never leaves it. A netdev without a bus is told by its name
+// and its address, or by the name that only an undo gives it: another one may have its name by now.
 [[nodiscard]] Result<bool> is_in_host(host::Host& host, const Record& record);
 // Whether its netdev stands in that namespace.
 [[nodiscard]] Result<bool> is_in_netns(host::Host& host, const host::Netns& netns,

@@ -7,7 +7,7 @@
 namespace railhead::app {
 namespace {
 
-constexpr std::chrono::seconds kLimit{30};       // of one round
+constexpr std::chrono::seconds kLimit{30};         // of one round
 constexpr std::chrono::milliseconds kEnding{500};  // a round's rest is waited for
 
 }  // namespace
@@ -67,16 +67,17 @@ void Baselines::proceed() {
         host::Host own{**links,        host.rdma,  host.devlink, host.netns, host.functions,
                        host.processes, host.locks, host.clock,   host.roots};
         const attach::Work work{own, store, deadline, log};
-        const auto noted = sign == Sign::held ? attach::note_held(work, device)
-                                              : attach::note_free(work, device);
+        const auto noted =
+            sign == Sign::held ? attach::note_held(work, device) : attach::note_free(work, device);
         if (!noted) errors.push_back(noted.error().in(device.to_string()));
       }
     }
     ending->set_value();
     return [this, errors = std::move(errors)] {
       for (const auto& error : errors) {
-        log_.warning("what it was like before its pod is not known, an attachment takes it as it is",
-                     {{"error", error.message}});
+        log_.warning(
+            "what it was like before its pod is not known, an attachment takes it as it is",
+            {{"error", error.message}});
       }
       proceed();
     };

@@ -45,9 +45,9 @@ class Baselines final : public Part {
   bool serving_ = false;
   bool all_known_ = false;  // of held_
   std::set<PciAddress> held_;
-  Signs signs_;               // not noted yet
+  Signs signs_;                // not noted yet
   std::future<void> at_work_;  // of the worker: ready when it touches nothing any more
-  node::Worker worker_;       // a PF that does not answer keeps it
+  node::Worker worker_;        // a PF that does not answer keeps it
 };
 
 }  // namespace railhead::app

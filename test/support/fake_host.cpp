@@ -1,9 +1,9 @@
 #include "test/support/fake_host.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <cstring>
 #include <stdexcept>
 
 #include <fcntl.h>

@@ -40,10 +40,11 @@ std::string describe(const FakeLink& fake) {
                               text_of(route.source), route.protocol.value_or(0)));
   }
   std::sort(use.begin(), use.end());
-  return fmt::format("link {} alias \"{}\" alt [{}] mac {} mtu {} flags {:x} master {} programs {} ethtool {} [{}]",
-                     link.name, link.alias, join(alt_names, " "), link.address.to_string(),
-                     link.mtu, link.flags, link.master.value_or(0), fake.programs.size(), fake.ethtool,
-                     join(use, ", "));
+  return fmt::format(
+      "link {} alias \"{}\" alt [{}] mac {} mtu {} flags {:x} master {} programs {} ethtool {} "
+      "[{}]",
+      link.name, link.alias, join(alt_names, " "), link.address.to_string(), link.mtu, link.flags,
+      link.master.value_or(0), fake.programs.size(), fake.ethtool, join(use, ", "));
 }
 
 std::vector<std::string> files_below(const std::string& root, bool with_content) {

@@ -27,9 +27,8 @@ std::string standing(const Debt& debt, const LinkState& now) {
     return has(now.alt_names, name) ? name : "";
   }
   if (debt.what == kAddressDebt) {
-    const bool stands = std::ranges::any_of(now.addresses, [&](const auto& address) {
-      return address.to_string() == debt.wanted;
-    });
+    const bool stands = std::ranges::any_of(
+        now.addresses, [&](const auto& address) { return address.to_string() == debt.wanted; });
     return stands ? debt.wanted : "";
   }
   if (debt.what == kRouteDebt) {

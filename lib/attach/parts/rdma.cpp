@@ -243,7 +243,8 @@ Result<Differences> differences(Subject& subject) {
     left.must.push_back(fmt::format("RDMA device {} is not in the host's namespace", device.name));
   }
   for (const auto& [before, name] : pair_up(subject.record.rdma->before, *now)) {
-    if (before->name != name) left.debts.push_back({std::string(kRdmaNameDebt), before->name, name});
+    if (before->name != name)
+      left.debts.push_back({std::string(kRdmaNameDebt), before->name, name});
   }
   return left;
 }

@@ -9,7 +9,8 @@ namespace railhead::attach::vf {
 class Looks {
  public:
   [[nodiscard]] Result<host::Link> pf(host::Host& host, const PciAddress& address);
-  [[nodiscard]] Result<host::VfAttributes> vf(host::Links& links, uint32_t pf_index, uint32_t index);
+  [[nodiscard]] Result<host::VfAttributes> vf(host::Links& links, uint32_t pf_index,
+                                              uint32_t index);
 
  private:
   std::map<PciAddress, host::Link> pfs_;

@@ -46,10 +46,10 @@ struct Kept {
   void look(std::vector<Holding> holdings, bool complete = true) {
     const auto before = rounds;
     baselines.look(Holdings(std::move(holdings), complete));
-    std::ignore = run_loop_until(*loop, [&, until = std::chrono::steady_clock::now() +
-                                     std::chrono::milliseconds(200)] {
-      return rounds > before || std::chrono::steady_clock::now() > until;
-    });
+    std::ignore = run_loop_until(
+        *loop, [&, until = std::chrono::steady_clock::now() + std::chrono::milliseconds(200)] {
+          return rounds > before || std::chrono::steady_clock::now() > until;
+        });
     baselines.stop();
     loop->turn();
     baselines.serve();
@@ -74,7 +74,8 @@ TEST_CASE("A VF that was free and is held has a baseline until it is free, as it
   CHECK_FALSE(node.has(kVf));
 }
 
-TEST_CASE("A VF that may have been held before the agent came has none, but for a grant of its own") {
+TEST_CASE(
+    "A VF that may have been held before the agent came has none, but for a grant of its own") {
   Kept node;
   node.baselines.serve();
   node.look({Kept::holding(kVf, Source::podresources)}, false);
@@ -92,8 +93,8 @@ TEST_CASE("Shares and PFs have no baseline, and a standby writes none") {
   CHECK(node.rounds == 0);
   node.baselines.serve();
   node.look({});
-  node.look({Kept::holding(kVf, Source::podresources, "::1"),
-             Kept::holding(kPf, Source::podresources)});
+  node.look(
+      {Kept::holding(kVf, Source::podresources, "::1"), Kept::holding(kPf, Source::podresources)});
   CHECK_FALSE(node.has(kVf));
   CHECK_FALSE(node.has(kPf));
 }

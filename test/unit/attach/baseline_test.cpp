@@ -1,12 +1,13 @@
 // What a holder without an attachment leaves: it is undone before the next pod gets the device, and
 // what an operator sets on a free device stays.
+#include "attach/baseline.hpp"
+
 #include <filesystem>
 #include <fstream>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
-#include "attach/baseline.hpp"
 #include "test/unit/attach/node.hpp"
 
 using namespace railhead;
@@ -22,8 +23,12 @@ struct Held : Node {
   explicit Held(const FakePfRequest& pf = {.vfs = 2}) : Node(pf) {}
 
   // As the agent sees it.
-  void got_a_holder() { with_work([](const Work& work) { must(note_held(work, kDevice)); }); }
-  void lost_its_holder() { with_work([](const Work& work) { must(note_free(work, kDevice)); }); }
+  void got_a_holder() {
+    with_work([](const Work& work) { must(note_held(work, kDevice)); });
+  }
+  void lost_its_holder() {
+    with_work([](const Work& work) { must(note_free(work, kDevice)); });
+  }
 
   template <class Use>
   void with_work(const Use& use) {

@@ -29,8 +29,8 @@ struct Hosting : Node {
     must(fake.host.links.change(vf->index, {.alias = "uplink of rack 7"}));
     must(fake.host.links.add_address(vf->index, *host::IpPrefix::parse("192.0.2.7/24")));
     must(fake.host.links.add_address(vf->index, *host::IpPrefix::parse("2001:db8::7/64")));
-    host::Route route{*host::IpPrefix::parse("198.51.100.0/24"),
-                      host::IpPrefix::parse("192.0.2.1"), vf->index};
+    host::Route route{*host::IpPrefix::parse("198.51.100.0/24"), host::IpPrefix::parse("192.0.2.1"),
+                      vf->index};
     route.metric = 7;
     route.source = host::IpPrefix::parse("192.0.2.7");
     route.protocol = 4;  // RTPROT_STATIC
@@ -240,7 +240,8 @@ TEST_CASE("A hardware netdev that names no bus is refused: nothing would tell it
   CHECK(is(node.attach(node.asked()), ErrorCode::unsupported));
 }
 
-TEST_CASE("A userspace driver's VF is held while a process keeps a namespace that no path leads to") {
+TEST_CASE(
+    "A userspace driver's VF is held while a process keeps a namespace that no path leads to") {
   Node node;
   const auto function = node.fake.host.roots.sysfs + "/bus/pci/devices/0000:11:00.0/";
   std::filesystem::remove_all(function + "net");

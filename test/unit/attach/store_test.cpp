@@ -100,10 +100,11 @@ TEST_CASE("A record that cannot be read holds its device, and the error names th
   REQUIRE(is(owner, ErrorCode::decode));
   CHECK(owner.error().message.find("0000:3b:00.2") != std::string::npos);
   std::ofstream(path) << R"({"schema":2,"network":7})";
-  CHECK(folder.store.load(record_of("c0").key).error().message ==
-        "the record " + path +
-            " cannot be read; once no pod has its device, `railhead release DEVICE --force` gives it "
-            "back as it was: network is 7: expected a string");
+  CHECK(
+      folder.store.load(record_of("c0").key).error().message ==
+      "the record " + path +
+          " cannot be read; once no pod has its device, `railhead release DEVICE --force` gives it "
+          "back as it was: network is 7: expected a string");
   CHECK(must(folder.store.list()).unreadable.size() == 1);
   CHECK(std::filesystem::exists(path));
 }

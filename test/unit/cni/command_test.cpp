@@ -238,9 +238,7 @@ TEST_CASE("The address of an attachment that reconcile undid is freed by GC, or 
     CHECK(node.run("GC") == kDone);
     CHECK(std::ranges::count(node.ipam_calls(), "DEL gone") == 0);
   }
-  SECTION("DEL") {
-    CHECK(node.run("DEL", {{"CNI_CONTAINERID", "gone"}}) == kDone);
-  }
+  SECTION("DEL") { CHECK(node.run("DEL", {{"CNI_CONTAINERID", "gone"}}) == kDone); }
   CHECK(must(store.owed_addresses("rail0")).empty());
   CHECK(must(store.owed_addresses("other")).size() == 1);
 }
