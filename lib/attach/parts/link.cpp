@@ -165,15 +165,15 @@ Result<void> inspect(Subject& subject, const Function& function) {
                 reason::kNoNetdev};
     return Failure(std::move(error));
   }
+  auto link = find_own(subject, function);
+  if (!link) return pass(link);
+  if (auto good = refuse_kinds(subject, *link); !good) return good;
   if (function.netdevs.size() > 1) {
     return fail(ErrorCode::unsupported,
                 "{} has several netdevs ({}), of which the kernel does not say which is meant: it "
                 "is not attached",
                 subject.name(), join(function.netdevs, ", "));
   }
-  auto link = find_own(subject, function);
-  if (!link) return pass(link);
-  if (auto good = refuse_kinds(subject, *link); !good) return good;
   auto& before = record.link->before;
   before.name = link->name;
   before.alt_names = link->alt_names;
