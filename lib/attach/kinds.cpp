@@ -43,8 +43,10 @@ constexpr AddStep kAddUserVf[] = {
     {AddPhase::read_back, vf::read_back},
 };
 constexpr UndoStep kUndoUserVf[] = {
-    {rdma::bring_back, true}, {rdma::restore_names}, {reset::run, true},
-    {vf::look, true},         {vf::restore},
+    {rdma::bring_back, true},
+    {reset::run, true},
+    {vf::look, true},
+    {vf::restore},
 };
 
 constexpr AddStep kAddWholeNic[] = {

@@ -7,6 +7,7 @@
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../real-kubelet.sh"
+. "$here/../cni.sh"
 
 persist $kubelet_dir /var/lib/railhead
 checkpoint=$kubelet_dir/device-plugins/kubelet_internal_checkpoint
@@ -203,6 +204,29 @@ wait_for 60 netdev_has_carrier pf0 || die "pf0 has no carrier"
 wait $before
 check_becomes "when it answers, all are offered" "$(vfs_of pf0)" ids rdma/a true
 check "pod t ends" wait_for 180 pod_is_gone t
+
+section "what a pod without a network leaves on its VF"
+pod u '{"rdma/a": "1"}' sh -c "$show"
+check "it runs" wait_for 180 started u 1
+held=$(device_of u)
+number=0
+[ "$(vf_pci pf0 0)" = "$held" ] || number=1
+baseline=/run/railhead/baseline/$held.json
+settings() { ip -j -d link show dev pf0 | jq -c --argjson vf $number '.[0].vfinfo_list[] | select(.vf == $vf) | [.vlan_list, .trust, .address]'; }
+as_before=$(settings)
+check "what the VF was like before is kept" wait_for 10 [ -e "$baseline" ]
+must ip link set dev pf0 vf $number vlan 66
+must ip link set dev pf0 vf $number trust on
+remove_pod u
+check "it ends" wait_for 180 pod_is_gone u
+check "and is seen to have left something" wait_for 60 grep -q '"owed": true' "$baseline"
+ip netns add next
+check "the next pod is attached without a VLAN" cni ADD c1 next net1 "$(cni_conf rail $held)"
+t_eq "its VF is as it was before all" "$as_before" "$(settings)"
+check "it is given back" cni DEL c1 next net1 "$(cni_conf rail $held)"
+t_eq "as it was" "$as_before" "$(settings)"
+check_fails "no baseline is left" . test -e "$baseline"
+ip netns del next
 
 section "before a reboot"
 restart=Always pod r '{"rdma/a": "1"}' sh -c "$show"
