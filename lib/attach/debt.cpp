@@ -13,7 +13,7 @@ std::string to_string(const Debt& debt) {
 }
 
 Debts read_debts(const Store& store, const device::DeviceId& device) {
-  const auto text = host::read_own_file(store.debts(device));
+  const auto text = host::read_private_file(store.debts(device));
   if (!text) return {};
   try {
     const Json json = Json::parse(*text);

@@ -128,6 +128,9 @@ TEST_CASE(
 
   std::ofstream(folder.path() + "/file") << "";
   CHECK_FALSE(host::make_private_folder(folder.path() + "/file"));
+  if (::geteuid() != 0) return;  // nobody else may give a folder away
+  REQUIRE(::chown(by_kubelet.c_str(), 1000, 1000) == 0);
+  CHECK(is(host::make_private_folder(by_kubelet), ErrorCode::permission));
 }
 
 TEST_CASE("Removing a file twice is not an error") {
