@@ -224,8 +224,10 @@ Result<std::vector<AttachmentKey>> Store::owed_addresses(const std::string& netw
   if (!folder) return pass(folder);
   auto names = folder->list(".");
   if (!names) return pass(names);
+  const auto ending = fmt::format("@{}.json", network);
   for (const auto& name : *names) {
-    if (!name.ends_with(".json")) continue;
+    // The name says which network's it is, unless it was cut (record_name()).
+    if (!name.ends_with(ending) && name.find('~') == std::string::npos) continue;
     const auto text = host::read_private_file(fmt::format("{}/addresses/{}", root_, name));
     auto key = text ? key_from_json(*text) : std::nullopt;
     if (key && key->network == network) keys.push_back(std::move(*key));
