@@ -29,7 +29,10 @@ constexpr std::string_view kStateHelp =
     "  in work      an ADD or DEL is at work on it\n"
     "  gone         the device is back in the host, and not given back yet: reconcile does it\n"
     "  quarantined  it is not as it must be, and no pod gets it before it is; the reason is told\n"
-    "  stale        of a boot before this one\n";
+    "  stale        of a boot before this one\n"
+    "  unknown      what stands there cannot be read; the reason is told\n"
+    "\n"
+    "Exit code 0, whatever is listed; 1: it could not be done; 2: wrong arguments.\n";
 
 constexpr std::string_view kReconcileHelp =
     "usage: railhead reconcile [--dry-run] [--watch]\n"
@@ -42,7 +45,7 @@ constexpr std::string_view kReconcileHelp =
     "  --dry-run  says what it would do\n"
     "  --watch    goes on: at each change of the node's devices, and every 30 s\n"
     "\n"
-    "Exit code 3: something was left that is not as it must be.\n";
+    "Exit code 3: something was left that is not as it must be; 1: it could not be done.\n";
 
 constexpr std::string_view kReleaseHelp =
     "usage: railhead release DEVICE [--force]\n"
@@ -55,7 +58,8 @@ constexpr std::string_view kReleaseHelp =
     "be\n"
     "           read: the device becomes what it was before, once it is back in the host\n"
     "\n"
-    "Exit code 3: something was left, or is held.\n";
+    "Exit code 3: something was left, or is held; 1: it could not be done, or nothing is on "
+    "record.\n";
 
 std::string_view help_of(Verb verb) {
   switch (verb) {
@@ -117,7 +121,9 @@ Result<host::FileLock> lock_reconcile(host::Host& host, const attach::Store& sto
   if (auto ready = store.prepare(); !ready) return pass(ready);
   auto lock = host.locks.lock(host.roots.run + "/locks/reconcile.lock", {});
   if (is(lock, ErrorCode::timeout)) {
-    return fail(ErrorCode::busy, "another railhead reconcile runs on this node");
+    return fail(ErrorCode::busy,
+                "another railhead reconcile runs on this node (the reconciler's DaemonSet tries "
+                "every 30 s); by hand: railhead release DEVICE");
   }
   return lock;
 }
@@ -141,7 +147,8 @@ class Watcher {
       return;
     }
     if (doing_ == attach::Doing::it || result->done != told_.done) {
-      for (const auto& line : result->done) log_.info("reconciled", {{"what", line}});
+      const auto* done = doing_ == attach::Doing::it ? "reconciled" : "would be reconciled";
+      for (const auto& line : result->done) log_.info(done, {{"what", line}});
     }
     if (result->left != told_.left) {
       for (const auto& line : result->left) log_.warning("left", {{"what", line}});
@@ -202,7 +209,11 @@ Answer reconcile(const AdminCommand& command, host::Host& host, const attach::St
     doing = attach::Doing::dry_run;
   }
   if (command.watch) return watch(host, store, log, doing, open_events);
-  return told(reconcile_once(host, store, log, doing, none));
+  const auto result = reconcile_once(host, store, log, doing, none);
+  auto answer = told(result);
+  const bool is_kept_back = doing == attach::Doing::dry_run && result && !result->done.empty();
+  if (is_kept_back) answer.exit_code = 3;
+  return answer;
 }
 
 }  // namespace

@@ -63,6 +63,10 @@ std::string overview_text(const Overview& overview) {
   for (const auto& [device, debts] : overview.debts) {
     for (const auto& debt : debts) text += fmt::format("{}: owed: {}\n", device, to_string(debt));
   }
+  for (const auto& key : overview.addresses) {
+    text += fmt::format("{}: the address of {} of container {} is freed by its next ADD or GC\n",
+                        key.network, key.ifname, key.container_id);
+  }
   return text;
 }
 
@@ -77,6 +81,11 @@ std::string overview_json(const Overview& overview) {
       json["debts"][device].push_back(
           {{"what", debt.what}, {"wanted", debt.wanted}, {"found", debt.found}});
     }
+  }
+  json["addresses"] = Json::array();
+  for (const auto& key : overview.addresses) {
+    json["addresses"].push_back(
+        {{"network", key.network}, {"container", key.container_id}, {"ifname", key.ifname}});
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -221,6 +221,9 @@ Result<Overview> look_around(const Work& work) {
   }
   std::sort(overview.records.begin(), overview.records.end(),
             [](const auto& a, const auto& b) { return a.record.device < b.record.device; });
+  auto addresses = work.store.owed_addresses("");
+  if (!addresses) return pass(addresses);
+  overview.addresses = std::move(*addresses);
   auto owing = work.store.debtors();
   if (!owing) return pass(owing);
   for (const auto& device : *owing) {
@@ -263,17 +266,30 @@ Result<Reconciled> release_unreadable(const Work& work, const device::DeviceId& 
   if (!lock) return pass(lock);
   const auto function =
       is_bare_netdev(device) ? Result<Function>(Function{}) : read_function(work.host, device);
-  const bool is_away =
-      function && function->netdevs.empty() && !device::is_userspace_driver(function->driver);
-  if (!is_bare_netdev(device) && is_away) {
-    return fail(ErrorCode::busy, "{} has no netdev in the host: the pod that has it must end first",
-                device.name);
+  if (!function && !is(function, ErrorCode::not_found)) return pass(function);
+  Record record;  // as far as it matters for who has it
+  record.device = device;
+  record.kind = KindName::user_vf;
+  const auto who = who_has_open(work.host, record);
+  const bool is_away = function && !is_bare_netdev(device) && function->netdevs.empty() &&
+                       !device::is_userspace_driver(function->driver);
+  if (who || is_away) {
+    return fail(ErrorCode::busy, "{} is not free: {}; its pod must end first", device.name,
+                who ? *who : "it has no netdev in the host");
   }
   const auto restored = repair_to_baseline(work, device);
   if (!restored) return pass(restored);
   if (auto discarded = work.store.discard(device); !discarded) return pass(discarded);
-  Reconciled all{{fmt::format("{}: given back; its record could not be read", device.name)}, {}};
-  if (!*restored) {
+  Reconciled all;
+  if (!function) {
+    all.done.push_back(fmt::format("{}: exists no longer, its record is removed", device.name));
+  } else if (*restored) {
+    all.done.push_back(
+        fmt::format("{}: its settings, MAC, MTU and name are what they were before "
+                    "its record, which could not be read",
+                    device.name));
+  } else {
+    all.done.push_back(fmt::format("{}: let go; its record could not be read", device.name));
     all.left.push_back(fmt::format(
         "{}: what it was before is not known: look at its MAC, VLAN, trust and MTU (ip link)",
         device.name));

@@ -32,6 +32,7 @@ struct Overview {
   std::vector<Standing> records;                   // by device
   std::vector<Error> unreadable;                   // files that are no records
   std::map<std::string, std::vector<Debt>> debts;  // by device
+  std::vector<AttachmentKey> addresses;            // Store::owed_addresses, of all networks
 };
 // Changes nothing. A record whose lock is held is not judged.
 [[nodiscard]] Result<Overview> look_around(const Work& work);

@@ -30,6 +30,18 @@ std::string record_name(const AttachmentKey& key) {
   return name + ".json";
 }
 
+std::optional<AttachmentKey> key_of_record_name(std::string_view name) {
+  constexpr std::string_view kEnding = ".json";
+  const auto first = name.find('@');
+  const auto last = name.rfind('@');
+  if (!name.ends_with(kEnding) || first == last || name.find('~') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  name.remove_suffix(kEnding.size());
+  return AttachmentKey{std::string(name.substr(last + 1)), std::string(name.substr(0, first)),
+                       std::string(name.substr(first + 1, last - first - 1))};
+}
+
 std::string Store::record_path(const std::string& name) const {
   return fmt::format("{}/attachments/{}", root_, name);
 }
@@ -98,8 +110,8 @@ Result<std::optional<Record>> Store::load_file(const std::string& path) const {
       text ? record_from_json(*text) : fail(ErrorCode::decode, "{}", text.error().message);
   if (!record) {
     return pass(record, fmt::format("the record {} cannot be read; once no pod has its device, "
-                                    "`railhead release DEVICE --force` gives it back as it was",
-                                    path));
+                                    "`railhead release {} --force` gives it back as it was",
+                                    path, claimant_of(path)));
   }
   return *record;
 }
@@ -191,6 +203,17 @@ Result<std::string> Store::claimed_by(const device::DeviceId& device) const {
   return record_path(std::string(record));
 }
 
+std::string Store::claimant_of(const std::string& path) const {
+  const auto folder = host::Directory::open(root_ + "/devices");
+  const auto names = folder ? folder->list(".") : pass(folder);
+  for (const auto& name : names.value_or(std::vector<std::string>{})) {
+    const auto device = device::DeviceId::from_file_name(name);
+    const auto record = device ? claimed_by(*device) : Result<std::string>("");
+    if (record && *record == path) return device->name;
+  }
+  return "DEVICE";
+}
+
 Result<std::optional<Record>> Store::owner(const device::DeviceId& device) const {
   auto path = claimed_by(device);
   if (!path) return pass(path);
@@ -204,6 +227,9 @@ Result<void> Store::discard(const device::DeviceId& device) const {
   const auto record = claimed_by(device);
   if (!record && !is(record, ErrorCode::decode)) return pass(record);
   if (record && !record->empty()) {
+    if (const auto key = key_of_record_name(record->substr(record->rfind('/') + 1))) {
+      if (auto noted = owe_addresses(*key); !noted) return noted;
+    }
     if (auto gone = host::remove_file(*record); !gone) return gone;
   }
   return host::remove_file(claim_path(device));
@@ -227,10 +253,12 @@ Result<std::vector<AttachmentKey>> Store::owed_addresses(const std::string& netw
   const auto ending = fmt::format("@{}.json", network);
   for (const auto& name : *names) {
     // The name says which network's it is, unless it was cut (record_name()).
-    if (!name.ends_with(ending) && name.find('~') == std::string::npos) continue;
+    if (!network.empty() && !name.ends_with(ending) && name.find('~') == std::string::npos) {
+      continue;
+    }
     const auto text = host::read_private_file(fmt::format("{}/addresses/{}", root_, name));
     auto key = text ? key_from_json(*text) : std::nullopt;
-    if (key && key->network == network) keys.push_back(std::move(*key));
+    if (key && (network.empty() || key->network == network)) keys.push_back(std::move(*key));
   }
   return keys;
 }

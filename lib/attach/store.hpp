@@ -4,6 +4,10 @@
 //   devices/<device> -> ../attachments/….json         who holds a device: made by symlink(2), so
 //                                                     only one of several can make it
 //   debts/<device>.json                               what an undo could not give back (debt.hpp)
+//   baseline/<device>.json                            what a VF was like before (baseline.hpp)
+//   addresses/<container>@<ifname>@<network>.json     the key of an attachment that is undone,
+//   whose
+//                                                     addresses IPAM still has for taken
 //   locks/<device>.lock, locks/rdma.lock              see host::FileLocks
 // <device> is DeviceId::file_name(), "0000:3b:00.2".
 #include <optional>
@@ -18,6 +22,8 @@ namespace railhead::attach {
 // two keys never share one; a very long network name is cut and given a hash, and load() compares
 // the key inside.
 std::string record_name(const AttachmentKey& key);
+// The key again; nothing where the name was cut, or is of no key.
+std::optional<AttachmentKey> key_of_record_name(std::string_view name);
 
 class Store {
  public:
@@ -52,8 +58,8 @@ class Store {
   [[nodiscard]] Result<void> claim(const Record& record) const;
   // The record of the attachment that holds the device; nothing when it is free. Reads only.
   [[nodiscard]] Result<std::optional<Record>> owner(const device::DeviceId& device) const;
-  // Removes a claim and the record it names, whatever stands in that. The caller holds the device's
-  // lock.
+  // Removes a claim and the record it names, whatever stands in that, and owes the addresses of the
+  // attachment that its name tells. The caller holds the device's lock.
   [[nodiscard]] Result<void> discard(const device::DeviceId& device) const;
   // Makes place for claim() where a claim's record is gone: such a claim holds nothing. The caller
   // holds the device's lock, and owner() has just said that nobody holds the device.
@@ -62,6 +68,7 @@ class Store {
   // The addresses of an attachment that was undone by nobody who could ask IPAM for it: the DEL or
   // GC of its network gives them back, or the next ADD.
   [[nodiscard]] Result<void> owe_addresses(const AttachmentKey& key) const;
+  // Of that network; of all where none is named.
   [[nodiscard]] Result<std::vector<AttachmentKey>> owed_addresses(const std::string& network) const;
   [[nodiscard]] Result<void> addresses_are_free(const AttachmentKey& key) const;
 
@@ -80,6 +87,8 @@ class Store {
   [[nodiscard]] std::string temporary_path(const Record& record) const;
   // The record's file that a claim names; "": there is no claim.
   [[nodiscard]] Result<std::string> claimed_by(const device::DeviceId& device) const;
+  // The name of the device whose claim names that file; "DEVICE" where none does.
+  [[nodiscard]] std::string claimant_of(const std::string& path) const;
   [[nodiscard]] Result<std::optional<Record>> load_file(const std::string& path) const;
 
   std::string root_;

@@ -291,8 +291,11 @@ TEST_CASE("A device whose record cannot be read is let go by force, as it was be
   CHECK(is(let_go(Even::not_if_held), ErrorCode::decode));
   CHECK(is(let_go(Even::if_held), ErrorCode::busy));  // the pod has it
   node.fake.delete_netns("pod0");
+  CHECK_THAT(let_go(Even::not_if_held).error().message,
+             ContainsSubstring("railhead release 0000:11:00.0 --force"));
   CHECK(must(let_go(Even::if_held)).left.empty());
   CHECK(node.standing() == before);
+  CHECK(must(node.store().owed_addresses("rail0")).size() == 1);
 }
 
 TEST_CASE("A quarantined device is not tried again at each event") {

@@ -100,11 +100,11 @@ TEST_CASE("A record that cannot be read holds its device, and the error names th
   REQUIRE(is(owner, ErrorCode::decode));
   CHECK(owner.error().message.find("0000:3b:00.2") != std::string::npos);
   std::ofstream(path) << R"({"schema":2,"network":7})";
-  CHECK(
-      folder.store.load(record_of("c0").key).error().message ==
-      "the record " + path +
-          " cannot be read; once no pod has its device, `railhead release DEVICE --force` gives it "
-          "back as it was: network is 7: expected a string");
+  CHECK(folder.store.load(record_of("c0").key).error().message ==
+        "the record " + path +
+            " cannot be read; once no pod has its device, `railhead release 0000:3b:00.2 --force` "
+            "gives it "
+            "back as it was: network is 7: expected a string");
   CHECK(must(folder.store.list()).unreadable.size() == 1);
   CHECK(std::filesystem::exists(path));
 }
@@ -126,6 +126,9 @@ TEST_CASE("Two keys never share a file name, however long they are") {
   CHECK(record_name(a) != record_name(b));
   CHECK(record_name(a).size() <= 255);  // NAME_MAX
   CHECK(record_name({"n", "c0", "net1"}) == "c0@net1@n.json");
+  CHECK(key_of_record_name("c0@net@1@n.json") == AttachmentKey{"n", "c0", "net@1"});
+  CHECK(key_of_record_name(record_name(a)) == std::nullopt);
+  CHECK(key_of_record_name("c0@n.json") == std::nullopt);
 }
 
 TEST_CASE("A record that somebody else may have written, or a way out of the folder, is none") {

@@ -147,6 +147,8 @@ TEST_CASE("One reconcile at a time") {
   const auto lock = must(node.fake.host.locks.lock(
       node.fake.host.roots.run + "/locks/reconcile.lock", std::chrono::seconds(1)));
   CHECK(run(node, {"reconcile"}).error_output ==
-        "railhead: another railhead reconcile runs on this node\n");
+        "railhead: another railhead reconcile runs on this node (the reconciler's DaemonSet tries "
+        "every "
+        "30 s); by hand: railhead release DEVICE\n");
   CHECK(run(node, {"reconcile", "--dry-run"}).output == "nothing to do\n");
 }
