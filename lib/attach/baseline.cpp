@@ -36,7 +36,7 @@ Result<void> write(const Work& work, const Baseline& baseline) {
   const Json json{
       {"schema", 1}, {"owed", baseline.owed}, {"state", Json::parse(to_json(baseline.state))}};
   const auto text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  return host::write_file_atomically(work.store.baseline(baseline.state.device), text, 0600);
+  return work.store.write_baseline(baseline.state.device, text);
 }
 
 // What differs from it; nothing when that cannot be told, because the device is not in the host, or

@@ -38,7 +38,7 @@ Result<void> write_debts(const Store& store, const device::DeviceId& device, con
   }
   const Json json{{"schema", 1}, {"inode", debts.inode}, {"debts", std::move(list)}};
   const auto text = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-  return host::write_file_atomically(store.debts(device), text, 0600);
+  return store.write_debts(device, text);
 }
 
 Result<void> keep_debts(const Store& store, const Record& record, std::vector<Debt> debts) {

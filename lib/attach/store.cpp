@@ -58,6 +58,23 @@ std::string Store::debts(const device::DeviceId& device) const {
 std::string Store::baseline(const device::DeviceId& device) const {
   return fmt::format("{}/baseline/{}.json", root_, device.file_name());
 }
+namespace {
+
+// By way of a hidden file of the same name: what a killed writer leaves of that is written over by
+// the next, and nobody reads it.
+Result<void> replace(const std::string& folder, const std::string& name, std::string_view text) {
+  return host::replace_file(fmt::format("{}/{}", folder, name),
+                            fmt::format("{}/.{}.new", folder, name), text, 0600);
+}
+
+}  // namespace
+
+Result<void> Store::write_debts(const device::DeviceId& device, std::string_view text) const {
+  return replace(root_ + "/debts", device.file_name() + ".json", text);
+}
+Result<void> Store::write_baseline(const device::DeviceId& device, std::string_view text) const {
+  return replace(root_ + "/baseline", device.file_name() + ".json", text);
+}
 Result<std::vector<device::DeviceId>> Store::debtors() const {
   std::vector<device::DeviceId> all;
   auto folder = host::Directory::open(root_ + "/debts");
@@ -240,7 +257,7 @@ std::string Store::addresses_path(const AttachmentKey& key) const {
 }
 
 Result<void> Store::owe_addresses(const AttachmentKey& key) const {
-  return host::write_file_atomically(addresses_path(key), to_json(key), 0600);
+  return replace(root_ + "/addresses", record_name(key), to_json(key));
 }
 
 Result<std::vector<AttachmentKey>> Store::owed_addresses(const std::string& network) const {

@@ -42,6 +42,12 @@ class Store {
   [[nodiscard]] Result<void> update(const Record& record) const;
   // Nothing when there is none. decode: it cannot be read; the message names the file.
   [[nodiscard]] Result<std::optional<Record>> load(const AttachmentKey& key) const;
+  // Writes one of the device's other files, whole or not at all; the caller holds the device's
+  // lock.
+  [[nodiscard]] Result<void> write_debts(const device::DeviceId& device,
+                                         std::string_view text) const;
+  [[nodiscard]] Result<void> write_baseline(const device::DeviceId& device,
+                                            std::string_view text) const;
   // Removes the claim of its device, if it is this record's, then the record.
   [[nodiscard]] Result<void> remove(const Record& record) const;
   // The key of the record of `key`, where there is one, and those of its container that it asked
