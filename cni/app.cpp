@@ -11,13 +11,13 @@
 #include "base/unique_fd.hpp"
 #include "cni/command/command.hpp"
 #include "cni/conf.hpp"
+#include "cnispec/cni_error.hpp"
 #include "cnispec/version.hpp"
 
 namespace railhead::cni {
 
 using cnispec::Command;
 using cnispec::Environment;
-using cnispec::Outcome;
 
 namespace {
 
@@ -76,7 +76,7 @@ Result<UniqueFd> open_log(const std::string& folder, const std::string& path) {
   return file;
 }
 
-Outcome<std::string> dispatch(Command command, const Call& call) {
+Result<std::string> dispatch(Command command, const Call& call) {
   switch (command) {
     case Command::add:
       return add(call);
@@ -91,13 +91,13 @@ Outcome<std::string> dispatch(Command command, const Call& call) {
     case Command::version:
       return cnispec::version_json();
   }
-  return cnispec::refuse(cnispec::code::kInternal, "a verb without code");
+  return fail(ErrorCode::internal, "a verb without code");
 }
 
 // A DEL whose configuration is refused: IPAM cannot be asked, but the VF is given back by its
 // record, as far as that can be found.
-Outcome<> free_device(const cnispec::Request& request, const nlohmann::ordered_json& config,
-                      host::Host& host) {
+Result<> free_device(const cnispec::Request& request, const nlohmann::ordered_json& config,
+                     host::Host& host) {
   const auto network = cnispec::read_network_name(config);
   if (!network) return {};
   std::vector<Error> unread;
@@ -107,21 +107,20 @@ Outcome<> free_device(const cnispec::Request& request, const nlohmann::ordered_j
   const auto detached = attach::Attachments(host, deadline, log)
                             .detach({*network, request.container_id, request.ifname}, request.netns,
                                     type_of(type).predecessor);
-  return to_outcome(detached.error);
+  return as_result(detached.error);
 }
 
-Outcome<std::string> serve(const Environment& environment, const std::string& input,
-                           host::Host& host) {
+Result<std::string> serve(const Environment& environment, const std::string& input,
+                          host::Host& host) {
   const auto request = cnispec::read_request(environment);
-  if (!request) return cnispec::refuse(request.error());
+  if (!request) return pass(request);
   const auto config = cnispec::parse_config(input);
-  if (!config) return cnispec::refuse(config.error());
+  if (!config) return pass(config);
   const auto conf = cnispec::read_net_conf(*config);
-  const auto command = conf ? cnispec::admit(*request, *conf) : cnispec::refuse(conf.error());
+  const auto command = conf ? cnispec::admit(*request, *conf) : pass(conf);
   if (!command) {
-    const auto refused = Outcome<>(cnispec::refuse(command.error()));
-    if (request->command != Command::del) return cnispec::refuse(refused.error());
-    return cnispec::refuse(both(refused, free_device(*request, *config, host)).error());
+    if (request->command != Command::del) return pass(command);
+    return pass(both(pass(command), free_device(*request, *config, host)));
   }
 
   const auto log_conf = read_log_conf(*config);
@@ -144,7 +143,7 @@ Outcome<std::string> serve(const Environment& environment, const std::string& in
     log.error(fmt::format("{} failed", request->verb), {{"network", conf->name},
                                                         {"container", request->container_id},
                                                         {"ifname", request->ifname},
-                                                        {"code", done.error().code},
+                                                        {"code", cnispec::code_of(done.error())},
                                                         {"error", done.error().text()}});
   }
   return done;
@@ -170,7 +169,7 @@ std::optional<Answer> answer_alone(const std::vector<std::string>& arguments,
   return std::nullopt;
 }
 
-Answer failure(const cnispec::CniError& error) { return {1, cnispec::to_json(error), {}}; }
+Answer failure(const Error& error) { return {1, cnispec::to_json(error), {}}; }
 
 Answer run(const Environment& environment, const std::string& input, host::Host& host) {
   auto output = serve(environment, input, host);

@@ -4,14 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "cni/answer.hpp"
-#include "cnispec/cni_error.hpp"
 #include "cnispec/request.hpp"
 #include "host/host.hpp"
 
 namespace railhead::cni {
 
-Answer failure(const cnispec::CniError& error);
+Answer failure(const Error& error);
 
 // Answers without a configuration: --help and --version, the about text when CNI_COMMAND is not
 // set, and the VERSION verb. Nothing when standard input must be read first.

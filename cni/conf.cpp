@@ -34,20 +34,18 @@ std::chrono::seconds read_budget(const Json& config, cnispec::Command command) {
   return std::chrono::seconds(is_add ? 90 : 45);
 }
 
-cnispec::Outcome<Ownership> read_ownership(const Json& config) {
+Result<Ownership> read_ownership(const Json& config) {
   std::vector<Error> errors;
   Object object(config, "", errors);
   const auto word = object.string("ownership").value_or("");
   const bool is_own_type = type_of(object.string("type").value_or("")).name == "railhead";
   if (!errors.empty()) {
-    return cnispec::refuse(cnispec::code::kInvalidConfig, errors.front().message);
+    return refuse("{}", errors.front().message);
   }
   if (word.empty()) return is_own_type ? Ownership::refuse : Ownership::warn;
   if (word == "require") return Ownership::require;
   if (word == "off") return Ownership::off;
-  return cnispec::refuse(
-      cnispec::code::kInvalidConfig,
-      fmt::format("invalid ownership value: {}: value must be 'require' or 'off'", word));
+  return refuse("invalid ownership value: {}: value must be 'require' or 'off'", word);
 }
 
 std::vector<std::string> told_keys(const Object& object) {

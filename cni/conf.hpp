@@ -12,6 +12,12 @@
 
 namespace railhead::cni {
 
+// For what a configuration says that cannot be: code 7.
+template <class... Args>
+[[nodiscard]] Failure refuse(fmt::format_string<Args...> format, Args&&... args) {
+  return fail(ErrorCode::invalid_argument, format, std::forward<Args>(args)...);
+}
+
 struct LogConf {
   std::string file;  // "": standard error
   LogLevel level = LogLevel::info;
@@ -35,7 +41,7 @@ enum class Ownership {
 // `ownership`: "require" or "off". Without it type `railhead` refuses another pod's device, and
 // what stands in another program's place warns of it, as that program does not ask. Code 7 for
 // another word.
-cnispec::Outcome<Ownership> read_ownership(const nlohmann::ordered_json& config);
+Result<Ownership> read_ownership(const nlohmann::ordered_json& config);
 
 // Of an ADD's budget what its undo may need.
 inline constexpr std::chrono::seconds kUndoReserve{20};

@@ -4,15 +4,13 @@
 
 namespace railhead::cni {
 
-using cnispec::Outcome;
 using host::IpPrefix;
 
 namespace {
 
-Outcome<IpPrefix> read_prefix(const std::string& text, const char* what) {
+Result<IpPrefix> read_prefix(const std::string& text, const char* what) {
   if (const auto prefix = IpPrefix::parse(text)) return *prefix;
-  return cnispec::refuse(cnispec::code::kDecode,
-                         fmt::format("IPAM plugin's {} \"{}\" is no IP address", what, text));
+  return fail(ErrorCode::decode, "IPAM plugin's {} \"{}\" is no IP address", what, text);
 }
 
 // The gateway of the first address of that family that has one.
@@ -25,16 +23,16 @@ const std::string* default_gateway(const cnispec::PluginResult& result, bool v6)
   return nullptr;
 }
 
-Outcome<host::Route> read_route(const cnispec::PluginResult& result, const cnispec::Route& route) {
+Result<host::Route> read_route(const cnispec::PluginResult& result, const cnispec::Route& route) {
   const auto destination = read_prefix(route.dst, "route");
-  if (!destination) return cnispec::refuse(destination.error());
+  if (!destination) return pass(destination);
   host::Route read;
   read.destination = *destination;
   const std::string* gateway =
       route.gw.empty() ? default_gateway(result, destination->v6) : &route.gw;
   if (gateway) {
     const auto address = read_prefix(*gateway, "gateway");
-    if (!address) return cnispec::refuse(address.error());
+    if (!address) return pass(address);
     read.gateway = *address;
   }
   read.metric = route.priority;
@@ -43,9 +41,8 @@ Outcome<host::Route> read_route(const cnispec::PluginResult& result, const cnisp
   read.advmss = route.advmss;
   if (route.scope) {
     if (*route.scope > UINT8_MAX) {
-      return cnispec::refuse(cnispec::code::kDecode,
-                             fmt::format("IPAM plugin's route {} has scope {}: expected 0 to 255",
-                                         route.dst, *route.scope));
+      return fail(ErrorCode::decode, "IPAM plugin's route {} has scope {}: expected 0 to 255",
+                  route.dst, *route.scope);
     }
     read.scope = static_cast<uint8_t>(*route.scope);
   }
@@ -54,16 +51,16 @@ Outcome<host::Route> read_route(const cnispec::PluginResult& result, const cnisp
 
 }  // namespace
 
-Outcome<attach::IpConfig> read_ip_config(const cnispec::PluginResult& result) {
+Result<attach::IpConfig> read_ip_config(const cnispec::PluginResult& result) {
   attach::IpConfig config;
   for (const auto& ip : result.ips) {
     const auto address = read_prefix(ip.address, "address");
-    if (!address) return cnispec::refuse(address.error());
+    if (!address) return pass(address);
     config.addresses.push_back(*address);
   }
   for (const auto& route : result.routes) {
     auto read = read_route(result, route);
-    if (!read) return cnispec::refuse(read.error());
+    if (!read) return pass(read);
     config.routes.push_back(*read);
   }
   return config;

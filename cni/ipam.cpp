@@ -4,12 +4,12 @@
 #include <sys/stat.h>
 
 #include "base/text.hpp"
+#include "cnispec/cni_error.hpp"
 #include "cnispec/delegate.hpp"
 
 namespace railhead::cni {
 
 using cnispec::Command;
-using cnispec::Outcome;
 using cnispec::PluginResult;
 
 namespace {
@@ -28,17 +28,16 @@ bool is_same_file(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-Outcome<std::string> Ipam::run(Command command, cnispec::Environment environment,
-                               const Deadline& deadline) {
+Result<std::string> Ipam::run(Command command, cnispec::Environment environment,
+                              const Deadline& deadline) {
   const auto who =
       fmt::format("IPAM plugin type \"{}\" {} failed", type_, cnispec::to_string(command));
   auto program = cnispec::find_plugin(type_, cnispec::value_of(environment_, "CNI_PATH"));
-  if (!program) return cnispec::refuse(program.error().in(who));
+  if (!program) return pass(program, who);
   const auto depth = parse_int<uint32_t>(cnispec::value_of(environment_, kDepth)).value_or(0);
   if (depth >= kMaxDepth || is_same_file(*program, host_.roots.proc + "/self/exe")) {
-    return cnispec::refuse(
-        cnispec::code::kInvalidConfig,
-        fmt::format("{}: {} is this program itself, or leads back to it", who, *program));
+    return fail(ErrorCode::invalid_argument, "{}: {} is this program itself, or leads back to it",
+                who, *program);
   }
   environment = cnispec::with(std::move(environment), "CNI_COMMAND", cnispec::to_string(command));
   environment = cnispec::with(std::move(environment), kDepth, std::to_string(depth + 1));
@@ -46,50 +45,47 @@ Outcome<std::string> Ipam::run(Command command, cnispec::Environment environment
                                      .environment = std::move(environment),
                                      .input = config_,
                                      .limit = deadline.left()});
-  if (!result) return cnispec::refuse(cnispec::to_cni_error(result.error().in(who)));
+  if (!result) return pass(result, who);
   if (result->exit_code == 0) return std::move(result->output);
-  return cnispec::refuse(
+  return Failure(
       cnispec::delegate_error(result->exit_code, result->output, result->error_output).in(who));
 }
 
-Outcome<std::optional<PluginResult>> Ipam::add(const Deadline& deadline) {
+Result<std::optional<PluginResult>> Ipam::add(const Deadline& deadline) {
   if (type_.empty()) return std::nullopt;
   auto output = run(Command::add, environment_, deadline);
-  if (!output) return cnispec::refuse(output.error());
+  if (!output) return pass(output);
   auto result = cnispec::parse_result(*output);
-  if (!result) {
-    return cnispec::refuse(
-        result.error().in(fmt::format("result of IPAM plugin type \"{}\"", type_)));
-  }
+  if (!result) return pass(result, fmt::format("result of IPAM plugin type \"{}\"", type_));
   if (result->ips.empty()) {
-    return cnispec::refuse(cnispec::code::kInternal, "IPAM plugin returned missing IP config");
+    return fail(ErrorCode::not_found, "IPAM plugin returned missing IP config");
   }
   return std::move(*result);
 }
 
-Outcome<> Ipam::call(Command command, const Deadline& deadline) {
+Result<> Ipam::call(Command command, const Deadline& deadline) {
   if (type_.empty()) return {};
   const auto output = run(command, environment_, deadline);
   if (output) return {};
   // Of a verb that it does not know such a plugin says that the container is missing (3), or the
   // verb (4).
   const bool is_new = command == Command::gc || command == Command::status;
-  const auto code = output.error().code;
+  const auto code = cnispec::code_of(output.error());
   if (is_new &&
       (code == cnispec::code::kUnknownContainer || code == cnispec::code::kInvalidEnvironment)) {
     return {};
   }
-  return cnispec::refuse(output.error());
+  return pass(output);
 }
 
-Outcome<> Ipam::release(const std::string& container_id, const std::string& ifname,
-                        const Deadline& deadline) {
+Result<> Ipam::release(const std::string& container_id, const std::string& ifname,
+                       const Deadline& deadline) {
   if (type_.empty()) return {};
   auto environment = cnispec::with(environment_, "CNI_CONTAINERID", container_id);
   environment = cnispec::with(std::move(environment), "CNI_IFNAME", ifname);
   environment = cnispec::with(std::move(environment), "CNI_NETNS", "");
   const auto output = run(Command::del, std::move(environment), deadline);
-  if (!output) return cnispec::refuse(output.error());
+  if (!output) return pass(output);
   return {};
 }
 

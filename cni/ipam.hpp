@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/deadline.hpp"
-#include "cnispec/cni_error.hpp"
 #include "cnispec/plugin_result.hpp"
 #include "cnispec/request.hpp"
 #include "host/host.hpp"
@@ -22,19 +21,17 @@ class Ipam {
       : type_(std::move(type)), environment_(environment), config_(config), host_(host) {}
 
   // The addresses, or nothing without IPAM. A result without any address is an error.
-  [[nodiscard]] cnispec::Outcome<std::optional<cnispec::PluginResult>> add(
-      const Deadline& deadline);
+  [[nodiscard]] Result<std::optional<cnispec::PluginResult>> add(const Deadline& deadline);
   // DEL for another attachment of this network than the one that was asked for.
-  [[nodiscard]] cnispec::Outcome<> release(const std::string& container_id,
-                                           const std::string& ifname, const Deadline& deadline);
+  [[nodiscard]] Result<> release(const std::string& container_id, const std::string& ifname,
+                                 const Deadline& deadline);
   // DEL, CHECK, GC or STATUS. Errors keep the delegate's code. A plugin that does not know GC and
   // STATUS, as those before CNI 1.1 do not, has nothing to do, and nothing to say against an ADD.
-  [[nodiscard]] cnispec::Outcome<> call(cnispec::Command command, const Deadline& deadline);
+  [[nodiscard]] Result<> call(cnispec::Command command, const Deadline& deadline);
 
  private:
-  [[nodiscard]] cnispec::Outcome<std::string> run(cnispec::Command command,
-                                                  cnispec::Environment environment,
-                                                  const Deadline& deadline);
+  [[nodiscard]] Result<std::string> run(cnispec::Command command, cnispec::Environment environment,
+                                        const Deadline& deadline);
 
   std::string type_;
   const cnispec::Environment& environment_;

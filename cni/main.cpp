@@ -64,9 +64,9 @@ cni::Answer answer(const std::vector<std::string>& arguments,
     }
     if (auto alone = cni::answer_alone(arguments, environment)) return *alone;
     auto done = answer_runtime(environment);
-    return done ? *done : cni::failure(cnispec::to_cni_error(done.error()));
+    return done ? *done : cni::failure(done.error());
   } catch (const std::exception& bug) {
-    return cni::failure({cnispec::code::kInternal, bug.what(), {}});
+    return cni::failure({ErrorCode::internal, 0, bug.what()});
   }
 }
 

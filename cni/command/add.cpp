@@ -7,52 +7,51 @@
 #include "cni/command/command.hpp"
 #include "cni/conf.hpp"
 #include "cni/ip_config.hpp"
+#include "cnispec/cni_error.hpp"
 #include "ipc/client.hpp"
 #include "ipc/owner.hpp"
 #include "ipc/socket.hpp"
 
 namespace railhead::cni {
 
-using cnispec::Outcome;
 using cnispec::PluginResult;
 
 namespace {
 
 // A pod's interface must not be "moved" into the host's own namespace: nothing would be given back
 // when the pod ends.
-Outcome<> check_netns(const Call& call) {
+Result<> check_netns(const Call& call) {
   const auto netns = call.host.netns.open(call.request.netns);
   if (!netns) {
-    return cnispec::refuse(
+    return cnispec::fail_cni(
         cnispec::code::kInvalidNetns,
         fmt::format("failed to open netns \"{}\": {}", call.request.netns, netns.error().message));
   }
   if (call.request.netns_override) return {};
   const auto own = call.host.netns.current();
-  if (!own) return cnispec::refuse(cnispec::to_cni_error(own.error()));
+  if (!own) return pass(own);
   if (netns->id() == own->id()) {
-    return cnispec::refuse(cnispec::code::kInvalidNetns,
-                           "plugin's netns and netns from CNI_NETNS should not be the same");
+    return cnispec::fail_cni(cnispec::code::kInvalidNetns,
+                             "plugin's netns and netns from CNI_NETNS should not be the same");
   }
   return {};
 }
 
 // The agent sees what kubelet gave to whom; nobody else tells two pods with one device apart before
 // the first of them has it attached.
-Outcome<> check_owner(const Call& call, const device::DeviceId& device,
-                      const cnispec::CniArgs& args) {
+Result<> check_owner(const Call& call, const device::DeviceId& device,
+                     const cnispec::CniArgs& args) {
   constexpr std::chrono::seconds kLimit{3};  // it may have to ask kubelet
   const auto ownership = read_ownership(call.config);
-  if (!ownership) return cnispec::refuse(ownership.error());
+  if (!ownership) return pass(ownership);
   if (*ownership == Ownership::off || attach::is_bare_netdev(device)) return {};
   const auto answer =
       ipc::ask_owner(ipc::socket_in(call.host.roots.run),
                      {device.name, args.pod_namespace, args.pod_name}, call.deadline.left(kLimit));
   if (!answer) {
     if (*ownership == Ownership::require) {
-      return cnispec::refuse(cnispec::code::kTryAgainLater,
-                             fmt::format("ownership: require: whose {} is cannot be asked: {}",
-                                         device.name, answer.error().message));
+      return fail(ErrorCode::unavailable, "ownership: require: whose {} is cannot be asked: {}",
+                  device.name, answer.error().message);
     }
     if (!is(answer, ErrorCode::not_found)) {
       call.log.warning("whose the device is cannot be asked",
@@ -66,7 +65,7 @@ Outcome<> check_owner(const Call& call, const device::DeviceId& device,
   // Who does not say for which pod it asks may ask for that one.
   const bool is_told = !args.pod_name.empty() || *ownership == Ownership::require;
   if (*ownership != Ownership::warn && is_told) {
-    return cnispec::refuse(cnispec::code::kTryAgainLater, text);
+    return fail(ErrorCode::busy, "{}", text);
   }
   call.log.warning(
       "another pod's device is attached",
@@ -81,8 +80,8 @@ struct Steps {
 };
 
 // What follows attach(): addresses from IPAM, and onto the interface.
-Outcome<PluginResult> address(const Call& call, attach::Transaction& transaction,
-                              const attach::Attached& attached, Stopwatch& watch, Steps& steps) {
+Result<PluginResult> address(const Call& call, attach::Transaction& transaction,
+                             const attach::Attached& attached, Stopwatch& watch, Steps& steps) {
   // A lost DEL's must not be missing, and no GC may ever come.
   if (const auto freed = free_owed_addresses(call, {}); !freed) {
     call.log.warning("addresses of pods that are gone stay taken",
@@ -90,15 +89,13 @@ Outcome<PluginResult> address(const Call& call, attach::Transaction& transaction
   }
   auto given = call.ipam.add(call.deadline);
   steps.ipam_ms = watch.step_ms();
-  if (!given) return cnispec::refuse(given.error());
+  if (!given) return pass(given);
   auto result = std::move(*given).value_or(PluginResult{});
   auto ip_config = read_ip_config(result);
-  if (!ip_config) return cnispec::refuse(ip_config.error());
+  if (!ip_config) return pass(ip_config);
   ip_config->second_default = call.type.second_default;
   if (attached.has_netdev) {  // a userspace driver's VF has no interface to set addresses on
-    if (auto done = transaction.activate(0, *ip_config); !done) {
-      return cnispec::refuse(cnispec::to_cni_error(done.error()));
-    }
+    if (auto done = transaction.activate(0, *ip_config); !done) return pass(done);
   }
   steps.activate_ms = watch.step_ms();
   return result;
@@ -152,23 +149,21 @@ struct Wanted {
   cnispec::Dns dns;
 };
 
-Outcome<Wanted> read_wanted(const Call& call) {
+Result<Wanted> read_wanted(const Call& call) {
   const auto args = cnispec::read_args(call.request.args);
-  if (!args) return cnispec::refuse(args.error());
+  if (!args) return pass(args);
   auto previous = cnispec::read_prev_result(call.config);
-  if (!previous) return cnispec::refuse(previous.error());
+  if (!previous) return pass(previous);
   const auto asked =
       call.type.read({call.config, *args, *previous ? &**previous : nullptr, call.host});
-  if (!asked) return cnispec::refuse(asked.error());
+  if (!asked) return pass(asked);
   auto dns = cnispec::read_conf_dns(call.config);
-  if (!dns) return cnispec::refuse(dns.error());
+  if (!dns) return pass(dns);
   if (!asked->unknown_keys.empty()) {
     call.log.warning("keys that are not known here are ignored",
                      {{"network", call.conf.name}, {"keys", join(asked->unknown_keys, ",")}});
   }
-  if (auto own = check_owner(call, asked->device, *args); !own) {
-    return cnispec::refuse(own.error());
-  }
+  if (auto own = check_owner(call, asked->device, *args); !own) return pass(own);
   for (const auto& warning : asked->warnings) {
     call.log.warning(warning, {{"network", call.conf.name}, {"device", asked->device.name}});
   }
@@ -186,14 +181,13 @@ Outcome<Wanted> read_wanted(const Call& call) {
 }
 
 // As DEL does: the device first, and its address only when nobody answers to it any more.
-cnispec::CniError undone(const Call& call, attach::Transaction& transaction,
-                         cnispec::CniError error) {
+Error undone(const Call& call, attach::Transaction& transaction, Error error) {
   const auto undone = transaction.undo();
-  Outcome<> released;
+  Result<> released;
   if (undone.silent && !call.type.is_chained) {
     released = call.ipam.call(cnispec::Command::del, call.deadline.for_undo());
   }
-  if (const auto both_done = both(to_outcome(undone.left), released); !both_done) {
+  if (const auto both_done = both(as_result(undone.left), released); !both_done) {
     error.details = fmt::format("{}{}while undoing it: {}", error.details,
                                 error.details.empty() ? "" : "; ", both_done.error().text());
   }
@@ -202,30 +196,30 @@ cnispec::CniError undone(const Call& call, attach::Transaction& transaction,
 
 }  // namespace
 
-Outcome<std::string> add(const Call& call) {
+Result<std::string> add(const Call& call) {
   Stopwatch watch(call.host.clock);
   auto wanted = read_wanted(call);
-  if (!wanted) return cnispec::refuse(wanted.error());
-  if (auto good = check_netns(call); !good) return cnispec::refuse(good.error());
+  if (!wanted) return pass(wanted);
+  if (auto good = check_netns(call); !good) return pass(good);
 
   attach::Transaction transaction(call.host, call.deadline, call.log);
   Steps steps;
   const auto all = transaction.attach({&wanted->request, 1});
-  if (!all) return cnispec::refuse(call.type.refusal(all.error(), wanted->request.device));
+  if (!all) return Failure(call.type.refusal(all.error(), wanted->request.device));
   const auto& attached = all->front();
   steps.attach_ms = watch.step_ms();
 
-  Outcome<PluginResult> result = wanted->previous.value_or(PluginResult{});
+  Result<PluginResult> result = wanted->previous.value_or(PluginResult{});
   if (!call.type.is_chained) {
     auto own = address(call, transaction, attached, watch, steps);
-    result = own ? Outcome<PluginResult>(join_results(call, std::move(*result), std::move(*own),
-                                                      attached, wanted->dns))
-                 : cnispec::refuse(own.error());
+    result = own ? Result<PluginResult>(join_results(call, std::move(*result), std::move(*own),
+                                                     attached, wanted->dns))
+                 : pass(own);
   }
   if (result) {
-    if (auto done = to_outcome(transaction.commit()); !done) result = cnispec::refuse(done.error());
+    if (auto done = transaction.commit(); !done) result = pass(done);
   }
-  if (!result) return cnispec::refuse(undone(call, transaction, result.error()));
+  if (!result) return Failure(undone(call, transaction, result.error()));
   log_done(call, wanted->request, attached, steps, watch.total_ms());
   return cnispec::to_json(*result, call.conf.cni_version);
 }

@@ -8,8 +8,6 @@
 
 namespace railhead::cni {
 
-using cnispec::Outcome;
-
 namespace {
 
 // By destination and gateway: a later plugin may have moved it to another table.
@@ -25,34 +23,32 @@ bool is_ours(const Call& call, const cnispec::PluginResult& prev, const cnispec:
                            prev.interfaces[*ip.interface].name == call.request.ifname);
 }
 
-Outcome<> check_routes(const Call& call, const cnispec::PluginResult& prev, host::Links& links,
-                       uint32_t index) {
+Result<> check_routes(const Call& call, const cnispec::PluginResult& prev, host::Links& links,
+                      uint32_t index) {
   // A route does not say its interface. Where a later plugin has put addresses on another one, ours
   // cannot be told from its.
   for (const auto& ip : prev.ips) {
     if (!is_ours(call, prev, ip)) return {};
   }
   const auto wanted = read_ip_config(prev);
-  if (!wanted) return cnispec::refuse(wanted.error());
+  if (!wanted) return pass(wanted);
   const auto present = links.routes(index);
-  if (!present) return to_outcome(pass(present, call.request.ifname));
+  if (!present) return pass(present, call.request.ifname);
   for (const auto& route : wanted->routes) {
     const auto same = [&](const host::Route& other) { return same_route(route, other); };
     if (std::none_of(present->begin(), present->end(), same)) {
-      return cnispec::refuse(
-          cnispec::code::kInternal,
-          fmt::format("{} has lost its route to {}{}", call.request.ifname,
-                      route.destination.to_string(),
-                      route.gateway ? " via " + route.gateway->address_string() : ""));
+      return fail(ErrorCode::not_found, "{} has lost its route to {}{}", call.request.ifname,
+                  route.destination.to_string(),
+                  route.gateway ? " via " + route.gateway->address_string() : "");
     }
   }
   return {};
 }
 
-Outcome<> check_addresses(const Call& call, const cnispec::PluginResult& prev, host::Links& links,
-                          uint32_t index) {
+Result<> check_addresses(const Call& call, const cnispec::PluginResult& prev, host::Links& links,
+                         uint32_t index) {
   const auto present = links.all_addresses();
-  if (!present) return to_outcome(pass(present, call.request.ifname));
+  if (!present) return pass(present, call.request.ifname);
   for (const auto& ip : prev.ips) {
     const auto wanted = host::IpPrefix::parse(ip.address);
     if (!is_ours(call, prev, ip) || !wanted) continue;
@@ -60,45 +56,43 @@ Outcome<> check_addresses(const Call& call, const cnispec::PluginResult& prev, h
       return one.index == index && one.address == *wanted;
     });
     if (at == present->end()) {
-      return cnispec::refuse(
-          cnispec::code::kInternal,
-          fmt::format("{} has lost its address {}", call.request.ifname, ip.address));
+      return fail(ErrorCode::not_found, "{} has lost its address {}", call.request.ifname,
+                  ip.address);
     }
     if (at->is_duplicate) {
-      return cnispec::refuse(
-          cnispec::code::kInternal,
-          fmt::format("the address {} of {} failed duplicate address detection (dadfailed): "
-                      "another host answers to it, and the pod cannot use it",
-                      ip.address, call.request.ifname));
+      return fail(ErrorCode::already_exists,
+                  "the address {} of {} failed duplicate address detection (dadfailed): "
+                  "another host answers to it, and the pod cannot use it",
+                  ip.address, call.request.ifname);
     }
   }
   return {};
 }
 
 // Later plugins of a chain may add to what is there: what is ours must stand, other things may.
-Outcome<> check_ip_config(const Call& call, const cnispec::PluginResult& prev) {
+Result<> check_ip_config(const Call& call, const cnispec::PluginResult& prev) {
   const auto netns = call.host.netns.open(call.request.netns);
-  if (!netns) return to_outcome(pass(netns));
+  if (!netns) return pass(netns);
   const auto links = call.host.netns.links(*netns);
-  if (!links) return to_outcome(pass(links));
+  if (!links) return pass(links);
   const auto link = (*links)->by_name(call.request.ifname);
-  if (!link) return to_outcome(pass(link, call.request.ifname));
+  if (!link) return pass(link, call.request.ifname);
   if (auto stand = check_addresses(call, prev, **links, link->index); !stand) return stand;
   return check_routes(call, prev, **links, link->index);
 }
 
 }  // namespace
 
-Outcome<std::string> check(const Call& call) {
+Result<std::string> check(const Call& call) {
   const auto prev = cnispec::read_prev_result(call.config);
-  if (!prev) return cnispec::refuse(prev.error());
+  if (!prev) return pass(prev);
   attach::Attachments attachments(call.host, call.deadline, call.log);
   const auto has_netdev = attachments.check(call.key());
-  if (!has_netdev) return cnispec::refuse(cnispec::to_cni_error(has_netdev.error()));
-  Outcome<> good;
+  if (!has_netdev) return pass(has_netdev);
+  Result<> good;
   if (*has_netdev && *prev && !(*prev)->ips.empty()) good = check_ip_config(call, **prev);
   if (good) good = call.ipam.call(cnispec::Command::check, call.deadline);
-  if (!good) return cnispec::refuse(good.error());
+  if (!good) return pass(good);
   return {};
 }
 

@@ -9,7 +9,6 @@
 #include "base/log.hpp"
 #include "cni/ipam.hpp"
 #include "cni/types/type.hpp"
-#include "cnispec/cni_error.hpp"
 #include "cnispec/net_conf.hpp"
 #include "cnispec/request.hpp"
 #include "host/host.hpp"
@@ -32,25 +31,22 @@ struct Call {
 };
 
 // Attaches the VF, asks IPAM, sets the addresses. After an error nothing of it is left.
-cnispec::Outcome<std::string> add(const Call& call);
+Result<std::string> add(const Call& call);
 // Gives the VF and the addresses back; both are tried whatever the other says.
-cnispec::Outcome<std::string> del(const Call& call);
+Result<std::string> del(const Call& call);
 // Compares what stands in the pod with the record and with prevResult's addresses and routes.
-cnispec::Outcome<std::string> check(const Call& call);
+Result<std::string> check(const Call& call);
 // Gives back what the runtime does not list as valid.
-cnispec::Outcome<std::string> gc(const Call& call);
+Result<std::string> gc(const Call& call);
 // Whether an ADD could succeed; code 50 when not.
-cnispec::Outcome<std::string> status(const Call& call);
+Result<std::string> status(const Call& call);
 
 // Has IPAM free the addresses of this network's attachments that were undone without their DEL, but
 // for those of `living`; the first error.
-cnispec::Outcome<> free_owed_addresses(const Call& call,
-                                       const std::vector<attach::AttachmentKey>& living);
+Result<> free_owed_addresses(const Call& call, const std::vector<attach::AttachmentKey>& living);
 
 // Both errors as one; nothing when there is none. The code is the first one's.
-cnispec::Outcome<> both(const cnispec::Outcome<>& first, const cnispec::Outcome<>& second);
-cnispec::Outcome<> to_outcome(const Result<>& result);
-cnispec::Outcome<> to_outcome(const std::optional<Error>& error);
+Result<> both(const Result<>& first, const Result<>& second);
 
 // Measures the steps of one operation for its log line.
 class Stopwatch {

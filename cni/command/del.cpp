@@ -2,11 +2,9 @@
 
 namespace railhead::cni {
 
-using cnispec::Outcome;
-
 // Nothing of the configuration but IPAM's type is looked at: what was attached stands in the
 // record, and a configuration that has become wrong since must not keep a pod from ending.
-Outcome<std::string> del(const Call& call) {
+Result<std::string> del(const Call& call) {
   Stopwatch watch(call.host.clock);
   const auto key = call.key();
   attach::Attachments attachments(call.host, call.deadline, call.log);
@@ -16,14 +14,13 @@ Outcome<std::string> del(const Call& call) {
                             ? attachments.detach_rdma(key, call.request.netns)
                             : attachments.detach(key, call.request.netns, call.type.predecessor);
   const auto detach_ms = watch.step_ms();
-  const auto given_back = to_outcome(detached.error);
-  Outcome<> released;
+  Result<> released;
   if (detached.is_silent && !call.type.is_chained) {
     released = call.ipam.call(cnispec::Command::del, call.deadline);
-    if (released) released = to_outcome(attach::Store(call.host.roots.run).addresses_are_free(key));
+    if (released) released = attach::Store(call.host.roots.run).addresses_are_free(key);
   }
   const auto ipam_ms = watch.step_ms();
-  if (auto done = both(given_back, released); !done) return cnispec::refuse(done.error());
+  if (auto done = both(as_result(detached.error), released); !done) return pass(done);
   call.log.info("DEL done", {{"network", key.network},
                              {"container", key.container_id},
                              {"ifname", key.ifname},

@@ -4,11 +4,9 @@
 
 namespace railhead::cni {
 
-using cnispec::Outcome;
-
-Outcome<std::string> gc(const Call& call) {
+Result<std::string> gc(const Call& call) {
   const auto listed = cnispec::read_valid_attachments(call.config);
-  if (!listed) return cnispec::refuse(listed.error());
+  if (!listed) return pass(listed);
   std::vector<attach::AttachmentKey> valid;
   for (const auto& attachment : *listed) {
     valid.push_back({call.conf.name, attachment.container_id, attachment.ifname});
@@ -17,10 +15,10 @@ Outcome<std::string> gc(const Call& call) {
   attach::Attachments attachments(call.host, call.deadline, call.log);
   const auto collected = attachments.collect_garbage(call.conf.name, valid);
   const auto collect_ms = watch.step_ms();
-  const auto given_back = both(to_outcome(collected), free_owed_addresses(call, valid));
+  const auto given_back = both(collected, free_owed_addresses(call, valid));
   const auto forwarded = call.ipam.call(cnispec::Command::gc, call.deadline);
   const auto ipam_ms = watch.step_ms();
-  if (auto done = both(given_back, forwarded); !done) return cnispec::refuse(done.error());
+  if (auto done = both(given_back, forwarded); !done) return pass(done);
   call.log.info("GC done", {{"network", call.conf.name},
                             {"valid", valid.size()},
                             {"collect_ms", collect_ms},

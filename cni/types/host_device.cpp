@@ -13,7 +13,6 @@
 
 namespace railhead::cni {
 
-using cnispec::Outcome;
 using device::DeviceId;
 using go_json::Object;
 
@@ -25,13 +24,7 @@ constexpr std::string_view kOtherKeys[] = {
     "disableGC",    "addTimeout", "delTimeout",   "plugins",  "cniVersions",
     "disableCheck", "ownership",  "resourceName", "dpdkMode"};
 
-template <class... Args>
-tl::unexpected<cnispec::CniError> refuse(fmt::format_string<Args...> format, Args&&... args) {
-  return cnispec::refuse(cnispec::code::kInvalidConfig,
-                         fmt::format(format, std::forward<Args>(args)...));
-}
-
-Outcome<DeviceId> device_by_name(host::Host& host, const std::string& name) {
+Result<DeviceId> device_by_name(host::Host& host, const std::string& name) {
   const auto link = host.links.by_name(name);
   if (is(link, ErrorCode::not_found)) {
     // A pod may have it: then it is refused with the holder's name.
@@ -44,15 +37,15 @@ Outcome<DeviceId> device_by_name(host::Host& host, const std::string& name) {
         "pod)",
         name);
   }
-  if (!link) return cnispec::refuse(cnispec::to_cni_error(link.error()));
+  if (!link) return pass(link);
   return attach::device_of(host, *link);
 }
 
-Outcome<DeviceId> device_by_address(host::Host& host, const std::string& text) {
+Result<DeviceId> device_by_address(host::Host& host, const std::string& text) {
   const auto address = HwAddress::parse(text);
   if (!address) return refuse("hwaddr {}: expected a MAC address like 02:00:00:00:00:01", text);
   const auto links = host.links.list();
-  if (!links) return cnispec::refuse(cnispec::to_cni_error(links.error()));
+  if (!links) return pass(links);
   const auto at = std::find_if(links->begin(), links->end(),
                                [&](const auto& link) { return link.address == *address; });
   if (at == links->end()) {
@@ -62,7 +55,7 @@ Outcome<DeviceId> device_by_address(host::Host& host, const std::string& text) {
   return attach::device_of(host, *at);
 }
 
-Outcome<DeviceId> device_by_path(host::Host& host, const std::string& path) {
+Result<DeviceId> device_by_path(host::Host& host, const std::string& path) {
   constexpr std::string_view kDevices = "/sys/devices/";
   const auto parts = split(path, '/');
   if (!path.starts_with(kDevices) || std::find(parts.begin(), parts.end(), "..") != parts.end()) {
@@ -76,7 +69,7 @@ Outcome<DeviceId> device_by_path(host::Host& host, const std::string& path) {
   return device_by_name(host, *std::min_element(names->begin(), names->end()));
 }
 
-Outcome<DeviceId> read_device(Object& config, host::Host& host) {
+Result<DeviceId> read_device(Object& config, host::Host& host) {
   const auto name = config.string("device").value_or("");
   const auto address = config.string("hwaddr").value_or("");
   const auto path = config.string("kernelpath").value_or("");
@@ -99,12 +92,12 @@ Outcome<DeviceId> read_device(Object& config, host::Host& host) {
 
 }  // namespace
 
-Outcome<Asked> read_host_device(const Source& source) {
+Result<Asked> read_host_device(const Source& source) {
   std::vector<Error> errors;
   Object config(source.config, "", errors);
   auto device = read_device(config, source.host);
   if (!errors.empty()) return refuse("failed to load netconf: {}", errors.front().message);
-  if (!device) return cnispec::refuse(device.error());
+  if (!device) return pass(device);
   Asked asked;
   asked.device = std::move(*device);
   asked.kind = attach::KindName::whole_nic;
@@ -113,13 +106,12 @@ Outcome<Asked> read_host_device(const Source& source) {
   return asked;
 }
 
-cnispec::CniError host_device_refusal(const Error& error, const device::DeviceId& device) {
-  auto refusal = cnispec::to_cni_error(error);
+Error host_device_refusal(Error error, const device::DeviceId& device) {
   if (error.reason == attach::reason::kNotLocated || error.reason == attach::reason::kNoNetdev) {
-    refusal.message =
+    error.message =
         fmt::format("no net directory under pci device {}: {}", device.name, error.message);
   }
-  return refusal;
+  return error;
 }
 
 }  // namespace railhead::cni

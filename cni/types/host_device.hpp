@@ -7,7 +7,7 @@ namespace railhead::cni {
 
 // `device`, `hwaddr`, `kernelpath`, `pciBusID`, in this order; runtimeConfig.deviceID and deviceID
 // go before `pciBusID`.
-cnispec::Outcome<Asked> read_host_device(const Source& source);
-cnispec::CniError host_device_refusal(const Error& error, const device::DeviceId& device);
+Result<Asked> read_host_device(const Source& source);
+Error host_device_refusal(Error error, const device::DeviceId& device);
 
 }  // namespace railhead::cni

@@ -4,15 +4,10 @@
 
 namespace railhead::cni {
 
-cnispec::Outcome<Asked> read_railhead(const Source& source) {
-  auto asked =
-      read_vf_keys(source, {.default_rdma = attach::RdmaUse::automatic, .knows_reset = true});
-  if (asked) return std::move(*asked);
-  return cnispec::refuse(cnispec::code::kInvalidConfig, asked.error());
+Result<Asked> read_railhead(const Source& source) {
+  return read_vf_keys(source, {.default_rdma = attach::RdmaUse::automatic, .knows_reset = true});
 }
 
-cnispec::CniError railhead_refusal(const Error& error, const device::DeviceId&) {
-  return cnispec::to_cni_error(error);
-}
+Error railhead_refusal(Error error, const device::DeviceId&) { return error; }
 
 }  // namespace railhead::cni

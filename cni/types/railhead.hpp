@@ -4,7 +4,7 @@
 
 namespace railhead::cni {
 
-cnispec::Outcome<Asked> read_railhead(const Source& source);
-cnispec::CniError railhead_refusal(const Error& error, const device::DeviceId& device);
+Result<Asked> read_railhead(const Source& source);
+Error railhead_refusal(Error error, const device::DeviceId& device);
 
 }  // namespace railhead::cni

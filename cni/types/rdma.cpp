@@ -12,7 +12,6 @@
 
 namespace railhead::cni {
 
-using cnispec::Outcome;
 using go_json::Object;
 
 namespace {
@@ -23,18 +22,12 @@ constexpr std::string_view kOtherKeys[] = {
     "prevResult", "logLevel",     "logFile",   "disableGC",   "addTimeout", "delTimeout",
     "plugins",    "disableCheck", "ownership", "cniVersions", "pciBusID",   "resourceName"};
 
-template <class... Args>
-tl::unexpected<cnispec::CniError> refuse(fmt::format_string<Args...> format, Args&&... args) {
-  return cnispec::refuse(cnispec::code::kInvalidConfig,
-                         fmt::format(format, std::forward<Args>(args)...));
-}
-
 // The VFs whose PFs give them that address, looked for as rdma-cni does where nobody names the
 // device.
-Outcome<device::DeviceId> device_by_mac(host::Host& host, const HwAddress& mac) {
+Result<device::DeviceId> device_by_mac(host::Host& host, const HwAddress& mac) {
   const auto folder = host::Directory::open(host.roots.sysfs + "/bus/pci/devices");
   const auto names = folder ? folder->list(".") : pass(folder);
-  if (!names) return cnispec::refuse(cnispec::to_cni_error(names.error()));
+  if (!names) return pass(names);
   std::vector<std::string> found;
   std::map<PciAddress, Result<host::Link>> pfs;
   for (const auto& name : *names) {
@@ -57,7 +50,7 @@ Outcome<device::DeviceId> device_by_mac(host::Host& host, const HwAddress& mac) 
   return device::DeviceId(*PciAddress::parse(found.front()));
 }
 
-Outcome<device::DeviceId> read_device(Object& config, const Source& source) {
+Result<device::DeviceId> read_device(Object& config, const Source& source) {
   const auto id = config.string("deviceID").value_or("");
   if (!id.empty()) {
     const auto device = device::DeviceId::parse(id);
@@ -93,7 +86,7 @@ void warn_of_unserved(Object& config, std::vector<std::string>& warnings) {
 
 }  // namespace
 
-Outcome<Asked> read_rdma_type(const Source& source) {
+Result<Asked> read_rdma_type(const Source& source) {
   if (!source.previous) {
     return refuse("RDMA-CNI is expected to be called as part of a plugin chain");
   }
@@ -105,10 +98,10 @@ Outcome<Asked> read_rdma_type(const Source& source) {
   auto device = read_device(config, source);
   warn_of_unserved(config, asked.warnings);
   if (!errors.empty()) return refuse("{}", errors.front().message);
-  if (!device) return cnispec::refuse(device.error());
+  if (!device) return pass(device);
   asked.device = std::move(*device);
   const auto mode = source.host.rdma.netns_mode();
-  if (!mode) return cnispec::refuse(cnispec::to_cni_error(mode.error()));
+  if (!mode) return pass(mode);
   if (*mode != host::RdmaNetnsMode::exclusive) {
     return refuse(
         "RDMA subsystem namespace awareness mode is set to {}, expecting it to be set to "
@@ -121,12 +114,11 @@ Outcome<Asked> read_rdma_type(const Source& source) {
   return asked;
 }
 
-cnispec::CniError rdma_refusal(const Error& error, const device::DeviceId&) {
-  auto refusal = cnispec::to_cni_error(error);
+Error rdma_refusal(Error error, const device::DeviceId&) {
   if (error.reason == attach::reason::kNoRdma) {
-    refusal.message = "no RDMA devices found: " + error.message;
+    error.message = "no RDMA devices found: " + error.message;
   }
-  return refusal;
+  return error;
 }
 
 }  // namespace railhead::cni

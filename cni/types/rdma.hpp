@@ -6,7 +6,7 @@
 namespace railhead::cni {
 
 // `rdmaQoS` and `args.cni.rdmaDeviceName` are accepted with a warning, as nothing here serves them.
-cnispec::Outcome<Asked> read_rdma_type(const Source& source);
-cnispec::CniError rdma_refusal(const Error& error, const device::DeviceId& device);
+Result<Asked> read_rdma_type(const Source& source);
+Error rdma_refusal(Error error, const device::DeviceId& device);
 
 }  // namespace railhead::cni

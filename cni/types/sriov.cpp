@@ -10,34 +10,32 @@
 namespace railhead::cni {
 namespace {
 
-constexpr std::string_view kLoading = "SRIOV-CNI failed to load netconf: LoadConf(): ";
+constexpr std::string_view kLoading = "SRIOV-CNI failed to load netconf: LoadConf()";
 
 }  // namespace
 
-cnispec::Outcome<Asked> read_sriov(const Source& source) {
+Result<Asked> read_sriov(const Source& source) {
   auto asked = read_vf_keys(source, {.default_rdma = attach::RdmaUse::off});
-  if (asked) return std::move(*asked);
-  return cnispec::refuse(cnispec::code::kInvalidConfig,
-                         fmt::format("{}{}", kLoading, asked.error()));
+  if (!asked) return pass(asked, kLoading);
+  return asked;
 }
 
 // sriov-cni looks for the device while it loads its configuration.
-cnispec::CniError sriov_refusal(const Error& error, const device::DeviceId& device) {
-  auto refusal = cnispec::to_cni_error(error);
+Error sriov_refusal(Error error, const device::DeviceId& device) {
   if (error.reason == attach::reason::kLocked) {
     const auto path = std::min(error.message.find('['), error.message.size());
-    refusal.message =
+    error.message =
         "time out while waiting to acquire exclusive lock on " + error.message.substr(path);
   } else if (error.reason == attach::reason::kHeld) {
-    refusal.message =
+    error.message =
         fmt::format("pci address {} is already allocated: {}", device.name, error.message);
   } else if (error.reason == attach::reason::kNotLocated) {
-    refusal.message =
-        fmt::format("{}failed to get VF information: {}", kLoading, go_quoted(error.message));
+    error.message =
+        fmt::format("{}: failed to get VF information: {}", kLoading, go_quoted(error.message));
   } else if (error.reason == attach::reason::kNoNetdev || error.reason == attach::reason::kNoRdma) {
-    refusal.message = fmt::format("{}{}", kLoading, error.message);
+    error = error.in(kLoading);
   }
-  return refusal;
+  return error;
 }
 
 }  // namespace railhead::cni

@@ -6,7 +6,7 @@ namespace railhead::cni {
 
 // The RDMA devices are left alone, as sriov-cni leaves them, unless the configuration asks:
 // rdma-cni, behind it in the chain, fails where they have been moved already.
-cnispec::Outcome<Asked> read_sriov(const Source& source);
-cnispec::CniError sriov_refusal(const Error& error, const device::DeviceId& device);
+Result<Asked> read_sriov(const Source& source);
+Error sriov_refusal(Error error, const device::DeviceId& device);
 
 }  // namespace railhead::cni

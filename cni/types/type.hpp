@@ -8,7 +8,6 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "attach/attachment.hpp"
-#include "cnispec/cni_error.hpp"
 #include "cnispec/plugin_result.hpp"
 #include "cnispec/request.hpp"
 
@@ -36,9 +35,9 @@ struct Source {
 struct Type {
   std::string_view name;
   // Code 7 for what the configuration says, else what keeps it from being answered.
-  cnispec::Outcome<Asked> (*read)(const Source& source);
+  Result<Asked> (*read)(const Source& source);
   // What lib/attach refused of that device, with its CNI code.
-  cnispec::CniError (*refusal)(const Error& error, const device::DeviceId& device);
+  Error (*refusal)(Error error, const device::DeviceId& device);
   // Works on what a plugin before it in the chain has attached: no IPAM, and the result is that
   // plugin's.
   bool is_chained = false;

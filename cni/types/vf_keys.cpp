@@ -12,8 +12,6 @@
 namespace railhead::cni {
 
 using go_json::Object;
-template <class T>
-using Read = tl::expected<T, std::string>;
 using Json = nlohmann::ordered_json;
 
 namespace {
@@ -32,12 +30,7 @@ constexpr std::string_view kOtherKeys[] = {
     "Master",     "VFID",         "OrigVfState", "disableGC",  "cniVersions", "plugins",
     "ipMasq",     "resourceName", "addTimeout",  "delTimeout", "ownership"};
 
-template <class... Args>
-tl::unexpected<std::string> refuse(fmt::format_string<Args...> format, Args&&... args) {
-  return tl::unexpected<std::string>(fmt::format(format, std::forward<Args>(args)...));
-}
-
-Read<PciAddress> read_device(Object& config, Object* runtime) {
+Result<PciAddress> read_device(Object& config, Object* runtime) {
   auto id = config.string("deviceID").value_or("");
   if (id.empty() && runtime) id = runtime->string("deviceID").value_or("");
   if (id.empty()) id = config.string("pciBusID").value_or("");
@@ -52,7 +45,7 @@ Read<PciAddress> read_device(Object& config, Object* runtime) {
                 go_quoted(fmt::format("deviceID {} is not a PCI address like 0000:3b:00.2", id)));
 }
 
-Read<std::optional<host::VfVlan>> read_vlan(Object& config) {
+Result<std::optional<host::VfVlan>> read_vlan(Object& config) {
   const auto id = config.integer("vlan");
   const auto qos = config.integer("vlanQoS");
   const auto protocol = config.string("vlanProto");
@@ -86,8 +79,8 @@ Read<std::optional<host::VfVlan>> read_vlan(Object& config) {
   return vlan;
 }
 
-Read<std::optional<HwAddress>> read_mac(Object& config, Object* runtime,
-                                        const cnispec::CniArgs& args) {
+Result<std::optional<HwAddress>> read_mac(Object& config, Object* runtime,
+                                          const cnispec::CniArgs& args) {
   std::string text;
   if (runtime) text = runtime->string("mac").value_or("");
   const auto own = config.string("mac").value_or("");
@@ -102,7 +95,7 @@ Read<std::optional<HwAddress>> read_mac(Object& config, Object* runtime,
   return refuse("failed to parse MAC address {}: address {}: {}", text, text, why);
 }
 
-Read<std::optional<host::VfRate>> read_rate(Object& config) {
+Result<std::optional<host::VfRate>> read_rate(Object& config) {
   const auto min = config.integer("min_tx_rate");
   const auto max = config.integer("max_tx_rate");
   if (!min && !max) return std::nullopt;
@@ -115,7 +108,7 @@ Read<std::optional<host::VfRate>> read_rate(Object& config) {
                       static_cast<uint32_t>(max.value_or(0))};
 }
 
-Read<std::optional<host::VfLinkState>> read_link_state(Object& config) {
+Result<std::optional<host::VfLinkState>> read_link_state(Object& config) {
   const auto text = config.string("link_state").value_or("");
   if (text.empty()) return std::nullopt;
   for (auto state :
@@ -126,7 +119,7 @@ Read<std::optional<host::VfLinkState>> read_link_state(Object& config) {
 }
 
 // 0 is what Go's int holds when the key is missing.
-Read<std::optional<uint32_t>> read_mtu(Object& config) {
+Result<std::optional<uint32_t>> read_mtu(Object& config) {
   const auto mtu = config.integer("mtu").value_or(0);
   if (mtu == 0) return std::nullopt;
   if (mtu < kMinMtu || mtu > kMaxMtu) {
@@ -135,7 +128,7 @@ Read<std::optional<uint32_t>> read_mtu(Object& config) {
   return static_cast<uint32_t>(mtu);
 }
 
-Read<attach::RdmaUse> read_rdma(Object& config, attach::RdmaUse without) {
+Result<attach::RdmaUse> read_rdma(Object& config, attach::RdmaUse without) {
   const auto word = config.string("rdma").value_or("");
   if (word.empty()) return without;
   if (word == "auto") return attach::RdmaUse::automatic;
@@ -146,7 +139,7 @@ Read<attach::RdmaUse> read_rdma(Object& config, attach::RdmaUse without) {
 
 // To sriov-cni every word but "on" is off, "ON" too: a check that somebody asked for would be
 // switched off.
-Read<std::optional<bool>> read_switch(Object& config, std::string_view key) {
+Result<std::optional<bool>> read_switch(Object& config, std::string_view key) {
   const auto text = config.string(key).value_or("");
   const auto word = to_lower(text);
   if (word.empty()) return std::nullopt;
@@ -156,7 +149,7 @@ Read<std::optional<bool>> read_switch(Object& config, std::string_view key) {
 
 }  // namespace
 
-Read<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
+Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   std::vector<Error> errors;
   Object object(source.config, "", errors);
   auto runtime = object.object("runtimeConfig");
@@ -175,15 +168,15 @@ Read<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
 
   // A key of a wrong type reads as missing: say so before saying that something is missing.
   if (!errors.empty()) return refuse("failed to load netconf: {}", errors.front().message);
-  if (!device) return refuse("{}", device.error());
-  if (!vlan) return refuse("{}", vlan.error());
-  if (!link_state) return refuse("{}", link_state.error());
-  if (!mac) return refuse("{}", mac.error());
-  if (!rate) return refuse("{}", rate.error());
-  if (!mtu) return refuse("{}", mtu.error());
-  if (!spoofchk) return refuse("{}", spoofchk.error());
-  if (!trust) return refuse("{}", trust.error());
-  if (!rdma) return refuse("{}", rdma.error());
+  if (!device) return pass(device);
+  if (!vlan) return pass(vlan);
+  if (!link_state) return pass(link_state);
+  if (!mac) return pass(mac);
+  if (!rate) return pass(rate);
+  if (!mtu) return pass(mtu);
+  if (!spoofchk) return pass(spoofchk);
+  if (!trust) return pass(trust);
+  if (!rdma) return pass(rdma);
   Asked asked;
   asked.rdma = *rdma;
   asked.reset = reset.value_or(false);

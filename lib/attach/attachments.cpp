@@ -198,7 +198,7 @@ Result<void> Attachments::collect_garbage(const std::string& network,
     auto done = detach_one(record.key, "", undo, Addresses::by_gc);
     if (!first) first = std::move(done.error);
   }
-  return first ? Result<void>(Failure(std::move(*first))) : Result<void>();
+  return as_result(first);
 }
 
 Result<void> Attachments::status() const {

@@ -33,6 +33,16 @@ std::string_view to_string(ErrorCode code) {
   return "unknown";
 }
 
+Error Error::in(std::string_view who) const {
+  Error error = *this;
+  error.message = fmt::format("{}: {}", who, message);
+  return error;
+}
+
+std::string Error::text() const {
+  return details.empty() ? message : fmt::format("{}; {}", message, details);
+}
+
 ErrorCode code_of_errno(int os_errno) {
   switch (os_errno) {
     case ENOENT:

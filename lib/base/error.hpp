@@ -1,6 +1,8 @@
 #pragma once
 // Recoverable failure is a value: Result<T> carries either a T or an Error that says what went
 // wrong, and each layer that passes it on adds who was concerned.
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,11 +36,15 @@ struct Error {
   // A module's own word for why, a literal, for callers that answer in somebody else's words; most
   // errors have none.
   std::string_view reason = {};
+  // A code and details in the words of a protocol (CNI's), for who answers in it; 0: the code that
+  // fits `code`.
+  uint32_t cni_code = 0;
+  std::string details = {};
 
   // The same error, with whom it concerns put in front: "VF 0000:3b:00.2: <message>".
-  [[nodiscard]] Error in(std::string_view who) const {
-    return Error{code, os_errno, fmt::format("{}: {}", who, message), reason};
-  }
+  [[nodiscard]] Error in(std::string_view who) const;
+  // "message; details"
+  [[nodiscard]] std::string text() const;
 
   friend bool operator==(const Error&, const Error&) = default;
 };
@@ -79,6 +85,12 @@ template <class T>
 template <class T>
 [[nodiscard]] Failure pass(const Result<T>& failed, std::string_view who) {
   return Failure(failed.error().in(who));
+}
+
+// The error, if any, that a structure carries beside other things, as a result.
+[[nodiscard]] inline Result<> as_result(const std::optional<Error>& error) {
+  if (error) return Failure(*error);
+  return {};
 }
 
 template <class T>

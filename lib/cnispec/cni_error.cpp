@@ -1,6 +1,5 @@
 #include "cnispec/cni_error.hpp"
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "cnispec/json_text.hpp"
@@ -8,7 +7,7 @@
 namespace railhead::cnispec {
 namespace {
 
-uint32_t code_of(ErrorCode code) {
+uint32_t code_for(ErrorCode code) {
   switch (code) {
     case ErrorCode::busy:
     case ErrorCode::unavailable:
@@ -30,22 +29,40 @@ uint32_t code_of(ErrorCode code) {
   return code::kInternal;
 }
 
+ErrorCode meaning_of(uint32_t code) {
+  switch (code) {
+    case code::kIncompatibleVersion:
+      return ErrorCode::unsupported;
+    case code::kUnknownContainer:
+      return ErrorCode::not_found;
+    case code::kInvalidEnvironment:
+    case code::kInvalidConfig:
+    case code::kInvalidNetns:
+      return ErrorCode::invalid_argument;
+    case code::kIo:
+      return ErrorCode::io;
+    case code::kDecode:
+      return ErrorCode::decode;
+    case code::kTryAgainLater:
+    case code::kNotAvailable:
+      return ErrorCode::unavailable;
+    default:
+      return ErrorCode::internal;
+  }
+}
+
 }  // namespace
 
-CniError CniError::in(std::string_view who) const {
-  return CniError{code, fmt::format("{}: {}", who, message), details};
+Error cni_error(uint32_t code, std::string message, std::string details) {
+  return Error{meaning_of(code), 0, std::move(message), {}, code, std::move(details)};
 }
 
-std::string CniError::text() const {
-  return details.empty() ? message : fmt::format("{}; {}", message, details);
+uint32_t code_of(const Error& error) {
+  return error.cni_code != 0 ? error.cni_code : code_for(error.code);
 }
 
-CniError to_cni_error(const Error& error) {
-  return CniError{code_of(error.code), error.message, {}};
-}
-
-std::string to_json(const CniError& error) {
-  nlohmann::ordered_json json = {{"code", error.code}, {"msg", error.message}};
+std::string to_json(const Error& error) {
+  nlohmann::ordered_json json = {{"code", code_of(error)}, {"msg", error.message}};
   if (!error.details.empty()) json["details"] = error.details;
   return json_text(json);
 }

@@ -3,10 +3,7 @@
 // with exit code 1.
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <utility>
-
-#include <tl/expected.hpp>
 
 #include "base/error.hpp"
 
@@ -28,35 +25,19 @@ inline constexpr uint32_t kNotAvailable = 50;
 inline constexpr uint32_t kInternal = 999;
 }  // namespace code
 
-struct CniError {
-  uint32_t code = code::kInternal;
-  std::string message;
-  std::string details;  // may be empty
-
-  // The same error, with whom it concerns put in front.
-  [[nodiscard]] CniError in(std::string_view who) const;
-  // "message; details"
-  [[nodiscard]] std::string text() const;
-
-  friend bool operator==(const CniError&, const CniError&) = default;
-};
-
-// What a step of a CNI operation gives.
-template <class T = void>
-using Outcome = tl::expected<T, CniError>;
-
-[[nodiscard]] inline tl::unexpected<CniError> refuse(uint32_t code, std::string message,
-                                                     std::string details = {}) {
-  return tl::unexpected(CniError{code, std::move(message), std::move(details)});
-}
-[[nodiscard]] inline tl::unexpected<CniError> refuse(CniError error) {
-  return tl::unexpected(std::move(error));
+// An error with a code of the protocol, for what fail() cannot say: a code that no ErrorCode stands
+// for, or details.
+Error cni_error(uint32_t code, std::string message, std::string details = {});
+[[nodiscard]] inline Failure fail_cni(uint32_t code, std::string message,
+                                      std::string details = {}) {
+  return Failure(cni_error(code, std::move(message), std::move(details)));
 }
 
-// The code that a runtime, or whoever reads its events, can act on: 11 where trying again helps.
-CniError to_cni_error(const Error& error);
+// The error's own code of the protocol, else the one that a runtime, or whoever reads its events,
+// can act on: 11 where trying again helps.
+uint32_t code_of(const Error& error);
 
 // {"code", "msg", "details"}, indented by four spaces as the Go plugins do.
-std::string to_json(const CniError& error);
+std::string to_json(const Error& error);
 
 }  // namespace railhead::cnispec

@@ -6,13 +6,14 @@
 
 #include "base/go_json.hpp"
 #include "base/text.hpp"
+#include "cnispec/cni_error.hpp"
 
 namespace railhead::cnispec {
 
-Outcome<std::string> find_plugin(std::string_view type, std::string_view cni_path) {
+Result<std::string> find_plugin(std::string_view type, std::string_view cni_path) {
   // A type is a file name: with a '/' it would reach out of the folders the runtime allows.
   if (type.empty() || type.find('/') != std::string_view::npos) {
-    return refuse(code::kInvalidConfig, fmt::format("invalid plugin name: {}", type));
+    return fail(ErrorCode::invalid_argument, "invalid plugin name: {}", type);
   }
   const auto folders = split(cni_path, ':');
   for (const auto folder : folders) {
@@ -21,36 +22,31 @@ Outcome<std::string> find_plugin(std::string_view type, std::string_view cni_pat
     struct stat file {};
     if (::stat(program.c_str(), &file) == 0 && S_ISREG(file.st_mode)) return program;
   }
-  return refuse(code::kInternal, fmt::format("failed to find plugin \"{}\" in path [{}]", type,
-                                             fmt::join(folders, " ")));
+  return fail(ErrorCode::not_found, "failed to find plugin \"{}\" in path [{}]", type,
+              fmt::join(folders, " "));
 }
 
-CniError delegate_error(int exit_code, std::string_view output, std::string_view error_output) {
+Error delegate_error(int exit_code, std::string_view output, std::string_view error_output) {
   const auto status = fmt::format("exit status {}", exit_code);
   if (trim(output).empty()) {
     const auto why = trim(error_output);
-    return CniError{code::kInternal,
-                    why.empty() ? fmt::format("netplugin failed with no error message: {}", status)
-                                : fmt::format("netplugin failed: \"{}\": {}", why, status),
-                    {}};
+    return cni_error(code::kInternal,
+                     why.empty() ? fmt::format("netplugin failed with no error message: {}", status)
+                                 : fmt::format("netplugin failed: \"{}\": {}", why, status));
   }
   const auto json = go_json::parse(output);
   if (!json || !json->is_object()) {
-    return CniError{code::kInternal,
-                    fmt::format("netplugin failed but its diagnostic message is no JSON object: "
-                                "\"{}\": {}",
-                                trim(output), status),
-                    {}};
+    return cni_error(code::kInternal,
+                     fmt::format("netplugin failed but its diagnostic message is no JSON object: "
+                                 "\"{}\": {}",
+                                 trim(output), status));
   }
   std::vector<Error> errors;
   go_json::Object object(*json, "", errors);
-  CniError error;
   const auto code = object.integer("code").value_or(0);
-  if (code > 0 && code <= UINT32_MAX) error.code = static_cast<uint32_t>(code);
-  error.message = object.string("msg").value_or("");
-  error.details = object.string("details").value_or("");
-  if (error.message.empty()) error.message = status;
-  return error;
+  const auto message = object.string("msg").value_or("");
+  return cni_error(code > 0 && code <= UINT32_MAX ? static_cast<uint32_t>(code) : code::kInternal,
+                   message.empty() ? status : message, object.string("details").value_or(""));
 }
 
 }  // namespace railhead::cnispec

@@ -3,16 +3,16 @@
 #include <string>
 #include <string_view>
 
-#include "cnispec/cni_error.hpp"
+#include "base/error.hpp"
 
 namespace railhead::cnispec {
 
 // The program of plugin `type` in the folders of CNI_PATH ("/opt/cni/bin:/usr/lib/cni"): the first
 // that is a regular file.
-Outcome<std::string> find_plugin(std::string_view type, std::string_view cni_path);
+Result<std::string> find_plugin(std::string_view type, std::string_view cni_path);
 
 // The error of a plugin that ended with `exit_code` other than 0: the one it printed, else a
 // message made of what it wrote to standard error.
-CniError delegate_error(int exit_code, std::string_view output, std::string_view error_output);
+Error delegate_error(int exit_code, std::string_view output, std::string_view error_output);
 
 }  // namespace railhead::cnispec

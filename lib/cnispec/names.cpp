@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "cnispec/cni_error.hpp"
 
 namespace railhead::cnispec {
 namespace {
@@ -22,33 +23,33 @@ bool is_identifier(std::string_view text) {
 
 }  // namespace
 
-Outcome<> check_container_id(std::string_view id) {
+Result<> check_container_id(std::string_view id) {
   if (is_identifier(id)) return {};
-  return refuse(code::kInvalidEnvironment, "invalid characters in containerID", std::string(id));
+  return fail_cni(code::kInvalidEnvironment, "invalid characters in containerID", std::string(id));
 }
 
-Outcome<> check_network_name(std::string_view name) {
-  if (name.empty()) return refuse(code::kInvalidConfig, "missing network name");
+Result<> check_network_name(std::string_view name) {
+  if (name.empty()) return fail(ErrorCode::invalid_argument, "missing network name");
   if (is_identifier(name)) return {};
-  return refuse(code::kInvalidConfig, "invalid characters found in network name",
-                std::string(name));
+  return fail_cni(code::kInvalidConfig, "invalid characters found in network name",
+                  std::string(name));
 }
 
-Outcome<> check_interface_name(std::string_view name) {
-  if (name.empty()) return refuse(code::kInvalidEnvironment, "interface name is empty");
+Result<> check_interface_name(std::string_view name) {
+  if (name.empty()) return fail_cni(code::kInvalidEnvironment, "interface name is empty");
   if (name.size() > kMaxInterfaceName) {
-    return refuse(code::kInvalidEnvironment, "interface name is too long",
-                  "interface name should be less than 16 characters");
+    return fail_cni(code::kInvalidEnvironment, "interface name is too long",
+                    "interface name should be less than 16 characters");
   }
   if (name == "." || name == "..") {
-    return refuse(code::kInvalidEnvironment, "interface name is . or ..");
+    return fail_cni(code::kInvalidEnvironment, "interface name is . or ..");
   }
   if (valid_utf8(name) != name) {
-    return refuse(code::kInvalidEnvironment, "interface name is not UTF-8");
+    return fail_cni(code::kInvalidEnvironment, "interface name is not UTF-8");
   }
   if (name.find_first_of("/: \t\n\v\f\r") != std::string_view::npos) {
-    return refuse(code::kInvalidEnvironment,
-                  "interface name contains / or : or whitespace characters");
+    return fail_cni(code::kInvalidEnvironment,
+                    "interface name contains / or : or whitespace characters");
   }
   return {};
 }

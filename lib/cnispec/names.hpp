@@ -3,12 +3,12 @@
 // codes of libcni.
 #include <string_view>
 
-#include "cnispec/cni_error.hpp"
+#include "base/error.hpp"
 
 namespace railhead::cnispec {
 
-Outcome<> check_container_id(std::string_view id);      // code 4
-Outcome<> check_network_name(std::string_view name);    // code 7; also when it is missing
-Outcome<> check_interface_name(std::string_view name);  // code 4
+Result<> check_container_id(std::string_view id);      // code 4
+Result<> check_network_name(std::string_view name);    // code 7; also when it is missing
+Result<> check_interface_name(std::string_view name);  // code 4
 
 }  // namespace railhead::cnispec

@@ -7,6 +7,7 @@
 
 #include "base/go_json.hpp"
 #include "base/text.hpp"
+#include "cnispec/cni_error.hpp"
 #include "cnispec/names.hpp"
 #include "cnispec/version.hpp"
 
@@ -16,34 +17,35 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-tl::unexpected<CniError> refuse_config(std::string_view why) {
-  return refuse(code::kDecode, fmt::format("error unmarshall network config: {}", why));
+Failure refuse_config(std::string_view why) {
+  return fail(ErrorCode::decode, "error unmarshall network config: {}", why);
 }
 
 // The verb needs a configuration of at least `first`, and one that is not newer than we are.
-Outcome<> need_version(const Request& request, const NetConf& conf, Version first) {
+Result<> need_version(const Request& request, const NetConf& conf, Version first) {
   const auto version = Version::parse(conf.cni_version);
   if (!version) {
-    return refuse(code::kDecode, fmt::format("cniVersion \"{}\" is not of the form "
-                                             "major.minor.micro",
-                                             conf.cni_version));
+    return fail(ErrorCode::decode,
+                "cniVersion \"{}\" is not of the form "
+                "major.minor.micro",
+                conf.cni_version);
   }
   if (*version < first) {
-    return refuse(code::kIncompatibleVersion,
-                  fmt::format("config version does not allow {}", request.verb));
+    return fail_cni(code::kIncompatibleVersion,
+                    fmt::format("config version does not allow {}", request.verb));
   }
   if (*version > *Version::parse(kCurrentVersion)) {
-    return refuse(code::kIncompatibleVersion,
-                  fmt::format("plugin version does not allow {}", request.verb));
+    return fail_cni(code::kIncompatibleVersion,
+                    fmt::format("plugin version does not allow {}", request.verb));
   }
   return {};
 }
 
-Outcome<> check_version(std::string_view version) {
+Result<> check_version(std::string_view version) {
   if (is_supported(version)) return {};
-  return refuse(code::kIncompatibleVersion, "incompatible CNI versions",
-                fmt::format("config is \"{}\", plugin supports [\"{}\"]", version,
-                            fmt::join(kSupportedVersions, "\" \"")));
+  return fail_cni(code::kIncompatibleVersion, "incompatible CNI versions",
+                  fmt::format("config is \"{}\", plugin supports [\"{}\"]", version,
+                              fmt::join(kSupportedVersions, "\" \"")));
 }
 
 // Whether the object has that key at all, null or not.
@@ -54,7 +56,7 @@ bool has_key(const Json& object, std::string_view key) {
 
 }  // namespace
 
-Outcome<Json> parse_config(std::string_view text) {
+Result<Json> parse_config(std::string_view text) {
   auto json = go_json::parse(text);
   if (!json) return refuse_config(json.error().message);
   if (json->is_null()) return Json(Json::object());
@@ -64,7 +66,7 @@ Outcome<Json> parse_config(std::string_view text) {
   return std::move(*json);
 }
 
-Outcome<NetConf> read_net_conf(const Json& config) {
+Result<NetConf> read_net_conf(const Json& config) {
   std::vector<Error> errors;
   go_json::Object object(config, "", errors);
   NetConf conf;
@@ -74,31 +76,32 @@ Outcome<NetConf> read_net_conf(const Json& config) {
   if (auto ipam = object.object("ipam")) conf.ipam_type = ipam->string("type").value_or("");
   if (!errors.empty()) return refuse_config(errors.front().message);
   auto name = read_network_name(config);
-  if (!name) return refuse(name.error());
+  if (!name) return pass(name);
   conf.name = std::move(*name);
   return conf;
 }
 
-Outcome<std::string> read_network_name(const Json& config) {
+Result<std::string> read_network_name(const Json& config) {
   std::vector<Error> errors;
   auto name = go_json::Object(config, "", errors).string("name").value_or("");
   if (!errors.empty()) return refuse_config(errors.front().message);
-  if (auto good = check_network_name(name); !good) return refuse(good.error());
+  if (auto good = check_network_name(name); !good) return pass(good);
   return name;
 }
 
-Outcome<Dns> read_conf_dns(const Json& config) {
+Result<Dns> read_conf_dns(const Json& config) {
   std::vector<Error> errors;
   auto dns = read_dns(go_json::Object(config, "", errors).value("dns"), errors);
   if (!errors.empty()) return refuse_config(errors.front().message);
   return dns;
 }
 
-Outcome<Command> admit(const Request& request, const NetConf& conf) {
+Result<Command> admit(const Request& request, const NetConf& conf) {
   if (!request.command) {
-    return refuse(code::kInvalidEnvironment, fmt::format("unknown CNI_COMMAND: {}", request.verb));
+    return fail_cni(code::kInvalidEnvironment,
+                    fmt::format("unknown CNI_COMMAND: {}", request.verb));
   }
-  Outcome<> allowed;
+  Result<> allowed;
   switch (*request.command) {
     case Command::check:
       allowed = need_version(request, conf, {0, 4, 0});
@@ -113,20 +116,20 @@ Outcome<Command> admit(const Request& request, const NetConf& conf) {
       break;
   }
   if (allowed) allowed = check_version(conf.cni_version);
-  if (!allowed) return refuse(allowed.error());
+  if (!allowed) return pass(allowed);
   return *request.command;
 }
 
-Outcome<std::optional<PluginResult>> read_prev_result(const Json& config) {
+Result<std::optional<PluginResult>> read_prev_result(const Json& config) {
   std::vector<Error> errors;
   const Json* json = go_json::Object(config, "", errors).value("prevResult");
   if (!json) return std::nullopt;
   auto result = read_result(*json);
-  if (!result) return refuse(result.error().in("could not parse prevResult"));
+  if (!result) return pass(result, "could not parse prevResult");
   return std::move(*result);
 }
 
-Outcome<std::vector<ValidAttachment>> read_valid_attachments(const Json& config) {
+Result<std::vector<ValidAttachment>> read_valid_attachments(const Json& config) {
   std::vector<Error> errors;
   std::vector<ValidAttachment> valid;
   go_json::Object object(config, "", errors);
@@ -136,16 +139,16 @@ Outcome<std::vector<ValidAttachment>> read_valid_attachments(const Json& config)
     const Json* list = object.value(key);
     if (!list) continue;
     if (!list->is_array()) {
-      return refuse(code::kInvalidConfig,
-                    fmt::format("{}: expected a list, got {}", key, list->type_name()));
+      return fail(ErrorCode::invalid_argument, "{}: expected a list, got {}", key,
+                  list->type_name());
     }
     for (const auto& item : *list) {
       go_json::Object entry(item, std::string(key), errors);
       ValidAttachment attachment{entry.string("containerID").value_or(""),
                                  entry.string("ifname").value_or("")};
       if (attachment.container_id.empty() || attachment.ifname.empty() || !errors.empty()) {
-        return refuse(code::kInvalidConfig,
-                      fmt::format("{}: each entry needs containerID and ifname", key));
+        return fail(ErrorCode::invalid_argument, "{}: each entry needs containerID and ifname",
+                    key);
       }
       if (std::find(valid.begin(), valid.end(), attachment) == valid.end()) {
         valid.push_back(std::move(attachment));
@@ -153,7 +156,7 @@ Outcome<std::vector<ValidAttachment>> read_valid_attachments(const Json& config)
     }
   }
   if (!found) {
-    return refuse(code::kInvalidConfig, "GC needs the key cni.dev/valid-attachments");
+    return fail(ErrorCode::invalid_argument, "GC needs the key cni.dev/valid-attachments");
   }
   return valid;
 }

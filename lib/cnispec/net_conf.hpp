@@ -7,7 +7,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "cnispec/cni_error.hpp"
+#include "base/error.hpp"
 #include "cnispec/plugin_result.hpp"
 #include "cnispec/request.hpp"
 
@@ -22,19 +22,19 @@ struct NetConf {
 };
 
 // Codes 6 and 7, in libcni's order and with its texts.
-Outcome<nlohmann::ordered_json> parse_config(std::string_view text);
-Outcome<NetConf> read_net_conf(const nlohmann::ordered_json& config);
+Result<nlohmann::ordered_json> parse_config(std::string_view text);
+Result<NetConf> read_net_conf(const nlohmann::ordered_json& config);
 // Its "name" alone, by which what was attached is found whatever else has become of it.
-Outcome<std::string> read_network_name(const nlohmann::ordered_json& config);
+Result<std::string> read_network_name(const nlohmann::ordered_json& config);
 // Its "dns", which only ADD answers with: it keeps no other verb from its work. Code 6.
-Outcome<Dns> read_conf_dns(const nlohmann::ordered_json& config);
+Result<Dns> read_conf_dns(const nlohmann::ordered_json& config);
 
 // Whether the verb exists (code 4) and the configuration's version allows it (code 1). Returns the
 // verb.
-Outcome<Command> admit(const Request& request, const NetConf& conf);
+Result<Command> admit(const Request& request, const NetConf& conf);
 
 // "prevResult"; nothing when it is missing. Code 6.
-Outcome<std::optional<PluginResult>> read_prev_result(const nlohmann::ordered_json& config);
+Result<std::optional<PluginResult>> read_prev_result(const nlohmann::ordered_json& config);
 
 // One attachment that GC must leave alone.
 struct ValidAttachment {
@@ -46,6 +46,6 @@ struct ValidAttachment {
 // "cni.dev/valid-attachments" and "cni.dev/attachments" (libcni sends both), joined. Code 7 when
 // both keys are missing: that is a broken runtime, not an order to remove everything. null is an
 // empty list, as Go writes it.
-Outcome<std::vector<ValidAttachment>> read_valid_attachments(const nlohmann::ordered_json& config);
+Result<std::vector<ValidAttachment>> read_valid_attachments(const nlohmann::ordered_json& config);
 
 }  // namespace railhead::cnispec

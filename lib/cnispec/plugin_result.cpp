@@ -171,17 +171,17 @@ std::string to_json(const PluginResult& result, std::string_view version) {
   return json_text(json);
 }
 
-Outcome<PluginResult> read_result(const Json& json) {
+Result<PluginResult> read_result(const Json& json) {
   PluginResult result;
   if (json.is_null()) return result;
   if (!json.is_object()) {
-    return refuse(code::kDecode, fmt::format("expected an object, got {}", json.type_name()));
+    return fail(ErrorCode::decode, "expected an object, got {}", json.type_name());
   }
   std::vector<Error> errors;
   go_json::Object object(json, "", errors);
   const auto version = object.string("cniVersion").value_or("");
   if (!version.empty() && !is_supported(version)) {
-    return refuse(code::kDecode, fmt::format("unsupported CNI result version \"{}\"", version));
+    return fail(ErrorCode::decode, "unsupported CNI result version \"{}\"", version);
   }
   for_each(object, "interfaces", errors, [&](go_json::Object& interface) {
     result.interfaces.push_back(read_interface(interface));
@@ -195,13 +195,13 @@ Outcome<PluginResult> read_result(const Json& json) {
   read_family(object, "ip4", errors, result);
   read_family(object, "ip6", errors, result);
   result.dns = read_dns(object.value("dns"), errors);
-  if (!errors.empty()) return refuse(code::kDecode, errors.front().message);
+  if (!errors.empty()) return fail(ErrorCode::decode, "{}", errors.front().message);
   return result;
 }
 
-Outcome<PluginResult> parse_result(std::string_view text) {
+Result<PluginResult> parse_result(std::string_view text) {
   const auto json = go_json::parse(text);
-  if (!json) return refuse(to_cni_error(json.error()));
+  if (!json) return pass(json);
   return read_result(*json);
 }
 

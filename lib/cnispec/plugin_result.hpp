@@ -8,7 +8,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "cnispec/cni_error.hpp"
+#include "base/error.hpp"
 
 namespace railhead::cnispec {
 
@@ -65,8 +65,8 @@ std::string to_json(const PluginResult& result, std::string_view version);
 
 // Reads a result of any supported version; one without "cniVersion" is taken as it stands, and
 // null is an empty result, as libcni takes them. Errors: code 6 with the key.
-Outcome<PluginResult> read_result(const nlohmann::ordered_json& json);
-Outcome<PluginResult> parse_result(std::string_view text);
+Result<PluginResult> read_result(const nlohmann::ordered_json& json);
+Result<PluginResult> parse_result(std::string_view text);
 
 Dns read_dns(const nlohmann::ordered_json* dns, std::vector<Error>& errors);
 

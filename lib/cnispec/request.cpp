@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "cnispec/cni_error.hpp"
 #include "cnispec/names.hpp"
 
 namespace railhead::cnispec {
@@ -66,7 +67,7 @@ Environment with(Environment environment, std::string_view key, std::string_view
   return environment;
 }
 
-Outcome<Request> read_request(const Environment& environment) {
+Result<Request> read_request(const Environment& environment) {
   Request request;
   request.verb = value_of(environment, "CNI_COMMAND");
   request.command = command_of(request.verb);
@@ -87,21 +88,21 @@ Outcome<Request> read_request(const Environment& environment) {
   };
   require(true, request.verb, "CNI_COMMAND");
   if (require(needs_interface(command), request.container_id, "CNI_CONTAINERID")) {
-    if (auto good = check_container_id(request.container_id); !good) return refuse(good.error());
+    if (auto good = check_container_id(request.container_id); !good) return pass(good);
   }
   require(needs_netns(command), request.netns, "CNI_NETNS");
   if (require(needs_interface(command), request.ifname, "CNI_IFNAME")) {
-    if (auto good = check_interface_name(request.ifname); !good) return refuse(good.error());
+    if (auto good = check_interface_name(request.ifname); !good) return pass(good);
   }
   require(needs_path, request.path, "CNI_PATH");
   if (!missing.empty()) {
-    return refuse(code::kInvalidEnvironment,
-                  fmt::format("required env variables [{}] missing", join(missing, ",")));
+    return fail_cni(code::kInvalidEnvironment,
+                    fmt::format("required env variables [{}] missing", join(missing, ",")));
   }
   return request;
 }
 
-Outcome<CniArgs> read_args(std::string_view text) {
+Result<CniArgs> read_args(std::string_view text) {
   CniArgs args;
   if (text.empty()) return args;
   bool ignore_unknown = false;
@@ -109,8 +110,8 @@ Outcome<CniArgs> read_args(std::string_view text) {
   for (std::string_view pair : split(text, ';')) {
     const auto parts = split(pair, '=');
     if (parts.size() != 2) {
-      return refuse(code::kInvalidEnvironment,
-                    fmt::format("ARGS: invalid pair {}", go_quoted(pair)));
+      return fail_cni(code::kInvalidEnvironment,
+                      fmt::format("ARGS: invalid pair {}", go_quoted(pair)));
     }
     const auto key = parts[0];
     const auto value = parts[1];
@@ -123,10 +124,11 @@ Outcome<CniArgs> read_args(std::string_view text) {
     } else if (key == "IgnoreUnknown") {
       const auto flag = parse_go_bool(value);
       if (!flag) {
-        return refuse(code::kInvalidEnvironment,
-                      fmt::format("ARGS: error parsing value of pair {}: boolean unmarshal error: "
-                                  "invalid input {}",
-                                  go_quoted(pair), value));
+        return fail_cni(
+            code::kInvalidEnvironment,
+            fmt::format("ARGS: error parsing value of pair {}: boolean unmarshal error: "
+                        "invalid input {}",
+                        go_quoted(pair), value));
       }
       ignore_unknown = *flag;
     } else {
@@ -134,8 +136,8 @@ Outcome<CniArgs> read_args(std::string_view text) {
     }
   }
   if (!unknown.empty() && !ignore_unknown) {
-    return refuse(code::kInvalidEnvironment,
-                  fmt::format("ARGS: unknown args [{}]", join(unknown, " ")));
+    return fail_cni(code::kInvalidEnvironment,
+                    fmt::format("ARGS: unknown args [{}]", join(unknown, " ")));
   }
   return args;
 }

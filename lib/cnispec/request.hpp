@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cnispec/cni_error.hpp"
+#include "base/error.hpp"
 
 namespace railhead::cnispec {
 
@@ -35,7 +35,7 @@ struct Request {
 
 // Checks what each verb requires and how container id and interface name are spelled, as libcni's
 // skel does (code 4). An unknown verb is not an error yet: the configuration is looked at first.
-Outcome<Request> read_request(const Environment& environment);
+Result<Request> read_request(const Environment& environment);
 
 // CNI_ARGS, "K=V;K=V".
 struct CniArgs {
@@ -47,6 +47,6 @@ struct CniArgs {
 
 // Keys are matched exactly. A key that is unknown here is an error unless IgnoreUnknown is true;
 // the Kubernetes runtimes always say so.
-Outcome<CniArgs> read_args(std::string_view text);
+Result<CniArgs> read_args(std::string_view text);
 
 }  // namespace railhead::cnispec

@@ -189,7 +189,7 @@ TEST_CASE("ADD into the plugin's own namespace is refused before anything is cha
   REQUIRE(own);
   const auto error = error_of(node.run("ADD", {{"CNI_NETNS", own->path()}}));
   CHECK(error ==
-        cnispec::CniError{8, "plugin's netns and netns from CNI_NETNS should not be the same", ""});
+        ReadError{8, "plugin's netns and netns from CNI_NETNS should not be the same", ""});
   CHECK(node.fake.operations.empty());
 }
 

@@ -184,7 +184,7 @@ TEST_CASE("CHECK refuses a prevResult that it cannot read") {
   REQUIRE(node.run("ADD").exit_code == 0);
   node.conf["prevResult"] = {{"cniVersion", "1.0.0"}, {"ips", "x"}};
   CHECK(error_of(node.run("CHECK")) ==
-        cnispec::CniError{6, "could not parse prevResult: ips: expected a list, got string", ""});
+        ReadError{6, "could not parse prevResult: ips: expected a list, got string", ""});
 }
 
 TEST_CASE("GC gives back what is not listed, and tells IPAM") {

@@ -72,7 +72,7 @@ FakeLink& Node::net1() {
   return **found;
 }
 
-cnispec::CniError error_of(const cni::Answer& answer) {
+ReadError error_of(const cni::Answer& answer) {
   CHECK(answer.exit_code == 1);
   const auto json = nlohmann::json::parse(answer.output);
   return {json.at("code").get<uint32_t>(), json.at("msg").get<std::string>(),

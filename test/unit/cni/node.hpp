@@ -47,6 +47,12 @@ class Node {
 };
 
 // The error a runtime would read.
-cnispec::CniError error_of(const cni::Answer& answer);
+struct ReadError {
+  uint32_t code = 0;
+  std::string message;
+  std::string details;
+  friend bool operator==(const ReadError&, const ReadError&) = default;
+};
+ReadError error_of(const cni::Answer& answer);
 
 }  // namespace railhead::test

@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
 
+#include "cnispec/cni_error.hpp"
 #include "cnispec/net_conf.hpp"
 #include "test/support/fake_host.hpp"
 
@@ -11,14 +12,14 @@ using namespace railhead::cni;
 
 namespace {
 
-cnispec::Outcome<Asked> read_text(const std::string& text, const cnispec::CniArgs& args = {}) {
+Result<Asked> read_text(const std::string& text, const cnispec::CniArgs& args = {}) {
   static test::FakeHost fake;
   const auto config = *cnispec::parse_config(text);
   const auto type = cnispec::read_net_conf(config)->type;
   return type_of(type).read({config, args, nullptr, fake.host});
 }
 
-cnispec::Outcome<Asked> read(const std::string& keys, const cnispec::CniArgs& args = {}) {
+Result<Asked> read(const std::string& keys, const cnispec::CniArgs& args = {}) {
   return read_text(R"({"name":"n","type":"sriov","deviceID":"0000:3b:00.2")" + keys + "}", args);
 }
 
@@ -151,7 +152,8 @@ TEST_CASE("A configuration that cannot be met is refused with sriov-cni's words 
     INFO(keys);
     const auto conf = read("," + std::string(keys));
     REQUIRE_FALSE(conf);
-    CHECK(conf.error() == cnispec::CniError{7, prefix + message, ""});
+    CHECK(cnispec::to_json(conf.error()) ==
+          cnispec::to_json(cnispec::cni_error(7, prefix + message)));
   }
 }
 
@@ -161,7 +163,7 @@ TEST_CASE("A MAC that no single interface can have is refused") {
     INFO(bad);
     const auto conf = read(R"(,"mac":")" + std::string(bad) + R"(")");
     REQUIRE_FALSE(conf);
-    CHECK(conf.error().code == 7);
+    CHECK(cnispec::code_of(conf.error()) == 7);
     CHECK(conf.error().message.starts_with(
         "SRIOV-CNI failed to load netconf: LoadConf(): failed to parse MAC address " +
         std::string(bad)));
@@ -196,7 +198,7 @@ TEST_CASE("reset is true or false, of type railhead; sriov-cni has no such key")
   for (const auto& [value, got] : {std::pair{R"("flr")", R"(string "flr")"}, {"1", "number 1"}}) {
     const auto refused = railhead(fmt::format(R"(,"reset":{})", value));
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().code == cnispec::code::kInvalidConfig);
+    CHECK(cnispec::code_of(refused.error()) == cnispec::code::kInvalidConfig);
     CHECK(refused.error().message ==
           fmt::format("failed to load netconf: reset: expected true or false, got {}", got));
   }

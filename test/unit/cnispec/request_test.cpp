@@ -2,6 +2,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "cnispec/cni_error.hpp"
 #include "cnispec/names.hpp"
 
 using namespace railhead;
@@ -37,7 +38,7 @@ TEST_CASE("Each verb names all variables it misses") {
     const auto request = read_request({"CNI_COMMAND=" + std::string(verb)});
     REQUIRE_FALSE(request);
     CHECK(request.error() ==
-          CniError{4, "required env variables [" + std::string(missing) + "] missing", ""});
+          cni_error(4, "required env variables [" + std::string(missing) + "] missing"));
   }
 }
 
@@ -77,7 +78,7 @@ TEST_CASE("Container ids and interface names are checked as libcni does") {
     INFO(key << "=" << value);
     const auto request = read_request(environment("ADD", {{key, value}}));
     REQUIRE_FALSE(request);
-    CHECK(request.error().code == 4);
+    CHECK(code_of(request.error()) == 4);
     CHECK(request.error().message == message);
   }
   CHECK(read_request(environment("ADD", {{"CNI_IFNAME", "fifteen-letters"}})));
@@ -111,7 +112,7 @@ TEST_CASE("CNI_ARGS that break the grammar are refused with libcni's texts") {
     INFO(args);
     const auto read = read_args(args);
     REQUIRE_FALSE(read);
-    CHECK(read.error() == CniError{4, message, ""});
+    CHECK(read.error() == cni_error(4, message));
   }
 }
 
