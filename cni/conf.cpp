@@ -12,6 +12,10 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
+// Seconds.
+constexpr int64_t kLeastBudget = 25;  // more than the undo's part of it
+constexpr int64_t kMostBudget = 600;
+
 constexpr size_t kToldKeys = 16;  // a NAD's author may write thousands into the node's log
 
 }  // namespace
@@ -24,14 +28,25 @@ LogConf read_log_conf(const Json& config) {
 }
 
 std::chrono::seconds read_budget(const Json& config, cnispec::Command command) {
-  constexpr int64_t kLeast = 25;  // more than the undo's part of it
-  constexpr int64_t kMost = 600;
   std::vector<Error> errors;
   Object object(config, "", errors);
   const bool is_add = command == cnispec::Command::add;
   const auto asked = object.integer(is_add ? "addTimeout" : "delTimeout");
-  if (asked && *asked >= kLeast && *asked <= kMost) return std::chrono::seconds(*asked);
+  if (asked && *asked >= kLeastBudget && *asked <= kMostBudget) return std::chrono::seconds(*asked);
   return std::chrono::seconds(is_add ? 90 : 45);
+}
+
+Result<void> check_budgets(const Json& config) {
+  std::vector<Error> errors;
+  Object object(config, "", errors);
+  for (const auto* key : {"addTimeout", "delTimeout"}) {
+    const auto asked = object.integer(key);
+    if (!errors.empty()) return refuse("{}", errors.front().message);
+    if (asked && (*asked < kLeastBudget || *asked > kMostBudget)) {
+      return refuse("{} {}: expected {} to {} seconds", key, *asked, kLeastBudget, kMostBudget);
+    }
+  }
+  return {};
 }
 
 Result<Ownership> read_ownership(const Json& config) {

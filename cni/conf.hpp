@@ -31,6 +31,9 @@ LogConf read_log_conf(const nlohmann::ordered_json& config);
 // fits into the time that kubelet gives to a pod's sandbox with several networks. Never fails.
 std::chrono::seconds read_budget(const nlohmann::ordered_json& config, cnispec::Command command);
 
+// What of these two cannot be, for an ADD: code 7.
+Result<void> check_budgets(const nlohmann::ordered_json& config);
+
 // Whether the agent is asked whose a device is, where it serves.
 enum class Ownership {
   warn,     // another pod's is attached all the same, with a warning

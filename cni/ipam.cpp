@@ -14,10 +14,8 @@ using cnispec::PluginResult;
 
 namespace {
 
-// How deep this program's children are.
+// Says to this program's children whose they are.
 constexpr std::string_view kDepth = "RAILHEAD_DEPTH";
-// A delegate may have reason to call this program once more, and no reason to do so twice.
-constexpr uint32_t kMaxDepth = 2;
 
 bool is_same_file(const std::string& a, const std::string& b) {
   struct stat first {};
@@ -28,19 +26,22 @@ bool is_same_file(const std::string& a, const std::string& b) {
 
 }  // namespace
 
+bool Ipam::is_nested() const {
+  return parse_int<uint32_t>(cnispec::value_of(environment_, kDepth)).value_or(0) > 0;
+}
+
 Result<std::string> Ipam::run(Command command, cnispec::Environment environment,
                               const Deadline& deadline) {
   const auto who =
       fmt::format("IPAM plugin type \"{}\" {} failed", type_, cnispec::to_string(command));
   auto program = cnispec::find_plugin(type_, cnispec::value_of(environment_, "CNI_PATH"));
   if (!program) return pass(program, who);
-  const auto depth = parse_int<uint32_t>(cnispec::value_of(environment_, kDepth)).value_or(0);
-  if (depth >= kMaxDepth || is_same_file(*program, host_.roots.proc + "/self/exe")) {
+  if (is_nested() || is_same_file(*program, host_.roots.proc + "/self/exe")) {
     return fail(ErrorCode::invalid_argument, "{}: {} is this program itself, or leads back to it",
                 who, *program);
   }
   environment = cnispec::with(std::move(environment), "CNI_COMMAND", cnispec::to_string(command));
-  environment = cnispec::with(std::move(environment), kDepth, std::to_string(depth + 1));
+  environment = cnispec::with(std::move(environment), kDepth, "1");
   auto result = host_.processes.run({.program = std::move(*program),
                                      .environment = std::move(environment),
                                      .input = config_,

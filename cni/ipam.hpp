@@ -11,8 +11,7 @@
 namespace railhead::cni {
 
 // Without a type there is no IPAM: every call succeeds and gives nothing. A type that is this
-// program is refused with code 7, and so is one that led back here: without that they would start
-// each other without end.
+// program is refused with code 7: without that they would start each other without end.
 class Ipam {
  public:
   // `config` is the whole configuration as it came; the delegate gets it and our environment.
@@ -20,6 +19,8 @@ class Ipam {
        const host::Host& host)
       : type_(std::move(type)), environment_(environment), config_(config), host_(host) {}
 
+  // Whether this very call is that of an IPAM plugin: a copy of this program is one's type.
+  [[nodiscard]] bool is_nested() const;
   // The addresses, or nothing without IPAM. A result without any address is an error.
   [[nodiscard]] Result<std::optional<cnispec::PluginResult>> add(const Deadline& deadline);
   // DEL for another attachment of this network than the one that was asked for.

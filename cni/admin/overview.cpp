@@ -46,7 +46,7 @@ Json standing_json(const attach::Standing& standing) {
 
 std::string overview_text(const Overview& overview) {
   std::string text;
-  if (overview.records.empty()) text = "no device is on record\n";
+  if (overview.records.empty() && overview.unreadable.empty()) text = "no device is on record\n";
   if (!overview.records.empty()) {
     std::vector<Row> rows{{"DEVICE", "STATE", "POD", "INTERFACE", "NETWORK", "CONTAINER"}};
     for (const auto& [record, state, why] : overview.records) {

@@ -150,6 +150,14 @@ struct Wanted {
 };
 
 Result<Wanted> read_wanted(const Call& call) {
+  if (call.conf.type != call.type.name) {
+    return refuse("type {}: this program is railhead, sriov, rdma and host-device", call.conf.type);
+  }
+  // It would wait for the device that the call before it holds.
+  if (call.ipam.is_nested()) {
+    return refuse("the IPAM plugin that was called is this program itself, or leads back to it");
+  }
+  if (auto good = check_budgets(call.config); !good) return pass(good);
   const auto args = cnispec::read_args(call.request.args);
   if (!args) return pass(args);
   auto previous = cnispec::read_prev_result(call.config);

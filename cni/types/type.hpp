@@ -47,8 +47,8 @@ struct Type {
   attach::Predecessor predecessor = attach::Predecessor::sriov_cni;
 };
 
-// By the configuration's "type"; "railhead" for every other name: a copy of this program may have
-// any.
+// By the configuration's "type"; "railhead" for every other name, by which a DEL gives back what
+// stands on record, and no ADD is done.
 [[nodiscard]] const Type& type_of(std::string_view name);
 
 }  // namespace railhead::cni

@@ -142,6 +142,10 @@ Result<void> activate_addresses(Subject& subject, const IpConfig& config) {
     return write_sysctl(host, "ipv6/conf/*/ndisc_notify", link.name, "1");
   });
   for (const auto& route : distinct(config.routes)) {
+    if (subject.work.deadline.left().count() == 0) {
+      return fail(ErrorCode::timeout, "IPAM gave more routes ({}) than can be set in time",
+                  config.routes.size());
+    }
     if (auto done = add_route(links, link, route); !done) return done;
   }
   return {};

@@ -83,6 +83,29 @@ bool is_bare_netdev(const device::DeviceId& device) {
   return device.kind == device::DeviceId::Kind::net;
 }
 
+Result<std::vector<PciAddress>> vfs_of(const host::Host& host, const device::DeviceId& device) {
+  std::vector<PciAddress> vfs;
+  if (is_bare_netdev(device)) return vfs;
+  auto folder = open_function(host, device);
+  auto names = folder ? folder->list(".") : pass(folder);
+  if (!names) return pass(names);
+  for (const auto& name : *names) {
+    if (!name.starts_with("virtfn")) continue;
+    const auto target = folder->link_name(name);
+    const auto vf = target ? PciAddress::parse(*target) : std::nullopt;
+    if (vf) vfs.push_back(*vf);
+  }
+  return vfs;
+}
+
+bool stands_for(const host::Link& link, const Record& record) {
+  const auto& before = record.link->before;
+  if (!before.parent.empty()) return link.parent_device == before.parent;
+  if (link.kind.value_or("") != before.kind) return false;
+  const auto index = record.link->pod_index;
+  return index != 0 ? link.index == index : link.name == record.key.ifname;
+}
+
 device::DeviceId device_of(const host::Host& host, const host::Link& link) {
   using device::DeviceId;
   const auto bare = DeviceId(DeviceId::Kind::net, link.name);

@@ -9,6 +9,27 @@
 
 namespace railhead::attach {
 
+namespace {
+
+// Who has the PF sets what its VFs may do, and a VF's undo asks it.
+Result<void> refuse_pf_of_held_vfs(const Subject& subject) {
+  const auto vfs = vfs_of(subject.host(), subject.record.device);
+  if (!vfs) return pass(vfs);
+  for (const auto& vf : *vfs) {
+    const auto holder = subject.work.store.owner(vf);
+    if (holder && !*holder) continue;
+    Error error{ErrorCode::busy, 0,
+                fmt::format("VF {} of the device {} is held{}; it is released when that is deleted",
+                            vf.to_string(), subject.name(),
+                            holder ? " by " + describe(**holder) : ": " + holder.error().message),
+                reason::kHeld};
+    return Failure(std::move(error));
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> inspect_settings(Subject& subject) {
   auto& record = subject.record;
   auto function =
@@ -23,6 +44,9 @@ Result<void> inspect_settings(Subject& subject) {
   if (auto able = reset::check_ability(subject, *function); !able) return able;
   if (record.vf) {
     if (auto seen = vf::inspect(subject, *function); !seen) return seen;
+  }
+  if (record.kind == KindName::whole_nic) {
+    if (auto free = refuse_pf_of_held_vfs(subject); !free) return free;
   }
   if (record.link) {
     return link::inspect(subject, *function);

@@ -42,7 +42,13 @@ Standing judge(const Work& work, const Record& record, const std::string& boot) 
   if (!record.link && !record.moves_rdma()) return standing;
   auto back = is_in_host(work.host, record);
   if (!back) return {record, State::unknown, back.error().message};
-  if (!*back) return standing;
+  if (!*back) {
+    const bool dies_with_its_pod = record.link && !record.link->before.kind.empty();
+    const auto netns =
+        dies_with_its_pod ? living_netns(work.host, record) : Result<std::optional<host::Netns>>();
+    if (dies_with_its_pod && netns && !*netns) standing.state = State::gone;
+    return standing;
+  }
   // One of its name may have come up in the host meanwhile.
   const auto netns = living_netns(work.host, record);
   auto inside = netns && *netns ? is_in_netns(work.host, **netns, record) : Result<bool>(false);

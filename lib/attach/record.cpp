@@ -187,6 +187,7 @@ Json link_json(const LinkState& link) {
   if (!link.alias.empty()) json["alias"] = link.alias;
   if (link.promisc) json["promisc"] = true;
   if (link.allmulti) json["allmulti"] = true;
+  if (link.modes) json["modes"] = *link.modes;
   if (!link.parent.empty()) json["parent"] = link.parent;
   if (!link.kind.empty()) json["kind"] = link.kind;
   for (const auto& address : link.addresses) json["addresses"].push_back(address.to_string());
@@ -205,6 +206,7 @@ LinkState link_from(const Field& field) {
   if (field.has("alias")) link.alias = field["alias"].text();
   link.promisc = field.has("promisc") && field["promisc"].flag();
   link.allmulti = field.has("allmulti") && field["allmulti"].flag();
+  link.modes = number_at<uint32_t>(field, "modes");
   if (field.has("parent")) link.parent = field["parent"].text();
   if (field.has("kind")) link.kind = field["kind"].text();
   if (field.has("addresses")) {
@@ -252,7 +254,9 @@ Json link_part_json(const LinkPart& link) {
   Json asked = Json::object();
   put(asked, "address", link.asked_address, [](const auto& a) { return a.to_string(); });
   put(asked, "mtu", link.asked_mtu, [](auto mtu) { return mtu; });
-  return Json{{"before", link_json(link.before)}, {"asked", std::move(asked)}};
+  Json json{{"before", link_json(link.before)}, {"asked", std::move(asked)}};
+  if (link.pod_index != 0) json["podIndex"] = link.pod_index;
+  return json;
 }
 
 LinkPart link_part_from(const Field& field) {
@@ -262,6 +266,7 @@ LinkPart link_part_from(const Field& field) {
     link.asked_address = address_from(asked["address"]);
   }
   link.asked_mtu = number_at<uint32_t>(asked, "mtu");
+  link.pod_index = number_at<uint32_t>(field, "podIndex").value_or(0);
   return link;
 }
 

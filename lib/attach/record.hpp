@@ -27,6 +27,7 @@ struct LinkState {
   std::string alias = {};
   bool promisc = false;
   bool allmulti = false;
+  std::optional<uint32_t> modes = {};  // host::kLinkModes; absent: not known
   // The bus device that is its parent, IFLA_PARENT_DEV_NAME: "0000:3b:00.2", "virtio0". "": it has
   // none, and is found by its name.
   std::string parent = {};
@@ -61,6 +62,9 @@ struct LinkPart {
   LinkState before;
   std::optional<HwAddress> asked_address;
   std::optional<uint32_t> asked_mtu;  // bytes
+  // Its ifindex in the pod, by which a netdev without a bus is known there, however the pod calls
+  // it; 0: not known.
+  uint32_t pod_index = 0;
   friend bool operator==(const LinkPart&, const LinkPart&) = default;
 };
 

@@ -18,7 +18,9 @@ uint64_t hash_of(std::string_view text) {
 
 constexpr std::string_view kToRecords = "../attachments/";  // from the claims
 
-constexpr size_t kNameMax = 255 - std::string_view(".json").size();  // NAME_MAX, linux/limits.h
+// NAME_MAX (linux/limits.h) without what stands around a name: ".json", and "." and ".new" of a
+// temporary file.
+constexpr size_t kNameMax = 255 - std::string_view("..json.new").size();
 
 }  // namespace
 
@@ -161,7 +163,8 @@ Result<std::vector<AttachmentKey>> Store::keys_of(const AttachmentKey& key) cons
   const auto own = record_name(key);
   std::map<device::DeviceId, AttachmentKey> found;
   for (const auto& name : *names) {
-    if (!name.ends_with(".json") || !name.starts_with(key.container_id + '@')) continue;
+    const bool is_of_container = name == own || name.starts_with(key.container_id + '@');
+    if (!name.ends_with(".json") || !is_of_container) continue;
     auto record = load_file(record_path(name));
     if (!record && name == own) return pass(record);
     if (!record || !*record) continue;

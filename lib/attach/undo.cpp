@@ -217,11 +217,13 @@ Result<bool> is_in_netns(host::Host& host, const host::Netns& netns, const Recor
   const auto& before = record.link->before;
   auto links = host.netns.links(netns);
   if (!links) return pass(links);
-  auto link = before.parent.empty() ? (*links)->by_name(record.key.ifname)
-                                    : (*links)->by_parent(before.parent);
+  const auto index = record.link->pod_index;
+  auto link = !before.parent.empty() ? (*links)->by_parent(before.parent)
+              : index != 0           ? (*links)->by_index(index)
+                                     : (*links)->by_name(record.key.ifname);
   if (is(link, ErrorCode::not_found)) return false;
   if (!link) return pass(link);
-  return !before.parent.empty() || link->kind.value_or("") == before.kind;
+  return stands_for(*link, record);
 }
 
 Result<bool> is_in_host(host::Host& host, const Record& record) {

@@ -46,7 +46,7 @@ enum class Addresses {
 // RDMA devices. A userspace driver's never leaves it. A netdev without a bus is told by its name
 // and its address, or by the name that only an undo gives it: another one may have its name by now.
 [[nodiscard]] Result<bool> is_in_host(host::Host& host, const Record& record);
-// Whether its netdev stands in that namespace.
+// Whether its netdev stands in that namespace, the pod's.
 [[nodiscard]] Result<bool> is_in_netns(host::Host& host, const host::Netns& netns,
                                        const Record& record);
 

@@ -24,6 +24,9 @@ struct XdpPrograms {
   friend bool operator==(const XdpPrograms&, const XdpPrograms&) = default;
 };
 
+// IFF_NOARP, IFF_MULTICAST, IFF_DYNAMIC: how a link is used, as somebody set it.
+inline constexpr uint32_t kLinkModes = 0x0080 | 0x1000 | 0x8000;
+
 // A link as RTM_GETLINK tells it. An absent optional: the kernel did not say.
 struct Link {
   uint32_t index = 0;  // valid in this namespace only; a move may change it
@@ -54,6 +57,7 @@ struct Link {
   [[nodiscard]] bool is_up() const;        // IFF_UP
   [[nodiscard]] bool is_promisc() const;   // IFF_PROMISC; not what a sniffer's socket asks for
   [[nodiscard]] bool is_allmulti() const;  // IFF_ALLMULTI
+  [[nodiscard]] uint32_t modes() const { return flags & kLinkModes; }
   // The ifindex of what it stands on, where that is in this namespace.
   [[nodiscard]] std::optional<uint32_t> lower() const;
   // A device of a bus, not one that only the kernel's software makes. Kernels before 5.14 name no
@@ -107,6 +111,7 @@ struct LinkChange {
   std::optional<bool> up;
   std::optional<bool> promisc;       // IFF_PROMISC
   std::optional<bool> allmulti;      // IFF_ALLMULTI
+  std::optional<uint32_t> modes;     // of kLinkModes those that are to be on
   std::optional<std::string> alias;  // at most 255 bytes, or ERANGE; "": none
   friend bool operator==(const LinkChange&, const LinkChange&) = default;
 };

@@ -109,6 +109,10 @@ Request change_link(uint32_t index, const host::LinkChange& change) {
   set_flag(IFF_UP, change.up);
   set_flag(IFF_PROMISC, change.promisc);
   set_flag(IFF_ALLMULTI, change.allmulti);
+  if (change.modes) {
+    header.ifi_change |= host::kLinkModes;
+    header.ifi_flags |= *change.modes & host::kLinkModes;
+  }
   Request request(RTM_NEWLINK, 0, header);
   if (change.netns_fd) request.put_u32(IFLA_NET_NS_FD, static_cast<uint32_t>(*change.netns_fd));
   if (change.name) request.put_string(IFLA_IFNAME, *change.name);

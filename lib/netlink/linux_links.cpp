@@ -33,6 +33,7 @@ std::string describe(const host::LinkChange& change) {
       change.up ? (*change.up ? "up" : "down") : "",
       on_off("promisc", change.promisc),
       on_off("allmulti", change.allmulti),
+      change.modes ? fmt::format("flags {:#x}", *change.modes) : "",
       change.alias ? fmt::format("alias '{}'", *change.alias) : "",
   });
 }

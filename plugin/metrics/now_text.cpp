@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace railhead::metrics {
 namespace {
 
@@ -16,7 +18,7 @@ class Labels {
     if (!more.text_.empty()) more.text_ += ',';
     more.text_ += name;
     more.text_ += "=\"";
-    for (const char c : value) {
+    for (const char c : valid_utf8(value)) {  // an RDMA device may be called anything
       if (c == '\n') {
         more.text_ += "\\n";
         continue;

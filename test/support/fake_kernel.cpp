@@ -229,6 +229,9 @@ Result<void> FakeKernel::change(NetnsInode inode, uint32_t index, const host::Li
   }
   if (done && change.promisc) set_flag(link.link, IFF_PROMISC, *change.promisc);
   if (done && change.allmulti) set_flag(link.link, IFF_ALLMULTI, *change.allmulti);
+  if (done && change.modes) {
+    link.link.flags = (link.link.flags & ~host::kLinkModes) | (*change.modes & host::kLinkModes);
+  }
   if (done && change.up) set_up(link, *change.up);
   show_in_sysfs(link, true);
   return done;

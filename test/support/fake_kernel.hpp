@@ -179,6 +179,7 @@ class FakeKernel {
   void remove_sysctls(const FakeLink& link);
   std::string sysctl_root(NetnsInode netns) const;
   void show_rdma(FakeRdma& device);
+  void show_name(const FakeRdma& device);
   void hide_rdma(const FakeRdma& device);
   void give_back(FakeLink& link);
   void tell_uppers(const FakeLink& lower);

@@ -137,7 +137,22 @@ void FakeKernel::show_rdma(FakeRdma& device) {
   write_char("infiniband_mad/umad", number);
   write_char("infiniband_mad/issm", 64 + number);
   if (device.netns != host_netns && rdma_mode == host::RdmaNetnsMode::exclusive) return;
-  const auto shown = fmt::format("{}/infiniband/{}", folder, device.device.name);
+  show_name(device);
+}
+
+namespace {
+
+// sysfs has no folder of such a name (the real one shows an entry that nothing can be done with).
+bool is_shown(std::string_view name) {
+  return name != "." && name != ".." && name.find('/') == std::string_view::npos;
+}
+
+}  // namespace
+
+void FakeKernel::show_name(const FakeRdma& device) {
+  if (!is_shown(device.device.name)) return;
+  const auto shown = fmt::format("{}/infiniband/{}", sysfs.folder(device.function.to_string()),
+                                 device.device.name);
   sysfs.write(shown + "/node_guid", device.device.node_guid.to_string());
   sysfs.write(shown + "/ports/1/link_layer",
               device.device.protocol == "ib" ? "InfiniBand" : "Ethernet");
@@ -146,7 +161,9 @@ void FakeKernel::show_rdma(FakeRdma& device) {
 void FakeKernel::hide_rdma(const FakeRdma& device) {
   const auto folder = sysfs.folder(device.function.to_string());
   const auto number = device.char_number;
-  fs::remove_all(fmt::format("{}/infiniband/{}", folder, device.device.name));
+  if (is_shown(device.device.name)) {
+    fs::remove_all(fmt::format("{}/infiniband/{}", folder, device.device.name));
+  }
   fs::remove_all(fmt::format("{}/infiniband_verbs/uverbs{}", folder, number));
   fs::remove_all(fmt::format("{}/infiniband_mad/umad{}", folder, number));
   fs::remove_all(fmt::format("{}/infiniband_mad/issm{}", folder, number));
@@ -209,11 +226,10 @@ Result<void> FakeKernel::rename_rdma(NetnsInode inode, std::string_view name,
   }
   const auto number = (*device)->char_number;
   const auto folder = sysfs.folder((*device)->function.to_string());
-  const auto shown = folder + "/infiniband/";
-  if (fs::exists(shown + std::string(name))) {
-    fs::rename(shown + std::string(name), shown + std::string(new_name));
-  }
+  const bool in_sysfs = inode == host_netns || rdma_mode == host::RdmaNetnsMode::shared;
+  if (is_shown(name)) fs::remove_all(folder + "/infiniband/" + std::string(name));
   (*device)->device.name = new_name;
+  if (in_sysfs) show_name(**device);
   for (const char* node :
        {"infiniband_verbs/uverbs", "infiniband_mad/umad", "infiniband_mad/issm"}) {
     sysfs.write(fmt::format("{}/{}{}/ibdev", folder, node, number), std::string(new_name));

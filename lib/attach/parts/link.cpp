@@ -65,12 +65,8 @@ Result<Link> find(host::Links& links, const Subject& subject,
 
 // The same among the links of the pod: one dump tells what stands on it, too.
 const Link* find_in_pod(const Subject& subject) {
-  const auto& before = subject.record.link->before;
   for (const auto& link : subject.beside) {
-    const bool is_it = before.parent.empty() ? link.name == subject.record.key.ifname &&
-                                                   link.kind.value_or("") == before.kind
-                                             : link.parent_device == before.parent;
-    if (is_it) return &link;
+    if (stands_for(link, subject.record)) return &link;
   }
   return nullptr;
 }
@@ -184,6 +180,7 @@ Result<void> inspect(Subject& subject, const Function& function) {
   before.alias = link->alias;
   before.promisc = link->is_promisc();
   before.allmulti = link->is_allmulti();
+  before.modes = link->modes();
   before.parent = link->parent_device.value_or("");
   before.kind = link->kind.value_or("");
   if (record.kind == KindName::whole_nic) {
@@ -229,6 +226,7 @@ Result<void> read_back(Subject& subject) {
     return fail(ErrorCode::io, "{} in {} is {}, not {}", link->name, subject.record.netns_path,
                 link->parent_device.value_or("no bus device"), parent);
   }
+  subject.record.link->pod_index = link->index;
   subject.link = std::move(*link);
   subject.link_in_pod = true;
   return {};
@@ -258,13 +256,16 @@ Result<void> silence(Subject& subject) {
 namespace {
 
 // First those on top; `depth` bounds what a pod can make of this.
-Result<void> remove_uppers(host::Links& links, const std::vector<Link>& all, uint32_t index,
-                           unsigned depth = 0) {
+Result<void> remove_uppers(const Deadline& deadline, host::Links& links,
+                           const std::vector<Link>& all, uint32_t index, unsigned depth = 0) {
   constexpr unsigned kMaxDepth = 16;  // the kernel nests no more than 8 (MAX_NEST_DEV)
   if (depth > kMaxDepth) return {};
   for (const auto& link : all) {
     if (link.lower() != index || link.index == index) continue;
-    if (auto done = remove_uppers(links, all, link.index, depth + 1); !done) return done;
+    if (auto done = remove_uppers(deadline, links, all, link.index, depth + 1); !done) return done;
+    if (deadline.left().count() == 0) {
+      return fail(ErrorCode::timeout, "the pod made more links on it than can be removed in time");
+    }
     auto done = links.remove(link.index);
     if (!done && !is(done, ErrorCode::not_found)) {
       return pass(done, fmt::format("removing {}, which the pod made on it", link.name));
@@ -279,7 +280,10 @@ Result<void> clean(Subject& subject) {
   if (!subject.link_in_pod) return {};
   auto links = subject.pod->links(subject.host().netns);
   if (!links) return pass(links);
-  if (auto done = remove_uppers(**links, subject.beside, subject.link->index); !done) return done;
+  if (auto done =
+          remove_uppers(subject.work.deadline, **links, subject.beside, subject.link->index);
+      !done)
+    return done;
   return remove_new_alt_names(**links, subject);
 }
 
@@ -391,6 +395,7 @@ Result<void> clean_in_host(Subject& subject) {
   LinkChange one;
   if (now.is_promisc() != before.promisc) one.promisc = before.promisc;
   if (now.is_allmulti() != before.allmulti) one.allmulti = before.allmulti;
+  if (before.modes && now.modes() != *before.modes) one.modes = before.modes;
   if (now.alias != before.alias) one.alias = before.alias;
   auto done = one == LinkChange{} ? Result<void>() : change(subject, one);
   if (!done) return pass(done, fmt::format("cleaning {}", now.name));
@@ -491,6 +496,10 @@ Result<Differences> differences(Subject& subject) {
   if (now.is_up() && !before.up) left.must.emplace_back("it is up, was down");
   if (now.is_promisc() && !before.promisc) left.must.emplace_back("it is promiscuous");
   if (now.is_allmulti() && !before.allmulti) left.must.emplace_back("it takes all multicasts");
+  if (before.modes && now.modes() != *before.modes) {
+    left.must.push_back(fmt::format("its flags for ARP and multicast are {:#x}, were {:#x}",
+                                    now.modes(), *before.modes));
+  }
   if (!subject.programs_left.empty()) left.must.push_back(subject.programs_left);
   const auto owe = [&](const std::string& what, const std::string& was, const std::string& is) {
     if (was != is) left.debts.push_back({what, was, is});

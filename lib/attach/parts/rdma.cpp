@@ -33,6 +33,23 @@ Result<std::vector<host::RdmaLink>> in_host(const Subject& subject) {
   return devices;
 }
 
+// The kernel takes any name, but sysfs, where a device's function is looked for, shows none that is
+// no file's: a pod could hide its device, and make the folder unreadable for all.
+Result<void> make_names_visible(host::RdmaDevices& devices, const Subject& subject) {
+  const auto all = devices.list();
+  if (!all) return pass(all, "RDMA devices");
+  unsigned number = 0;
+  for (const auto& device : *all) {
+    const auto& name = device.name;
+    if (name != "." && name != ".." && name.find('/') == std::string::npos) continue;
+    const auto visible = fmt::format("{}_v{}", temporary_name(subject.record.device), number++);
+    if (auto done = devices.rename(name, visible); !done) {
+      return pass(done, fmt::format("renaming RDMA device {}", name));
+    }
+  }
+  return {};
+}
+
 Result<bool> is_back(const Subject& subject, const std::string& name) {
   auto names = rdma_in_host(subject.host(), subject.record.device);
   if (!names) return pass(names);
@@ -166,6 +183,12 @@ Result<void> move(Subject& subject) {
 
 Result<void> bring_back(Subject& subject) {
   if (!subject.record.moves_rdma()) return {};
+  if (subject.pod) {
+    auto pod = subject.host().netns.rdma(subject.pod->netns);
+    if (!pod) return pass(pod);
+    if (auto done = make_names_visible(**pod, subject); !done) return done;
+  }
+  if (auto done = make_names_visible(subject.host().rdma, subject); !done) return done;
   auto devices = rdma_of(subject.host(), subject.record.device);
   if (!devices) return pass(devices);
   for (const auto& device : *devices) {

@@ -59,10 +59,11 @@ struct Hosting : Node {
     // Where the admin MAC is in force the kernel refuses it.
     std::ignore = links->change(index, {.address = HwAddress::parse("02:00:00:00:00:66")});
     must(links->change(index, {.mtu = 1280, .promisc = true, .allmulti = true, .alias = "eth0"}));
-    must(links->add_alt_name(index, "p0"));  // a name of the host's
+    must(links->change(index, {.modes = 0x80 | 0x8000}));  // NOARP, DYNAMIC, no MULTICAST
+    must(links->add_alt_name(index, "p0"));                // a name of the host's
     must(links->change(index, {.name = "p0v1"}));
     const auto rdma = must(fake.host.netns.rdma(must(fake.host.netns.open(pod))));
-    must(rdma->rename("mlx5_1", "mlx5_0x"));
+    must(rdma->rename("mlx5_1", GENERATE("mlx5_0x", "..", "a/b")));  // no file has the last two
     must(links->change(fake.link("pod0", "p0v1")->index, {.up = true}));
   }
 
@@ -215,6 +216,69 @@ TEST_CASE("A netdev of whatever address length is attached and given back") {
   const auto before = node.standing();
   must(node.attach(node.asked()));
   must(node.detach(node.asked().key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("A netdev without a bus is known in its pod, however the pod calls it and another one") {
+  Bare node("veth");
+  const auto before = node.standing();
+  must(node.attach(node.asked()));
+  auto links = must(node.fake.host.netns.links(must(node.fake.host.netns.open(node.pod))));
+  must(links->change(node.fake.link("pod0", "net1")->index, {.name = "x1"}));
+  auto fake = *node.fake.link("pod0", "x1");
+  fake.name = "net1";
+  fake.address = *HwAddress::from_string("02:00:00:00:00:66");
+  fake.index = 0;
+  node.fake.kernel.add_link(must(node.fake.host.netns.open(node.pod)).id().inode, fake);
+  must(node.detach(node.asked().key));
+  CHECK(node.standing() == before);
+  CHECK(node.fake.link("pod0", "net1"));
+}
+
+TEST_CASE(
+    "A netdev of software that went with its renamed self's namespace is on record no longer") {
+  Bare node("veth");
+  must(node.attach(node.asked()));
+  auto links = must(node.fake.host.netns.links(must(node.fake.host.netns.open(node.pod))));
+  must(links->change(node.fake.link("pod0", "net1")->index, {.name = "x1"}));
+  std::ignore = node.check(node.asked().key);  // gives the locks back
+  node.fake.delete_netns("pod0");
+  Pauses none(node.fake.clock);
+  must(with_work(node, [&](const Work& work) { return reconcile(work, Doing::it, none); }));
+  CHECK(node.records() == 0);
+}
+
+TEST_CASE("A PF whose VF a pod has is given to nobody") {
+  Node node;
+  must(node.attach(node.request()));
+  std::ignore = node.check(node.request().key);  // gives the locks back
+  auto whole = node.request("c1");
+  whole.device = *PciAddress::parse("0000:10:00.0");
+  whole.kind = KindName::whole_nic;
+  whole.settings = {};
+  const auto refused = node.attach(whole);
+  REQUIRE(is(refused, ErrorCode::busy));
+  CHECK_THAT(refused.error().message, ContainsSubstring("VF 0000:11:00.0"));
+  must(node.detach(node.request().key));
+  must(node.attach(whole));
+}
+
+TEST_CASE("Names of whatever length: DEL and reconcile find the record") {
+  Node node;
+  const auto before = node.standing();
+  auto request = node.request();
+  request.key.container_id = std::string(GENERATE(64, 245), 'c');
+  request.key.network = std::string(GENERATE(5, 185, 250), 'n');
+  must(node.attach(request));
+  if (GENERATE(true, false)) {
+    must(node.detach(request.key));
+  } else {
+    std::ignore = node.check(request.key);
+    node.fake.delete_netns("pod0");
+    Pauses none(node.fake.clock);
+    must(with_work(node, [&](const Work& work) { return reconcile(work, Doing::it, none); }));
+    CHECK(must(node.store().owed_addresses(request.key.network)).size() == 1);
+  }
   CHECK(node.standing() == before);
 }
 

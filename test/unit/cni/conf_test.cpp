@@ -29,5 +29,9 @@ TEST_CASE(
   for (const auto* bad : {R"({"addTimeout":24})", R"({"addTimeout":601})", R"({"addTimeout":"9"})",
                           R"({"addTimeout":-1})"}) {
     CHECK(budget(bad, Command::add) == seconds(90));
+    CHECK_FALSE(check_budgets(*cnispec::parse_config(bad)));
   }
+  CHECK(check_budgets(*cnispec::parse_config(R"({"delTimeout":5})")).error().message ==
+        "delTimeout 5: expected 25 to 600 seconds");
+  CHECK(check_budgets(*cnispec::parse_config(R"({"addTimeout":25,"delTimeout":600})")));
 }

@@ -113,6 +113,7 @@ TEST_CASE("A device that is in no known namespace, or in one that cannot be ente
   attach::Record record;
   record.key = {"rail0", "c0", "net1"};
   record.device = *PciAddress::parse(kVf);
+  record.kind = attach::KindName::rdma_only;
   record.netns_path = "/var/run/netns/pod0";
   const attach::Store store(node.host.host.roots.run);
   must(store.prepare());
