@@ -77,9 +77,9 @@ Result<void> Store::write_debts(const device::DeviceId& device, std::string_view
 Result<void> Store::write_baseline(const device::DeviceId& device, std::string_view text) const {
   return replace(root_ + "/baseline", device.file_name() + ".json", text);
 }
-Result<std::vector<device::DeviceId>> Store::debtors() const {
+Result<std::vector<device::DeviceId>> Store::devices_in(const std::string& name_of_folder) const {
   std::vector<device::DeviceId> all;
-  auto folder = host::Directory::open(root_ + "/debts");
+  auto folder = host::Directory::open(fmt::format("{}/{}", root_, name_of_folder));
   if (is(folder, ErrorCode::not_found)) return all;
   if (!folder) return pass(folder);
   auto names = folder->list(".");
@@ -93,6 +93,8 @@ Result<std::vector<device::DeviceId>> Store::debtors() const {
   std::sort(all.begin(), all.end());
   return all;
 }
+Result<std::vector<device::DeviceId>> Store::debtors() const { return devices_in("debts"); }
+Result<std::vector<device::DeviceId>> Store::baselines() const { return devices_in("baseline"); }
 std::string Store::temporary_path(const Record& record) const {
   return record_path(fmt::format(".{}.new", record.device.file_name()));
 }

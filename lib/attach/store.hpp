@@ -83,10 +83,14 @@ class Store {
   [[nodiscard]] std::string rdma_lock() const;
   [[nodiscard]] std::string debts(const device::DeviceId& device) const;     // the file's path
   [[nodiscard]] std::string baseline(const device::DeviceId& device) const;  // the file's path
+  // The devices that have a baseline.
+  [[nodiscard]] Result<std::vector<device::DeviceId>> baselines() const;
   // The devices that have debts.
   [[nodiscard]] Result<std::vector<device::DeviceId>> debtors() const;
 
  private:
+  [[nodiscard]] Result<std::vector<device::DeviceId>> devices_in(
+      const std::string& name_of_folder) const;
   [[nodiscard]] std::string record_path(const std::string& name) const;
   [[nodiscard]] std::string claim_path(const device::DeviceId& device) const;
   [[nodiscard]] std::string addresses_path(const AttachmentKey& key) const;

@@ -38,6 +38,7 @@ void Baselines::look(const ledger::Holdings& now) {
     if (was_free) signs_[device] = Sign::held;
   }
   if (now.complete()) {
+    if (!all_known_) note_what_ended_unseen(held);
     for (const auto& device : held_) {
       if (!held.contains(device)) signs_[device] = Sign::free;
     }
@@ -48,6 +49,16 @@ void Baselines::look(const ledger::Holdings& now) {
   all_known_ = now.complete();
   if (!serving_) signs_.clear();
   proceed();
+}
+
+// Holders that went while no agent was there.
+void Baselines::note_what_ended_unseen(const std::set<PciAddress>& held) {
+  const auto kept = attach::Store(host_.roots.run).baselines();
+  if (!kept) return;  // they are compared when the device is given again
+  for (const auto& device : *kept) {
+    const auto address = device.pci();
+    if (address && !held.contains(*address)) signs_[*address] = Sign::free;
+  }
 }
 
 void Baselines::proceed() {

@@ -37,6 +37,7 @@ class Baselines final : public Part {
   enum class Sign { held, free };
   using Signs = std::map<PciAddress, Sign>;
 
+  void note_what_ended_unseen(const std::set<PciAddress>& held);
   void proceed();
 
   const host::Host& host_;

@@ -86,6 +86,26 @@ TEST_CASE(
   CHECK(node.has(other));
 }
 
+TEST_CASE("A holder that went while no agent was there is noticed by the next agent") {
+  Kept node;
+  node.baselines.serve();
+  node.look({});
+  node.look({Kept::holding(kVf, Source::podresources)});
+  CHECK(node.has(kVf));
+  app::Baselines next{*node.loop, node.fake.host,
+                      [&] {
+                        ++node.rounds;
+                        return node.fake.host.netns.links(must(node.fake.host.netns.current()));
+                      },
+                      node.log};
+  next.serve();
+  next.look(Holdings({Kept::holding(kVf, Source::podresources)}, true));
+  CHECK(node.rounds == 1);  // it has it still
+  next.look(Holdings({}, false));
+  next.look(Holdings({}, true));
+  REQUIRE(run_loop_until(*node.loop, [&] { return node.rounds == 2 && !node.has(kVf); }));
+}
+
 TEST_CASE("Shares and PFs have no baseline, and a standby writes none") {
   Kept node;
   node.baselines.look(Holdings({}, true));

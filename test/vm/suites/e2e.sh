@@ -196,6 +196,8 @@ mv $e2e/first.json $e2e/config.json
 kill $agent
 wait $agent
 
+# Agents were ended while pods had devices: what they keep of these would go with the next attachment.
+rm -f /run/railhead/baseline/*
 section "containerd calls a chain: railhead, then Debian's tuning and sbr"
 vf=$(vf_pci pf1 1)
 must cp "$RAILHEAD_BIN/railhead" "$runtime/usr/lib/cni/"
