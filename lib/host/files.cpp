@@ -268,9 +268,10 @@ Result<void> make_private_folder(const std::string& path) {
   struct stat status {};
   if (::fstat(folder.get(), &status) != 0) return fail_errno(errno, "stat {}", path);
   if (status.st_uid != ::geteuid()) {
-    return fail(ErrorCode::permission,
-                "{} belongs to user {}, who could write what this program trusts: give it to user {}",
-                path, status.st_uid, ::geteuid());
+    return fail(
+        ErrorCode::permission,
+        "{} belongs to user {}, who could write what this program trusts: give it to user {}", path,
+        status.st_uid, ::geteuid());
   }
   if ((status.st_mode & 07777) == kPrivate) return {};
   if (::fchmod(folder.get(), kPrivate) != 0) return fail_errno(errno, "chmod {}", path);

@@ -66,8 +66,8 @@ class Directory {
 // Makes a folder and its missing parents with that mode; no error when it is there.
 [[nodiscard]] Result<void> make_directories(const std::string& path, unsigned mode);
 // The same for a folder that is this program's alone: 0700 also where somebody else made it, as
-// kubelet does for a hostPath volume (0755). A symbolic link is left as it is. Errors: permission too
-// (it is another user's).
+// kubelet does for a hostPath volume (0755). A symbolic link is left as it is. Errors: permission
+// too (it is another user's).
 [[nodiscard]] Result<void> make_private_folder(const std::string& path);
 [[nodiscard]] Result<void> remove_file(const std::string& path);  // missing is not an error
 
