@@ -267,8 +267,8 @@ TEST_CASE("Names of whatever length: DEL and reconcile find the record") {
   Node node;
   const auto before = node.standing();
   auto request = node.request();
-  request.key.container_id = std::string(GENERATE(64, 245), 'c');
-  request.key.network = std::string(GENERATE(5, 185, 250), 'n');
+  request.key.container_id = std::string(GENERATE(64U, 245U), 'c');
+  request.key.network = std::string(GENERATE(5U, 185U, 250U), 'n');
   must(node.attach(request));
   if (GENERATE(true, false)) {
     must(node.detach(request.key));

@@ -131,7 +131,8 @@ struct Node {
     }
   }
   Result<void> del(const std::string& container) {
-    Attachments attachments(fake.host, deadline(), log);
+    const auto limit = deadline();
+    Attachments attachments(fake.host, limit, log);
     for (const bool is_rdma : {true, false}) {
       if (is_rdma && kind.what != What::chained_rdma) continue;
       const auto done = is_rdma ? attachments.detach_rdma(key(container), "")

@@ -154,7 +154,8 @@ TEST_CASE("The RDMA device of a VF that this attachment has already is added to 
 
   SECTION("the chain's DEL, from its end") {
     node.fake.operations.clear();
-    Attachments attachments(node.fake.host, node.deadline(), node.log);
+    const auto limit = node.deadline();
+    Attachments attachments(node.fake.host, limit, node.log);
     std::ignore = node.check(vf.key);  // gives the lock back
     CHECK_FALSE(attachments.detach_rdma(vf.key, "").error);
     CHECK(node.fake.netns_of_rdma("mlx5_1") == "host");
