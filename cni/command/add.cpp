@@ -82,8 +82,11 @@ struct Steps {
 // What follows attach(): addresses from IPAM, and onto the interface.
 Result<PluginResult> address(const Call& call, attach::Transaction& transaction,
                              const attach::Attached& attached, Stopwatch& watch, Steps& steps) {
-  // A lost DEL's must not be missing, and no GC may ever come.
-  if (const auto freed = free_owed_addresses(call, {}); !freed) {
+  // A lost DEL's must not be missing, and no GC may ever come. Others' must not cost this pod its
+  // own.
+  constexpr std::chrono::seconds kForOthers{5};
+  const Deadline for_others(call.host.clock, call.deadline.left(kForOthers), {});
+  if (const auto freed = free_owed_addresses(call, {}, for_others); !freed) {
     call.log.warning("addresses of pods that are gone stay taken",
                      {{"network", call.conf.name}, {"error", freed.error().text()}});
   }

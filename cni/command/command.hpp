@@ -42,8 +42,9 @@ Result<std::string> gc(const Call& call);
 Result<std::string> status(const Call& call);
 
 // Has IPAM free the addresses of this network's attachments that were undone without their DEL, but
-// for those of `living`; the first error.
-Result<> free_owed_addresses(const Call& call, const std::vector<attach::AttachmentKey>& living);
+// for those of `living` and as far as `deadline` permits; the first error.
+Result<> free_owed_addresses(const Call& call, const std::vector<attach::AttachmentKey>& living,
+                             const Deadline& deadline);
 
 // Both errors as one; nothing when there is none. The code is the first one's.
 Result<> both(const Result<>& first, const Result<>& second);

@@ -13,19 +13,35 @@ Result<> both(const Result<>& first, const Result<>& second) {
   return Failure(std::move(joined));
 }
 
-Result<> free_owed_addresses(const Call& call, const std::vector<attach::AttachmentKey>& living) {
+namespace {
+
+// A container may have been attached again under the same names: its address is in use.
+bool is_attached_again(const Call& call, const attach::Store& store,
+                       const attach::AttachmentKey& key) {
+  if (key == call.key()) return false;  // this very ADD, which has none yet
+  const auto record = store.load(key);
+  return !record || (*record && !((*record)->undo && (*record)->undo->quarantined));
+}
+
+}  // namespace
+
+Result<> free_owed_addresses(const Call& call, const std::vector<attach::AttachmentKey>& living,
+                             const Deadline& deadline) {
   const attach::Store store(call.host.roots.run);
   const auto owed = store.owed_addresses(call.conf.name);
-  auto all = owed ? Result<>() : pass(owed);
-  for (const auto& key : owed.value_or(std::vector<attach::AttachmentKey>{})) {
+  if (!owed) return pass(owed);
+  Result<> first;
+  for (const auto& key : *owed) {
+    if (deadline.left().count() == 0) break;
     Result<> freed;
     if (std::ranges::find(living, key) == living.end()) {
-      freed = call.ipam.release(key.container_id, key.ifname, call.deadline);
+      if (is_attached_again(call, store, key)) continue;
+      freed = call.ipam.release(key.container_id, key.ifname, deadline);
     }
     if (freed) freed = store.addresses_are_free(key);
-    all = both(all, freed);
+    if (first) first = std::move(freed);
   }
-  return all;
+  return first;
 }
 
 }  // namespace railhead::cni

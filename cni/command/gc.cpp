@@ -15,7 +15,7 @@ Result<std::string> gc(const Call& call) {
   attach::Attachments attachments(call.host, call.deadline, call.log);
   const auto collected = attachments.collect_garbage(call.conf.name, valid);
   const auto collect_ms = watch.step_ms();
-  const auto given_back = both(collected, free_owed_addresses(call, valid));
+  const auto given_back = both(collected, free_owed_addresses(call, valid, call.deadline));
   const auto forwarded = call.ipam.call(cnispec::Command::gc, call.deadline);
   const auto ipam_ms = watch.step_ms();
   if (auto done = both(given_back, forwarded); !done) return pass(done);

@@ -116,10 +116,6 @@ void act(const Work& work, const Standing& standing, Doing doing, Pauses& pauses
     case State::stale:
       break;
     case State::quarantined:
-      if (const auto* left = pauses.of(standing.record.device)) {
-        all.left.insert(all.left.end(), left->begin(), left->end());
-        return;
-      }
       if (may_mend(work, standing.record)) break;
       all.left.push_back(line(standing, "in quarantine, and not in the host, or open there:"));
       return;
@@ -134,6 +130,10 @@ void act(const Work& work, const Standing& standing, Doing doing, Pauses& pauses
     all.done.push_back(line(standing, "would be given back, was"));
     return;
   }
+  if (const auto* left = pauses.of(standing.record.device)) {
+    all.left.insert(all.left.end(), left->begin(), left->end());
+    return;
+  }
   const auto before = all.left.size();
   give_back(work, standing, all);
   pauses.begin(standing.record.device,
@@ -142,16 +142,16 @@ void act(const Work& work, const Standing& standing, Doing doing, Pauses& pauses
 
 Result<void> pay(const Work& work, const device::DeviceId& device, Doing doing, Pauses& pauses,
                  Reconciled& all) {
-  if (const auto* left = pauses.of(device)) {
-    all.left.insert(all.left.end(), left->begin(), left->end());
-    return {};
-  }
   auto lock = work.host.locks.lock(work.store.device_lock(device), {});
   if (is(lock, ErrorCode::timeout)) return {};
   if (!lock) return pass(lock);
   auto owner = work.store.owner(device);
   if (!owner) return pass(owner);
   if (*owner) return {};  // its own undo will try
+  if (const auto* left = pauses.of(device)) {
+    all.left.insert(all.left.end(), left->begin(), left->end());
+    return {};
+  }
   const auto owed = read_debts(work.store, device);
   if (owed.debts.empty()) return {};
   if (doing == Doing::dry_run) {

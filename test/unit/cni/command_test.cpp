@@ -217,6 +217,22 @@ TEST_CASE("The address of a pod whose DEL never came is freed by the next ADD of
   CHECK(node.ipam_calls().size() == 4);  // c2's, and not c1's again
 }
 
+TEST_CASE("The address of an attachment that stands again under the same names is not freed") {
+  Node node;
+  node.write_ipam(kOneAddress);
+  const attach::Store store(node.fake.host.roots.run);
+  must(store.prepare());
+  must(store.owe_addresses({"rail0", "c1", "net1"}));
+  REQUIRE(node.run("ADD").exit_code == 0);  // its own former one is
+  CHECK(node.ipam_calls() == std::vector<std::string>{"DEL c1", "ADD c1"});
+  must(store.owe_addresses({"rail0", "c1", "net1"}));
+  node.conf["deviceID"] = "0000:11:00.1";
+  REQUIRE(node.run("ADD", {{"CNI_CONTAINERID", "c2"}, {"CNI_NETNS", node.fake.add_netns("pod1")}})
+              .exit_code == 0);
+  CHECK(node.ipam_calls().back() == "ADD c2");
+  CHECK(std::ranges::count(node.ipam_calls(), "DEL c1") == 1);
+}
+
 TEST_CASE("The address of an attachment that reconcile undid is freed by GC, or by a late DEL") {
   Node node;
   node.write_ipam(kOneAddress);
