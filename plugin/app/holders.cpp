@@ -4,7 +4,7 @@
 
 #include <sys/stat.h>
 
-#include "plugin/kubelet/checkpoint.hpp"
+#include "kubelet/checkpoint.hpp"
 #include "plugin/ledger/attachments.hpp"
 
 namespace railhead::app {
@@ -21,6 +21,7 @@ constexpr std::string_view kKubeletSocket = "kubelet.sock";
 
 std::vector<ledger::Listed> listed_of(std::vector<kubelet::PodDevices> pods) {
   std::vector<ledger::Listed> all;
+  all.reserve(pods.size());
   for (auto& pod : pods) {
     all.push_back({pod.pod_namespace + '/' + pod.pod, std::move(pod.container),
                    std::move(pod.resource), std::move(pod.ids)});
@@ -36,9 +37,10 @@ std::vector<ledger::Saved> saved_of(std::vector<kubelet::SavedDevices> saved) {
     entry.container = std::move(one.container);
     entry.resource = std::move(one.resource);
     entry.ids = std::move(one.ids);
-    if (!one.given) continue;
-    entry.devices = devices_named(*one.given);
-    entry.nodes = std::move(one.given->host_paths);
+    auto given = kubelet::parse_answer(one.answer);
+    if (!given) continue;
+    entry.devices = devices_named(*given);
+    entry.nodes = std::move(given->host_paths);
   }
   return all;
 }

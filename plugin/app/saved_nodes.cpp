@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "device/allocation.hpp"
+#include "kubelet/checkpoint.hpp"
 #include "plugin/ledger/holdings.hpp"
 
 namespace railhead::app {
@@ -44,12 +45,14 @@ std::optional<grant::Given> SavedNodes::in_checkpoint(const std::string& resourc
   const std::set<std::string> wanted(ids.begin(), ids.end());
   std::optional<grant::Given> given;
   for (const auto& one : *saved) {
-    if (one.resource != resource || one.ids != wanted || !one.given) continue;
+    if (one.resource != resource || one.ids != wanted) continue;
+    const auto answer = kubelet::parse_answer(one.answer);
+    if (!answer) continue;
     if (!given) given.emplace();
-    given->host_paths.insert(given->host_paths.end(), one.given->host_paths.begin(),
-                             one.given->host_paths.end());
-    given->devices = devices_named(*one.given);
-    given->by_cdi |= !one.given->cdi_devices.empty();
+    given->host_paths.insert(given->host_paths.end(), answer->host_paths.begin(),
+                             answer->host_paths.end());
+    given->devices = devices_named(*answer);
+    given->by_cdi |= !answer->cdi_devices.empty();
   }
   return given;
 }

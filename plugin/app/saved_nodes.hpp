@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "plugin/grant/given.hpp"
-#include "plugin/kubelet/checkpoint.hpp"
+#include "plugin/kubelet/saved_answer.hpp"
 
 namespace railhead::app {
 

@@ -1,9 +1,10 @@
-#include "plugin/kubelet/checkpoint.hpp"
+#include "kubelet/checkpoint.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <sys/stat.h>
 
 #include "plugin/kubelet/pod_resources.hpp"
+#include "plugin/kubelet/saved_answer.hpp"
 #include "test/unit/kubelet/node.hpp"
 
 using namespace railhead;
@@ -13,7 +14,6 @@ using namespace std::chrono_literals;
 namespace {
 
 using kubelet::SavedAnswer;
-using kubelet::SavedDevices;
 using Ids = std::set<std::string>;
 
 // Answers as they stand in the file, made by protoc --encode and base64. Two nodes, one of another
@@ -37,7 +37,7 @@ std::string saved_with(std::string_view answer) {
                      answer.empty() ? "" : R"(,"AllocResp":)", answer);
 }
 std::optional<SavedAnswer> given(std::string_view answer) {
-  return must(kubelet::parse_checkpoint(saved_with(answer))).at(0).given;
+  return kubelet::parse_answer(must(kubelet::parse_checkpoint(saved_with(answer))).at(0).answer);
 }
 std::string quoted(std::string_view text) { return fmt::format("\"{}\"", text); }
 
@@ -63,6 +63,42 @@ TEST_CASE("Kubelet's checkpoint tells each container's devices") {
   CHECK(saved.at(0).ids == Ids{"GPU-1", "GPU-2", "GPU-3"});
 }
 
+TEST_CASE("What a pod has is told by container and resource, its devices in PCI order") {
+  const auto checkpoint = must(kubelet::parse_checkpoint(
+      R"({"Data":{"PodDeviceEntries":[)"
+      R"({"PodUID":"a","ContainerName":"sidecar","ResourceName":"rdma/vf",)"
+      R"("DeviceIDs":{"1":["10000:01:00.1"],"0":["0000:af:00.1","0000:3b:00.2"]}},)"
+      R"({"PodUID":"b","ContainerName":"main","ResourceName":"rdma/vf",)"
+      R"("DeviceIDs":["0000:01:00.1"]},)"
+      R"({"PodUID":"a","ContainerName":"main","ResourceName":"rdma/vf",)"
+      R"("DeviceIDs":{"0":["0000:01:00.7"]}},)"
+      R"({"PodUID":"a","ContainerName":"main","ResourceName":"nvidia.com/gpu",)"
+      R"("DeviceIDs":{"0":["GPU-1"]}}]}})"));
+  CHECK(kubelet::devices_of(checkpoint, "a") ==
+        std::vector<ContainerDevices>{
+            {"main", "nvidia.com/gpu", {"GPU-1"}},
+            {"main", "rdma/vf", {"0000:01:00.7"}},
+            {"sidecar", "rdma/vf", {"0000:3b:00.2", "0000:af:00.1", "10000:01:00.1"}}});
+  CHECK(kubelet::devices_of(checkpoint, "b").size() == 1);
+  CHECK(kubelet::devices_of(checkpoint, "c").empty());
+  CHECK(kubelet::devices_of(checkpoint, "").empty());
+}
+
+TEST_CASE("Ids are told by NUMA node, or in one list as kubelets before 1.20 do") {
+  const auto devices = [](const char* ids) {
+    const auto text =
+        fmt::format(R"({{"Data":{{"PodDeviceEntries":[{{"PodUID":"a","ContainerName":"main",)"
+                    R"("ResourceName":"rdma/vf","DeviceIDs":{}}}]}}}})",
+                    ids);
+    return kubelet::devices_of(must(kubelet::parse_checkpoint(text)), "a").at(0).devices;
+  };
+  const std::vector<std::string> both{"0000:01:00.1", "0000:01:00.2"};
+  CHECK(devices(R"({"0":["0000:01:00.2"],"1":["0000:01:00.1"]})") == both);
+  CHECK(devices(R"({"0":["0000:01:00.2"],"1":["0000:01:00.1","0000:01:00.2"]})") == both);
+  CHECK(devices(R"({"-1":["0000:01:00.2","0000:01:00.1"]})") == both);
+  CHECK(devices(R"(["0000:01:00.2","0000:01:00.1"])") == both);
+}
+
 TEST_CASE("The checkpoint tells what a container was given with its devices") {
   CHECK(given(quoted(kNodes)) == SavedAnswer{{"/dev/vfio/noiommu-7", "/dev/infiniband/uverbs3"},
                                              {{"PCIDEVICE_RDMA_VF", "0000:01:00.1"}},
@@ -79,7 +115,7 @@ TEST_CASE("An answer that is missing, or cannot be read, is unknown; its devices
         quoted(kNodes.substr(0, kNodes.size() - 4)), quoted("//8="), quoted(kCdi.substr(4))}) {
     const auto saved = must(kubelet::parse_checkpoint(saved_with(answer)));
     REQUIRE(saved.size() == 1);
-    CHECK_FALSE(saved.at(0).given);
+    CHECK_FALSE(kubelet::parse_answer(saved.at(0).answer));
     CHECK(saved.at(0).ids == Ids{"0000:01:00.1"});
   }
 }

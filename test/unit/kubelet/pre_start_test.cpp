@@ -5,7 +5,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
-#include "plugin/kubelet/checkpoint.hpp"
+#include "kubelet/checkpoint.hpp"
+#include "plugin/kubelet/saved_answer.hpp"
 #include "test/unit/kubelet/node.hpp"
 
 using namespace railhead;
@@ -154,8 +155,9 @@ TEST_CASE("Kubelet keeps what Allocate answered; before 1.28 it does not know CD
   REQUIRE(saved.size() == 1);
   const auto& id = given.devices.front().id;
   CHECK(saved.front().ids == std::set<std::string>{id});
-  REQUIRE(saved.front().given);
-  CHECK(saved.front().given->host_paths == std::vector<std::string>{"/dev/vfio/noiommu-7"});
-  CHECK(saved.front().given->envs.at("PCIDEVICE_EXAMPLE_COM_VF") == id);
-  CHECK(saved.front().given->cdi_devices.empty() == (version == KubeletVersion::v1_20));
+  const auto answer = kubelet::parse_answer(saved.front().answer);
+  REQUIRE(answer);
+  CHECK(answer->host_paths == std::vector<std::string>{"/dev/vfio/noiommu-7"});
+  CHECK(answer->envs.at("PCIDEVICE_EXAMPLE_COM_VF") == id);
+  CHECK(answer->cdi_devices.empty() == (version == KubeletVersion::v1_20));
 }

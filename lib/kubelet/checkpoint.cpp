@@ -1,12 +1,13 @@
-#include "plugin/kubelet/checkpoint.hpp"
+#include "kubelet/checkpoint.hpp"
+
+#include <map>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "base/base64.hpp"
 #include "base/go_json.hpp"
-#include "base/text.hpp"
 #include "host/files.hpp"
-#include "plugin/kubelet/messages.hpp"
 
 namespace railhead::kubelet {
 namespace {
@@ -15,27 +16,12 @@ using Json = nlohmann::ordered_json;
 
 // A kubelet with 60 000 devices was seen to write 0.9 MB; what containers were given comes to that.
 constexpr size_t kMaxBytes = 64 << 20;
-constexpr std::string_view kVariables = "PCIDEVICE_";
-constexpr std::string_view kCdiAnnotations = "cdi.k8s.io/";
 
-// Base64 of a serialized ContainerAllocateResponse.
-std::optional<SavedAnswer> answer_of(const Json& entry) {
+// Base64 in the file, as Go writes bytes into JSON.
+std::optional<std::string> answer_of(const Json& entry) {
   const auto text = entry.find("AllocResp");
   if (text == entry.end() || !text->is_string()) return std::nullopt;
-  const auto bytes = decode_base64(text->get_ref<const std::string&>());
-  v1beta1::ContainerAllocateResponse message;
-  if (!bytes || !message.ParseFromString(*bytes)) return std::nullopt;
-  SavedAnswer answer;
-  for (const auto& node : message.devices()) answer.host_paths.push_back(node.host_path());
-  for (const auto& [name, value] : message.envs()) {
-    if (name.starts_with(kVariables)) answer.envs[name] = value;
-  }
-  for (const auto& device : message.cdi_devices()) answer.cdi_devices.push_back(device.name());
-  for (const auto& [key, names] : message.annotations()) {
-    if (!key.starts_with(kCdiAnnotations) || !answer.cdi_devices.empty()) continue;
-    for (const auto name : split(names, ',')) answer.cdi_devices.emplace_back(name);
-  }
-  return answer;
+  return decode_base64(text->get_ref<const std::string&>());
 }
 
 }  // namespace
@@ -64,11 +50,26 @@ Result<std::vector<SavedDevices>> parse_checkpoint(std::string_view text) {
       for (const auto& id : by_node) {
         if (id.is_string()) saved.ids.insert(id.get<std::string>());
       }
-      saved.given = answer_of(entry);
+      saved.answer = answer_of(entry);
       all.push_back(std::move(saved));
     }
   } catch (const Json::exception& error) {
     return fail(ErrorCode::decode, "not a checkpoint of kubelet's devices: {}", error.what());
+  }
+  return all;
+}
+
+std::vector<ContainerDevices> devices_of(const std::vector<SavedDevices>& checkpoint,
+                                         std::string_view pod_uid) {
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> ids;
+  for (const auto& saved : checkpoint) {
+    if (saved.pod_uid != pod_uid) continue;
+    ids[{saved.container, saved.resource}].insert(saved.ids.begin(), saved.ids.end());
+  }
+  std::vector<ContainerDevices> all;
+  for (const auto& [of, devices] : ids) {
+    all.push_back({of.first, of.second, {devices.begin(), devices.end()}});
+    sort_device_ids(all.back().devices);
   }
   return all;
 }

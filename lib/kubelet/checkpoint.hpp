@@ -1,25 +1,15 @@
 #pragma once
 // What kubelet's device manager keeps on disk of the devices that it gave.
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/container_devices.hpp"
 #include "base/error.hpp"
 
 namespace railhead::kubelet {
-
-// What a container was given with its devices, as their plugin answered then: ours, or the one
-// before it.
-struct SavedAnswer {
-  std::vector<std::string> host_paths;      // of the device nodes
-  std::map<std::string, std::string> envs;  // those that begin with PCIDEVICE_
-  // "vendor/class=name", of the field or of annotations ("cdi.k8s.io/…").
-  std::vector<std::string> cdi_devices;
-  friend bool operator==(const SavedAnswer&, const SavedAnswer&) = default;
-};
 
 // What one container has of one resource. Of its pod the file says no more than a UID.
 struct SavedDevices {
@@ -27,7 +17,9 @@ struct SavedDevices {
   std::string container;
   std::string resource;
   std::set<std::string> ids;
-  std::optional<SavedAnswer> given;  // absent: the file does not tell
+  // What their plugin answered then, ours or the one before it: the bytes of a
+  // ContainerAllocateResponse. Absent: the file does not tell.
+  std::optional<std::string> answer;
   friend bool operator==(const SavedDevices&, const SavedDevices&) = default;
 };
 
@@ -37,5 +29,13 @@ struct SavedDevices {
 // file, or too large a one), decode (no such file's text).
 [[nodiscard]] Result<std::vector<SavedDevices>> read_checkpoint(const std::string& path);
 [[nodiscard]] Result<std::vector<SavedDevices>> parse_checkpoint(std::string_view text);
+
+// What the pod of this UID has, in the form in which the agent tells it (ipc::ResolveAnswer), with
+// the devices in PCI order. The file knows no order of containers: they stand by name, and the
+// resources of each by name. An init container keeps its devices there, and those after it have the
+// same ones. Empty: the file has nothing of such a pod, which then was given nothing, or nothing
+// yet.
+[[nodiscard]] std::vector<ContainerDevices> devices_of(const std::vector<SavedDevices>& checkpoint,
+                                                       std::string_view pod_uid);
 
 }  // namespace railhead::kubelet
