@@ -72,7 +72,7 @@ void Owners::confirm(ipc::OwnerQuestion question, const ipc::Server::Reply& repl
   };
   waiting_.back()->limit.on_expiry(said);
   waiting_.back()->limit.set(clock_.now() + options_.confirm);
-  ledger_.confirm(said);
+  ledger_.confirm([said](const auto&) { said(); });
 }
 
 void Owners::tell(const ipc::OwnerAnswer& answer, const ipc::Server::Reply& reply) {

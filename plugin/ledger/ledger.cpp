@@ -120,7 +120,7 @@ Ledger::Ledger(Loop& loop, const Clock& clock, Sources sources, Logger& log, Opt
       clock_(clock),
       sources_(std::move(sources)),
       log_(log),
-      options_(options),
+      options_(std::move(options)),
       changed_(std::move(changed)),
       next_(loop, [this] { ask(); }),
       again_(loop, [this] { look(); }) {
@@ -163,7 +163,7 @@ void Ledger::look_if_old() {
   if (clock_.now() >= listed_ + options_.poll) next_.set_if_sooner(clock_.now());
 }
 
-void Ledger::confirm(std::function<void()> then) {
+void Ledger::confirm(Then then) {
   waiters_.on_loop.push_back(std::move(then));
   ask();
 }
@@ -252,9 +252,11 @@ void Ledger::ask() {
 void Ledger::answered(TimePoint asked, const Waiters& waiters, Result<std::vector<Listed>> answer) {
   asking_ = false;
   read_saved();
+  std::optional<Now> now;
   if (answer) {
-    for (const auto& waiter : waiters.threads) waiter->set_value({*answer, facts_.saved});
-    take(asked, std::move(*answer));
+    now = Now{*answer, unread_saved_.empty() ? facts_.saved : std::nullopt};
+    now->whole = take(asked, std::move(*answer));
+    for (const auto& waiter : waiters.threads) waiter->set_value(*now);
   } else {
     tell_unknown(answer.error().message);
     next_.set_if_sooner(clock_.now() + options_.retry);
@@ -266,13 +268,13 @@ void Ledger::answered(TimePoint asked, const Waiters& waiters, Result<std::vecto
     next_.set_if_sooner(clock_.now() + options_.pause);
   }
   merge();
-  for (const auto& then : waiters.on_loop) then();
+  for (const auto& then : waiters.on_loop) then(now);
 }
 
 // A kubelet that has just come lists pods as it comes to them; while it does not reach the API
 // server, those of its own files alone, and this program's pod is not among them. By this clock and
 // not by the sockets' times: the wall clock may jump, above all after a boot.
-void Ledger::take(TimePoint asked, std::vector<Listed> listed) {
+bool Ledger::take(TimePoint asked, std::vector<Listed> listed) {
   const auto now = clock_.now();
   const bool has_own_pod = lists_own_pod(listed);
   tell_unknown(has_own_pod ? ""
@@ -287,7 +289,7 @@ void Ledger::take(TimePoint asked, std::vector<Listed> listed) {
   if (asked < trusted_from_ || !whole_since_ || asked < *whole_since_ + options_.settle) {
     facts_.listed_early = std::move(listed);
     next_.set_if_sooner(whole_since_ ? *whole_since_ + options_.settle : now + options_.retry);
-    return;
+    return false;
   }
   facts_.listed = std::move(listed);
   facts_.listed_early.clear();
@@ -296,6 +298,7 @@ void Ledger::take(TimePoint asked, std::vector<Listed> listed) {
   if (const auto oldest = grants_.oldest()) {
     next_.set_if_sooner(std::max(*oldest + options_.settle, now + options_.pause));
   }
+  return true;
 }
 
 // merge() remembers those of the grants.

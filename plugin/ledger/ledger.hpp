@@ -84,6 +84,13 @@ class Ledger {
     std::string own_pod;  // this program's, without its namespace; "": none that is known
   };
 
+  // What kubelet lists, and then has saved.
+  struct Now {
+    std::vector<Listed> listed;
+    std::optional<std::vector<Saved>> saved;  // nothing: the file is not there, or cannot be read
+    bool whole = false;                       // all pods are listed, as far as can be told
+  };
+
   // `changed` is called when holdings() differs from before. Everything outlives the ledger but the
   // answers, which may come when they like.
   Ledger(Loop& loop, const Clock& clock, Sources sources, Logger& log, Options options,
@@ -103,9 +110,10 @@ class Ledger {
   void look();
   // As look(), unless kubelet has answered within the poll's time.
   void look_if_old();
-  // Asks kubelet anew. `then` is called when it has answered or failed to, and holdings() says by
-  // then what it said; not once this has gone.
-  void confirm(std::function<void()> then);
+  // Asks kubelet anew. `then` is called with its answer, or with nothing when it has failed to give
+  // one, and holdings() says by then what it said; not once this has gone.
+  using Then = std::function<void(const std::optional<Now>& now)>;
+  void confirm(Then then);
   // As look(). Another program has granted until now: what kubelet was asked before may lack that.
   void doubt();
   void set_attached(std::vector<Attached> attached);
@@ -117,12 +125,8 @@ class Ledger {
   // With what was granted until now; it is not waited for otherwise.
   void count_grants() { merge(); }
 
-  // What kubelet lists and has saved now.
-  struct Now {
-    std::vector<Listed> listed;
-    std::optional<std::vector<Saved>> saved;
-  };
-  // From any thread but the loop's; nothing when kubelet or the loop does not answer in time.
+  // The same from any thread but the loop's; nothing also when kubelet or the loop does not answer
+  // in time.
   [[nodiscard]] std::optional<Now> fresh(std::chrono::milliseconds limit);
 
  private:
@@ -130,13 +134,14 @@ class Ledger {
   // For kubelet's answer to one question.
   struct Waiters {
     std::vector<std::shared_ptr<std::promise<Now>>> threads;
-    std::vector<std::function<void()>> on_loop;
+    std::vector<Then> on_loop;
     [[nodiscard]] bool empty() const { return threads.empty() && on_loop.empty(); }
   };
 
   void ask();
   void answered(TimePoint asked, const Waiters& waiters, Result<std::vector<Listed>> answer);
-  void take(TimePoint asked, std::vector<Listed> listed);
+  // Whether all pods are listed, as far as can be told.
+  [[nodiscard]] bool take(TimePoint asked, std::vector<Listed> listed);
   void forget_given();
   [[nodiscard]] bool lists_own_pod(const std::vector<Listed>& listed) const;
   void tell_unknown(const std::string& because);

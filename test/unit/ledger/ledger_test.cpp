@@ -410,8 +410,11 @@ TEST_CASE("Who has kubelet asked anew hears of its next answer to a question tha
   Node node;
   node.know(kListed);
   int told = 0;
-  const auto then = [&] {
+  const auto then = [&](const std::optional<Ledger::Now>& now) {
     ++told;
+    REQUIRE(now);
+    CHECK(now->listed.empty());
+    CHECK(now->whole);
     CHECK(node.state() == State::free);
   };
   SECTION("at once") {
@@ -435,10 +438,35 @@ TEST_CASE(
   Node node;
   node.know(kListed);
   bool told = false;
-  node.ledger->confirm([&] { told = true; });
+  node.ledger->confirm([&](const auto& now) {
+    told = true;
+    CHECK_FALSE(now);
+  });
   node.answer(fail(ErrorCode::unavailable, "away"));
   CHECK(told);
   CHECK(node.state() == State::held);
+}
+
+TEST_CASE("Who has kubelet asked anew is told whether all pods are listed, and the file as it is") {
+  Node node;
+  std::optional<Ledger::Now> now;
+  const auto ask = [&](const std::vector<Listed>& listed) {
+    node.ledger->confirm([&](const auto& answer) { now = answer; });
+    node.answer(listed);
+    REQUIRE(now);
+  };
+  node.saved = {{"1", "main", "rdma/vf", {kA}, {}, {}}};
+  ask(kListed);
+  CHECK(now->listed == kListed);
+  CHECK(now->saved == node.saved);
+  CHECK_FALSE(now->whole);
+  node.know(kListed);
+  // What it was when it could be read may lack what a pod was given since.
+  node.saved.reset();
+  node.saved_errno = EMFILE;
+  ask(kListed);
+  CHECK_FALSE(now->saved);
+  CHECK(now->whole);
 }
 
 }  // namespace railhead::test
