@@ -282,6 +282,26 @@ std::optional<Object> Object::object(std::string_view key) {
   return std::nullopt;
 }
 
+std::optional<std::vector<Object>> Object::objects(std::string_view key) {
+  const Json* found = find(key);
+  if (!found) return std::nullopt;
+  if (!found->is_array()) {
+    error(key, fmt::format("expected a list of objects, got {}", quote(*found)));
+    return std::nullopt;
+  }
+  std::vector<Object> all;
+  for (size_t i = 0; i < found->size(); ++i) {
+    const Json& item = (*found)[i];
+    const auto name = fmt::format("{}[{}]", key, i);
+    if (item.is_object()) {
+      all.emplace_back(item, path_of(name), errors_);
+    } else {
+      error(name, fmt::format("expected an object, got {}", quote(item)));
+    }
+  }
+  return all;
+}
+
 std::vector<UnknownKey> Object::unknown_keys() const {
   std::vector<UnknownKey> unknown;
   if (!object_.is_object()) return unknown;

@@ -59,6 +59,8 @@ class Object {
   const nlohmann::ordered_json* value(std::string_view key);
   // An object below; nothing when missing, null or of a wrong type.
   std::optional<Object> object(std::string_view key);
+  // Those of a list below, but for what is none and an error therefore.
+  std::optional<std::vector<Object>> objects(std::string_view key);
 
   [[nodiscard]] Path path_of(std::string_view key) const;
   void error(std::string_view key, std::string_view message);

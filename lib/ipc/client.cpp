@@ -108,27 +108,36 @@ class Asking {
   UniqueFd fd_;
 };
 
-Result<OwnerAnswer> ask(const std::string& socket, const OwnerQuestion& question,
+Result<std::string> ask(const std::string& socket, std::string_view question,
                         std::chrono::milliseconds limit) {
   const auto address = to_address(socket);
   if (!address) return pass(address);
-  const auto message = to_message(encode(question));
+  const auto message = to_message(question);
   if (!message) return pass(message);
   Asking asking(limit);
   if (auto connected = asking.connect(*address); !connected) return pass(connected);
   if (auto sent = asking.send(*message); !sent) return pass(sent);
-  const auto text = asking.receive();
-  if (!text) return pass(text);
-  return decode_answer(*text);
+  return asking.receive();
+}
+
+template <class Decode>
+auto ask(const std::string& socket, std::string_view question, std::chrono::milliseconds limit,
+         Decode decode) {
+  auto answer = ask(socket, question, limit).and_then(decode);
+  if (!answer) answer = pass(answer, fmt::format("agent at {}", socket));
+  return answer;
 }
 
 }  // namespace
 
 Result<OwnerAnswer> ask_owner(const std::string& socket, const OwnerQuestion& question,
                               std::chrono::milliseconds limit) {
-  auto answer = ask(socket, question, limit);
-  if (!answer) return pass(answer, fmt::format("agent at {}", socket));
-  return answer;
+  return ask(socket, encode(question), limit, decode_owner_answer);
+}
+
+Result<ResolveAnswer> ask_resolve(const std::string& socket, const ResolveQuestion& question,
+                                  std::chrono::milliseconds limit) {
+  return ask(socket, encode(question), limit, decode_resolve_answer);
 }
 
 }  // namespace railhead::ipc

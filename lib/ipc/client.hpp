@@ -4,11 +4,12 @@
 #include <string>
 
 #include "ipc/owner.hpp"
+#include "ipc/resolve.hpp"
 
 namespace railhead::ipc {
 
-// Asks the agent that listens at `socket` (ipc::socket_in) who holds the device. `limit` bounds it
-// all: connecting, the question, the answer.
+// Asks the agent that listens at `socket` (ipc::socket_in) who holds the device, or which devices
+// the pod's containers have. `limit` bounds it all: connecting, the question, the answer.
 //
 // Errors: not_found (nobody listens there: no agent serves this node), timeout, unavailable (the
 // agent ended meanwhile, or cannot answer), decode (what came is no answer), permission (whoever
@@ -17,5 +18,8 @@ namespace railhead::ipc {
 [[nodiscard]] Result<OwnerAnswer> ask_owner(const std::string& socket,
                                             const OwnerQuestion& question,
                                             std::chrono::milliseconds limit);
+[[nodiscard]] Result<ResolveAnswer> ask_resolve(const std::string& socket,
+                                                const ResolveQuestion& question,
+                                                std::chrono::milliseconds limit);
 
 }  // namespace railhead::ipc

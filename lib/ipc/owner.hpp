@@ -4,16 +4,14 @@
 //   {"schema":1,"verb":"owner","device":"0000:3b:00.2","podNamespace":"ml","podName":"trainer-0"}
 //   {"schema":1,"state":"held","podNamespace":"ml","podName":"other-0","container":"main",
 //    "resource":"rdma/vf","source":"podresources"}
-//   {"schema":1,"error":"device: missing"}
-//
-// What is not known is left out, keys that nobody knows are ignored, and a wrong type is an error
-// that names its key. Each side reads its own schema, the one before and the next.
 #include <string>
 #include <string_view>
 
 #include "base/error.hpp"
 
 namespace railhead::ipc {
+
+constexpr std::string_view kOwner = "owner";
 
 struct OwnerQuestion {
   std::string device;  // PCI address in full, "0000:3b:00.2", or a sub-function's name
@@ -55,12 +53,8 @@ struct OwnerAnswer {
 
 [[nodiscard]] std::string encode(const OwnerQuestion& question);
 [[nodiscard]] std::string encode(const OwnerAnswer& answer);
-// The answer to what cannot be answered.
-[[nodiscard]] std::string encode(const Error& error);
 
-// Errors: decode.
-[[nodiscard]] Result<OwnerQuestion> decode_question(std::string_view text);
 // Errors: decode, unavailable (the text is an encoded error).
-[[nodiscard]] Result<OwnerAnswer> decode_answer(std::string_view text);
+[[nodiscard]] Result<OwnerAnswer> decode_owner_answer(std::string_view text);
 
 }  // namespace railhead::ipc

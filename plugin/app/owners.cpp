@@ -1,7 +1,10 @@
 #include "plugin/app/owners.hpp"
 
+#include <variant>
+
 #include "ipc/socket.hpp"
 #include "plugin/app/owner_of.hpp"
+#include "plugin/app/resolve_of.hpp"
 
 namespace railhead::app {
 
@@ -47,37 +50,49 @@ void Owners::listen() {
 }
 
 void Owners::answer(std::string_view text, const ipc::Server::Reply& reply) {
-  auto question = ipc::decode_question(text);
+  const auto question = ipc::decode_question(text);
   if (!question) {
     metrics_.owner_asked("error");
     return reply(ipc::encode(question.error()));
   }
-  ledger_.count_grants();  // a device is granted just before its pod is attached
-  const auto known = owner_of(*ledger_.holdings(), *question);
-  if (is_of_another(known, question->pod_namespace, question->pod_name)) {
-    return confirm(std::move(*question), reply);
-  }
-  tell(known, reply);
+  std::visit([&](const auto& asked) { answer(asked, reply); }, *question);
 }
 
 // What kubelet listed a while ago refuses nobody: the pod that had the device may have ended, and
 // kubelet tells no one of that. If it does not say, what it said last stands.
-void Owners::confirm(ipc::OwnerQuestion question, const ipc::Server::Reply& reply) {
-  waiting_.push_back(std::make_shared<Waiting>(loop_, std::move(question), reply));
-  const auto said = [this, weak = std::weak_ptr(waiting_.back())] {
+void Owners::answer(const ipc::OwnerQuestion& question, const ipc::Server::Reply& reply) {
+  ledger_.count_grants();  // a device is granted just before its pod is attached
+  const auto tell = [this, question, reply] {
+    const auto answer = owner_of(*ledger_.holdings(), question);
+    metrics_.owner_asked(std::string(to_string(answer.state)));
+    reply(encode(answer));
+  };
+  const auto known = owner_of(*ledger_.holdings(), question);
+  if (!is_of_another(known, question.pod_namespace, question.pod_name)) return tell();
+  ask_kubelet(options_.confirm, [tell](const auto&) { tell(); });
+}
+
+// Kubelet is asked for each pod: one of this name may have ended since it was asked last, and that
+// one's devices are others' now. If it does not say, nobody can tell.
+void Owners::answer(const ipc::ResolveQuestion& question, const ipc::Server::Reply& reply) {
+  ask_kubelet(options_.resolve, [this, question, reply](const std::optional<Now>& now) {
+    const auto answer = now ? resolve_of(*now, question) : ipc::ResolveAnswer{};
+    metrics_.resolve_asked(std::string(to_string(answer.state)));
+    reply(encode(answer));
+  });
+}
+
+void Owners::ask_kubelet(std::chrono::milliseconds limit, ledger::Ledger::Then then) {
+  waiting_.push_back(std::make_shared<Waiting>(loop_, std::move(then)));
+  const auto said = [this, weak = std::weak_ptr(waiting_.back())](const std::optional<Now>& now) {
     const auto one = weak.lock();
     if (!one) return;
     waiting_.remove(one);
-    tell(owner_of(*ledger_.holdings(), one->question), one->reply);
+    one->then(now);
   };
-  waiting_.back()->limit.on_expiry(said);
-  waiting_.back()->limit.set(clock_.now() + options_.confirm);
-  ledger_.confirm([said](const auto&) { said(); });
-}
-
-void Owners::tell(const ipc::OwnerAnswer& answer, const ipc::Server::Reply& reply) {
-  metrics_.owner_asked(std::string(to_string(answer.state)));
-  reply(encode(answer));
+  waiting_.back()->limit.on_expiry([said] { said(std::nullopt); });
+  waiting_.back()->limit.set(clock_.now() + limit);
+  ledger_.confirm(said);
 }
 
 }  // namespace railhead::app

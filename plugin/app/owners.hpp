@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "host/host.hpp"
-#include "ipc/owner.hpp"
+#include "ipc/question.hpp"
 #include "plugin/app/part.hpp"
 #include "plugin/ipc/server.hpp"
 #include "plugin/ledger/ledger.hpp"
@@ -14,11 +14,12 @@
 
 namespace railhead::app {
 
-// Tells the CNI program who holds a device (lib/ipc), on the loop.
+// Tells the CNI program who holds a device, and which devices a pod has (lib/ipc), on the loop.
 class Owners final : public Part {
  public:
   struct Options {
     std::chrono::milliseconds confirm{500};    // kubelet has to say once more what refuses a pod
+    std::chrono::milliseconds resolve{2'000};  // and what a pod has, without which it cannot start
     std::chrono::milliseconds listen{10'000};  // between attempts
   };
 
@@ -34,19 +35,21 @@ class Owners final : public Part {
   [[nodiscard]] std::vector<std::string> troubles() const override;
 
  private:
+  using Now = ledger::Ledger::Now;
   // One that waits for kubelet's word.
   struct Waiting {
-    Waiting(Loop& loop, ipc::OwnerQuestion asked, ipc::Server::Reply to)
-        : question(std::move(asked)), reply(std::move(to)), limit(loop, [] {}) {}
-    ipc::OwnerQuestion question;
-    ipc::Server::Reply reply;
+    Waiting(Loop& loop, ledger::Ledger::Then answer)
+        : then(std::move(answer)), limit(loop, [] {}) {}
+    ledger::Ledger::Then then;
     Loop::Timer limit;
   };
 
   void listen();
   void answer(std::string_view text, const ipc::Server::Reply& reply);
-  void confirm(ipc::OwnerQuestion question, const ipc::Server::Reply& reply);
-  void tell(const ipc::OwnerAnswer& answer, const ipc::Server::Reply& reply);
+  void answer(const ipc::OwnerQuestion& question, const ipc::Server::Reply& reply);
+  void answer(const ipc::ResolveQuestion& question, const ipc::Server::Reply& reply);
+  // `then` is called with nothing once that has taken too long.
+  void ask_kubelet(std::chrono::milliseconds limit, ledger::Ledger::Then then);
 
   const Options options_;
   Loop& loop_;

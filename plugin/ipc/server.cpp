@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "ipc/message.hpp"
-#include "ipc/owner.hpp"
+#include "ipc/question.hpp"
 #include "ipc/socket.hpp"
 
 namespace railhead::ipc {

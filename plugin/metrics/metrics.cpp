@@ -80,6 +80,11 @@ class Metrics::Impl {
           .Name("railhead_owner_questions_total")
           .Help("Questions of the CNI program who holds a device, by what was answered")
           .Register(registry);
+  prometheus::Family<prometheus::Counter>& resolve_questions =
+      BuildCounter()
+          .Name("railhead_resolve_questions_total")
+          .Help("Questions of the CNI program which devices a pod has, by what was answered")
+          .Register(registry);
 };
 
 Metrics::Metrics(std::string_view version) : impl_(std::make_unique<Impl>(version)) {}
@@ -105,6 +110,10 @@ void Metrics::config_read(bool taken) {
 void Metrics::port_polled() { impl_->port_polls.Increment(); }
 void Metrics::owner_asked(const std::string& result) {
   impl_->owner_questions.Add({{"result", result}}).Increment();
+}
+
+void Metrics::resolve_asked(const std::string& result) {
+  impl_->resolve_questions.Add({{"result", result}}).Increment();
 }
 
 std::string Metrics::text(const Now& now) const {

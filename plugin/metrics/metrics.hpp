@@ -55,6 +55,7 @@ class Metrics {
   void port_polled();
   // `result`: a word from a small, fixed set; docs/metrics.md lists them.
   void owner_asked(const std::string& result);
+  void resolve_asked(const std::string& result);
 
   // The text format of Prometheus 0.0.4.
   [[nodiscard]] std::string text(const Now& now) const;

@@ -31,6 +31,10 @@ class OwnerNode : public AgentNode {
       return ipc::ask_owner(socket(), {device.to_string(), "default", pod}, 10s);
     });
   }
+  // The fake kubelet's UID of a pod is "NAMESPACE.NAME".
+  Result<ipc::ResolveAnswer> devices_of(const std::string& pod, const std::string& uid = "") {
+    return while_turning([&] { return ipc::ask_resolve(socket(), {"default", pod, uid}, 10s); });
+  }
   // The pod "pod" has the device, and kubelet has listed it.
   void give(const PciAddress& device) {
     allocate("rdma/vf", device);
@@ -93,6 +97,83 @@ TEST_CASE("What kubelet said last stands while it does not answer") {
   node.give(held);
   node.kubelet.stop();
   CHECK(must(node.ask(held, "other")) == kHeld);
+}
+
+TEST_CASE("A pod's devices are told as kubelet has them now, in PCI order") {
+  OwnerNode node;
+  node.start_with_pools();
+  node.allocate("rdma/vf", mlx5_vf(1, 2));
+  const ipc::ResolveAnswer one{
+      ipc::ResolveState::known, {{"main", "rdma/vf", {mlx5_vf(1, 2).to_string()}}}, "podresources"};
+  CHECK(must(node.devices_of("pod")) == one);
+  CHECK(must(node.devices_of("pod", "default.pod")) == one);
+  std::ignore = node.while_turning([&] {
+    return must(node.kubelet.allocate("pod", "second", "rdma/vf",
+                                      {mlx5_vf(1, 3).to_string(), mlx5_vf(1, 1).to_string()}));
+  });
+  auto both = one;
+  both.containers.push_back(
+      {"second", "rdma/vf", {mlx5_vf(1, 1).to_string(), mlx5_vf(1, 3).to_string()}});
+  CHECK(must(node.devices_of("pod")) == both);
+  CHECK(must(node.devices_of("", "default.pod")).source == "checkpoint");
+  const auto page = node.metrics.text({});
+  CHECK(page.find("railhead_resolve_questions_total{result=\"known\"} 4\n") != std::string::npos);
+}
+
+TEST_CASE("The next pod of a name has its own devices, not those of the one before") {
+  OwnerNode node;
+  node.start_with_pools();
+  node.give(mlx5_vf(1, 2));
+  node.kubelet.remove_pod("pod");
+  CHECK(must(node.devices_of("pod")) == ipc::ResolveAnswer{});
+  node.allocate("rdma/vf", mlx5_vf(1, 1));
+  CHECK(must(node.devices_of("pod")).containers ==
+        std::vector<ContainerDevices>{{"main", "rdma/vf", {mlx5_vf(1, 1).to_string()}}});
+}
+
+TEST_CASE("While kubelet does not answer nobody knows a pod's devices, whatever was known") {
+  OwnerNode node;
+  node.start_with_pools();
+  node.give(mlx5_vf(1, 2));
+  node.kubelet.stop();
+  CHECK(must(node.devices_of("pod")) == ipc::ResolveAnswer{});
+  CHECK(must(node.devices_of("pod", "default.pod")) == ipc::ResolveAnswer{});
+}
+
+TEST_CASE("A kubelet that takes the question and never answers is waited for no longer than said") {
+  FakeClock clock;
+  OwnerNode node;
+  const auto loop = must(Loop::open(clock));
+  int asked = 0;
+  ledger::Ledger ledger(*loop, clock, {[&](auto) { ++asked; }, {}, {}, {}}, node.log, {}, [] {});
+  host::Host with_clock{
+      node.host.links,     node.host.rdma,      node.host.devlink, node.host.netns,
+      node.host.functions, node.host.processes, node.host.locks,   clock,
+      node.host.roots};
+  fs::create_directories(node.host.roots.run);
+  app::Owners owners({.resolve = 500ms}, *loop, with_clock, ledger, node.metrics, node.log);
+  owners.serve();
+  std::atomic<bool> done = false;
+  Result<ipc::ResolveAnswer> answer = fail(ErrorCode::unavailable, "none yet");
+  std::thread asking([&] {
+    answer = ipc::ask_resolve(node.socket(), {"default", "pod", ""}, 10s);
+    done = true;
+  });
+  const auto turn_until = [&](const auto& condition) {
+    const auto end = steady_clock::now() + 10s;
+    while (!condition() && steady_clock::now() < end) {
+      epoll_event ready{};
+      epoll_wait(loop->fd(), &ready, 1, 20);
+      loop->turn();
+    }
+  };
+  turn_until([&] { return asked == 1; });
+  clock.advance(500ms);
+  turn_until([&] { return done.load(); });
+  asking.join();
+  owners.stop();
+  CHECK(asked == 1);
+  CHECK(must(answer) == ipc::ResolveAnswer{});
 }
 
 TEST_CASE("A standby is not asked, nor an agent that has ended") {

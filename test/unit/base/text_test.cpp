@@ -159,3 +159,21 @@ TEST_CASE(
   CHECK(unknown.front().path == "k0");
   CHECK(unknown.back() == go_json::UnknownKey{"k89999", ""});  // nobody reads so many
 }
+
+TEST_CASE("Objects of a list are read one by one, and what is none is an error") {
+  const auto json = *go_json::parse(R"({"list":[{"a":1},7,{"a":"x"},null],"one":{}})");
+  std::vector<Error> errors;
+  go_json::Object object(json, "conf", errors);
+  auto all = object.objects("list");
+  REQUIRE(all);
+  REQUIRE(all->size() == 2);
+  CHECK(all->front().integer("a") == 1);
+  CHECK_FALSE(all->back().integer("a"));
+  CHECK_FALSE(object.objects("one"));
+  CHECK_FALSE(object.objects("none"));
+  REQUIRE(errors.size() == 4);
+  CHECK(errors[0].message == "conf.list[1]: expected an object, got number 7");
+  CHECK(errors[1].message == "conf.list[3]: expected an object, got null");
+  CHECK(errors[2].message == "conf.list[2].a: expected a whole number, got string \"x\"");
+  CHECK(errors[3].message == "conf.one: expected a list of objects, got object");
+}

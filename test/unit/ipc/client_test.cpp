@@ -12,6 +12,7 @@
 
 #include "base/unique_fd.hpp"
 #include "ipc/message.hpp"
+#include "ipc/question.hpp"
 #include "ipc/socket.hpp"
 #include "test/support/must.hpp"
 #include "test/support/temporary_folder.hpp"
@@ -83,7 +84,29 @@ TEST_CASE("The agent is asked, and its answer is had") {
     write_bytes(fd, must(to_message(encode(kHeld))));
   });
   CHECK(must(ask_owner(peer.path, kQuestion, 10s)) == kHeld);
-  CHECK(must(decode_question(question.get_future().get())) == kQuestion);
+  CHECK(must(decode_question(question.get_future().get())) == Question(kQuestion));
+}
+
+TEST_CASE("The agent is asked for a pod's devices, and what is no answer to that is an error") {
+  const ResolveQuestion question{"ml", "trainer-0", "1f3c"};
+  const ResolveAnswer known{
+      ResolveState::known, {{"main", "rdma/vf", {"0000:3b:00.2"}}}, "podresources"};
+  std::promise<std::string> asked;
+  const Peer peer([&](int fd) {
+    asked.set_value(read_question(fd));
+    write_bytes(fd, must(to_message(encode(known))));
+  });
+  CHECK(must(ask_resolve(peer.path, question, 10s)) == known);
+  CHECK(must(decode_question(asked.get_future().get())) == Question(question));
+  {
+    const Peer held(answer_with(must(to_message(encode(kHeld)))));
+    CHECK(is(ask_resolve(held.path, question, 10s), ErrorCode::decode));
+  }
+  // As an agent answers that knows no such verb.
+  const Peer older(answer_with(must(to_message(encode(Error{ErrorCode::decode, 0, "verb: …"})))));
+  const auto answer = ask_resolve(older.path, question, 10s);
+  REQUIRE(is(answer, ErrorCode::unavailable));
+  CHECK(answer.error().message == "agent at " + older.path + ": verb: …");
 }
 
 TEST_CASE("An answer that comes byte by byte is had, and one of 64 KiB") {

@@ -13,6 +13,7 @@
 
 #include "ipc/client.hpp"
 #include "ipc/message.hpp"
+#include "ipc/question.hpp"
 #include "ipc/socket.hpp"
 #include "test/support/must.hpp"
 #include "test/support/temporary_folder.hpp"
@@ -78,13 +79,14 @@ class Fixture {
   void answer(std::string_view text, const Server::Reply& reply) {
     const auto question = decode_question(text);
     if (!question) return reply(encode(question.error()));
-    if (question->device == "late") {
+    const auto& device = std::get<OwnerQuestion>(*question).device;
+    if (device == "late") {
       late.push_back(reply);
       ++waiting;
       return;
     }
-    if (question->device == "long") return reply(std::string(kMaxTextBytes, 'x'));
-    if (question->device == "longer") return reply(std::string(kMaxTextBytes + 1, 'x'));
+    if (device == "long") return reply(std::string(kMaxTextBytes, 'x'));
+    if (device == "longer") return reply(std::string(kMaxTextBytes + 1, 'x'));
     reply(encode(kHeld));
   }
 
@@ -118,7 +120,7 @@ const std::string kAnswer = must(to_message(encode(kHeld)));
 std::string refusal_of(const std::string& answer) {
   const auto text = must(text_of(answer));
   REQUIRE(text);
-  const auto decoded = decode_answer(*text);
+  const auto decoded = decode_owner_answer(*text);
   REQUIRE_FALSE(decoded);
   return decoded.error().message;
 }

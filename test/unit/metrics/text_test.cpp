@@ -60,6 +60,7 @@ TEST_CASE("What happened is counted, and times are in seconds") {
   metrics.port_polled();
   metrics.owner_asked("held");
   metrics.owner_asked("held");
+  metrics.resolve_asked("known");
   const auto text = metrics.text({.config_current = true, .memlock_limit = 8 << 20});
   for (const auto* line :
        {"railhead_allocations_total{resource=\"rdma/vf\",result=\"ok\"} 2\n",
@@ -71,7 +72,8 @@ TEST_CASE("What happened is counted, and times are in seconds") {
         "railhead_event_to_update_seconds_bucket{le=\"0.15\"} 1\n",
         "railhead_rescans_total{reason=\"uevent\"} 1\n",
         "railhead_config_reloads_total{result=\"error\"} 1\n", "railhead_port_polls_total 1\n",
-        "railhead_owner_questions_total{result=\"held\"} 2\n", "railhead_config_current 1\n",
+        "railhead_owner_questions_total{result=\"held\"} 2\n",
+        "railhead_resolve_questions_total{result=\"known\"} 1\n", "railhead_config_current 1\n",
         "railhead_memlock_limit_bytes 8388608\n"}) {
     CHECK_THAT(text, ContainsSubstring(line));
   }
