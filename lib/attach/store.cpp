@@ -6,15 +6,10 @@
 
 #include <unistd.h>
 
+#include "base/text.hpp"
+
 namespace railhead::attach {
 namespace {
-
-// FNV-1a, 64 bits: only to keep long names apart, the key inside the record decides.
-uint64_t hash_of(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-  return hash;
-}
 
 constexpr std::string_view kToRecords = "../attachments/";  // from the claims
 
@@ -26,7 +21,7 @@ constexpr size_t kNameMax = 255 - std::string_view("..json.new").size();
 
 std::string record_name(const AttachmentKey& key) {
   std::string name = fmt::format("{}@{}@{}", key.container_id, key.ifname, key.network);
-  if (name.size() > kNameMax) {
+  if (name.size() > kNameMax) {  // the key inside the record decides
     name = fmt::format("{}~{:016x}", name.substr(0, kNameMax - 17), hash_of(name));
   }
   return name + ".json";

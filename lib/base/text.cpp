@@ -142,4 +142,10 @@ bool contains(const std::vector<IndexRange>& ranges, uint32_t index) {
                      [&](const IndexRange& r) { return r.first <= index && index <= r.last; });
 }
 
+uint64_t hash_of(std::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
 }  // namespace railhead

@@ -121,6 +121,8 @@ Result<CniArgs> read_args(std::string_view text) {
       args.pod_name = value;
     } else if (key == "K8S_POD_NAMESPACE") {
       args.pod_namespace = value;
+    } else if (key == "K8S_POD_UID") {
+      args.pod_uid = value;
     } else if (key == "IgnoreUnknown") {
       const auto flag = parse_go_bool(value);
       if (!flag) {
@@ -140,6 +142,15 @@ Result<CniArgs> read_args(std::string_view text) {
                     fmt::format("ARGS: unknown args [{}]", join(unknown, " ")));
   }
   return args;
+}
+
+std::vector<std::pair<std::string, std::string>> arg_pairs(std::string_view text) {
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const auto pair : split(text, ';')) {
+    const auto at = pair.find('=');
+    if (at != std::string_view::npos) pairs.emplace_back(pair.substr(0, at), pair.substr(at + 1));
+  }
+  return pairs;
 }
 
 }  // namespace railhead::cnispec

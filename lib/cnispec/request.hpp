@@ -42,11 +42,14 @@ struct CniArgs {
   std::string mac;            // MAC
   std::string pod_name;       // K8S_POD_NAME
   std::string pod_namespace;  // K8S_POD_NAMESPACE
+  std::string pod_uid;        // K8S_POD_UID
   friend bool operator==(const CniArgs&, const CniArgs&) = default;
 };
 
 // Keys are matched exactly. A key that is unknown here is an error unless IgnoreUnknown is true;
 // the Kubernetes runtimes always say so.
 Result<CniArgs> read_args(std::string_view text);
+// The pairs as they stand, for whoever passes them on; what is no pair is left out.
+std::vector<std::pair<std::string, std::string>> arg_pairs(std::string_view text);
 
 }  // namespace railhead::cnispec

@@ -153,8 +153,10 @@ Result<void> write_file_atomically(const std::string& path, std::string_view tex
 namespace {
 
 // By way of `temporary`; `flags` are renameat2(2)'s.
+enum class Durable { no, yes };
+
 Result<void> put_file(const std::string& path, const std::string& temporary, std::string_view text,
-                      unsigned mode, unsigned flags) {
+                      unsigned mode, unsigned flags, Durable durable = Durable::no) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
   const UniqueFd file(::open(temporary.c_str(), kFlags, mode));
   if (!file) return fail_errno(errno, "make a temporary file {}", temporary);
@@ -166,6 +168,12 @@ Result<void> put_file(const std::string& path, const std::string& temporary, std
     ::unlink(temporary.c_str());
     return pass(written, "write " + path);
   }
+  // One flush for both: that of a file takes what its journal has of the rename along.
+  if (durable == Durable::yes && ::fsync(file.get()) != 0) {
+    const auto failed = fail_errno(errno, "fsync {}", path);
+    ::unlink(path.c_str());
+    return failed;
+  }
   return {};
 }
 
@@ -174,6 +182,11 @@ Result<void> put_file(const std::string& path, const std::string& temporary, std
 Result<void> create_file(const std::string& path, const std::string& temporary,
                          std::string_view text, unsigned mode) {
   return put_file(path, temporary, text, mode, RENAME_NOREPLACE);
+}
+
+Result<void> create_durable_file(const std::string& path, const std::string& temporary,
+                                 std::string_view text, unsigned mode) {
+  return put_file(path, temporary, text, mode, RENAME_NOREPLACE, Durable::yes);
 }
 
 Result<void> replace_file(const std::string& path, const std::string& temporary,

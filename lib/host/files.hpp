@@ -47,6 +47,11 @@ class Directory {
 // use meanwhile; what a killed writer left there is written over.
 [[nodiscard]] Result<void> create_file(const std::string& path, const std::string& temporary,
                                        std::string_view text, unsigned mode);
+// The same, and it outlives a power cut once this is done (fsync). A cut before that may leave a
+// part of it under its name.
+[[nodiscard]] Result<void> create_durable_file(const std::string& path,
+                                               const std::string& temporary, std::string_view text,
+                                               unsigned mode);
 // The same of a file that may be there, which is replaced: a reader sees the old or the new one.
 [[nodiscard]] Result<void> replace_file(const std::string& path, const std::string& temporary,
                                         std::string_view text, unsigned mode);

@@ -17,8 +17,9 @@ namespace railhead::host {
 struct Roots {
   std::string sysfs = "/sys";
   std::string proc = "/proc";
-  std::string run = "/run/railhead";       // records of this boot
-  std::string cni_cache = "/var/lib/cni";  // what other CNI plugins keep
+  std::string run = "/run/railhead";        // records of this boot
+  std::string cni_cache = "/var/lib/cni";   // what other CNI plugins keep
+  std::string state = "/var/lib/railhead";  // what outlives a boot
 };
 
 struct Host {

@@ -203,6 +203,8 @@ class Links {
   // EEXIST: it is there, with the same gateway, link, metric and table. One that differs in its
   // gateway or link only goes before the others (IPv4), or shares with them (IPv6).
   [[nodiscard]] virtual Result<void> add_route(const Route& route) = 0;
+  // The one with the same destination, gateway, link, metric and table. ESRCH: there is none.
+  [[nodiscard]] virtual Result<void> remove_route(const Route& route) = 0;
   [[nodiscard]] virtual Result<std::vector<Route>> routes(uint32_t index) = 0;
   // The default routes of the main table, IPv4 and IPv6, one for each next hop. Those of other
   // tables are not the node's own: hosts with many NICs have one per NIC, chosen by `ip rule`.

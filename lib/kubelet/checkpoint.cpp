@@ -34,6 +34,31 @@ Result<std::vector<SavedDevices>> read_checkpoint(const std::string& path) {
   return saved;
 }
 
+Result<RegisteredDevices> read_registered(const std::string& path) {
+  const auto text = host::read_regular_file(path, kMaxBytes);
+  if (!text) return pass(text);
+  auto registered = parse_registered(*text);
+  if (!registered) return pass(registered, path);
+  return registered;
+}
+
+// {"Data": {"RegisteredDevices": {"rdma/vf": ["0000:3b:00.2", …], …}}}
+Result<RegisteredDevices> parse_registered(std::string_view text) {
+  const auto json = go_json::parse(text);
+  if (!json) return pass(json);
+  RegisteredDevices all;
+  try {
+    const auto& lists = json->at("Data").at("RegisteredDevices");
+    if (lists.is_null()) return all;  // as Go writes an empty map
+    for (const auto& [resource, ids] : lists.items()) {
+      if (!ids.is_null()) all[resource] = ids.get<std::set<std::string>>();
+    }
+  } catch (const Json::exception& error) {
+    return fail(ErrorCode::decode, "not a checkpoint of kubelet's devices: {}", error.what());
+  }
+  return all;
+}
+
 // {"Data": {"PodDeviceEntries": [{"PodUID", "ContainerName", "ResourceName", "DeviceIDs", …}, …]}}
 Result<std::vector<SavedDevices>> parse_checkpoint(std::string_view text) {
   const auto json = go_json::parse(text);

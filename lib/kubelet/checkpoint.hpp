@@ -1,5 +1,6 @@
 #pragma once
 // What kubelet's device manager keeps on disk of the devices that it gave.
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -37,5 +38,11 @@ struct SavedDevices {
 // yet.
 [[nodiscard]] std::vector<ContainerDevices> devices_of(const std::vector<SavedDevices>& checkpoint,
                                                        std::string_view pod_uid);
+
+// The devices that plugins list on this node, healthy or not, by resource: of the same file, with
+// the same errors.
+using RegisteredDevices = std::map<std::string, std::set<std::string>>;
+[[nodiscard]] Result<RegisteredDevices> read_registered(const std::string& path);
+[[nodiscard]] Result<RegisteredDevices> parse_registered(std::string_view text);
 
 }  // namespace railhead::kubelet

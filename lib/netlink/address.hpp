@@ -21,6 +21,7 @@ Request get_routes(bool v6, uint32_t out_index);
 // Routes of one family of the main table. ENOENT where nobody made that table yet.
 Request get_main_routes(bool v6);
 Request add_route(const host::Route& route);
+Request remove_route(const host::Route& route);
 // RTM_NEWROUTE: one route for each of its next hops; none for what is no unicast route of a
 // configured table (the kernel's own table "local", cached clones, multicast). Errors: decode.
 Result<std::vector<host::Route>> decode_route(const Message& message);

@@ -191,6 +191,12 @@ Result<void> LinuxLinks::add_route(const host::Route& route) {
       fmt::format("link {}: add route to {}", route.out_index, route.destination.to_string()));
 }
 
+Result<void> LinuxLinks::remove_route(const host::Route& route) {
+  return named(
+      socket_.exchange(netlink::remove_route(route)),
+      fmt::format("link {}: remove route to {}", route.out_index, route.destination.to_string()));
+}
+
 Result<std::vector<host::Route>> LinuxLinks::routes(uint32_t index) {
   std::vector<host::Route> routes;
   for (bool v6 : {false, true}) {

@@ -28,6 +28,7 @@ class LinuxLinks final : public host::Links {
   Result<std::vector<host::LinkAddress>> all_addresses() override;
   Result<void> add_address(uint32_t index, const host::IpPrefix& address) override;
   Result<void> add_route(const host::Route& route) override;
+  Result<void> remove_route(const host::Route& route) override;
   Result<std::vector<host::Route>> routes(uint32_t index) override;
   Result<std::vector<host::Route>> default_routes() override;
 

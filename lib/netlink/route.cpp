@@ -72,7 +72,11 @@ Request get_main_routes(bool v6) {
   return request;
 }
 
-Request add_route(const host::Route& route) {
+namespace {
+
+// RTM_NEWROUTE or RTM_DELROUTE. Without NLM_F_EXCL a second route to the same place through another
+// link is welcome (ECMP on IPv6, a second choice on IPv4); the very same route still is EEXIST.
+Request route_request(uint16_t type, uint16_t flags, const host::Route& route) {
   const bool v6 = route.destination.v6;
   rtmsg header{};
   header.rtm_family = v6 ? AF_INET6 : AF_INET;
@@ -84,9 +88,7 @@ Request add_route(const host::Route& route) {
   const bool on_link = !route.gateway && !v6;
   header.rtm_scope = route.scope.value_or(on_link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE);
 
-  // Without NLM_F_EXCL a second route to the same place through another link is welcome (ECMP on
-  // IPv6, a second choice on IPv4); the very same route still is EEXIST.
-  Request request(RTM_NEWROUTE, NLM_F_CREATE, header);
+  Request request(type, flags, header);
   request.put_u32(RTA_TABLE, route.table.value_or(RT_TABLE_MAIN));
   if (route.destination.length > 0) request.put(RTA_DST, address_bytes(route.destination));
   if (route.gateway && route.gateway->v6 == v6)
@@ -110,6 +112,14 @@ Request add_route(const host::Route& route) {
   }
   return request;
 }
+
+}  // namespace
+
+Request add_route(const host::Route& route) {
+  return route_request(RTM_NEWROUTE, NLM_F_CREATE, route);
+}
+
+Request remove_route(const host::Route& route) { return route_request(RTM_DELROUTE, 0, route); }
 
 Result<std::vector<host::Route>> decode_route(const Message& message) {
   auto header = read_header<rtmsg>(message.payload);

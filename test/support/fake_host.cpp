@@ -164,7 +164,8 @@ FakeHost::FakeHost()
            {.sysfs = folder.path() + "/sys",
             .proc = folder.path() + "/proc",
             .run = folder.path() + "/run",
-            .cni_cache = folder.path() + "/cni"}} {
+            .cni_cache = folder.path() + "/cni",
+            .state = folder.path() + "/state"}} {
   std::filesystem::create_directories(host.roots.proc + "/self");
   std::ofstream(host.roots.proc + "/self/mountinfo") << "22 1 0:20 / / rw - ext4 /dev/root rw\n";
 }

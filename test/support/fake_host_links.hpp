@@ -149,6 +149,16 @@ class FakeHost::Links final : public host::Links {
       return {};
     });
   }
+  Result<void> remove_route(const host::Route& route) override {
+    const auto what = fmt::format("{}: {}", name(route.out_index), route.destination.to_string());
+    return fake_.record(netns_, "remove_route", what, [&]() -> Result<void> {
+      auto link = fake_.kernel.find(netns_, route.out_index);
+      if (!link) return pass(link);
+      const auto same = [&](const host::Route& other) { return other.is_same_way(route); };
+      if (std::erase_if((*link)->routes, same) == 0) return fail_errno(ESRCH, "route");
+      return {};
+    });
+  }
   Result<std::vector<host::Route>> routes(uint32_t index) override {
     return read<std::vector<host::Route>>("routes", index, &FakeLink::routes);
   }

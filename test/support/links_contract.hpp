@@ -313,6 +313,12 @@ TEST_CASE(
     CHECK(links->add_route(route).error().os_errno == EEXIST);
     route.metric = 77;
     CHECK(links->add_route(route));
+    CHECK(links->remove_route(route));
+    CHECK(links->remove_route(route).error().os_errno == ESRCH);
+    route.metric = std::nullopt;
+    CHECK(links->remove_route(route));
+    CHECK(std::ranges::none_of(must(links->routes(route.out_index)),
+                               [&](const auto& one) { return one.is_same_way(route); }));
   }
 }
 

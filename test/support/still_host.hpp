@@ -34,6 +34,7 @@ class StillLinks final : public host::Links {
   Result<std::vector<host::LinkAddress>> all_addresses() override { return of_all; }
   Result<void> add_address(uint32_t, const host::IpPrefix&) override { return refused(); }
   Result<void> add_route(const host::Route&) override { return refused(); }
+  Result<void> remove_route(const host::Route&) override { return refused(); }
   Result<std::vector<host::Route>> routes(uint32_t) override { return refused(); }
   Result<std::vector<host::Route>> default_routes() override { return defaults; }
 
