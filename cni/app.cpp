@@ -11,6 +11,8 @@
 #include "base/unique_fd.hpp"
 #include "cni/command/command.hpp"
 #include "cni/conf.hpp"
+#include "cni/meta/meta.hpp"
+#include "cni/meta/meta_conf.hpp"
 #include "cnispec/cni_error.hpp"
 #include "cnispec/version.hpp"
 
@@ -29,7 +31,9 @@ constexpr std::string_view kLogFolder = "/var/log/railhead";
 constexpr std::string_view kHelp =
     "\n"
     "A container runtime or a meta plugin runs this program; it is not started by hand.\n"
-    "It answers to the plugin types \"railhead\", \"sriov\", \"rdma\" and \"host-device\".\n"
+    "It answers to the plugin types \"railhead\", \"sriov\", \"rdma\" and \"host-device\", each "
+    "one\n"
+    "interface, and to \"railhead-meta\" and \"multus\", which give a pod all its networks.\n"
     "\n"
     "  CNI_COMMAND      ADD, DEL, CHECK, GC, STATUS or VERSION\n"
     "  CNI_CONTAINERID  the container (ADD, DEL, CHECK)\n"
@@ -40,7 +44,7 @@ constexpr std::string_view kHelp =
     "  RAILHEAD_LOG_DIR where a configuration's logFile may be; default /var/log/railhead\n"
     "  standard input   the network configuration, JSON\n"
     "\n"
-    "Its records are in /run/railhead. Try: CNI_COMMAND=VERSION railhead\n"
+    "Its records are in /run/railhead and /var/lib/railhead. Try: CNI_COMMAND=VERSION railhead\n"
     "\n"
     "For whoever looks after the node (each has its own --help):\n"
     "\n"
@@ -76,38 +80,37 @@ Result<UniqueFd> open_log(const std::string& folder, const std::string& path) {
   return file;
 }
 
-Result<std::string> dispatch(Command command, const Call& call) {
-  switch (command) {
-    case Command::add:
-      return add(call);
-    case Command::del:
-      return del(call);
-    case Command::check:
-      return check(call);
-    case Command::gc:
-      return gc(call);
-    case Command::status:
-      return status(call);
-    case Command::version:
-      return cnispec::version_json();
-  }
-  return fail(ErrorCode::internal, "a verb without code");
-}
-
-// A DEL whose configuration is refused: IPAM cannot be asked, but the VF is given back by its
-// record, as far as that can be found.
-Result<> free_device(const cnispec::Request& request, const nlohmann::ordered_json& config,
+// A DEL whose configuration is refused: IPAM cannot be asked, but what was given is given back by
+// its record, as far as that can be found.
+Result<> free_device(const Environment& environment, const cnispec::Request& request,
+                     const nlohmann::ordered_json& config, const std::string& input,
                      host::Host& host) {
   const auto network = cnispec::read_network_name(config);
-  if (!network) return {};
   std::vector<Error> unread;
   const auto type = go_json::Object(config, "", unread).string("type").value_or("");
   Logger log(STDERR_FILENO, LogLevel::info);
+  if (is_meta_type(type)) {
+    const cnispec::NetConf conf{{}, network.value_or(""), type, {}};
+    const auto done =
+        run_meta(Command::del, {environment, request, conf, config, input, host, log});
+    return done ? Result<>() : pass(done);
+  }
+  if (!network) return {};
   const Deadline deadline(host.clock, read_budget(config, cnispec::Command::del), {});
   const auto detached = attach::Attachments(host, deadline, log)
                             .detach({*network, request.container_id, request.ifname}, request.netns,
                                     type_of(type).predecessor);
   return as_result(detached.error);
+}
+
+// One interface, of a type of this program's.
+Result<std::string> run_type(Command command, const MetaCall& call) {
+  Ipam ipam(call.conf.ipam_type, call.environment, call.input, call.host);
+  const bool is_add = command == Command::add;
+  const Deadline deadline(call.host.clock, read_budget(call.config, command),
+                          is_add ? kUndoReserve : std::chrono::seconds(0));
+  return run_verb(command, Call{call.request, call.conf, call.config, type_of(call.conf.type),
+                                deadline, ipam, call.host, call.log});
 }
 
 Result<std::string> serve(const Environment& environment, const std::string& input,
@@ -120,7 +123,7 @@ Result<std::string> serve(const Environment& environment, const std::string& inp
   const auto command = conf ? cnispec::admit(*request, *conf) : pass(conf);
   if (!command) {
     if (request->command != Command::del) return pass(command);
-    return pass(both(pass(command), free_device(*request, *config, host)));
+    return pass(both(pass(command), free_device(environment, *request, *config, input, host)));
   }
 
   const auto log_conf = read_log_conf(*config);
@@ -133,12 +136,8 @@ Result<std::string> serve(const Environment& environment, const std::string& inp
     log.warning("cannot write the log file, standard error instead",
                 {{"file", log_conf.file}, {"error", log_file.error().message}});
   }
-  Ipam ipam(conf->ipam_type, environment, input, host);
-  const bool is_add = *command == Command::add;
-  const Deadline deadline(host.clock, read_budget(*config, *command),
-                          is_add ? kUndoReserve : std::chrono::seconds(0));
-  auto done = dispatch(
-      *command, Call{*request, *conf, *config, type_of(conf->type), deadline, ipam, host, log});
+  const MetaCall call{environment, *request, *conf, *config, input, host, log};
+  auto done = is_meta_type(conf->type) ? run_meta(*command, call) : run_type(*command, call);
   if (!done) {
     log.error(fmt::format("{} failed", request->verb), {{"network", conf->name},
                                                         {"container", request->container_id},

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "cni/meta/meta_conf.hpp"
 #include "cni/types/type.hpp"
 
 namespace railhead::cni {
@@ -33,6 +34,9 @@ std::chrono::seconds read_budget(const Json& config, cnispec::Command command) {
   const bool is_add = command == cnispec::Command::add;
   const auto asked = object.integer(is_add ? "addTimeout" : "delTimeout");
   if (asked && *asked >= kLeastBudget && *asked <= kMostBudget) return std::chrono::seconds(*asked);
+  if (is_meta_type(object.string("type").value_or(""))) {
+    return std::chrono::seconds(is_add ? 200 : 100);
+  }
   return std::chrono::seconds(is_add ? 90 : 45);
 }
 

@@ -28,7 +28,8 @@ struct LogConf {
 LogConf read_log_conf(const nlohmann::ordered_json& config);
 
 // How long a call may take: `addTimeout` and `delTimeout` in seconds, 25 to 600. Without them what
-// fits into the time that kubelet gives to a pod's sandbox with several networks. Never fails.
+// fits into the time that kubelet gives to a pod's sandbox: for one of several networks, or, of the
+// meta plugin, for all of them. Never fails.
 std::chrono::seconds read_budget(const nlohmann::ordered_json& config, cnispec::Command command);
 
 // What of these two cannot be, for an ADD: code 7.

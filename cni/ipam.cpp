@@ -14,9 +14,6 @@ using cnispec::PluginResult;
 
 namespace {
 
-// Says to this program's children whose they are.
-constexpr std::string_view kDepth = "RAILHEAD_DEPTH";
-
 bool is_same_file(const std::string& a, const std::string& b) {
   struct stat first {};
   struct stat second {};
@@ -26,26 +23,26 @@ bool is_same_file(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-bool Ipam::is_nested() const {
-  return parse_int<uint32_t>(cnispec::value_of(environment_, kDepth)).value_or(0) > 0;
+bool is_nested(const cnispec::Environment& environment) {
+  return parse_int<uint32_t>(cnispec::value_of(environment, kDepth)).value_or(0) > 0;
 }
 
 Result<std::string> Ipam::run(Command command, cnispec::Environment environment,
                               const Deadline& deadline) {
   const auto who =
       fmt::format("IPAM plugin type \"{}\" {} failed", type_, cnispec::to_string(command));
-  auto program = cnispec::find_plugin(type_, cnispec::value_of(environment_, "CNI_PATH"));
+  auto program = cnispec::find_plugin(type_, cnispec::value_of(*environment_, "CNI_PATH"));
   if (!program) return pass(program, who);
-  if (is_nested() || is_same_file(*program, host_.roots.proc + "/self/exe")) {
+  if (is_nested(*environment_) || is_same_file(*program, host_->roots.proc + "/self/exe")) {
     return fail(ErrorCode::invalid_argument, "{}: {} is this program itself, or leads back to it",
                 who, *program);
   }
   environment = cnispec::with(std::move(environment), "CNI_COMMAND", cnispec::to_string(command));
   environment = cnispec::with(std::move(environment), kDepth, "1");
-  auto result = host_.processes.run({.program = std::move(*program),
-                                     .environment = std::move(environment),
-                                     .input = config_,
-                                     .limit = deadline.left()});
+  auto result = host_->processes.run({.program = std::move(*program),
+                                      .environment = std::move(environment),
+                                      .input = *config_,
+                                      .limit = deadline.left()});
   if (!result) return pass(result, who);
   if (result->exit_code == 0) return std::move(result->output);
   return Failure(
@@ -54,7 +51,7 @@ Result<std::string> Ipam::run(Command command, cnispec::Environment environment,
 
 Result<std::optional<PluginResult>> Ipam::add(const Deadline& deadline) {
   if (type_.empty()) return std::nullopt;
-  auto output = run(Command::add, environment_, deadline);
+  auto output = run(Command::add, *environment_, deadline);
   if (!output) return pass(output);
   auto result = cnispec::parse_result(*output);
   if (!result) return pass(result, fmt::format("result of IPAM plugin type \"{}\"", type_));
@@ -66,7 +63,7 @@ Result<std::optional<PluginResult>> Ipam::add(const Deadline& deadline) {
 
 Result<> Ipam::call(Command command, const Deadline& deadline) {
   if (type_.empty()) return {};
-  const auto output = run(command, environment_, deadline);
+  const auto output = run(command, *environment_, deadline);
   if (output) return {};
   // Of a verb that it does not know such a plugin says that the container is missing (3), or the
   // verb (4).
@@ -82,7 +79,7 @@ Result<> Ipam::call(Command command, const Deadline& deadline) {
 Result<> Ipam::release(const std::string& container_id, const std::string& ifname,
                        const Deadline& deadline) {
   if (type_.empty()) return {};
-  auto environment = cnispec::with(environment_, "CNI_CONTAINERID", container_id);
+  auto environment = cnispec::with(*environment_, "CNI_CONTAINERID", container_id);
   environment = cnispec::with(std::move(environment), "CNI_IFNAME", ifname);
   environment = cnispec::with(std::move(environment), "CNI_NETNS", "");
   const auto output = run(Command::del, std::move(environment), deadline);

@@ -10,6 +10,13 @@
 
 namespace railhead::cni {
 
+// The environment variable that says to this program's children whose they are: how many times it
+// was called by itself.
+inline constexpr std::string_view kDepth = "RAILHEAD_DEPTH";
+
+// Whether this very call is such a child's.
+[[nodiscard]] bool is_nested(const cnispec::Environment& environment);
+
 // Without a type there is no IPAM: every call succeeds and gives nothing. A type that is this
 // program is refused with code 7: without that they would start each other without end.
 class Ipam {
@@ -17,15 +24,14 @@ class Ipam {
   // `config` is the whole configuration as it came; the delegate gets it and our environment.
   Ipam(std::string type, const cnispec::Environment& environment, const std::string& config,
        const host::Host& host)
-      : type_(std::move(type)), environment_(environment), config_(config), host_(host) {}
+      : type_(std::move(type)), environment_(&environment), config_(&config), host_(&host) {}
 
-  // Whether this very call is that of an IPAM plugin: a copy of this program is one's type.
-  [[nodiscard]] bool is_nested() const;
   // The addresses, or nothing without IPAM. A result without any address is an error.
   [[nodiscard]] Result<std::optional<cnispec::PluginResult>> add(const Deadline& deadline);
   // DEL for another attachment of this network than the one that was asked for.
   [[nodiscard]] Result<> release(const std::string& container_id, const std::string& ifname,
                                  const Deadline& deadline);
+  [[nodiscard]] bool is_of_child() const { return is_nested(*environment_); }
   // DEL, CHECK, GC or STATUS. Errors keep the delegate's code. A plugin that does not know GC and
   // STATUS, as those before CNI 1.1 do not, has nothing to do, and nothing to say against an ADD.
   [[nodiscard]] Result<> call(cnispec::Command command, const Deadline& deadline);
@@ -35,9 +41,9 @@ class Ipam {
                                         const Deadline& deadline);
 
   std::string type_;
-  const cnispec::Environment& environment_;
-  const std::string& config_;
-  const host::Host& host_;
+  const cnispec::Environment* environment_;
+  const std::string* config_;
+  const host::Host* host_;
 };
 
 }  // namespace railhead::cni

@@ -79,8 +79,8 @@ struct Steps {
   double activate_ms = 0;
 };
 
-// What follows attach(): addresses from IPAM, and onto the interface.
-Result<PluginResult> address(const Call& call, attach::Transaction& transaction,
+// What follows attach(): addresses from IPAM, and onto the interface of that number.
+Result<PluginResult> address(const Call& call, attach::Transaction& transaction, size_t number,
                              const attach::Attached& attached, Stopwatch& watch, Steps& steps) {
   // A lost DEL's must not be missing, and no GC may ever come. Others' must not cost this pod its
   // own.
@@ -96,9 +96,10 @@ Result<PluginResult> address(const Call& call, attach::Transaction& transaction,
   auto result = std::move(*given).value_or(PluginResult{});
   auto ip_config = read_ip_config(result);
   if (!ip_config) return pass(ip_config);
-  ip_config->second_default = call.type.second_default;
+  ip_config->second_default =
+      call.takes_default_route ? attach::SecondDefault::warn : call.type.second_default;
   if (attached.has_netdev) {  // a userspace driver's VF has no interface to set addresses on
-    if (auto done = transaction.activate(0, *ip_config); !done) return pass(done);
+    if (auto done = transaction.activate(number, *ip_config); !done) return pass(done);
   }
   steps.activate_ms = watch.step_ms();
   return result;
@@ -142,10 +143,6 @@ void log_done(const Call& call, const attach::AttachRequest& request,
                              {"total_ms", total_ms}});
 }
 
-}  // namespace
-
-namespace {
-
 struct Wanted {
   attach::AttachRequest request;
   std::optional<PluginResult> previous;
@@ -154,11 +151,12 @@ struct Wanted {
 
 Result<Wanted> read_wanted(const Call& call) {
   if (call.conf.type != call.type.name) {
-    return refuse("type {}: this program is railhead, sriov, rdma and host-device", call.conf.type);
+    return refuse("type {}: this program is railhead-meta, railhead, sriov, rdma and host-device",
+                  call.conf.type);
   }
   // It would wait for the device that the call before it holds.
-  if (call.ipam.is_nested()) {
-    return refuse("the IPAM plugin that was called is this program itself, or leads back to it");
+  if (call.ipam.is_of_child()) {
+    return refuse("the plugin that was called is this program itself, or leads back to it");
   }
   if (auto good = check_budgets(call.config); !good) return pass(good);
   const auto args = cnispec::read_args(call.request.args);
@@ -174,7 +172,9 @@ Result<Wanted> read_wanted(const Call& call) {
     call.log.warning("keys that are not known here are ignored",
                      {{"network", call.conf.name}, {"keys", join(asked->unknown_keys, ",")}});
   }
-  if (auto own = check_owner(call, asked->device, *args); !own) return pass(own);
+  const auto own =
+      call.may_have ? (*call.may_have)(asked->device) : check_owner(call, asked->device, *args);
+  if (!own) return pass(own);
   for (const auto& warning : asked->warnings) {
     call.log.warning(warning, {{"network", call.conf.name}, {"device", asked->device.name}});
   }
@@ -183,7 +183,7 @@ Result<Wanted> read_wanted(const Call& call) {
       call.request.netns,
       asked->device,
       asked->settings,
-      asked->rdma,
+      call.with_rdma ? attach::RdmaUse::require : asked->rdma,
       args->pod_name.empty() ? "" : fmt::format("{}/{}", args->pod_namespace, args->pod_name),
       asked->kind,
       {},
@@ -191,48 +191,79 @@ Result<Wanted> read_wanted(const Call& call) {
   return Wanted{std::move(request), std::move(*previous), std::move(*dns)};
 }
 
-// As DEL does: the device first, and its address only when nobody answers to it any more.
-Error undone(const Call& call, attach::Transaction& transaction, Error error) {
+// As DEL does: the devices first, and their addresses only when nobody answers to them any more.
+// `asked`: the calls whose IPAM was asked.
+Error undone(std::span<const Call> asked, const Deadline& deadline,
+             attach::Transaction& transaction, Error error) {
   const auto undone = transaction.undo();
-  Result<> released;
-  if (undone.silent && !call.type.is_chained) {
-    released = call.ipam.call(cnispec::Command::del, call.deadline.for_undo());
+  auto left = as_result(undone.left);
+  for (const auto& call : asked) {
+    if (!undone.silent || call.type.is_chained) continue;
+    left = both(left, call.ipam.call(cnispec::Command::del, deadline.for_undo()));
   }
-  if (const auto both_done = both(as_result(undone.left), released); !both_done) {
+  if (!left) {
     error.details = fmt::format("{}{}while undoing it: {}", error.details,
-                                error.details.empty() ? "" : "; ", both_done.error().text());
+                                error.details.empty() ? "" : "; ", left.error().text());
   }
   return error;
 }
 
 }  // namespace
 
-Result<std::string> add(const Call& call) {
-  Stopwatch watch(call.host.clock);
-  auto wanted = read_wanted(call);
-  if (!wanted) return pass(wanted);
-  if (auto good = check_netns(call); !good) return pass(good);
+Result<std::vector<PluginResult>> attach_all(std::span<const Call> calls) {
+  const auto& first = calls.front();
+  Stopwatch watch(first.host.clock);
+  std::vector<Wanted> wanted;
+  std::vector<attach::AttachRequest> requests;
+  for (const auto& call : calls) {
+    auto one = read_wanted(call);
+    if (!one) return pass(one);
+    requests.push_back(one->request);
+    wanted.push_back(std::move(*one));
+  }
+  if (auto good = check_netns(first); !good) return pass(good);
 
-  attach::Transaction transaction(call.host, call.deadline, call.log);
+  attach::Transaction transaction(first.host, first.deadline, first.log);
   Steps steps;
-  const auto all = transaction.attach({&wanted->request, 1});
-  if (!all) return Failure(call.type.refusal(all.error(), wanted->request.device));
-  const auto& attached = all->front();
+  const auto all = transaction.attach(requests);
+  if (!all) {
+    // Of several it is not said which one was refused, but by the text.
+    if (calls.size() > 1) return pass(all);
+    return Failure(first.type.refusal(all.error(), requests.front().device));
+  }
   steps.attach_ms = watch.step_ms();
 
-  Result<PluginResult> result = wanted->previous.value_or(PluginResult{});
-  if (!call.type.is_chained) {
-    auto own = address(call, transaction, attached, watch, steps);
-    result = own ? Result<PluginResult>(join_results(call, std::move(*result), std::move(*own),
-                                                     attached, wanted->dns))
-                 : pass(own);
+  std::vector<PluginResult> results;
+  Result<> done;
+  size_t asked = 0;
+  for (size_t i = 0; i < calls.size() && done; ++i) {
+    auto result = wanted[i].previous.value_or(PluginResult{});
+    if (!calls[i].type.is_chained) {
+      asked = i + 1;
+      auto own = address(calls[i], transaction, i, (*all)[i], watch, steps);
+      if (own) {
+        result =
+            join_results(calls[i], std::move(result), std::move(*own), (*all)[i], wanted[i].dns);
+      } else {
+        done = pass(own);
+      }
+    }
+    results.push_back(std::move(result));
   }
-  if (result) {
-    if (auto done = transaction.commit(); !done) result = pass(done);
+  if (done) done = transaction.commit();
+  if (!done) {
+    return Failure(undone(calls.first(asked), first.deadline, transaction, done.error()));
   }
-  if (!result) return Failure(undone(call, transaction, result.error()));
-  log_done(call, wanted->request, attached, steps, watch.total_ms());
-  return cnispec::to_json(*result, call.conf.cni_version);
+  for (size_t i = 0; i < calls.size(); ++i) {
+    log_done(calls[i], requests[i], (*all)[i], steps, watch.total_ms());
+  }
+  return results;
+}
+
+Result<std::string> add(const Call& call) {
+  const auto results = attach_all({&call, 1});
+  if (!results) return pass(results);
+  return cnispec::to_json(results->front(), call.conf.cni_version);
 }
 
 }  // namespace railhead::cni

@@ -1,6 +1,9 @@
 #pragma once
 // One function per CNI verb. Each gives what goes to standard output.
+#include <functional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -24,6 +27,13 @@ struct Call {
   Ipam& ipam;
   host::Host& host;
   Logger& log;
+  // A plugin behind this one in the chain, known to whoever runs that, would move the RDMA devices.
+  bool with_rdma = false;
+  // Where the pod's devices are known: whether it may have this one. null: the agent is asked whose
+  // it is.
+  const std::function<Result<void>(const device::DeviceId&)>* may_have = nullptr;
+  // A default route beside the pod's own is welcome: whoever calls puts them right afterwards.
+  bool takes_default_route = false;
 
   [[nodiscard]] attach::AttachmentKey key() const {
     return {conf.name, request.container_id, request.ifname};
@@ -32,6 +42,9 @@ struct Call {
 
 // Attaches the VF, asks IPAM, sets the addresses. After an error nothing of it is left.
 Result<std::string> add(const Call& call);
+// The same for several interfaces of one pod in one transaction: all of them, or none. At least
+// one; they share a deadline. The results, in their order.
+Result<std::vector<cnispec::PluginResult>> attach_all(std::span<const Call> calls);
 // Gives the VF and the addresses back; both are tried whatever the other says.
 Result<std::string> del(const Call& call);
 // Compares what stands in the pod with the record and with prevResult's addresses and routes.
@@ -40,6 +53,8 @@ Result<std::string> check(const Call& call);
 Result<std::string> gc(const Call& call);
 // Whether an ADD could succeed; code 50 when not.
 Result<std::string> status(const Call& call);
+// The one of these that is asked for.
+Result<std::string> run_verb(cnispec::Command command, const Call& call);
 
 // Has IPAM free the addresses of this network's attachments that were undone without their DEL, but
 // for those of `living` and as far as `deadline` permits; the first error.

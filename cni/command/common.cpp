@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "cni/command/command.hpp"
+#include "cnispec/version.hpp"
 
 namespace railhead::cni {
 
@@ -11,6 +12,25 @@ Result<> both(const Result<>& first, const Result<>& second) {
   joined.message = fmt::format("{}; {}", first.error().text(), second.error().text());
   joined.details.clear();
   return Failure(std::move(joined));
+}
+
+Result<std::string> run_verb(cnispec::Command command, const Call& call) {
+  using cnispec::Command;
+  switch (command) {
+    case Command::add:
+      return add(call);
+    case Command::del:
+      return del(call);
+    case Command::check:
+      return check(call);
+    case Command::gc:
+      return gc(call);
+    case Command::status:
+      return status(call);
+    case Command::version:
+      return cnispec::version_json();
+  }
+  return fail(ErrorCode::internal, "a verb without code");
 }
 
 namespace {

@@ -25,6 +25,8 @@ constexpr Type kHostDevice{.name = "host-device",
 
 }  // namespace
 
+bool is_own_type(std::string_view name) { return type_of(name).name == name; }
+
 const Type& type_of(std::string_view name) {
   for (const auto* type : {&kSriov, &kRdma, &kHostDevice}) {
     if (type->name == name) return *type;

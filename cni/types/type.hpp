@@ -47,6 +47,8 @@ struct Type {
   attach::Predecessor predecessor = attach::Predecessor::sriov_cni;
 };
 
+// Whether one of the types is called so.
+[[nodiscard]] bool is_own_type(std::string_view name);
 // By the configuration's "type"; "railhead" for every other name, by which a DEL gives back what
 // stands on record, and no ADD is done.
 [[nodiscard]] const Type& type_of(std::string_view name);

@@ -1,0 +1,163 @@
+#include "cni/meta/knowledge.hpp"
+
+#include <algorithm>
+
+#include <fmt/ranges.h>
+
+#include "attach/function.hpp"
+#include "cni/conf.hpp"
+#include "device/host_use.hpp"
+#include "ipc/client.hpp"
+#include "ipc/socket.hpp"
+#include "kubelet/checkpoint.hpp"
+
+namespace railhead::cni {
+
+using device::DeviceId;
+
+namespace {
+constexpr std::chrono::seconds kAgentLimit{3};  // it may have to ask kubelet
+}
+
+Knowledge::Knowledge(host::Host& host, const MetaConf& conf, const cnispec::Request& request,
+                     const Deadline& deadline, Logger& log)
+    : host_(host), conf_(conf), deadline_(deadline), log_(log) {
+  // A runtime's words for other plugins stand beside those that are known here.
+  const auto pod = cnispec::read_args(request.args + ";IgnoreUnknown=true");
+  if (pod) pod_ = *pod;
+}
+
+Result<PodDevices> Knowledge::ask() {
+  const auto who =
+      fmt::format("the devices of pod {}/{} are not known", pod_.pod_namespace, pod_.pod_name);
+  const auto answer = ipc::ask_resolve(ipc::socket_in(host_.roots.run),
+                                       {pod_.pod_namespace, pod_.pod_name, pod_.pod_uid},
+                                       deadline_.left(kAgentLimit));
+  if (answer && answer->state == ipc::ResolveState::known) return answer->containers;
+  if (answer) {
+    return fail(ErrorCode::unavailable, "{}: the agent has not heard of them from kubelet yet",
+                who);
+  }
+  if (!is(answer, ErrorCode::not_found)) {
+    return fail(ErrorCode::unavailable, "{}: the agent cannot say: {}", who,
+                answer.error().message);
+  }
+  const auto saved = kubelet::read_checkpoint(conf_.checkpoint);
+  if (!saved) {
+    return fail(ErrorCode::unavailable, "{}: no agent serves this node, and kubelet's file: {}",
+                who, saved.error().message);
+  }
+  if (pod_.pod_uid.empty()) {
+    return fail(ErrorCode::unavailable,
+                "{}: no agent serves this node, and CNI_ARGS have no K8S_POD_UID, by which {} has "
+                "them",
+                who, conf_.checkpoint);
+  }
+  return kubelet::devices_of(*saved, pod_.pod_uid);
+}
+
+Result<PodDevices> Knowledge::devices() {
+  if (!devices_) devices_ = ask();
+  return *devices_;
+}
+
+// What the node's configuration says of it.
+Result<void> Knowledge::is_permitted(const DeviceId& device) {
+  const auto& listed = conf_.unallocated_devices;
+  const auto is_listed = [&](const std::string& name) {
+    return listed && std::ranges::find(*listed, name) != listed->end();
+  };
+  if (is_listed(device.name)) return {};
+  if (attach::is_bare_netdev(device)) {
+    return refuse(
+        "{} is no device of a bus: such a netdev may be another pod's end, or the node's own; no "
+        "pod gets it unless the node's allowUnallocatedDevices names it",
+        device.name);
+  }
+  if (!listed) return {};
+  const auto function = attach::read_function(host_, device);
+  if (function && std::ranges::any_of(function->netdevs, is_listed)) return {};
+  return refuse(
+      "{} is none of this pod's devices, and not in the node's allowUnallocatedDevices "
+      "({}): ask for it by a resource",
+      device.name, fmt::join(*listed, ", "));
+}
+
+// Whether kubelet may give it to somebody, or has.
+Result<void> Knowledge::is_free(const DeviceId& device) {
+  const auto owner =
+      ipc::ask_owner(ipc::socket_in(host_.roots.run),
+                     {device.name, pod_.pod_namespace, pod_.pod_name}, deadline_.left(kAgentLimit));
+  if (owner && owner->state == ipc::OwnerState::held &&
+      ipc::is_of_another(*owner, pod_.pod_namespace, pod_.pod_name)) {
+    return fail(ErrorCode::busy, "{} was given to {} as {}; it is attached to no other pod",
+                device.name, owner->who(), owner->resource);
+  }
+  const auto saved = kubelet::read_checkpoint(conf_.checkpoint);
+  if (!saved) {
+    if (is(saved, ErrorCode::not_found)) return {};  // no kubelet gives devices here
+    return fail(ErrorCode::unavailable, "whether {} is another pod's is not known: {}", device.name,
+                saved.error().message);
+  }
+  for (const auto& one : *saved) {
+    if (one.pod_uid == pod_.pod_uid || !one.ids.contains(device.name)) continue;
+    if (owner && owner->state == ipc::OwnerState::free) break;  // the agent knows that it is gone
+    return fail(ErrorCode::busy,
+                "{} was given to pod {} (container {}) as {}; it is attached to no "
+                "other pod",
+                device.name, one.pod_uid, one.container, one.resource);
+  }
+  const auto registered = kubelet::read_registered(conf_.checkpoint);
+  if (!registered) return pass(registered);
+  for (const auto& [resource, ids] : *registered) {
+    if (!ids.contains(device.name)) continue;
+    return refuse(
+        "{} is one of the devices that the node offers as {}: a pod gets it by asking "
+        "for that resource, and the NetworkAttachmentDefinition by its annotation "
+        "k8s.v1.cni.cncf.io/resourceName",
+        device.name, resource);
+  }
+  return {};
+}
+
+// Whether the host does without it.
+Result<void> Knowledge::is_unused(const DeviceId& device) {
+  const auto links = host_.links.list();
+  if (!links) return pass(links);
+  const auto use = device::read_host_use(host_.links, *links);
+  if (!use) return pass(use);
+  for (const auto& link : *links) {
+    if (attach::device_of(host_, link) != device) continue;
+    if (use->default_route.contains(link.index)) {
+      return refuse("{} ({}) has the node's default route: it is given to no pod", device.name,
+                    link.name);
+    }
+    if (link.master) {
+      return refuse("{} ({}) is a port of a bridge, bond or VRF of the node: it is given to no pod",
+                    device.name, link.name);
+    }
+  }
+  return {};
+}
+
+Result<void> Knowledge::may_have(const DeviceId& device) {
+  if (conf_.is_ownership_off) return is_unused(device);
+  auto given = devices();
+  if (!given && !pod_.pod_name.empty()) return pass(given);
+  if (given && DeviceQueue(*given).has(device.name)) return {};
+  for (const auto check : {&Knowledge::is_permitted, &Knowledge::is_free, &Knowledge::is_unused}) {
+    if (auto good = (this->*check)(device); !good) return good;
+  }
+  return {};
+}
+
+Result<void> Knowledge::may_have(const std::string& name) {
+  const auto device = DeviceId::parse(name);
+  if (device) return may_have(*device);
+  return refuse(
+      "deviceID {}: expected a PCI address like 0000:3b:00.2, or an auxiliary device like "
+      "mlx5_core.sf.4",
+      name);
+}
+
+}  // namespace railhead::cni

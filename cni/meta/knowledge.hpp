@@ -1,0 +1,46 @@
+#pragma once
+// What is known of a node's devices: by the agent, else by the file that kubelet keeps of them.
+#include <optional>
+#include <string>
+
+#include "base/deadline.hpp"
+#include "base/log.hpp"
+#include "cni/meta/meta_conf.hpp"
+#include "cni/meta/pod_devices.hpp"
+#include "cnispec/request.hpp"
+#include "device/device_id.hpp"
+#include "host/host.hpp"
+
+namespace railhead::cni {
+
+class Knowledge {
+ public:
+  Knowledge(host::Host& host, const MetaConf& conf, const cnispec::Request& request,
+            const Deadline& deadline, Logger& log);
+
+  // What kubelet gave to the pod. unavailable: it cannot be known now.
+  [[nodiscard]] Result<PodDevices> devices();
+
+  // Whether the pod may have a device that its networks' configurations name: kubelet gave it to
+  // the pod; or it is a function of some bus that nobody advertises, nobody has, and the host does
+  // not use. Errors: invalid_argument (never any pod's), busy (another pod's, which is named),
+  // unavailable (not known now).
+  [[nodiscard]] Result<void> may_have(const device::DeviceId& device);
+  // The same by a PCI address or the name of an auxiliary device.
+  [[nodiscard]] Result<void> may_have(const std::string& device);
+
+ private:
+  [[nodiscard]] Result<PodDevices> ask();
+  [[nodiscard]] Result<void> is_free(const device::DeviceId& device);
+  [[nodiscard]] Result<void> is_permitted(const device::DeviceId& device);
+  [[nodiscard]] Result<void> is_unused(const device::DeviceId& device);
+
+  host::Host& host_;
+  const MetaConf& conf_;
+  const Deadline& deadline_;
+  Logger& log_;
+  cnispec::CniArgs pod_;
+  std::optional<Result<PodDevices>> devices_;
+};
+
+}  // namespace railhead::cni

@@ -1,0 +1,398 @@
+#include "cni/meta/meta.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "attach/attachments.hpp"
+#include "attach/store.hpp"
+#include "base/raw_json.hpp"
+#include "base/text.hpp"
+#include "cni/conf.hpp"
+#include "cni/ipam.hpp"
+#include "cni/meta/default_routes.hpp"
+#include "cni/meta/knowledge.hpp"
+#include "cni/meta/network_status.hpp"
+#include "cni/meta/plan.hpp"
+#include "cni/meta/plugin_calls.hpp"
+#include "cni/meta/pod_undo.hpp"
+#include "cni/meta/pods.hpp"
+#include "cnispec/cni_error.hpp"
+#include "cnispec/version.hpp"
+
+namespace railhead::cni {
+
+using cnispec::Command;
+using cnispec::PluginResult;
+
+namespace {
+
+// What of an ADD's time its undo may need: other plugins' DELs too.
+constexpr std::chrono::seconds kPodUndoReserve{60};
+constexpr std::chrono::seconds kReadinessLimit{45};  // as long as Multus waits
+constexpr std::chrono::milliseconds kReadinessPause{250};
+
+using Keys = std::map<std::string, std::string>;  // of a configuration, JSON texts
+
+// One call with all that it reads and writes.
+class Meta {
+ public:
+  Meta(const MetaCall& call, MetaConf meta, const Deadline& deadline)
+      : call_(call),
+        meta_(std::move(meta)),
+        deadline_(deadline),
+        undo_deadline_(deadline.for_undo()),
+        pods_(call.host.roots),
+        knowledge_(call.host, meta_, call.request, deadline_, call.log),
+        calls_(call.environment, deadline_, call.host, call.log,
+               [this](const device::DeviceId& device) { return knowledge_.may_have(device); }),
+        undo_calls_(call.environment, undo_deadline_, call.host, call.log) {}
+
+  Result<std::string> add();
+  Result<std::string> del();
+  Result<std::string> check();
+  Result<std::string> gc();
+  Result<std::string> status();
+
+ private:
+  [[nodiscard]] PlanSource source();
+  [[nodiscard]] Result<void> wait_until_ready(std::chrono::seconds limit) const;
+  [[nodiscard]] Result<PodRecord> make_record();
+  [[nodiscard]] Result<void> attach(const PodRecord& record, PodProgress& progress, size_t& begun);
+  [[nodiscard]] Error undone(const PodRecord& record, const PodProgress& progress, size_t begun,
+                             Error error);
+  [[nodiscard]] Result<void> del_without_record();
+  [[nodiscard]] Result<void> detach_own_of(const std::string& container_id);
+  [[nodiscard]] Result<void> forward(Command command, const PodNetwork& network, const Keys& keys);
+  [[nodiscard]] bool is_gone(const PodRecord& record);
+
+  const MetaCall& call_;
+  const MetaConf meta_;
+  const Deadline deadline_;
+  const Deadline undo_deadline_;
+  const Pods pods_;
+  Knowledge knowledge_;
+  const PluginCalls calls_;
+  const PluginCalls undo_calls_;
+};
+
+Result<std::vector<PluginResult>> read_results(const PodProgress& progress) {
+  std::vector<PluginResult> all;
+  for (const auto& text : progress.results) {
+    auto result = cnispec::parse_result(text.empty() ? "null" : text);
+    if (!result) return pass(result);
+    all.push_back(std::move(*result));
+  }
+  return all;
+}
+
+PlanSource Meta::source() {
+  return {call_.request, call_.conf, meta_, [this] { return knowledge_.devices(); },
+          [this](const std::string& device) { return knowledge_.may_have(device); }};
+}
+
+// Until the cluster network says by a file that it is there.
+Result<void> Meta::wait_until_ready(std::chrono::seconds limit) const {
+  if (meta_.readiness_file.empty()) return {};
+  const auto is_there = [this] { return ::access(meta_.readiness_file.c_str(), F_OK) == 0; };
+  if (wait_until(call_.host.clock, deadline_.left(limit), kReadinessPause, is_there)) return {};
+  return fail(ErrorCode::unavailable,
+              "have you checked that your default network is ready? still waiting for "
+              "readinessindicatorfile @ {}",
+              meta_.readiness_file);
+}
+
+// The plan, with what tells the pod's namespace again, on the disk.
+Result<PodRecord> Meta::make_record() {
+  auto plan = make_plan(source());
+  if (!plan) return pass(plan);
+  for (const auto& warning : plan->warnings) {
+    call_.log.warning(warning, {{"pod", plan->record.pod()}});
+  }
+  if (!meta_.unknown_keys.empty()) {
+    call_.log.warning("keys that are not known here are ignored",
+                      {{"network", call_.conf.name}, {"keys", join(meta_.unknown_keys, ",")}});
+  }
+  auto& record = plan->record;
+  const auto netns = call_.host.netns.open(call_.request.netns);
+  if (!netns) {
+    return cnispec::fail_cni(
+        cnispec::code::kInvalidNetns,
+        fmt::format("failed to open netns \"{}\": {}", call_.request.netns, netns.error().message));
+  }
+  record.netns = netns->id();
+  record.boot_id = attach::boot_id(call_.host);
+  if (auto ready = pods_.prepare(); !ready) return pass(ready);
+  auto saved = pods_.save(record);
+  if (is(saved, ErrorCode::already_exists)) {
+    return fail(ErrorCode::busy,
+                "container {} has networks on record already: it must have its DEL before another "
+                "ADD",
+                record.container_id);
+  }
+  if (!saved) return pass(saved);
+  return std::move(record);
+}
+
+// Gives the pod its networks. `begun`: of acts_of(), how many may have changed something.
+Result<void> Meta::attach(const PodRecord& record, PodProgress& progress, size_t& begun) {
+  const auto acts = acts_of(record);
+  progress.results.resize(record.networks.size());
+  while (begun < acts.size()) {
+    const auto first = begun;
+    const auto& act = acts[first];
+    if (!is_in_transaction(record, act)) {
+      ++begun;
+      auto& result = progress.results[act.network];
+      auto output = calls_.call(Command::add, record, act, result);
+      if (!output) return pass(output);
+      result = std::move(*output);
+      continue;
+    }
+    while (begun < acts.size() && is_in_transaction(record, acts[begun])) ++begun;
+    const std::span own(acts.data() + first, begun - first);
+    auto outputs = calls_.attach_own(record, own);
+    if (!outputs) return pass(outputs);
+    for (size_t i = 0; i < own.size(); ++i) {
+      progress.results[own[i].network] = std::move((*outputs)[i]);
+    }
+  }
+  if (auto set = set_default_routes(call_.host, record); !set) return set;
+  const auto results = read_results(progress);
+  if (!results) return pass(results);
+  progress.network_status = network_status(record, *results);
+  progress.is_attached = true;
+  return pods_.save(record, progress);
+}
+
+Error Meta::undone(const PodRecord& record, const PodProgress& progress, size_t begun,
+                   Error error) {
+  const auto acts = acts_of(record);
+  const auto done = undo_pod(undo_calls_, pods_, record, progress, {acts.data(), begun},
+                             call_.host.clock, call_.log);
+  if (!done) {
+    error.details = fmt::format("{}{}while undoing it: {}", error.details,
+                                error.details.empty() ? "" : "; ", done.error().text());
+  }
+  return error;
+}
+
+Result<std::string> Meta::add() {
+  Stopwatch watch(call_.host.clock);
+  if (auto ready = wait_until_ready(kReadinessLimit); !ready) return pass(ready);
+  const auto record = make_record();
+  if (!record) return pass(record);
+  const auto plan_ms = watch.step_ms();
+  PodProgress progress;
+  size_t begun = 0;
+  if (auto done = attach(*record, progress, begun); !done) {
+    return Failure(undone(*record, progress, begun, done.error()));
+  }
+  const auto result = cnispec::parse_result(progress.results.front());
+  if (!result) return pass(result);
+  call_.log.info("ADD of a pod done", {{"container", record->container_id},
+                                       {"pod", record->pod()},
+                                       {"networks", record->networks.size()},
+                                       {"plan_ms", plan_ms},
+                                       {"attach_ms", watch.step_ms()},
+                                       {"total_ms", watch.total_ms()}});
+  return cnispec::to_json(*result, call_.conf.cni_version);
+}
+
+// Own attachments of the container, whatever record told of them.
+Result<void> Meta::detach_own_of(const std::string& container_id) {
+  const attach::Store store(call_.host.roots.run);
+  const auto listing = store.list();
+  if (!listing) return pass(listing);
+  attach::Attachments attachments(call_.host, deadline_, call_.log);
+  Result<void> all;
+  for (const auto& record : listing->records) {
+    if (record.key.container_id != container_id) continue;
+    const auto detached = attachments.detach(record.key, call_.request.netns);
+    all = both(all, as_result(detached.error));
+  }
+  return all;
+}
+
+// The cluster network's plugins are asked by the configuration as it stands now.
+Result<void> Meta::del_without_record() {
+  auto done = detach_own_of(call_.request.container_id);
+  auto cluster = plan_cluster_network(source());
+  if (!cluster) {
+    call_.log.warning("the cluster network is not known, its DEL is left out",
+                      {{"error", cluster.error().message}});
+    return done;
+  }
+  PodRecord record;
+  record.container_id = call_.request.container_id;
+  record.netns_path = call_.request.netns;
+  record.plugin_path = plugin_path(call_.request, meta_);
+  record.networks.push_back(std::move(*cluster));
+  const auto acts = acts_of(record);
+  std::string previous;
+  if (const auto result = cnispec::read_prev_result(call_.config); result && *result) {
+    previous = cnispec::to_json(**result, record.networks.front().cni_version);
+  }
+  for (auto act = acts.rbegin(); act != acts.rend(); ++act) {
+    const auto output = calls_.call(Command::del, record, *act, previous);
+    done = both(done, output ? Result<void>() : pass(output));
+  }
+  return done;
+}
+
+Result<std::string> Meta::del() {
+  Stopwatch watch(call_.host.clock);
+  const auto record = pods_.load(call_.request.container_id);
+  if (!record && !is(record, ErrorCode::decode)) return pass(record);
+  if (!record) {
+    call_.log.error("the record of a pod cannot be read, it is set aside",
+                    {{"error", record.error().message}});
+    if (auto aside = pods_.set_aside(call_.request.container_id); !aside) return pass(aside);
+  }
+  Result<void> done;
+  if (record && *record) {
+    auto known = **record;
+    // The path it has now: a runtime may have another for it, or none any more.
+    if (!call_.request.netns.empty()) known.netns_path = call_.request.netns;
+    const auto acts = acts_of(known);
+    done = undo_pod(calls_, pods_, known, pods_.progress(known), acts, call_.host.clock, call_.log);
+  } else {
+    done = del_without_record();
+  }
+  if (!done) return pass(done);
+  call_.log.info("DEL of a pod done",
+                 {{"container", call_.request.container_id}, {"total_ms", watch.total_ms()}});
+  return {};
+}
+
+Result<std::string> Meta::check() {
+  const auto record = pods_.load(call_.request.container_id);
+  if (!record) return pass(record);
+  if (!*record) {
+    return fail(ErrorCode::not_found, "container {} has no networks on record",
+                call_.request.container_id);
+  }
+  const auto progress = pods_.progress(**record);
+  if (!progress.is_attached) {
+    return fail(ErrorCode::io, "container {}: its ADD did not come to its end",
+                call_.request.container_id);
+  }
+  for (const auto& act : acts_of(**record)) {
+    const auto& network = (*record)->networks[act.network];
+    const auto version = cnispec::Version::parse(network.cni_version);
+    if (network.disable_check || !version || *version < cnispec::Version{0, 4, 0}) continue;
+    const auto good = calls_.call(Command::check, **record, act, progress.results[act.network]);
+    if (!good) return pass(good);
+  }
+  return {};
+}
+
+// Whether no process and no path has its namespace any more.
+bool Meta::is_gone(const PodRecord& record) {
+  if (record.boot_id != attach::boot_id(call_.host)) return true;
+  const auto netns = call_.host.netns.open(record.netns_path);
+  if (netns && netns->id() == record.netns) return false;
+  return is(call_.host.netns.find(record.netns), ErrorCode::not_found);
+}
+
+// Of a network's plugins those that know the verb (CNI 1.1.0), in their order; all are asked.
+Result<void> Meta::forward(Command command, const PodNetwork& network, const Keys& keys) {
+  const auto version = cnispec::Version::parse(network.cni_version);
+  if (!version || *version < cnispec::Version{1, 1, 0}) return {};
+  PodRecord record;
+  record.plugin_path = plugin_path(call_.request, meta_);
+  record.networks.push_back(network);
+  for (auto& plugin : record.networks[0].plugins) {
+    auto input = RawObject::parse(plugin.input).value_or(RawObject());
+    for (const auto& [key, value] : keys) input.set(key, value);
+    plugin.input = input.text();
+  }
+  Result<void> all;
+  for (const auto& act : acts_of(record)) {
+    const auto output = calls_.call(command, record, act, "");
+    all = both(all, output ? Result<void>() : pass(output));
+  }
+  return all;
+}
+
+Result<std::string> Meta::gc() {
+  const auto valid = cnispec::read_valid_attachments(call_.config);
+  if (!valid) return pass(valid);
+  std::set<std::string> living;
+  for (const auto& one : *valid) living.insert(one.container_id);
+  auto listing = pods_.list();
+  if (!listing) return pass(listing);
+  Result<void> all;
+  for (const auto& error : listing->unreadable) all = both(all, Failure(error));
+  for (const auto& record : listing->records) {
+    if (record.network != call_.conf.name || living.contains(record.container_id)) continue;
+    if (!is_gone(record)) {
+      call_.log.warning("a pod that the runtime does not list has its namespace still: it is left",
+                        {{"container", record.container_id}, {"pod", record.pod()}});
+      continue;
+    }
+    const auto acts = acts_of(record);
+    all = both(all, undo_pod(calls_, pods_, record, pods_.progress(record), acts, call_.host.clock,
+                             call_.log));
+  }
+  const auto cluster = plan_cluster_network(source());
+  if (!cluster) return pass(cluster);
+  Keys keys;  // as they came
+  const auto input = RawObject::parse(call_.input).value_or(RawObject());
+  for (const auto* key : {"cni.dev/valid-attachments", "cni.dev/attachments"}) {
+    if (const auto value = input.get(key)) keys.emplace(key, *value);
+  }
+  all = both(all, forward(Command::gc, *cluster, keys));
+  if (!all) return pass(all);
+  return {};
+}
+
+Result<std::string> Meta::status() {
+  auto ready = pods_.prepare();
+  if (ready) ready = pods_.probe();
+  if (ready) ready = attach::Attachments(call_.host, deadline_, call_.log).status();
+  if (ready) ready = wait_until_ready(std::chrono::seconds(0));
+  if (!ready) return cnispec::fail_cni(cnispec::code::kNotAvailable, ready.error().message);
+  const auto cluster = plan_cluster_network(source());
+  if (!cluster) return cnispec::fail_cni(cnispec::code::kNotAvailable, cluster.error().message);
+  if (auto good = forward(Command::status, *cluster, {}); !good) return pass(good);
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> run_meta(Command command, const MetaCall& call) {
+  if (command == Command::version) return cnispec::version_json();
+  if (is_nested(call.environment)) {
+    return refuse("type {}: it was called by this program itself", call.conf.type);
+  }
+  auto meta = read_meta_conf(call.config, call.input);
+  // A configuration that has become wrong since must not keep a pod from ending.
+  if (!meta && command == Command::del) meta = MetaConf{};
+  if (!meta) return pass(meta);
+  if (auto good = check_budgets(call.config); !good && command == Command::add) return pass(good);
+  const bool is_add = command == Command::add;
+  const Deadline deadline(call.host.clock, read_budget(call.config, command),
+                          is_add ? kPodUndoReserve : std::chrono::seconds(0));
+  Meta one(call, std::move(*meta), deadline);
+  switch (command) {
+    case Command::add:
+      return one.add();
+    case Command::del:
+      return one.del();
+    case Command::check:
+      return one.check();
+    case Command::gc:
+      return one.gc();
+    case Command::status:
+      return one.status();
+    case Command::version:
+      break;
+  }
+  return fail(ErrorCode::internal, "a verb without code");
+}
+
+}  // namespace railhead::cni

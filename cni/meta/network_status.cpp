@@ -1,0 +1,67 @@
+#include "cni/meta/network_status.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+namespace railhead::cni {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string without_prefix(const std::string& address) {
+  return address.substr(0, address.find('/'));
+}
+
+Json dns_json(const cnispec::Dns& dns) {
+  Json json = Json::object();
+  if (!dns.nameservers.empty()) json["nameservers"] = dns.nameservers;
+  if (!dns.domain.empty()) json["domain"] = dns.domain;
+  if (!dns.search.empty()) json["search"] = dns.search;
+  if (!dns.options.empty()) json["options"] = dns.options;
+  return json;
+}
+
+Json entry(const PodNetwork& network, const cnispec::PluginResult& result, bool is_default) {
+  Json json{{"name", network.nad.empty() ? network.name : network.nad},
+            {"interface", network.ifname}};
+  // The pod's own end: a bridge and its host veth stand in the result, too.
+  const auto in_pod = std::ranges::find_if(
+      result.interfaces, [](const auto& interface) { return !interface.sandbox.empty(); });
+  std::vector<std::string> ips;
+  std::vector<std::string> gateways;
+  for (const auto& ip : result.ips) {
+    ips.push_back(without_prefix(ip.address));
+    if (!ip.gateway.empty()) gateways.push_back(ip.gateway);
+  }
+  if (network.gateways && !network.gateways->empty()) gateways = *network.gateways;
+  if (!ips.empty()) json["ips"] = ips;
+  if (in_pod != result.interfaces.end()) {
+    if (!in_pod->mac.empty()) json["mac"] = in_pod->mac;
+    if (in_pod->mtu) json["mtu"] = *in_pod->mtu;
+  }
+  if (is_default) json["default"] = true;
+  json["dns"] = dns_json(result.dns);
+  if (!network.device.empty()) {
+    json["device-info"] = {
+        {"type", "pci"}, {"version", "1.1.0"}, {"pci", {{"pci-address", network.device}}}};
+  }
+  if (!gateways.empty() && is_default) json["gateway"] = gateways;
+  return json;
+}
+
+}  // namespace
+
+std::string network_status(const PodRecord& record,
+                           std::span<const cnispec::PluginResult> results) {
+  const bool is_moved = std::ranges::any_of(
+      record.networks, [](const PodNetwork& network) { return network.gateways.has_value(); });
+  Json all = Json::array();
+  for (size_t i = 0; i < record.networks.size() && i < results.size(); ++i) {
+    const auto& network = record.networks[i];
+    all.push_back(entry(network, results[i], is_moved ? network.gateways.has_value() : i == 0));
+  }
+  return all.dump(4, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace railhead::cni

@@ -1,0 +1,17 @@
+#pragma once
+// The annotation k8s.v1.cni.cncf.io/network-status, in the form Multus writes it.
+#include <span>
+#include <string>
+
+#include "cni/meta/pod_record.hpp"
+#include "cnispec/plugin_result.hpp"
+
+namespace railhead::cni {
+
+inline constexpr std::string_view kNetworkStatusKey = "k8s.v1.cni.cncf.io/network-status";
+
+// `results`: of each of the record's networks, in their order.
+[[nodiscard]] std::string network_status(const PodRecord& record,
+                                         std::span<const cnispec::PluginResult> results);
+
+}  // namespace railhead::cni

@@ -1,0 +1,42 @@
+#pragma once
+// What a pod is to be given, in full, before anything is changed.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cni/meta/meta_conf.hpp"
+#include "cni/meta/pod_devices.hpp"
+#include "cni/meta/pod_record.hpp"
+#include "cnispec/net_conf.hpp"
+#include "cnispec/request.hpp"
+
+namespace railhead::cni {
+
+struct PlanSource {
+  const cnispec::Request& request;
+  const cnispec::NetConf& conf;
+  const MetaConf& meta;
+  // What kubelet gave to the pod; asked at most once, and only where a network needs to know.
+  std::function<Result<PodDevices>()> devices;
+  // Whether the pod may have a device that none of its resources gave, by that name.
+  std::function<Result<void>(const std::string& device)> may_have;
+};
+
+struct Plan {
+  PodRecord record;
+  std::vector<std::string> warnings;
+  friend bool operator==(const Plan&, const Plan&) = default;
+};
+
+// Errors name the entry of the annotation and what is wrong with it: invalid_argument and decode
+// (what it, a NAD or the node's configuration says), not_found (a NAD, a configuration, a plugin's
+// program), busy (another pod's device), unavailable (what must be known is not known yet).
+Result<Plan> make_plan(const PlanSource& source);
+
+// The cluster network alone, for a DEL without a record.
+Result<PodNetwork> plan_cluster_network(const PlanSource& source);
+
+// CNI_PATH with the folder of the node's configuration before it.
+std::string plugin_path(const cnispec::Request& request, const MetaConf& meta);
+
+}  // namespace railhead::cni

@@ -1,0 +1,31 @@
+#pragma once
+// The devices that kubelet gave to a pod, and which of its networks gets which.
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/container_devices.hpp"
+
+namespace railhead::cni {
+
+// In the order of the pod's containers; the devices of each in PCI order.
+using PodDevices = std::vector<ContainerDevices>;
+
+// Hands a pod's devices out, each of them once.
+class DeviceQueue {
+ public:
+  explicit DeviceQueue(PodDevices devices) : devices_(std::move(devices)) {}
+
+  // The next of a resource: container after container, or of the one that is named. "": there is
+  // none left.
+  [[nodiscard]] std::string take(std::string_view resource, std::string_view container = "");
+  [[nodiscard]] size_t count(std::string_view resource) const;
+  [[nodiscard]] bool has(std::string_view device) const;
+
+ private:
+  PodDevices devices_;
+  std::set<std::string> taken_;
+};
+
+}  // namespace railhead::cni

@@ -1,0 +1,19 @@
+#pragma once
+// Takes a pod's networks from it, from its record: for DEL, GC, reconcile, and an ADD that failed.
+#include <optional>
+#include <span>
+
+#include "cni/meta/plugin_calls.hpp"
+#include "cni/meta/pods.hpp"
+
+namespace railhead::cni {
+
+// Calls DEL for these acts in the reverse of their order, each whatever the others say, but for
+// those that were done before; then forgets the record, or keeps in it what was done and why the
+// rest was not. Fails for a minute at most after the first try that failed: then the pod may end,
+// and the record stays for GC, reconcile, or a further DEL. The error is the first one's.
+[[nodiscard]] Result<void> undo_pod(const PluginCalls& calls, const Pods& pods,
+                                    const PodRecord& record, PodProgress progress,
+                                    std::span<const Act> acts, const Clock& clock, Logger& log);
+
+}  // namespace railhead::cni

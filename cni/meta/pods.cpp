@@ -1,0 +1,123 @@
+#include "cni/meta/pods.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include <unistd.h>
+
+#include "base/text.hpp"
+
+namespace railhead::cni {
+namespace {
+
+constexpr std::string_view kEnding = ".json";
+// NAME_MAX (linux/limits.h) without what stands around an id; runtimes' have 64 digits.
+constexpr size_t kMaxId = 230;
+
+std::string file_of(std::string_view container_id) {
+  std::string name(container_id);
+  if (name.size() > kMaxId) {
+    name = fmt::format("{}~{:016x}", name.substr(0, kMaxId - 17), hash_of(name));
+  }
+  return name + std::string(kEnding);
+}
+
+// Its own, as one container has one call at a time: what a killed writer left is written over.
+std::string temporary_of(const std::string& folder, const std::string& file) {
+  return fmt::format("{}/.{}.new", folder, file);
+}
+
+}  // namespace
+
+Result<void> Pods::prepare() const {
+  for (const auto& folder : {records_, progress_}) {
+    const auto parent = folder.substr(0, folder.rfind('/'));
+    if (auto made = host::make_private_folder(parent); !made) return made;
+    if (auto made = host::make_private_folder(folder); !made) return made;
+  }
+  return {};
+}
+
+Result<void> Pods::probe() const {
+  for (const auto& folder : {records_, progress_}) {
+    if (::access(folder.c_str(), W_OK | X_OK) != 0) return fail_errno(errno, "write to {}", folder);
+  }
+  return {};
+}
+
+Result<void> Pods::save(const PodRecord& record) const {
+  const auto file = file_of(record.container_id);
+  return host::create_durable_file(fmt::format("{}/{}", records_, file),
+                                   temporary_of(records_, file), to_json(record), 0600);
+}
+
+Result<void> Pods::save(const PodRecord& record, const PodProgress& progress) const {
+  const auto file = file_of(record.container_id);
+  return host::replace_file(fmt::format("{}/{}", progress_, file), temporary_of(progress_, file),
+                            to_json(progress), 0600);
+}
+
+Result<std::optional<PodRecord>> Pods::load_file(const std::string& name) const {
+  const auto path = fmt::format("{}/{}", records_, name);
+  const auto text = host::read_private_file(path);
+  if (is(text, ErrorCode::not_found)) return std::nullopt;
+  if (!text && !is(text, ErrorCode::invalid_argument)) return pass(text);
+  auto record = text ? pod_record_from_json(*text) : pass(text);
+  if (record && file_of(record->container_id) != name) {
+    return fail(ErrorCode::decode, "{}: it is the record of {}", path, record->container_id);
+  }
+  if (!record) return fail(ErrorCode::decode, "{}: {}", path, record.error().message);
+  return std::move(*record);
+}
+
+Result<std::optional<PodRecord>> Pods::load(std::string_view container_id) const {
+  return load_file(file_of(container_id));
+}
+
+PodProgress Pods::progress(const PodRecord& record) const {
+  const auto text =
+      host::read_private_file(fmt::format("{}/{}", progress_, file_of(record.container_id)));
+  auto progress = text ? pod_progress_from_json(*text) : pass(text);
+  auto all = progress ? std::move(*progress) : PodProgress{};
+  all.results.resize(record.networks.size());
+  return all;
+}
+
+Result<void> Pods::remove(const PodRecord& record) const {
+  const auto file = file_of(record.container_id);
+  for (const auto* folder : {&progress_, &records_}) {
+    if (auto removed = host::remove_file(fmt::format("{}/{}", *folder, file)); !removed) {
+      return removed;
+    }
+  }
+  return {};
+}
+
+Result<void> Pods::set_aside(std::string_view container_id) const {
+  const auto path = fmt::format("{}/{}", records_, file_of(container_id));
+  const auto aside = path + ".unreadable";
+  if (std::rename(path.c_str(), aside.c_str()) == 0) return {};
+  return fail_errno(errno, "rename {}", path);
+}
+
+Result<Pods::Listing> Pods::list() const {
+  Listing listing;
+  const auto folder = host::Directory::open(records_);
+  if (is(folder, ErrorCode::not_found)) return listing;
+  auto names = folder ? folder->list(".") : pass(folder);
+  if (!names) return pass(names);
+  std::ranges::sort(*names);
+  for (const auto& name : *names) {
+    if (name.starts_with('.') || !name.ends_with(kEnding)) continue;
+    auto record = load_file(name);
+    if (!record) {
+      listing.unreadable.push_back(record.error());
+    } else if (*record) {
+      listing.records.push_back(std::move(**record));
+    }
+  }
+  return listing;
+}
+
+}  // namespace railhead::cni

@@ -1,0 +1,48 @@
+#pragma once
+// The files of cni/meta/pod_record.hpp.
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cni/meta/pod_record.hpp"
+#include "host/host.hpp"
+
+namespace railhead::cni {
+
+class Pods {
+ public:
+  explicit Pods(const host::Roots& roots)
+      : records_(roots.state + "/pods"), progress_(roots.run + "/pods") {}
+
+  // Makes the folders, 0700.
+  [[nodiscard]] Result<void> prepare() const;
+  // Whether records could be written.
+  [[nodiscard]] Result<void> probe() const;
+
+  // Writes a new record, on the disk when this is done; already_exists where the container has one.
+  [[nodiscard]] Result<void> save(const PodRecord& record) const;
+  // Nothing where there is none. decode: it cannot be read; the message names the file.
+  [[nodiscard]] Result<std::optional<PodRecord>> load(std::string_view container_id) const;
+  [[nodiscard]] Result<void> save(const PodRecord& record, const PodProgress& progress) const;
+  // An empty one where this boot has none, or none that can be read: every call is made again then.
+  [[nodiscard]] PodProgress progress(const PodRecord& record) const;
+  // Both files; missing ones are no error.
+  [[nodiscard]] Result<void> remove(const PodRecord& record) const;
+  // Gives a record that cannot be read another name, by which nobody takes it for one.
+  [[nodiscard]] Result<void> set_aside(std::string_view container_id) const;
+
+  struct Listing {
+    std::vector<PodRecord> records;
+    std::vector<Error> unreadable;
+  };
+  [[nodiscard]] Result<Listing> list() const;
+
+ private:
+  [[nodiscard]] Result<std::optional<PodRecord>> load_file(const std::string& name) const;
+
+  std::string records_;
+  std::string progress_;
+};
+
+}  // namespace railhead::cni
