@@ -45,11 +45,13 @@ Result<cni::Answer> answer_runtime(const cnispec::Environment& environment) {
   return on_linux([&](host::Host& host) { return cni::run(environment, *input, host); });
 }
 
-Result<cni::Answer> answer_admin(const cni::AdminCommand& command) {
+Result<cni::Answer> answer_admin(const cni::AdminCommand& command,
+                                 const cnispec::Environment& environment) {
   // As the first process of a container it would else not hear it. It may end anywhere.
   std::signal(SIGTERM, [](int) { _exit(0); });  // NOLINT(concurrency-mt-unsafe,cert-err33-c)
-  return on_linux(
-      [&](host::Host& host) { return cni::run_admin(command, host, netlink::LinuxEvents::open); });
+  return on_linux([&](host::Host& host) {
+    return cni::run_admin(command, host, environment, netlink::LinuxEvents::open);
+  });
 }
 
 // An exception is a bug or the end of memory: the runtime is told as of any other error.
@@ -59,7 +61,7 @@ cni::Answer answer(const std::vector<std::string>& arguments,
     const auto admin = cni::read_admin(arguments);
     if (admin.answer) return *admin.answer;
     if (admin.command) {
-      const auto done = answer_admin(*admin.command);
+      const auto done = answer_admin(*admin.command, environment);
       return done ? *done : cni::Answer{1, {}, "railhead: " + done.error().message + "\n"};
     }
     if (auto alone = cni::answer_alone(arguments, environment)) return *alone;

@@ -8,6 +8,7 @@
 #include "base/deadline.hpp"
 #include "base/loop.hpp"
 #include "base/text.hpp"
+#include "cni/meta/pod_undo.hpp"
 #include "host/folder_watch.hpp"
 
 namespace railhead::cni {
@@ -22,8 +23,9 @@ constexpr std::chrono::minutes kBudget{5};  // nobody waits for these but a pers
 constexpr std::string_view kStateHelp =
     "usage: railhead state [--json]\n"
     "\n"
-    "Lists the devices that attachments have on record on this node, with their pods, and what a\n"
-    "former undo could not give back. Changes nothing.\n"
+    "Lists the devices that attachments have on record on this node, with their pods, the pods that\n"
+    "the meta plugin gave their networks, and what a former undo could not give back. Changes "
+    "nothing.\n"
     "\n"
     "  held         a pod has the device\n"
     "  in work      an ADD or DEL is at work on it\n"
@@ -32,13 +34,17 @@ constexpr std::string_view kStateHelp =
     "  stale        of a boot before this one\n"
     "  unknown      what stands there cannot be read; the reason is told\n"
     "\n"
+    "Pods are attached, in work, or stale; or pending: a DEL did not come to its end, and the next "
+    "one,\n"
+    "GC or reconcile goes on.\n"
+    "\n"
     "Exit code 0, whatever is listed; 1: it could not be done; 2: wrong arguments.\n";
 
 constexpr std::string_view kReconcileHelp =
     "usage: railhead reconcile [--dry-run] [--watch]\n"
     "\n"
-    "Gives back the devices of attachments that no longer have them, mends those in quarantine, "
-    "and\n"
+    "Gives back the networks of pods whose namespace is gone, by their plugins, and the devices of\n"
+    "attachments that no longer have them; mends those in quarantine, and\n"
     "tries again what a former undo owes. Acts on positive evidence only: it never takes a device\n"
     "out of a namespace that exists.\n"
     "\n"
@@ -128,61 +134,72 @@ Result<host::FileLock> lock_reconcile(host::Host& host, const attach::Store& sto
   return lock;
 }
 
-Result<Reconciled> reconcile_once(host::Host& host, const attach::Store& store, Logger& log,
-                                  attach::Doing doing, attach::Pauses& pauses) {
-  const Deadline deadline(host.clock, kBudget, {});
-  return attach::reconcile({host, store, deadline, log}, doing, pauses);
+// Who reconciles, and how.
+struct Reconciler {
+  host::Host& host;
+  const cnispec::Environment& environment;  // of other plugins
+  const attach::Store& store;
+  Logger& log;
+  attach::Doing doing;
+};
+
+// The pods first: with them go their devices, and the addresses that only their plugins can free.
+Result<Reconciled> reconcile_once(const Reconciler& with, attach::Pauses& pauses) {
+  const Deadline deadline(with.host.clock, kBudget, {});
+  auto pods = reconcile_pods(with.host, with.environment, deadline, with.doing, with.log);
+  auto devices = attach::reconcile({with.host, with.store, deadline, with.log}, with.doing, pauses);
+  if (!pods) return pods;
+  if (!devices) return devices;
+  pods->done.insert(pods->done.end(), devices->done.begin(), devices->done.end());
+  pods->left.insert(pods->left.end(), devices->left.begin(), devices->left.end());
+  return pods;
 }
 
 // What was left is told when it is new, not at each turn.
 class Watcher {
  public:
-  Watcher(host::Host& host, const attach::Store& store, Logger& log, attach::Doing doing)
-      : host_(host), store_(store), log_(log), doing_(doing), pauses_(host.clock) {}
+  explicit Watcher(const Reconciler& with) : with_(with), pauses_(with.host.clock) {}
 
   void turn() {
-    const auto result = reconcile_once(host_, store_, log_, doing_, pauses_);
+    const auto result = reconcile_once(with_, pauses_);
+    auto& log = with_.log;
     if (!result) {
-      log_.error("reconcile failed", {{"error", result.error().message}});
+      log.error("reconcile failed", {{"error", result.error().message}});
       return;
     }
-    if (doing_ == attach::Doing::it || result->done != told_.done) {
-      const auto* done = doing_ == attach::Doing::it ? "reconciled" : "would be reconciled";
-      for (const auto& line : result->done) log_.info(done, {{"what", line}});
+    if (with_.doing == attach::Doing::it || result->done != told_.done) {
+      const auto* done = with_.doing == attach::Doing::it ? "reconciled" : "would be reconciled";
+      for (const auto& line : result->done) log.info(done, {{"what", line}});
     }
     if (result->left != told_.left) {
-      for (const auto& line : result->left) log_.warning("left", {{"what", line}});
+      for (const auto& line : result->left) log.warning("left", {{"what", line}});
     }
     told_ = *result;
   }
 
  private:
-  host::Host& host_;
-  const attach::Store& store_;
-  Logger& log_;
-  attach::Doing doing_;
+  const Reconciler& with_;
   attach::Pauses pauses_;
   Reconciled told_;
 };
 
-Answer watch(host::Host& host, const attach::Store& store, Logger& log, attach::Doing doing,
-             const OpenEvents& open_events) {
+Answer watch(const Reconciler& with, const OpenEvents& open_events) {
   constexpr std::chrono::seconds kEvery{30};
   constexpr std::chrono::milliseconds kAfterAnEvent{500};  // more of them come
-  auto loop = Loop::open(host.clock);
+  auto loop = Loop::open(with.host.clock);
   if (!loop) return failed(loop.error());
   auto events = open_events();
   if (!events) return failed(events.error());
   auto records = host::FolderWatch::open();
   if (!records) return failed(records.error());
-  if (auto added = records->add(store.folder()); !added) return failed(added.error());
-  Watcher watcher(host, store, log, doing);
+  if (auto added = records->add(with.store.folder()); !added) return failed(added.error());
+  Watcher watcher(with);
   Loop::Timer timer(**loop, {});
   timer.on_expiry([&] {
     watcher.turn();
-    timer.set(host.clock.now() + kEvery);
+    timer.set(with.host.clock.now() + kEvery);
   });
-  const auto soon = [&] { timer.set_if_sooner(host.clock.now() + kAfterAnEvent); };
+  const auto soon = [&] { timer.set_if_sooner(with.host.clock.now() + kAfterAnEvent); };
   auto of_devices = (*loop)->watch((*events)->fd(), [&] {
     if (!(*events)->read().empty()) soon();
   });
@@ -191,27 +208,27 @@ Answer watch(host::Host& host, const attach::Store& store, Logger& log, attach::
   });
   if (!of_devices) return failed(of_devices.error());
   if (!of_records) return failed(of_records.error());
-  log.info("watching", {{"records", store.folder()}});
-  timer.set(host.clock.now());
+  with.log.info("watching", {{"records", with.store.folder()}});
+  timer.set(with.host.clock.now());
   (*loop)->run();
   return {};
 }
 
-Answer reconcile(const AdminCommand& command, host::Host& host, const attach::Store& store,
-                 Logger& log, const OpenEvents& open_events) {
-  auto doing = command.dry_run ? attach::Doing::dry_run : attach::Doing::it;
-  attach::Pauses none(host.clock);
-  if (command.dry_run) return told(reconcile_once(host, store, log, doing, none));
-  auto lock = lock_reconcile(host, store);
+Answer reconcile(const AdminCommand& command, Reconciler with, const OpenEvents& open_events) {
+  attach::Pauses none(with.host.clock);
+  if (command.dry_run) with.doing = attach::Doing::dry_run;
+  if (command.dry_run) return told(reconcile_once(with, none));
+  auto lock = lock_reconcile(with.host, with.store);
   if (!lock) return failed(lock.error());
-  if (doing == attach::Doing::it && !sees_new_namespaces(host)) {
-    log.warning("/run/netns is mounted without propagation (HostToContainer): nothing is changed");
-    doing = attach::Doing::dry_run;
+  if (!sees_new_namespaces(with.host)) {
+    with.log.warning(
+        "/run/netns is mounted without propagation (HostToContainer): nothing is changed");
+    with.doing = attach::Doing::dry_run;
   }
-  if (command.watch) return watch(host, store, log, doing, open_events);
-  const auto result = reconcile_once(host, store, log, doing, none);
+  if (command.watch) return watch(with, open_events);
+  const auto result = reconcile_once(with, none);
   auto answer = told(result);
-  const bool is_kept_back = doing == attach::Doing::dry_run && result && !result->done.empty();
+  const bool is_kept_back = with.doing == attach::Doing::dry_run && result && !result->done.empty();
   if (is_kept_back) answer.exit_code = 3;
   return answer;
 }
@@ -248,17 +265,24 @@ ReadAdmin read_admin(const std::vector<std::string>& arguments) {
   return {command, {}};
 }
 
-Answer run_admin(const AdminCommand& command, host::Host& host, const OpenEvents& open_events) {
+Answer run_admin(const AdminCommand& command, host::Host& host,
+                 const cnispec::Environment& environment, const OpenEvents& open_events) {
   Logger log(STDERR_FILENO, LogLevel::info);
   const attach::Store store(host.roots.run);
   const Deadline deadline(host.clock, kBudget, {});
   const attach::Work work{host, store, deadline, log};
   if (auto here = check_host_netns(host); !here) return failed(here.error());
-  if (command.verb == Verb::reconcile) return reconcile(command, host, store, log, open_events);
+  if (command.verb == Verb::reconcile) {
+    return reconcile(command, {host, environment, store, log, attach::Doing::it}, open_events);
+  }
   if (command.verb == Verb::release) return told(release(command, work));
   const auto overview = attach::look_around(work);
   if (!overview) return failed(overview.error());
-  return {0, command.json ? overview_json(*overview) : overview_text(*overview), {}};
+  const auto pods = look_at_pods(host);
+  if (!pods) return failed(pods.error());
+  return {0,
+          command.json ? overview_json(*overview, *pods) : overview_text(*overview, *pods),
+          {}};
 }
 
 }  // namespace railhead::cni

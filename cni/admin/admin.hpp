@@ -9,6 +9,8 @@
 #include "attach/reconcile.hpp"
 #include "base/log.hpp"
 #include "cni/answer.hpp"
+#include "cni/meta/pod_record.hpp"
+#include "cnispec/request.hpp"
 #include "host/events.hpp"
 #include "host/host.hpp"
 
@@ -40,14 +42,27 @@ using OpenEvents = std::function<Result<std::unique_ptr<host::Events>>()>;
 // Exit codes: 0 done, 1 failed, 3 something was left that is not as it must be. Lines on standard
 // error say what is done as it is done. `reconcile --watch` ends with the process only.
 [[nodiscard]] Answer run_admin(const AdminCommand& command, host::Host& host,
+                               const cnispec::Environment& environment,
                                const OpenEvents& open_events);
 
 // --- parts, for tests
 // -----------------------------------------------------------------------------
 
+// What stands on record of pods, from disk alone.
+struct PodStanding {
+  PodRecord record;
+  PodProgress progress;
+  std::string_view state;  // "attached"; --help has the words
+};
+struct PodsOverview {
+  std::vector<PodStanding> pods;
+  std::vector<Error> unreadable;
+};
+[[nodiscard]] Result<PodsOverview> look_at_pods(const host::Host& host);
+
 // A table for people, or JSON.
-[[nodiscard]] std::string overview_text(const attach::Overview& overview);
-[[nodiscard]] std::string overview_json(const attach::Overview& overview);
+[[nodiscard]] std::string overview_text(const attach::Overview& overview, const PodsOverview& pods);
+[[nodiscard]] std::string overview_json(const attach::Overview& overview, const PodsOverview& pods);
 
 // not unless this process is in the network namespace of the machine's first process: in another
 // every device would look as if it were gone.

@@ -3,7 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "attach/attachments.hpp"
 #include "cni/admin/admin.hpp"
+#include "cni/meta/pods.hpp"
 
 namespace railhead::cni {
 
@@ -42,9 +44,69 @@ Json standing_json(const attach::Standing& standing) {
   return json;
 }
 
+Json pod_json(const PodStanding& standing) {
+  const auto& [record, progress, state] = standing;
+  Json json{{"pod", record.pod()},
+            {"uid", record.pod_uid},
+            {"container", record.container_id},
+            {"netns", record.netns_path},
+            {"state", state},
+            {"networks", Json::array()}};
+  for (const auto& network : record.networks) {
+    Json one{{"name", network.nad.empty() ? network.name : network.nad},
+             {"ifname", network.ifname}};
+    if (!network.device.empty()) one["device"] = network.device;
+    json["networks"].push_back(std::move(one));
+  }
+  if (!progress.reason.empty()) json["reason"] = progress.reason;
+  return json;
+}
+
+std::string_view state_of(const PodRecord& record, const PodProgress& progress,
+                          const std::string& boot) {
+  if (record.boot_id != boot) return "stale";
+  if (progress.is_attached) return "attached";
+  return progress.reason.empty() ? "in work" : "pending";
+}
+
+// One row per network.
+void append_pods(std::string& text, const PodsOverview& overview) {
+  if (!overview.pods.empty()) {
+    std::vector<Row> rows{{"POD", "STATE", "INTERFACE", "NETWORK", "DEVICE", "CONTAINER"}};
+    for (const auto& [record, progress, state] : overview.pods) {
+      for (const auto& network : record.networks) {
+        rows.push_back({record.pod_name.empty() ? "-" : record.pod(), std::string(state),
+                        network.ifname, network.nad.empty() ? network.name : network.nad,
+                        network.device.empty() ? "-" : network.device, record.container_id});
+      }
+    }
+    append(text += "\n", rows);
+  }
+  for (const auto& [record, progress, state] : overview.pods) {
+    if (progress.reason.empty()) continue;
+    text += fmt::format("container {}: {}\n", record.container_id, progress.reason);
+  }
+  for (const auto& error : overview.unreadable) text += error.message + "\n";
+}
+
 }  // namespace
 
-std::string overview_text(const Overview& overview) {
+Result<PodsOverview> look_at_pods(const host::Host& host) {
+  const Pods pods(host.roots);
+  auto listing = pods.list();
+  if (!listing) return pass(listing);
+  PodsOverview overview;
+  overview.unreadable = std::move(listing->unreadable);
+  const auto boot = attach::boot_id(host);
+  for (auto& record : listing->records) {
+    auto progress = pods.progress(record);
+    const auto state = state_of(record, progress, boot);
+    overview.pods.push_back({std::move(record), std::move(progress), state});
+  }
+  return overview;
+}
+
+std::string overview_text(const Overview& overview, const PodsOverview& pods) {
   std::string text;
   if (overview.records.empty() && overview.unreadable.empty()) text = "no device is on record\n";
   if (!overview.records.empty()) {
@@ -67,13 +129,17 @@ std::string overview_text(const Overview& overview) {
     text += fmt::format("{}: the address of {} of container {} is freed by its next ADD or GC\n",
                         key.network, key.ifname, key.container_id);
   }
+  append_pods(text, pods);
   return text;
 }
 
-std::string overview_json(const Overview& overview) {
+std::string overview_json(const Overview& overview, const PodsOverview& pods) {
   Json json{{"schema", 1}, {"devices", Json::array()}};
   for (const auto& standing : overview.records) json["devices"].push_back(standing_json(standing));
+  json["pods"] = Json::array();
+  for (const auto& standing : pods.pods) json["pods"].push_back(pod_json(standing));
   json["unreadable"] = Json::array();
+  for (const auto& error : pods.unreadable) json["unreadable"].push_back(error.message);
   for (const auto& error : overview.unreadable) json["unreadable"].push_back(error.message);
   json["debts"] = Json::object();
   for (const auto& [device, debts] : overview.debts) {

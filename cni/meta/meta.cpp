@@ -67,7 +67,6 @@ class Meta {
   [[nodiscard]] Result<void> del_without_record();
   [[nodiscard]] Result<void> detach_own_of(const std::string& container_id);
   [[nodiscard]] Result<void> forward(Command command, const PodNetwork& network, const Keys& keys);
-  [[nodiscard]] bool is_gone(const PodRecord& record);
 
   const MetaCall& call_;
   const MetaConf meta_;
@@ -290,14 +289,6 @@ Result<std::string> Meta::check() {
   return {};
 }
 
-// Whether no process and no path has its namespace any more.
-bool Meta::is_gone(const PodRecord& record) {
-  if (record.boot_id != attach::boot_id(call_.host)) return true;
-  const auto netns = call_.host.netns.open(record.netns_path);
-  if (netns && netns->id() == record.netns) return false;
-  return is(call_.host.netns.find(record.netns), ErrorCode::not_found);
-}
-
 // Of a network's plugins those that know the verb (CNI 1.1.0), in their order; all are asked.
 Result<void> Meta::forward(Command command, const PodNetwork& network, const Keys& keys) {
   const auto version = cnispec::Version::parse(network.cni_version);
@@ -329,7 +320,7 @@ Result<std::string> Meta::gc() {
   for (const auto& error : listing->unreadable) all = both(all, Failure(error));
   for (const auto& record : listing->records) {
     if (record.network != call_.conf.name || living.contains(record.container_id)) continue;
-    if (!is_gone(record)) {
+    if (!is_gone(call_.host, record)) {
       call_.log.warning("a pod that the runtime does not list has its namespace still: it is left",
                         {{"container", record.container_id}, {"pod", record.pod()}});
       continue;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "attach/attachments.hpp"
 #include "base/text.hpp"
 #include "cnispec/version.hpp"
 
@@ -53,6 +54,43 @@ Result<void> undo_pod(const PluginCalls& calls, const Pods& pods, const PodRecor
       "a pod's networks are not given back whole, its record stays",
       {{"container", record.container_id}, {"pod", record.pod()}, {"reason", progress.reason}});
   return {};
+}
+
+bool is_gone(host::Host& host, const PodRecord& record) {
+  if (record.boot_id != attach::boot_id(host)) return true;
+  const auto netns = host.netns.open(record.netns_path);
+  if (netns && netns->id() == record.netns) return false;
+  return is(host.netns.find(record.netns), ErrorCode::not_found);
+}
+
+Result<attach::Reconciled> reconcile_pods(host::Host& host,
+                                          const cnispec::Environment& environment,
+                                          const Deadline& deadline, attach::Doing doing,
+                                          Logger& log) {
+  const Pods pods(host.roots);
+  auto listing = pods.list();
+  if (!listing) return pass(listing);
+  attach::Reconciled all;
+  for (const auto& error : listing->unreadable) all.left.push_back(error.message);
+  const PluginCalls calls(environment, deadline, host, log);
+  for (const auto& record : listing->records) {
+    if (!is_gone(host, record)) continue;
+    const auto who = fmt::format("networks of container {}{}", record.container_id,
+                                 record.pod_name.empty() ? "" : " of pod " + record.pod());
+    if (doing == attach::Doing::dry_run) {
+      all.done.push_back(who + ": given back");
+      continue;
+    }
+    const auto acts = acts_of(record);
+    auto done = undo_pod(calls, pods, record, pods.progress(record), acts, host.clock, log);
+    const auto progress = pods.progress(record);
+    if (done && progress.reason.empty()) {
+      all.done.push_back(who + ": given back");
+    } else {
+      all.left.push_back(fmt::format("{}: {}", who, progress.reason));
+    }
+  }
+  return all;
 }
 
 }  // namespace railhead::cni

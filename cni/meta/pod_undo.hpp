@@ -3,6 +3,7 @@
 #include <optional>
 #include <span>
 
+#include "attach/reconcile.hpp"
 #include "cni/meta/plugin_calls.hpp"
 #include "cni/meta/pods.hpp"
 
@@ -15,5 +16,15 @@ namespace railhead::cni {
 [[nodiscard]] Result<void> undo_pod(const PluginCalls& calls, const Pods& pods,
                                     const PodRecord& record, PodProgress progress,
                                     std::span<const Act> acts, const Clock& clock, Logger& log);
+
+// Whether no path and no process has its namespace any more, or another boot had it.
+[[nodiscard]] bool is_gone(host::Host& host, const PodRecord& record);
+
+// Undoes the pods that are gone, whose DEL did not come or did not come to its end. What was done
+// and what is left, a line each; with Doing::dry_run what would be done.
+[[nodiscard]] Result<attach::Reconciled> reconcile_pods(host::Host& host,
+                                                        const cnispec::Environment& environment,
+                                                        const Deadline& deadline,
+                                                        attach::Doing doing, Logger& log);
 
 }  // namespace railhead::cni

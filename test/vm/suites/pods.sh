@@ -1,0 +1,171 @@
+# Pods under a real kubelet and containerd, with the meta plugin in Multus' place: a cluster network of Debian's plugins, and two VFs with
+# their RDMA devices, in chains with other plugins. NADs are files, devices are kubelet's word.
+# needs: RAILHEAD_E2E test/e2e/prepare
+# vm-options: --timeout 2400 --memory 2700
+here=$(dirname "$(realpath "$0")")
+. "$here/../fixture.sh"
+. "$here/../real-kubelet.sh"
+. "$here/../kubelet.sh"
+
+rdma_mode exclusive
+four_rdma_vfs
+vfs=$(for pf in pf0 pf1; do vf_pci $pf 0; vf_pci $pf 1; done)
+
+section the node
+plugins=$e2e/cni-bin
+mkdir -p $plugins
+cp "$RAILHEAD_E2E/runtime/usr/lib/cni/"* $plugins/
+for name in railhead railhead-meta; do must cp "$RAILHEAD_BIN/railhead" $plugins/$name; done
+containerd_start
+# containerd calls the plugins of this folder
+must cp "$RAILHEAD_BIN/railhead" "$runtime/usr/lib/cni/railhead-meta"
+mkdir -p $e2e/cluster.d $e2e/nads/default $kubelet_dir
+cat >$e2e/cluster.d/10-cluster.conflist <<'J'
+{"cniVersion": "0.4.0", "name": "cluster", "plugins": [
+    {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true,
+     "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+    {"type": "portmap", "capabilities": {"portMappings": true}}]}
+J
+# nad NAME CONFIG [RESOURCE]
+nad() {
+    jq -n --arg name "$1" --arg config "$2" --arg resource "${3:-}" \
+        '{apiVersion: "k8s.cni.cncf.io/v1", kind: "NetworkAttachmentDefinition",
+          metadata: ({name: $name, namespace: "default"} +
+                     if $resource == "" then {} else {annotations: {"k8s.v1.cni.cncf.io/resourceName": $resource}} end),
+          spec: {config: $config}}' >"$e2e/nads/default/$1.json"
+}
+# As SNO renders a network with RDMA, and with what users put behind it
+nad rail0 '{"cniVersion":"1.0.0","name":"rail0","plugins":[
+    {"type":"sriov","vlan":100,"trust":"on","ipam":{"type":"host-local","subnet":"10.9.0.0/24"}},{"type":"rdma"}]}' rdma/vf
+nad rail1 '{"cniVersion":"1.0.0","name":"rail1","plugins":[
+    {"type":"sriov","vlan":101,"ipam":{"type":"host-local","subnet":"10.9.1.0/24","routes":[{"dst":"10.99.0.0/16","gw":"10.9.1.254"}]}},
+    {"type":"rdma"},{"type":"tuning","sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"},"mtu":1400},{"type":"sbr"}]}' rdma/vf
+nad vlan7 '{"cniVersion":"0.4.0","name":"vlan7","type":"vlan","master":"net1","linkInContainer":true,"vlanId":7,
+    "ipam":{"type":"host-local","subnet":"10.9.7.0/24"}}'
+nad shared '{"cniVersion":"0.3.1","name":"shared","type":"macvlan","master":"pf0","ipam":{"type":"host-local","subnet":"10.9.8.0/24"}}'
+nad failing '{"cniVersion":"1.0.0","name":"failing","plugins":[{"type":"macvlan","master":"pf0",
+    "ipam":{"type":"host-local","subnet":"10.9.8.0/24"}},{"type":"tuning","sysctl":{"net.ipv4.conf.IFNAME.no_such":"1"}}]}'
+cat >$e2e/config.json <<'J'
+{"resourceList": [{"resourcePrefix": "rdma", "resourceName": "vf",
+                   "selectors": {"drivers": ["igbvf"], "isRdma": true}}]}
+J
+touch $e2e/stamp
+agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent.log
+real_kubelet_start
+check "kubelet knows the devices" wait_for 180 devices_known $e2e/stamp
+jq -n --arg nads $e2e/nads --arg cluster $e2e/cluster.d/10-cluster.conflist --arg bin $plugins \
+    '{cniVersion: "1.0.0", name: "node", plugins: [{type: "railhead-meta", clusterNetwork: $cluster, nadDir: $nads, binDir: $bin,
+      capabilities: {portMappings: true, bandwidth: true, "io.kubernetes.cri.pod-annotations": true}}]}' >$e2e/net.d/00-railhead.conflist
+
+# The node, and what all who have a part in it keep of pods
+standing() {
+    "$RAILHEAD_BIN/vm_dump_node" | grep -v -e cni0 -e '^sysctl.* veth'
+    find /run/railhead /var/lib/railhead/pods /run/cni /run/netns /var/lib/cni -not -type d \
+        -not -path '*/locks/*' -not -path '*/allocations/*' -not -name agent.\* -not -name lock -not -name 'last_reserved_ip.*' 2>/dev/null | sort
+    ip -o link show type veth | wc -l
+}
+# meta_pod NAME NETWORKS VFS CMD...: a pod of its own network namespace with that annotation
+meta_pod() {
+    local name=$1 networks=$2 count=$3 resources='{}'
+    shift 3
+    [ "$count" = 0 ] || resources="{\"rdma/vf\": \"$count\"}"
+    jq -n --arg name "$name" --arg networks "$networks" --argjson resources "$resources" \
+        '{apiVersion: "v1", kind: "Pod", metadata: {name: $name, namespace: "default", annotations: {"k8s.v1.cni.cncf.io/networks": $networks}},
+          spec: {restartPolicy: "Always", terminationGracePeriodSeconds: 0,
+                 containers: [{name: "main", image: "localhost/busybox:1", imagePullPolicy: "Never", command: $ARGS.positional,
+                               resources: {limits: $resources, requests: $resources}}]}}' --args -- "$@" >$e2e/.pod
+    mv $e2e/.pod "$e2e/pods/$name.json"
+}
+show='echo env=$PCIDEVICE_RDMA_VF; for i in eth0 net1 net2; do echo $i=$(busybox ip -o -4 addr show dev $i | busybox grep -o "inet [^ ]*"); done
+      echo done; exec sleep 3600'
+# record_of NAME: the pod's record
+record_of() { grep -l "\"podName\":\"$1-testbed\"" /var/lib/railhead/pods/*.json; }
+netns_of() { basename "$(jq -r .body.netns "$(record_of "$1")")"; }
+# status_of NAME: its network-status
+status_of() { jq -r .body.networkStatus "/run/railhead/pods/$(basename "$(record_of "$1")")"; }
+
+# The first pod makes the bridge, for good.
+meta_pod first '' 0 sh -c 'exec sleep 3600'
+check "a pod that asks for no network runs" wait_for 180 pod_is first Running
+remove_pod first
+check "it ends" wait_for 180 pod_is_gone first
+check "and leaves no record" wait_for 60 eval '[ -z "$(ls /var/lib/railhead/pods)" ]'
+before=$(standing)
+
+section two pods of two VFs each
+meta_pod a rail0,rail1 2 sh -c "$show"
+check "the first runs" wait_for 180 pod_is a Running
+meta_pod b 'rail0,rail1' 2 sh -c "$show"
+check "the second runs" wait_for 180 pod_is b Running
+for name in a b; do
+    wait_for 60 finished $name || not_ok "pod $name says what it was given" "$(pod_log $name)"
+    t_match "pod $name has its cluster network" "^inet 10.244.0." "$(given $name eth0)"
+    t_match "and its first rail" "^inet 10.9.0." "$(given $name net1)"
+    t_match "and its second" "^inet 10.9.1." "$(given $name net2)"
+    t_eq "the devices of its status are those of its container, in this order" "$(given $name env)" \
+        "$(status_of $name | jq -r '[.[1,2]."device-info".pci."pci-address"] | join(",")')"
+    netns=$(netns_of $name)
+    t_eq "two RDMA devices are in its namespace" 2 "$(in_netns "$netns" rdma dev | wc -l)"
+    t_match "its second rail has tuning's MTU" " mtu 1400 " "$(ip -n "$netns" -o link show net2)"
+    t_match "and sbr's rule" "from 10.9.1.[0-9]* lookup 100" "$(ip -n "$netns" rule)"
+    t_eq "its default route is the cluster network's" eth0 "$(ip -n "$netns" -j route show default | jq -r '.[].dev' | xargs)"
+done
+t_eq "kubelet has the cluster network's address" "$(given a eth0)" "inet $(http 10255 /pods | jq -r '.items[] | select(.metadata.name == "a-testbed") | .status.podIP')/24"
+"$RAILHEAD_BIN/railhead" state
+a=$(netns_of a) b=$(netns_of b)
+check "they reach each other over a rail" in_netns "$a" ping -c 1 -W 20 "$(given b net1 | sed 's/inet //; s|/.*||')"
+siw_add siw_a "$a" net1
+siw_add siw_b "$b" net1
+address=$(given b net1 | sed 's/inet //; s|/.*||')
+timeout 180 ip netns exec "$b" rping -s -a "$address" -C 3 >/tmp/rping-server 2>&1 &
+wait_for 60 in_netns "$b" grep -qi ':1c06 ' /proc/net/tcp
+check "and by RDMA" timeout 120 ip netns exec "$a" rping -c -a "$address" -C 3
+for name in siw_a siw_b; do rdma link delete $name 2>/dev/null; done
+
+section too many networks
+meta_pod c rail0,rail1 1 sh -c "$show"
+refused() { grep -F 'networks[1] (default/rail1): the pod has 1 devices of rdma/vf' $e2e/containerd.log; }
+remove_pod a
+check "a pod ends" wait_for 180 pod_is_gone a
+check "one that asks for more networks than devices gets none, and is told why" wait_for 180 refused
+check "nothing of it is on record" eval '! record_of c'
+remove_pod c
+remove_pod b
+for name in b c; do check "pod $name ends" wait_for 180 pod_is_gone $name; done
+check_becomes "all that stands is as before" "$before" standing
+
+section chains and other plugins
+meta_pod d rail0,vlan7,shared@mv0 1 sh -c "$show"
+check "a pod with a VLAN on its VF and a macvlan runs" wait_for 180 pod_is d Running
+t_match "the VLAN stands on the VF" "vlan7|net2@net1" "$(ip -n "$(netns_of d)" -o link show net2)"
+t_match "the macvlan has its address" "10.9.8." "$(ip -n "$(netns_of d)" -o -4 addr show mv0)"
+remove_pod d
+check "it ends" wait_for 180 pod_is_gone d
+meta_pod e rail0,failing 1 sh -c "$show"
+failed() { grep -E 'e-testbed.*networks\[1\] \(default/failing\): plugin type=..tuning.. name=..failing.. failed \(add\)' $e2e/containerd.log; }
+check "a pod one of whose plugins fails gets nothing" wait_for 180 failed
+remove_pod e
+check "it ends" wait_for 180 pod_is_gone e
+check_becomes "all that stands is as before" "$before" standing
+
+section the agent is away
+kill $agent
+wait $agent
+meta_pod f '' 0 sh -c 'exec sleep 3600'
+check "a pod without networks runs all the same" wait_for 180 pod_is f Running
+touch $e2e/stamp
+agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent2.log
+check "kubelet knows the devices again" wait_for 180 devices_known $e2e/stamp
+meta_pod g rail0 1 sh -c "$show"
+check "a pod with one runs" wait_for 180 pod_is g Running
+kill $agent
+wait $agent
+remove_pod g
+remove_pod f
+for name in f g; do check "pod $name ends without it" wait_for 180 pod_is_gone $name; done
+rm -f /run/railhead/baseline/*
+check_becomes "all that stands is as before" "$before" standing
+
+real_kubelet_stop
+[ -z "${RAILHEAD_SHARE:-}" ] || cp $e2e/*.log "$RAILHEAD_SHARE"
+suite_done
