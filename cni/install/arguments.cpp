@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 #include "cni/install/install.hpp"
 #include "cni/install/programs.hpp"
+#include "cnispec/names.hpp"
 
 namespace railhead::cni {
 namespace {
@@ -40,6 +41,9 @@ constexpr std::string_view kHelp =
     "  --timeout SECONDS            how long to wait for it, or for --drain; default: as long as "
     "it\n"
     "                               takes, and what is waited for is told every 30 s\n"
+    "  --network-name NAME          the conflist's name; default: the cluster network's. CRI-O "
+    "takes\n"
+    "                               the one that its cni_default_network names\n"
     "  --settings FILE              JSON object of keys of Multus' node configuration, as\n"
     "                               namespaceIsolation, for railhead-meta\n"
     "\n"
@@ -111,6 +115,10 @@ Result<> take(InstallCommand& command, std::string_view name, std::string_view v
     command.cluster_network = value;
   } else if (name == "--readiness-file") {
     return take_folder(command.readiness_file, name, value);
+  } else if (name == "--network-name") {
+    auto named = cnispec::check_network_name(value);
+    if (!named) return pass(named, fmt::format("{} {}", name, value));
+    command.network_name = value;
   } else if (name == "--settings") {
     command.settings_file = value;
   } else if (name == "--settle" || name == "--timeout") {
@@ -128,8 +136,8 @@ Result<> take(InstallCommand& command, std::string_view name, std::string_view v
 }
 
 bool has_value(InstallCommand& command, std::string_view name) {
-  for (const auto* option :
-       {"--name", "--cluster-network", "--readiness-file", "--settings", "--settle", "--timeout"}) {
+  for (const auto* option : {"--name", "--cluster-network", "--network-name", "--readiness-file",
+                             "--settings", "--settle", "--timeout"}) {
     if (name == option) return true;
   }
   return folder_of(command.folders, name) != nullptr;

@@ -35,6 +35,7 @@ struct InstallCommand {
   bool take_over = false;
   std::vector<std::string> names;  // asked for by --name
   std::string cluster_network;     // a path, a file's name or a network's; "": chosen
+  std::string network_name;        // of the conflist; "": the cluster network's
   std::string readiness_file;      // path of the host; "": none
   std::string settings_file;       // of this container; "": none
   std::chrono::seconds settle{5};

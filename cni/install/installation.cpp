@@ -142,7 +142,9 @@ Result<Installation::Choice> Installation::choose() {
   const auto installed = installed_network(folders);
   const bool is_named = !command_.cluster_network.empty();
   const bool stands = installed && best && best->path == installed->path;
-  const bool is_renamed = installed && best && best->name == installed->name;
+  // The same network in another file. (Only where the conflist's name tells the network's.)
+  const bool is_renamed =
+      installed && best && command_.network_name.empty() && best->name == installed->name;
   if (installed && !is_named && !stands && !is_renamed) {
     const auto pods = records_in(pods_folder(folders));
     if (!pods) return pass(pods);
@@ -188,8 +190,8 @@ Result<> Installation::write_conflist(const ClusterNetwork& network) {
     if (!read) return pass(read, "--settings");
     settings = std::move(*read);
   }
-  const auto text = conflist(network, folders, settings);
-  if (!text) return pass(text, command_.settings_file);
+  const auto text = conflist(network, folders, command_.network_name, settings);
+  if (!text) return pass(text, "--settings " + command_.settings_file);
   const auto path = fmt::format("{}/{}", folders.conf, kConflistName);
   const auto before = host::read_regular_file(folders.here(path), kMostOfAFile);
   if (before && *before == *text) return {};

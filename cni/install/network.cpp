@@ -195,7 +195,7 @@ std::optional<Installed> installed_network(const NodeFolders& folders) {
 }
 
 Result<std::string> conflist(const ClusterNetwork& network, const NodeFolders& folders,
-                             const std::string& settings) {
+                             const std::string& name, const std::string& settings) {
   Json plugin{{"type", kMeta}};
   if (!settings.empty()) {
     const auto json = cnispec::parse_config(settings);
@@ -213,7 +213,7 @@ Result<std::string> conflist(const ClusterNetwork& network, const NodeFolders& f
   // What the runtime hands over that the network's plugins would have had from it; the annotations
   // spare the meta plugin to ask for the pod.
   plugin["capabilities"] = {{"io.kubernetes.cri.pod-annotations", true}};
-  for (const auto& name : network.capabilities) plugin["capabilities"][name] = true;
+  for (const auto& capability : network.capabilities) plugin["capabilities"][capability] = true;
   plugin["clusterNetwork"] = network.path;
   plugin["binDir"] = folders.bin;
   const NodeFolders usual;
@@ -225,7 +225,7 @@ Result<std::string> conflist(const ClusterNetwork& network, const NodeFolders& f
   // from 1.1.0 on; an older one reads cniVersion.
   const Json list{{"cniVersion", "1.0.0"},
                   {"cniVersions", {"0.3.1", "0.4.0", "1.0.0", "1.1.0"}},
-                  {"name", network.name},
+                  {"name", name.empty() ? network.name : name},
                   {"plugins", Json::array({plugin})}};
   return list.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -45,11 +45,12 @@ struct Installed {
 };
 [[nodiscard]] std::optional<Installed> installed_network(const NodeFolders& folders);
 
-// The text of our conflist. `settings`: a JSON object of keys for the meta plugin, which Multus'
-// node configuration has ("namespaceIsolation"); "": none. Errors: it is no object, or has a key
-// that is this program's to write.
+// The text of our conflist. `name`: its own; "": the cluster network's. `settings`: a JSON object
+// of keys for the meta plugin, which Multus' node configuration has ("namespaceIsolation"); "":
+// none. Errors: it is no object, or has a key that is this program's to write.
 [[nodiscard]] Result<std::string> conflist(const ClusterNetwork& network,
-                                           const NodeFolders& folders, const std::string& settings);
+                                           const NodeFolders& folders, const std::string& name,
+                                           const std::string& settings);
 
 // Since when something has been the same.
 class Settling {

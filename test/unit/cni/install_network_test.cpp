@@ -67,6 +67,16 @@ TEST_CASE("Every folder can be another") {
                        ContainsSubstring("\"binDir\": \"/var/snap/opt/cni/bin\""));
 }
 
+TEST_CASE("The conflist has the cluster network's name, or the one that the runtime asks for") {
+  Site site;
+  site.write(kConfs + "10-flannel.conflist", kFlannel);
+  REQUIRE(site.install() == Answer{});
+  CHECK(nlohmann::json::parse(site.read(kConflist)).at("name") == "cbr0");
+  REQUIRE(site.install({"--network-name=multus-cni-network"}) == Answer{});
+  CHECK(nlohmann::json::parse(site.read(kConflist)).at("name") == "multus-cni-network");
+  CHECK(network(site) == kConfs + "10-flannel.conflist");
+}
+
 TEST_CASE("Settings of Multus' node configuration are handed on, but for what is written here") {
   Site site;
   site.write(kConfs + "10-flannel.conflist", kFlannel);

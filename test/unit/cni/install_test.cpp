@@ -44,11 +44,13 @@ TEST_CASE("install reads its arguments, and nothing else") {
         InstallCommand{.watch = true, .take_over = true, .names = {"host-device"}});
   CHECK(command({"--uninstall", "--drain", "--timeout=0"}) ==
         InstallCommand{.uninstall = true, .drain = true, .timeout = 0s});
-  CHECK(command({"--cluster-network", "cbr0", "--settle=9", "--readiness-file=/run/flannel/",
-                 "--settings", "meta.json"}) == InstallCommand{.cluster_network = "cbr0",
-                                                               .readiness_file = "/run/flannel",
-                                                               .settings_file = "meta.json",
-                                                               .settle = 9s});
+  CHECK(command({"--cluster-network", "cbr0", "--network-name=multus-cni-network", "--settle=9",
+                 "--readiness-file=/run/flannel/", "--settings", "meta.json"}) ==
+        InstallCommand{.cluster_network = "cbr0",
+                       .network_name = "multus-cni-network",
+                       .readiness_file = "/run/flannel",
+                       .settings_file = "meta.json",
+                       .settle = 9s});
   CHECK(command({"--cni-bin-dir=/a/", "--cni-conf-dir=/b", "--nad-dir=/c", "--nad-conf-dir=/d",
                  "--state-dir=/e", "--run-dir=/f", "--host-root=/host"})
             .folders == NodeFolders{"/host", "/a", "/b", "/c", "/d", "/e", "/f"});
@@ -65,6 +67,7 @@ TEST_CASE("install reads its arguments, and nothing else") {
            {{"--cni-bin-dir=bin"}, "--cni-bin-dir bin: expected an absolute path"},
            {{"--name=flannel"}, "--name flannel: expected one of railhead, railhead-meta, multus"},
            {{"--name="}, "--name: expected a value"},
+           {{"--network-name=a/b"}, "invalid characters found in network name"},
            {{"--cluster-network=../x"}, "expected a name, or an absolute path"},
            {{"--drain"}, "--drain goes with --uninstall"},
            {{"--watch", "--timeout=5"}, "exclude each other"},
