@@ -104,23 +104,33 @@ Result<> Installation::place_programs() {
   const auto folder = ProgramFolder::open(folders.here(folders.bin), tools_.program, tools_.clock);
   if (!folder) return pass(folder);
   for (const auto& name : names) {
-    using Foreign = ProgramFolder::Foreign;
-    const auto placed =
-        folder->place(name, may_take_over(command_, name) ? Foreign::take_over : Foreign::refuse);
-    if (!placed) return pass(placed);
-    const auto path = folders.bin + "/" + name;
-    const bool stood_here = placed_.contains(name);
-    if (*placed == Placed::refused) {
-      if (auto refused = refuse(name); !refused) return refused;
-    } else if (*placed == Placed::came_back || (*placed == Placed::taken_over && stood_here)) {
-      tools_.log.warning(
-          fmt::format("{} came back at {}; it is taken over again, the newer one is "
-                      "kept beside it{}",
-                      name, path, who_installs(name)));
-    } else if (*placed != Placed::unchanged) {
-      tools_.log.info(told_as(*placed), {{"program", path}});
-    }
+    if (auto placed = place_program(*folder, name); !placed) return placed;
     placed_[name] = file_identity(here(name));
+  }
+  return {};
+}
+
+Result<> Installation::place_program(const ProgramFolder& folder, const std::string& name) {
+  using Foreign = ProgramFolder::Foreign;
+  using OtherVersion = ProgramFolder::OtherVersion;
+  // Who installed another version later than this one knows better; two would else fight.
+  const auto placed =
+      folder.place(name, may_take_over(command_, name) ? Foreign::take_over : Foreign::refuse,
+                   is_first_ ? OtherVersion::renew : OtherVersion::leave);
+  if (!placed) return pass(placed);
+  const auto path = command_.folders.bin + "/" + name;
+  const bool stood_here = placed_.contains(name);
+  if (*placed == Placed::refused) return refuse(name);
+  if (*placed == Placed::came_back || (*placed == Placed::taken_over && stood_here)) {
+    tools_.log.warning(
+        fmt::format("{} came back at {}; it is taken over again, the newer one is "
+                    "kept beside it{}",
+                    name, path, who_installs(name)));
+  } else if (*placed == Placed::other_version_left) {
+    tools_.log.warning("another version of this program was installed later: it is left",
+                       {{"program", path}});
+  } else if (*placed != Placed::unchanged) {
+    tools_.log.info(told_as(*placed), {{"program", path}});
   }
   return {};
 }
@@ -194,7 +204,15 @@ Result<> Installation::write_conflist(const ClusterNetwork& network) {
   if (!text) return pass(text, "--settings " + command_.settings_file);
   const auto path = fmt::format("{}/{}", folders.conf, kConflistName);
   const auto before = host::read_regular_file(folders.here(path), kMostOfAFile);
+  const bool has_stood = std::exchange(has_stood_, true);
+  settling_.reset();  // whoever takes the file away again and again is not answered at once
   if (before && *before == *text) return {};
+  if (has_stood && is(before, ErrorCode::not_found)) {
+    tools_.log.warning(
+        "somebody removed the conflist, it is written again; with Cilium set "
+        "cni.exclusive: false",
+        {{"conflist", path}});
+  }
   const auto folder = open_locked(folders.here(folders.conf), tools_.clock);
   if (!folder) return pass(folder);
   auto put =

@@ -24,6 +24,7 @@ class Installation {
 
  private:
   [[nodiscard]] Result<> place_programs();
+  [[nodiscard]] Result<> place_program(const ProgramFolder& folder, const std::string& name);
   [[nodiscard]] Result<> refuse(const std::string& name);
   [[nodiscard]] Result<std::string> follow_network();
   // The network to stand behind ours now; what is waited for where `network` is empty.
@@ -42,6 +43,7 @@ class Installation {
   std::map<std::string, std::string> told_;
   Settling settling_;
   bool is_first_ = true;
+  bool has_stood_ = false;  // the conflist
 };
 
 // What is attached by this program, a line each with the pod: as long as there is something, its

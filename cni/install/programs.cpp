@@ -203,13 +203,17 @@ Result<> ProgramFolder::keep(const std::string& name) const {
   return rename(temporary, kept);
 }
 
-Result<Placed> ProgramFolder::place(const std::string& name, Foreign foreign) const {
+Result<Placed> ProgramFolder::place(const std::string& name, Foreign foreign,
+                                    OtherVersion other) const {
   const auto owner = whose(name);
   if (!owner) return pass(owner);
   auto placed = Placed::unchanged;
   if (*owner == Whose::ours_as_is) return placed;
   if (*owner == Whose::nobodys) placed = Placed::installed;
-  if (*owner == Whose::ours) placed = Placed::renewed;
+  if (*owner == Whose::ours) {
+    if (other == OtherVersion::leave) return Placed::other_version_left;
+    placed = Placed::renewed;
+  }
   if (*owner == Whose::foreign) {
     if (foreign == Foreign::refuse) return Placed::refused;
     const bool was_kept = stat_of(folder_.get(), kept_name(name)).has_value();
@@ -251,8 +255,8 @@ Result<Restored> ProgramFolder::restore(const std::string& name) const {
 std::string file_identity(const std::string& path) {
   const auto status = stat_of(AT_FDCWD, path);
   if (!status) return "";
-  return fmt::format("{}:{}:{}.{}", status->st_ino, status->st_size, status->st_mtim.tv_sec,
-                     status->st_mtim.tv_nsec);
+  return fmt::format("{}:{}:{}.{}", status->st_ino, status->st_size, status->st_ctim.tv_sec,
+                     status->st_ctim.tv_nsec);
 }
 
 }  // namespace railhead::cni

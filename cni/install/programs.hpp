@@ -25,6 +25,7 @@ enum class Placed {
   taken_over,  // a foreign program, which is kept as .NAME.railhead-original
   came_back,   // the same, where one had been kept before: the newer one is kept
   refused,     // a foreign program, which was left
+  other_version_left,
 };
 enum class Restored {
   nothing,       // neither this program nor a kept one
@@ -45,7 +46,9 @@ class ProgramFolder {
                                                   const std::string& program, Clock& clock);
 
   enum class Foreign { refuse, take_over };
-  [[nodiscard]] Result<Placed> place(const std::string& name, Foreign foreign) const;
+  enum class OtherVersion { renew, leave };
+  [[nodiscard]] Result<Placed> place(const std::string& name, Foreign foreign,
+                                     OtherVersion other) const;
   [[nodiscard]] Result<Restored> restore(const std::string& name) const;
 
  private:
@@ -63,7 +66,7 @@ class ProgramFolder {
 };
 
 // By which the file at that path is known again without reading it: inode, size and when it was
-// written; "" where none stands there.
+// changed; "" where none stands there.
 [[nodiscard]] std::string file_identity(const std::string& path);
 
 // Opens a folder that only one process at a time may write in by way of these: locked (flock(2))

@@ -238,10 +238,20 @@ TEST_CASE("The conflist follows what the cluster network's file says") {
   site.write(kConfs + "10-a.conflist", "{\"na");
   CHECK_THAT(look(site, installation), ContainsSubstring("a cluster network in"));
   CHECK(site.read(kConflist) == before);
+}
+
+TEST_CASE("A conflist that somebody removed is written again after a while, and that is told") {
+  Site site;
+  site.write(kConfs + "10-a.conflist", named("a"));
+  const auto command = site.command({"--watch"});
+  Installation installation(command, site.tools);
+  REQUIRE(look(site, installation, 11).empty());
+  (void)site.told();
   site.remove(kConflist);
-  site.write(kConfs + "10-a.conflist", kFlannel);
-  REQUIRE(look(site, installation, 12).empty());
-  CHECK(site.read(kConflist) == before);
+  CHECK_THAT(look(site, installation, 10), ContainsSubstring("to be the same for 5 s"));
+  CHECK(look(site, installation).empty());
+  CHECK(network(site) == kConfs + "10-a.conflist");
+  CHECK_THAT(site.told(), ContainsSubstring("somebody removed the conflist"));
 }
 
 TEST_CASE("A better candidate is taken while no pod is attached, and not later") {

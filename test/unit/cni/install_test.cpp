@@ -9,7 +9,6 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <sys/file.h>
 
-#include "linux/processes.hpp"
 #include "test/support/child.hpp"
 #include "test/unit/cni/node.hpp"
 #include "test/unit/cni/site.hpp"
@@ -214,6 +213,13 @@ TEST_CASE("What an installation that was killed has left does no harm") {
   CHECK(site.list("/opt/cni/bin") == std::vector<std::string>{"multus 755 multus 4.3"});
 }
 
+TEST_CASE("The built program is known by its content, whatever its version") {
+  Site site;
+  site.write(kBin + "railhead", must(host::read_file(RAILHEAD_PROGRAM)), 0755);
+  REQUIRE(place(site) == Answer{});
+  CHECK(site.read(kBin + "railhead") == program_of_version("2"));
+}
+
 TEST_CASE("A folder in a program's place is refused") {
   Site site;
   std::filesystem::create_directory(site.root() + kBin + "railhead");
@@ -385,22 +391,38 @@ TEST_CASE("A program put over this one later is told once, and taken over where 
   CHECK(site.told().empty());
 }
 
+TEST_CASE("Another version that was installed later is left, so that two never fight") {
+  Site site;
+  const auto command = site.command({"--watch", "--programs-only", "--take-over"});
+  Installation installation(command, site.tools);
+  REQUIRE(must(installation.turn()).empty());
+  (void)site.told();
+  site.write(kBin + "sriov", program_of_version("3"), 0755);
+  REQUIRE(must(installation.turn()).empty());
+  REQUIRE(must(installation.turn()).empty());
+  CHECK(site.read(kBin + "sriov") == program_of_version("3"));
+  const auto told = site.told();
+  CHECK_THAT(told, ContainsSubstring("another version of this program"));
+  CHECK(std::count(told.begin(), told.end(), '\n') == 1);
+}
+
 TEST_CASE("The built program installs itself, follows its folders, and ends at SIGTERM") {
   Site site;
   SystemClock clock;
   const auto until = [&](const std::function<bool()>& done) {
     return wait_until(clock, 30s, 10ms, done);
   };
-  Child child({RAILHEAD_PROGRAM, "install", "--watch", "--settle=0", "--host-root", site.root()},
+  Child child({RAILHEAD_PROGRAM, "install", "--watch", "--take-over", "--settle=0", "--host-root",
+               site.root()},
               {});
   site.write("/etc/cni/net.d/10-flannel.conflist", kFlannel);
   REQUIRE(until([&] { return site.read(kConflist) != "(none)"; }));
   const auto size = std::filesystem::file_size(RAILHEAD_PROGRAM);
   CHECK(std::filesystem::file_size(site.root() + kBin + "railhead-meta") == size);
 
-  // It is known by its content: the copy takes a version that differs for one of its own.
-  site.write(kBin + "railhead", must(host::read_file(RAILHEAD_PROGRAM)) + "x", 0755);
+  site.write(kBin + "railhead", "somebody's", 0755);
   CHECK(until([&] { return site.status(kBin + "railhead").st_size == static_cast<off_t>(size); }));
+  CHECK(site.read(kBin + ".railhead.railhead-original") == "somebody's");
   site.write("/etc/cni/net.d/10-flannel.conflist", R"({"name":"cbr1","plugins":[{"type":"a"}]})");
   CHECK(until([&] { return site.read(kConflist).find("cbr1") != std::string::npos; }));
   CHECK(child.terminate() == 0);
