@@ -9,8 +9,8 @@ namespace railhead::cni {
 namespace {
 
 constexpr std::string_view kHelp =
-    "usage: railhead install [--take-over] [--name NAME]… [--watch] [OPTION…]\n"
-    "       railhead install --uninstall [--drain] [OPTION…]\n"
+    "usage: railhead install [--take-over] [--name NAME]... [--watch] [OPTION...]\n"
+    "       railhead install --uninstall [--drain] [OPTION...]\n"
     "\n"
     "Copies this program into the node's CNI folder as railhead and railhead-meta, waits for the\n"
     "cluster network's configuration, and writes 00-railhead.conflist, by which the container\n"
