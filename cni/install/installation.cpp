@@ -262,6 +262,9 @@ namespace {
 
 // Removes our conflist; returns its text, "" where there is none of ours.
 Result<std::string> remove_conflist(const NodeFolders& folders, const UniqueFd& folder) {
+  // What a killed installation may have left.
+  auto cleaned = host::remove_file(folders.here(folders.conf) + "/" + temporary_conflist());
+  if (!cleaned) return pass(cleaned);
   if (!installed_network(folders)) return "";
   const auto path = fmt::format("{}/{}", folders.here(folders.conf), kConflistName);
   auto text = host::read_regular_file(path, kMostOfAFile);
@@ -290,8 +293,9 @@ Result<std::vector<std::string>> uninstall(const NodeFolders& folders, const Ins
       if (!put) return pass(put, folders.conf);
     }
     if (!left || !left->empty()) return left;
-    if (!text->empty())
-      tools.log.info("removed", {{"conflist", folders.conf + "/" + std::string(kConflistName)}});
+    if (!text->empty()) {
+      tools.log.info("removed", {{"conflist", fmt::format("{}/{}", folders.conf, kConflistName)}});
+    }
   }
   const auto programs = ProgramFolder::open(folders.here(folders.bin), tools.program, tools.clock);
   if (!programs) return pass(programs);

@@ -155,10 +155,7 @@ Result<ProgramFolder::Whose> ProgramFolder::whose(const std::string& name) const
   if (!status && errno != ENOENT) return fail_errno(errno, "stat {}/{}", path_, name);
   if (!status) return Whose::nobodys;
   if (S_ISLNK(status->st_mode)) return Whose::foreign;
-  if (!S_ISREG(status->st_mode)) {
-    return fail(ErrorCode::invalid_argument,
-                "{}/{} is neither a program nor a link to one: move it away", path_, name);
-  }
+  if (!S_ISREG(status->st_mode)) return Whose::no_programs;
   const UniqueFd file(
       ::openat(folder_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!file) return fail_errno(errno, "open {}/{}", path_, name);
@@ -209,6 +206,10 @@ Result<Placed> ProgramFolder::place(const std::string& name, Foreign foreign,
   if (!owner) return pass(owner);
   auto placed = Placed::unchanged;
   if (*owner == Whose::ours_as_is) return placed;
+  if (*owner == Whose::no_programs) {
+    return fail(ErrorCode::invalid_argument,
+                "{}/{} is neither a program nor a link to one: move it away", path_, name);
+  }
   if (*owner == Whose::nobodys) placed = Placed::installed;
   if (*owner == Whose::ours) {
     if (other == OtherVersion::leave) return Placed::other_version_left;
@@ -216,8 +217,10 @@ Result<Placed> ProgramFolder::place(const std::string& name, Foreign foreign,
   }
   if (*owner == Whose::foreign) {
     if (foreign == Foreign::refuse) return Placed::refused;
-    const bool was_kept = stat_of(folder_.get(), kept_name(name)).has_value();
-    placed = was_kept ? Placed::came_back : Placed::taken_over;
+    const auto now = stat_of(folder_.get(), name);
+    const auto kept_before = stat_of(folder_.get(), kept_name(name));
+    const bool is_another = kept_before && now && kept_before->st_ino != now->st_ino;
+    placed = is_another ? Placed::came_back : Placed::taken_over;
     if (auto kept = keep(name); !kept) return pass(kept);
   }
   auto put = put_durably(folder_.get(), name, std::string(kTemporary), content_, kMode);
@@ -230,6 +233,7 @@ Result<Restored> ProgramFolder::restore(const std::string& name) const {
   if (!owner) return pass(owner);
   const auto kept = kept_name(name);
   const bool is_kept = stat_of(folder_.get(), kept).has_value();
+  if (*owner == Whose::no_programs) return Restored::nothing;
   const bool is_foreign = *owner == Whose::foreign;
   auto restored = Restored::nothing;
   Result<> done;

@@ -52,7 +52,7 @@ class ProgramFolder {
   [[nodiscard]] Result<Restored> restore(const std::string& name) const;
 
  private:
-  enum class Whose { nobodys, ours_as_is, ours, foreign };
+  enum class Whose { nobodys, ours_as_is, ours, foreign, no_programs };
   ProgramFolder(std::string path, UniqueFd folder, std::string content)
       : path_(std::move(path)), folder_(std::move(folder)), content_(std::move(content)) {}
   [[nodiscard]] Result<Whose> whose(const std::string& name) const;

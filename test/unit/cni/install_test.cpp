@@ -209,8 +209,11 @@ TEST_CASE("What an installation that was killed has left does no harm") {
   REQUIRE(place(site, {"--take-over"}) == Answer{});
   CHECK(site.read(kBin + "multus") == program_of_version("2"));
   CHECK(site.read(kBin + ".multus.railhead-original") == "multus 4.3");
+  CHECK_THAT(site.told(), ContainsSubstring("taken over;"));
+  site.write("/etc/cni/net.d/.00-railhead.conflist.new", "half of");
   REQUIRE(site.install({"--uninstall"}) == Answer{});
   CHECK(site.list("/opt/cni/bin") == std::vector<std::string>{"multus 755 multus 4.3"});
+  CHECK(site.list("/etc/cni/net.d").empty());
 }
 
 TEST_CASE("The built program is known by its content, whatever its version") {
@@ -226,6 +229,7 @@ TEST_CASE("A folder in a program's place is refused") {
   const auto answer = place(site);
   CHECK(answer.exit_code == 1);
   CHECK_THAT(answer.error_output, ContainsSubstring("neither a program nor a link to one"));
+  CHECK(site.install({"--uninstall"}) == Answer{});
 }
 
 TEST_CASE("Several installations at once end as one") {
