@@ -50,7 +50,8 @@ constexpr std::string_view kHelp =
     "\n"
     "  railhead state      the devices on record, with their pods\n"
     "  railhead reconcile  gives back what is nobody's\n"
-    "  railhead release    gives back a device by hand\n";
+    "  railhead release    gives back a device by hand\n"
+    "  railhead install    puts this program and its conflist on the node, or takes them away\n";
 
 std::string versions_line() {
   return fmt::format("CNI protocol versions supported: {}\n",

@@ -7,6 +7,7 @@
 #include "cni/admin/admin.hpp"
 #include "cni/app.hpp"
 #include "cni/input.hpp"
+#include "cni/install/install.hpp"
 #include "linux/file_locks.hpp"
 #include "linux/functions.hpp"
 #include "linux/netns.hpp"
@@ -45,10 +46,21 @@ Result<cni::Answer> answer_runtime(const cnispec::Environment& environment) {
   return on_linux([&](host::Host& host) { return cni::run(environment, *input, host); });
 }
 
+// As the first process of a container it would else not hear it. It may end anywhere.
+void end_on_sigterm() {
+  std::signal(SIGTERM, [](int) { _exit(0); });  // NOLINT(concurrency-mt-unsafe,cert-err33-c)
+}
+
+cni::Answer answer_install(const cni::InstallCommand& command) {
+  end_on_sigterm();
+  SystemClock clock;
+  Logger log(STDERR_FILENO, LogLevel::info);
+  return cni::run_install(command, {"/proc/self/exe", clock, log});
+}
+
 Result<cni::Answer> answer_admin(const cni::AdminCommand& command,
                                  const cnispec::Environment& environment) {
-  // As the first process of a container it would else not hear it. It may end anywhere.
-  std::signal(SIGTERM, [](int) { _exit(0); });  // NOLINT(concurrency-mt-unsafe,cert-err33-c)
+  end_on_sigterm();
   return on_linux([&](host::Host& host) {
     return cni::run_admin(command, host, environment, netlink::LinuxEvents::open);
   });
@@ -64,6 +76,9 @@ cni::Answer answer(const std::vector<std::string>& arguments,
       const auto done = answer_admin(*admin.command, environment);
       return done ? *done : cni::Answer{1, {}, "railhead: " + done.error().message + "\n"};
     }
+    const auto install = cni::read_install(arguments);
+    if (install.answer) return *install.answer;
+    if (install.command) return answer_install(*install.command);
     if (auto alone = cni::answer_alone(arguments, environment)) return *alone;
     auto done = answer_runtime(environment);
     return done ? *done : cni::failure(done.error());
