@@ -364,11 +364,16 @@ Result<std::string> run_meta(Command command, const MetaCall& call) {
   // A configuration that has become wrong since must not keep a pod from ending.
   if (!meta && command == Command::del) meta = MetaConf{};
   if (!meta) return pass(meta);
+  host::Host host = call.host;
+  if (!meta->state_dir.empty()) host.roots.state = meta->state_dir;
+  if (!meta->run_dir.empty()) host.roots.run = meta->run_dir;
+  const MetaCall here{call.environment, call.request, call.conf, call.config, call.input, host,
+                      call.log};
   if (auto good = check_budgets(call.config); !good && command == Command::add) return pass(good);
   const bool is_add = command == Command::add;
   const Deadline deadline(call.host.clock, read_budget(call.config, command),
                           is_add ? kPodUndoReserve : std::chrono::seconds(0));
-  Meta one(call, std::move(*meta), deadline);
+  Meta one(here, std::move(*meta), deadline);
   switch (command) {
     case Command::add:
       return one.add();

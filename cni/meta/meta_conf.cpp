@@ -98,6 +98,8 @@ Result<MetaConf> read_meta_conf(const Json& config, std::string_view text) {
   take("confDir", conf.conf_dir);
   take("binDir", conf.bin_dir);
   take("nadDir", conf.nad_dir);
+  take("stateDir", conf.state_dir);
+  take("runDir", conf.run_dir);
   take("multusNamespace", conf.multus_namespace);
   take("readinessindicatorfile", conf.readiness_file);
   take("auxiliaryCNIChainName", conf.auxiliary_chain);
