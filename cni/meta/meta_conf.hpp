@@ -37,7 +37,6 @@ struct MetaConf {
   bool namespace_isolation = false;
   std::vector<std::string> global_namespaces = {"default"};
   std::string readiness_file;   // ADD waits for it
-  std::string auxiliary_chain;  // auxiliaryCNIChainName
   bool strict = true;           // "strict"; without it true for `railhead-meta` only
   std::optional<std::vector<std::string>> plugin_allow_list;    // of foreign types; absent: all
   std::optional<std::vector<std::string>> unallocated_devices;  // absent: all that may be
