@@ -29,6 +29,7 @@
 #include "bench/figures.hpp"
 #include "bench/floor.h"
 #include "bench/place.hpp"
+#include "bench/samples.hpp"
 #include "bench/trace.hpp"
 #include "linux/file_locks.hpp"
 #include "linux/functions.hpp"
@@ -40,73 +41,6 @@
 
 namespace railhead::bench {
 namespace {
-
-constexpr size_t kDevices = 8;
-
-template <class T>
-T must(Result<T> result) {
-  if (!result) throw std::runtime_error(result.error().message);
-  if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
-
-void must_floor(int failed) {
-  if (failed != 0) throw std::runtime_error("the floor: " + errno_text(-failed));
-}
-
-std::string ifname(size_t device) { return fmt::format("net{}", device + 1); }
-std::string address(size_t device) { return fmt::format("10.9.0.{}", device + 1); }
-
-double milliseconds(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-      .count();
-}
-
-// Of one ADD and the DEL after it.
-struct Sample {
-  double add_ms = 0;
-  double del_ms = 0;
-  double cpu_ms = 0;  // of both, in user and kernel; 0 where it is not known
-};
-
-// Eight devices in this process, one step after the other on sockets that are open.
-class FloorOfMany {
- public:
-  FloorOfMany() : pod_(::open(Place::kPod, O_RDONLY | O_CLOEXEC)), host_socket_(floor_socket()) {
-    for (size_t i = 0; i < kDevices; ++i) {
-      indexes_.push_back(static_cast<int>(if_nametoindex(Place::name(i).c_str())));
-    }
-    if (::setns(pod_.get(), CLONE_NEWNET) != 0) throw std::runtime_error("setns");
-    pod_socket_ = UniqueFd(floor_socket());
-    if (::setns(host_.get(), CLONE_NEWNET) != 0) throw std::runtime_error("setns");
-  }
-
-  Sample run() {
-    Sample sample;
-    sample.add_ms = milliseconds([&] {
-      for (size_t i = 0; i < kDevices; ++i) {
-        must_floor(floor_leave(host_socket_.get(), indexes_[i], pod_.get(), ifname(i).c_str()));
-        must_floor(floor_activate(pod_socket_.get(), indexes_[i], inet_addr(address(i).c_str())));
-      }
-    });
-    sample.del_ms = milliseconds([&] {
-      for (size_t i = 0; i < kDevices; ++i) {
-        must_floor(
-            floor_return(pod_socket_.get(), indexes_[i], host_.get(), Place::name(i).c_str()));
-        must_floor(floor_up(host_socket_.get(), indexes_[i]));
-      }
-    });
-    return sample;
-  }
-
- private:
-  UniqueFd host_{::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)};
-  UniqueFd pod_;
-  UniqueFd host_socket_;
-  UniqueFd pod_socket_;
-  std::vector<int> indexes_;
-};
 
 // The same by lib/attach.
 class Many {
@@ -163,41 +97,6 @@ class Many {
   std::vector<attach::AttachRequest> requests_;
 };
 
-// A program that is started for each verb, and waited for; gives its time in the processor.
-double start(std::vector<std::string> command, std::vector<std::string> environment,
-             const std::string& input) {
-  const auto pointers = [](std::vector<std::string>& words) {
-    std::vector<char*> all;
-    for (auto& word : words) all.push_back(word.data());
-    all.push_back(nullptr);
-    return all;
-  };
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, 0, input.c_str(), O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(&files, 1, "/run/output", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  posix_spawn_file_actions_addopen(&files, 2, "/run/errors", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  pid_t pid = 0;
-  const int failed = posix_spawn(&pid, command[0].c_str(), &files, nullptr,
-                                 pointers(command).data(), pointers(environment).data());
-  posix_spawn_file_actions_destroy(&files);
-  if (failed != 0) throw std::runtime_error(command[0] + ": " + errno_text(failed));
-  int status = 0;
-  rusage used{};
-  if (wait4(pid, &status, 0, &used) != pid || status != 0) {
-    std::string text;
-    for (const auto* path : {"/run/output", "/run/errors"}) {
-      std::ifstream file(path);
-      text.append(std::istreambuf_iterator<char>(file), {});
-    }
-    throw std::runtime_error(command[0] + " failed: " + text);
-  }
-  const auto time = [](const timeval& value) {
-    return static_cast<double>(value.tv_sec) * 1e3 + static_cast<double>(value.tv_usec) / 1e3;
-  };
-  return time(used.ru_utime) + time(used.ru_stime);
-}
-
 Sample run_floor(const std::string& programs) {
   Sample sample;
   const auto index = std::to_string(if_nametoindex(Place::name(0).c_str()));
@@ -236,33 +135,6 @@ Sample run_plugin(const std::string& program) {
   return sample;
 }
 
-using Samples = std::vector<Sample>;
-using Field = double Sample::*;
-
-Figure time_of(const std::string& name, const Samples& samples, Field field) {
-  Figure figure{name, "ms", {}, std::nullopt, std::nullopt};
-  for (const auto& sample : samples) figure.samples.push_back(sample.*field);
-  return figure;
-}
-
-// Of each pair.
-Figure ratio_of(const std::string& name, const Samples& ours, const Samples& others, Field field,
-                std::optional<double> goal) {
-  Figure figure{name, "", {}, goal, std::nullopt};
-  for (size_t i = 0; i < ours.size(); ++i) {
-    figure.samples.push_back(ours[i].*field / others[i].*field);
-  }
-  return figure;
-}
-
-// The time, with that of the floor beside it, and their ratio.
-void add_over_floor(std::vector<Figure>& figures, const std::string& name, const Samples& ours,
-                    const Samples& floor, Field field, std::optional<double> goal) {
-  figures.push_back(time_of(name + "_ms", ours, field));
-  figures.back().floor = time_of("", floor, field).median();
-  figures.push_back(ratio_of(name + "_over_floor", ours, floor, field, goal));
-}
-
 void add_counts(std::vector<Figure>& figures, const std::string& name, double newlinks,
                 const std::vector<std::string>& command,
                 const std::vector<std::string>& environment) {
@@ -277,7 +149,7 @@ constexpr double kNewlinks = 3;
 
 std::vector<Figure> measure_many(unsigned pairs, const std::string& self) {
   constexpr double kGoal = 1.10;
-  FloorOfMany floor_of_many;
+  FloorOfMany floor_of_many(kDevices);
   Many many;
   Samples floor;
   Samples ours;

@@ -123,10 +123,10 @@ check "and by RDMA" timeout 120 ip netns exec "$a" rping -c -a "$address" -C 3
 for name in siw_a siw_b; do rdma link delete $name 2>/dev/null; done
 
 section too many networks
-meta_pod c rail0,rail1 1 sh -c "$show"
-refused() { grep -F 'networks[1] (default/rail1): the pod has 1 devices of rdma/vf' $e2e/containerd.log; }
 remove_pod a
 check "a pod ends" wait_for 180 pod_is_gone a
+meta_pod c rail0,rail1 1 sh -c "$show"
+refused() { grep -F 'networks[1] (default/rail1): the pod has 1 devices of rdma/vf' $e2e/containerd.log; }
 check "one that asks for more networks than devices gets none, and is told why" wait_for 180 refused
 check "nothing of it is on record" eval '! record_of c'
 remove_pod c
