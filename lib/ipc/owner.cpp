@@ -1,26 +1,11 @@
 #include "ipc/owner.hpp"
 
-#include <array>
-
 #include "ipc/schema.hpp"
 
 namespace railhead::ipc {
 namespace {
 
 constexpr std::string_view kAttachment = "attachment";
-constexpr std::array kStates = {OwnerState::held, OwnerState::free, OwnerState::unknown};
-
-OwnerState read_state(go_json::Object& object) {
-  const auto text = required(object, "state");
-  for (const auto state : kStates) {
-    if (text == to_string(state)) return state;
-  }
-  if (!text.empty()) {
-    object.error("state",
-                 fmt::format("expected held, free or unknown, got {}", go_json::quote(text)));
-  }
-  return OwnerState::unknown;
-}
 
 }  // namespace
 
@@ -79,7 +64,8 @@ OwnerQuestion read_owner_question(go_json::Object& object) {
 Result<OwnerAnswer> decode_owner_answer(std::string_view text) {
   return decode_answer(text, [](go_json::Object& object) {
     OwnerAnswer read;
-    read.state = read_state(object);
+    read.state = one_of(object, "state",
+                        std::vector{OwnerState::held, OwnerState::free, OwnerState::unknown});
     read.pod_namespace = optional(object, "podNamespace");
     read.pod_name = optional(object, "podName");
     read.pod_uid = optional(object, "podUid");

@@ -8,17 +8,6 @@
 namespace railhead::ipc {
 namespace {
 
-ResolveState read_state(go_json::Object& object) {
-  const auto text = required(object, "state");
-  for (const auto state : {ResolveState::known, ResolveState::unknown}) {
-    if (text == to_string(state)) return state;
-  }
-  if (!text.empty()) {
-    object.error("state", fmt::format("expected known or unknown, got {}", go_json::quote(text)));
-  }
-  return ResolveState::unknown;
-}
-
 // Of a list that may be empty, but not missing.
 template <class Value>
 std::vector<Value> present(go_json::Object& object, std::string_view key,
@@ -73,7 +62,7 @@ ResolveQuestion read_resolve_question(go_json::Object& object) {
 Result<ResolveAnswer> decode_resolve_answer(std::string_view text) {
   return decode_answer(text, [](go_json::Object& object) {
     ResolveAnswer read;
-    read.state = read_state(object);
+    read.state = one_of(object, "state", std::vector{ResolveState::known, ResolveState::unknown});
     if (read.state == ResolveState::known) {
       for (auto& one : present(object, "containers", object.objects("containers"))) {
         read.containers.push_back(read_container(one));

@@ -41,8 +41,8 @@ struct ResolveAnswer {
   // by name, the devices of each in PCI order. A device may be that of several containers.
   std::vector<ContainerDevices> containers = {};
   // "podresources": kubelet lists it. "checkpoint": kubelet's file has it by the pod's UID, and
-  // what kubelet lists under the pod's name, if anything, is another's; the containers stand by
-  // name then. "" while unknown.
+  // what kubelet lists under the pod's name is not that; the containers stand by name then. ""
+  // while unknown.
   std::string source = {};
   friend bool operator==(const ResolveAnswer&, const ResolveAnswer&) = default;
 };

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -32,6 +33,24 @@ void put(Json& json, const char* key, const std::string& value);
 // A key that is missing, or "", is an error of the object.
 [[nodiscard]] std::string required(go_json::Object& object, std::string_view key);
 [[nodiscard]] std::string optional(go_json::Object& object, std::string_view key);
+// The one of `words`, two or more, that is the key's text. Anything else is an error of the object,
+// and reads as the last of them.
+template <class Word>
+[[nodiscard]] Word one_of(go_json::Object& object, std::string_view key,
+                          const std::vector<Word>& words) {
+  const auto text = required(object, key);
+  std::vector<std::string_view> expected;
+  for (const auto word : words) {
+    if (text == to_string(word)) return word;
+    expected.push_back(to_string(word));
+  }
+  if (!text.empty()) {
+    object.error(key, fmt::format("expected {} or {}, got {}",
+                                  fmt::join(expected.begin(), expected.end() - 1, ", "),
+                                  expected.back(), go_json::quote(text)));
+  }
+  return words.back();
+}
 
 // What `read` makes of the text's object, whose getters tell what is wrong in it. Errors: decode.
 template <class Read>
