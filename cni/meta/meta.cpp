@@ -262,6 +262,7 @@ Result<std::string> Meta::del() {
     done = del_without_record();
   }
   if (!done) return pass(done);
+  take_up_left(calls_, pods_, call_.host, call_.log);
   call_.log.info("DEL of a pod done",
                  {{"container", call_.request.container_id}, {"total_ms", watch.total_ms()}});
   return {};
@@ -367,8 +368,8 @@ Result<std::string> run_meta(Command command, const MetaCall& call) {
   host::Host host = call.host;
   if (!meta->state_dir.empty()) host.roots.state = meta->state_dir;
   if (!meta->run_dir.empty()) host.roots.run = meta->run_dir;
-  const MetaCall here{call.environment, call.request, call.conf, call.config, call.input, host,
-                      call.log};
+  const MetaCall here{call.environment, call.request, call.conf, call.config,
+                      call.input,       host,         call.log};
   if (auto good = check_budgets(call.config); !good && command == Command::add) return pass(good);
   const bool is_add = command == Command::add;
   const Deadline deadline(call.host.clock, read_budget(call.config, command),

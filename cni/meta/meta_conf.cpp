@@ -104,8 +104,9 @@ Result<MetaConf> read_meta_conf(const Json& config, std::string_view text) {
   take("readinessindicatorfile", conf.readiness_file);
   take("kubeletCheckpoint", conf.checkpoint);
   if (!object.string("auxiliaryCNIChainName").value_or("").empty()) {
-    return refuse("LoadNetConf: auxiliaryCNIChainName is not served: put its plugins into the "
-                  "folder of the cluster network's conflist, <folder>/<name>/*.conf");
+    return refuse(
+        "LoadNetConf: auxiliaryCNIChainName is not served: put its plugins into the "
+        "folder of the cluster network's conflist, <folder>/<name>/*.conf");
   }
   if (auto asked = object.strings("defaultNetworks")) conf.default_networks = std::move(*asked);
   if (auto asked = object.strings("systemNamespaces")) conf.system_namespaces = std::move(*asked);

@@ -36,8 +36,8 @@ struct MetaConf {
   std::vector<std::string> system_namespaces = {"kube-system"};
   bool namespace_isolation = false;
   std::vector<std::string> global_namespaces = {"default"};
-  std::string readiness_file;   // ADD waits for it
-  bool strict = true;           // "strict"; without it true for `railhead-meta` only
+  std::string readiness_file;  // ADD waits for it
+  bool strict = true;          // "strict"; without it true for `railhead-meta` only
   std::optional<std::vector<std::string>> plugin_allow_list;    // of foreign types; absent: all
   std::optional<std::vector<std::string>> unallocated_devices;  // absent: all that may be
   bool is_ownership_off = false;  // "ownership": "off": there is no kubelet that gives devices

@@ -50,6 +50,7 @@ Result<void> undo_pod(const PluginCalls& calls, const Pods& pods, const PodRecor
   if (auto saved = pods.save(record, progress); !saved) return saved;
   first->message = progress.reason;
   if (now - *progress.first_failed <= kRetryTime) return Failure(std::move(*first));
+  if (auto noted = pods.leave(record); !noted) return noted;
   log.error(
       "a pod's networks are not given back whole, its record stays",
       {{"container", record.container_id}, {"pod", record.pod()}, {"reason", progress.reason}});
@@ -63,8 +64,19 @@ bool is_gone(host::Host& host, const PodRecord& record) {
   return is(host.netns.find(record.netns), ErrorCode::not_found);
 }
 
-Result<attach::Reconciled> reconcile_pods(host::Host& host,
-                                          const cnispec::Environment& environment,
+void take_up_left(const PluginCalls& calls, const Pods& pods, host::Host& host, Logger& log) {
+  const auto left = pods.left();
+  if (!left) return;
+  for (const auto& record : *left) {
+    if (!is_gone(host, record)) continue;
+    const auto acts = acts_of(record);
+    const auto done = undo_pod(calls, pods, record, pods.progress(record), acts, host.clock, log);
+    if (!done)
+      log.warning("a pod that is gone cannot be taken up", {{"error", done.error().text()}});
+  }
+}
+
+Result<attach::Reconciled> reconcile_pods(host::Host& host, const cnispec::Environment& environment,
                                           const Deadline& deadline, attach::Doing doing,
                                           Logger& log) {
   const Pods pods(host.roots);

@@ -20,6 +20,10 @@ namespace railhead::cni {
 // Whether no path and no process has its namespace any more, or another boot had it.
 [[nodiscard]] bool is_gone(host::Host& host, const PodRecord& record);
 
+// Undoes the pods whose DEL succeeded without being whole, once they are gone: what their plugins
+// could not do in the namespace need not be done any more.
+void take_up_left(const PluginCalls& calls, const Pods& pods, host::Host& host, Logger& log);
+
 // Undoes the pods that are gone, whose DEL did not come or did not come to its end. What was done
 // and what is left, a line each; with Doing::dry_run what would be done.
 [[nodiscard]] Result<attach::Reconciled> reconcile_pods(host::Host& host,

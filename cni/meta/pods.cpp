@@ -31,7 +31,7 @@ std::string temporary_of(const std::string& folder, const std::string& file) {
 }  // namespace
 
 Result<void> Pods::prepare() const {
-  for (const auto& folder : {records_, progress_}) {
+  for (const auto& folder : {records_, progress_, left_}) {
     const auto parent = folder.substr(0, folder.rfind('/'));
     if (auto made = host::make_private_folder(parent); !made) return made;
     if (auto made = host::make_private_folder(folder); !made) return made;
@@ -86,12 +86,30 @@ PodProgress Pods::progress(const PodRecord& record) const {
 
 Result<void> Pods::remove(const PodRecord& record) const {
   const auto file = file_of(record.container_id);
-  for (const auto* folder : {&progress_, &records_}) {
+  for (const auto* folder : {&left_, &progress_, &records_}) {
     if (auto removed = host::remove_file(fmt::format("{}/{}", *folder, file)); !removed) {
       return removed;
     }
   }
   return {};
+}
+
+Result<void> Pods::leave(const PodRecord& record) const {
+  const auto file = file_of(record.container_id);
+  return host::replace_file(fmt::format("{}/{}", left_, file), temporary_of(left_, file), "", 0600);
+}
+
+Result<std::vector<PodRecord>> Pods::left() const {
+  std::vector<PodRecord> all;
+  const auto folder = host::Directory::open(left_);
+  if (is(folder, ErrorCode::not_found)) return all;
+  const auto names = folder ? folder->list(".") : pass(folder);
+  if (!names) return pass(names);
+  for (const auto& name : *names) {
+    auto record = name.starts_with('.') ? Result<std::optional<PodRecord>>() : load_file(name);
+    if (record && *record) all.push_back(std::move(**record));
+  }
+  return all;
 }
 
 Result<void> Pods::set_aside(std::string_view container_id) const {

@@ -1,5 +1,7 @@
 #pragma once
-// The files of cni/meta/pod_record.hpp.
+// The files of cni/meta/pod_record.hpp, and
+//
+//   <run root>/left/<container>.json   empty: its DEL succeeded, and was not whole
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,7 +15,9 @@ namespace railhead::cni {
 class Pods {
  public:
   explicit Pods(const host::Roots& roots)
-      : records_(roots.state + "/pods"), progress_(roots.run + "/pods") {}
+      : records_(roots.state + "/pods"),
+        progress_(roots.run + "/pods"),
+        left_(roots.run + "/left") {}
 
   // Makes the folders, 0700.
   [[nodiscard]] Result<void> prepare() const;
@@ -29,6 +33,11 @@ class Pods {
   [[nodiscard]] PodProgress progress(const PodRecord& record) const;
   // Both files; missing ones are no error.
   [[nodiscard]] Result<void> remove(const PodRecord& record) const;
+  // Notes that no DEL of this container may come any more, so that others' take it up; remove()
+  // forgets that, too.
+  [[nodiscard]] Result<void> leave(const PodRecord& record) const;
+  // Those; missing or unreadable ones are left out.
+  [[nodiscard]] Result<std::vector<PodRecord>> left() const;
   // Gives a record that cannot be read another name, by which nobody takes it for one.
   [[nodiscard]] Result<void> set_aside(std::string_view container_id) const;
 
@@ -43,6 +52,7 @@ class Pods {
 
   std::string records_;
   std::string progress_;
+  std::string left_;
 };
 
 }  // namespace railhead::cni

@@ -124,7 +124,7 @@ TEST_CASE("A DEL goes on behind a plugin that fails, and the next one takes up w
   CHECK(node.pods() == kNone);
 }
 
-TEST_CASE("A plugin that never gives back keeps its pod for a minute, and its record for GC") {
+TEST_CASE("A plugin that never gives back keeps its pod for a minute, and its record for others") {
   PodNode node;
   node.add_nad("foreign", {{"cniVersion", "1.0.0"}, {"type", "after"}});
   good(node.add("foreign"));
@@ -134,10 +134,15 @@ TEST_CASE("A plugin that never gives back keeps its pod for a minute, and its re
   good(node.run("DEL"));
   CHECK_THAT(node.log(), ContainsSubstring("its record stays"));
   CHECK(node.pods() == Calls{"c1.json", "c1.json"});
+  good(node.run("DEL", {{"CNI_CONTAINERID", "c2"}}));
+  CHECK(node.pods().size() == 2);  // its namespace lives
   node.allow("after", "DEL");
   node.fake.delete_netns("pod0");
-  node.conf["cni.dev/valid-attachments"] = Json::array();
-  good(node.run("GC"));
+  SECTION("GC") {
+    node.conf["cni.dev/valid-attachments"] = Json::array();
+    good(node.run("GC"));
+  }
+  SECTION("another pod's DEL") { good(node.run("DEL", {{"CNI_CONTAINERID", "c2"}})); }
   CHECK(node.pods() == kNone);
 }
 

@@ -26,6 +26,16 @@ cat >$e2e/cluster.d/10-cluster.conflist <<'J'
      "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
     {"type": "portmap", "capabilities": {"portMappings": true}}]}
 J
+# Debian's vlan knows no linkInContainer: a plugin that stands on what another one has attached
+cat >$plugins/vlan-inside <<'P'
+#!/bin/bash
+pod=(ip -n "$(basename "$CNI_NETNS")" link)
+case $CNI_COMMAND in
+    ADD) "${pod[@]}" add link net1 name "$CNI_IFNAME" type vlan id 8 2>&1 && echo '{"cniVersion":"0.4.0"}' ;;
+    DEL) "${pod[@]}" delete "$CNI_IFNAME" 2>/dev/null || : ;;
+esac
+P
+chmod +x $plugins/vlan-inside
 # nad NAME CONFIG [RESOURCE]
 nad() {
     jq -n --arg name "$1" --arg config "$2" --arg resource "${3:-}" \
@@ -40,8 +50,8 @@ nad rail0 '{"cniVersion":"1.0.0","name":"rail0","plugins":[
 nad rail1 '{"cniVersion":"1.0.0","name":"rail1","plugins":[
     {"type":"sriov","vlan":101,"ipam":{"type":"host-local","subnet":"10.9.1.0/24","routes":[{"dst":"10.99.0.0/16","gw":"10.9.1.254"}]}},
     {"type":"rdma"},{"type":"tuning","sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"},"mtu":1400},{"type":"sbr"}]}' rdma/vf
-nad vlan7 '{"cniVersion":"0.4.0","name":"vlan7","type":"vlan","master":"net1","linkInContainer":true,"vlanId":7,
-    "ipam":{"type":"host-local","subnet":"10.9.7.0/24"}}'
+nad inside '{"cniVersion":"0.4.0","name":"inside","type":"vlan-inside"}'
+nad vlan7 '{"cniVersion":"0.4.0","name":"vlan7","type":"vlan","master":"pf1","vlanId":7,"ipam":{"type":"host-local","subnet":"10.9.7.0/24"}}'
 nad shared '{"cniVersion":"0.3.1","name":"shared","type":"macvlan","master":"pf0","ipam":{"type":"host-local","subnet":"10.9.8.0/24"}}'
 nad failing '{"cniVersion":"1.0.0","name":"failing","plugins":[{"type":"macvlan","master":"pf0",
     "ipam":{"type":"host-local","subnet":"10.9.8.0/24"}},{"type":"tuning","sysctl":{"net.ipv4.conf.IFNAME.no_such":"1"}}]}'
@@ -135,9 +145,10 @@ for name in b c; do check "pod $name ends" wait_for 180 pod_is_gone $name; done
 check_becomes "all that stands is as before" "$before" standing
 
 section chains and other plugins
-meta_pod d rail0,vlan7,shared@mv0 1 sh -c "$show"
-check "a pod with a VLAN on its VF and a macvlan runs" wait_for 180 pod_is d Running
-t_match "the VLAN stands on the VF" "vlan7|net2@net1" "$(ip -n "$(netns_of d)" -o link show net2)"
+meta_pod d inside@v8,rail0@net1,vlan7,shared@mv0 1 sh -c "$show"
+check "a pod with VLANs and a macvlan runs" wait_for 180 pod_is d Running
+t_match "a VLAN that comes before its VF in the annotation stands on it" "v8@net1" "$(ip -n "$(netns_of d)" -o link show v8)"
+t_match "one of the host's PF is there" "10.9.7." "$(ip -n "$(netns_of d)" -o -4 addr show net3)"
 t_match "the macvlan has its address" "10.9.8." "$(ip -n "$(netns_of d)" -o -4 addr show mv0)"
 remove_pod d
 check "it ends" wait_for 180 pod_is_gone d
