@@ -8,6 +8,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include "bench/place.hpp"
 #include "bench/samples.hpp"
@@ -72,6 +73,16 @@ Sample run_pod(const std::string& programs, const std::string& conf) {
   return sample;
 }
 
+// Of this process so far, user and kernel.
+double own_cpu_ms() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto time = [](const timeval& value) {
+    return static_cast<double>(value.tv_sec) * 1e3 + static_cast<double>(value.tv_usec) / 1e3;
+  };
+  return time(used.ru_utime) + time(used.ru_stime);
+}
+
 // So many starts of the plugin that does nothing, and the bare kernel work.
 Sample run_floor(const std::string& programs, size_t starts, FloorOfMany* moves) {
   Sample sample;
@@ -80,10 +91,10 @@ Sample run_floor(const std::string& programs, size_t starts, FloorOfMany* moves)
       start({programs + "/bench_delegate"}, environment_of(verb), "/dev/null");
     }
   };
-  sample.add_ms = milliseconds([&] {
-    all("ADD");
-    if (moves) moves->add();
-  });
+  sample.add_ms = milliseconds([&] { all("ADD"); });
+  const auto before = own_cpu_ms();
+  if (moves) sample.add_ms += milliseconds([&] { moves->add(); });
+  sample.cpu_ms = own_cpu_ms() - before;
   sample.del_ms = milliseconds([&] {
     if (moves) moves->del();
     all("DEL");
@@ -111,7 +122,13 @@ void measure_moves(std::vector<Figure>& figures, unsigned pairs, const std::stri
   add_over_floor(figures, fmt::format("pod_add_{}", devices), ours, floor, &Sample::add_ms, goal);
   add_over_floor(figures, fmt::format("pod_del_{}", devices), ours, floor, &Sample::del_ms, goal);
   figures.push_back(time_of(fmt::format("pod_add_{}_cpu_ms", devices), ours, &Sample::cpu_ms));
-  if (devices == kDevices) figures.back().goal = kCpuGoal;
+  figures.back().floor = time_of("", floor, &Sample::cpu_ms).median();
+  Figure own{fmt::format("pod_add_{}_own_cpu_ms", devices), "ms", {}, std::nullopt, std::nullopt};
+  for (size_t i = 0; i < ours.size(); ++i) {
+    own.samples.push_back(ours[i].cpu_ms - floor[i].cpu_ms);
+  }
+  if (devices == kDevices) own.goal = kCpuGoal;
+  figures.push_back(std::move(own));
 }
 
 // A pod of plugins that do nothing: what is left is our own.

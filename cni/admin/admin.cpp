@@ -23,7 +23,8 @@ constexpr std::chrono::minutes kBudget{5};  // nobody waits for these but a pers
 constexpr std::string_view kStateHelp =
     "usage: railhead state [--json]\n"
     "\n"
-    "Lists the devices that attachments have on record on this node, with their pods, the pods that\n"
+    "Lists the devices that attachments have on record on this node, with their pods, the pods "
+    "that\n"
     "the meta plugin gave their networks, and what a former undo could not give back. Changes "
     "nothing.\n"
     "\n"
@@ -43,7 +44,8 @@ constexpr std::string_view kStateHelp =
 constexpr std::string_view kReconcileHelp =
     "usage: railhead reconcile [--dry-run] [--watch]\n"
     "\n"
-    "Gives back the networks of pods whose namespace is gone, by their plugins, and the devices of\n"
+    "Gives back the networks of pods whose namespace is gone, by their plugins, and the devices "
+    "of\n"
     "attachments that no longer have them; mends those in quarantine, and\n"
     "tries again what a former undo owes. Acts on positive evidence only: it never takes a device\n"
     "out of a namespace that exists.\n"
@@ -280,9 +282,7 @@ Answer run_admin(const AdminCommand& command, host::Host& host,
   if (!overview) return failed(overview.error());
   const auto pods = look_at_pods(host);
   if (!pods) return failed(pods.error());
-  return {0,
-          command.json ? overview_json(*overview, *pods) : overview_text(*overview, *pods),
-          {}};
+  return {0, command.json ? overview_json(*overview, *pods) : overview_text(*overview, *pods), {}};
 }
 
 }  // namespace railhead::cni

@@ -46,12 +46,9 @@ Json standing_json(const attach::Standing& standing) {
 
 Json pod_json(const PodStanding& standing) {
   const auto& [record, progress, state] = standing;
-  Json json{{"pod", record.pod()},
-            {"uid", record.pod_uid},
-            {"container", record.container_id},
-            {"netns", record.netns_path},
-            {"state", state},
-            {"networks", Json::array()}};
+  Json json{
+      {"pod", record.pod()},        {"uid", record.pod_uid}, {"container", record.container_id},
+      {"netns", record.netns_path}, {"state", state},        {"networks", Json::array()}};
   for (const auto& network : record.networks) {
     Json one{{"name", network.nad.empty() ? network.name : network.nad},
              {"ifname", network.ifname}};

@@ -298,7 +298,7 @@ Result<void> Meta::forward(Command command, const PodNetwork& network, const Key
   record.plugin_path = plugin_path(call_.request, meta_);
   record.networks.push_back(network);
   for (auto& plugin : record.networks[0].plugins) {
-    auto input = RawObject::parse(plugin.input).value_or(RawObject());
+    auto input = RawObject::of(plugin.input);
     for (const auto& [key, value] : keys) input.set(key, value);
     plugin.input = input.text();
   }

@@ -316,7 +316,7 @@ Result<void> Planner::check_devices(const Wanted& one) const {
   std::set<std::string> named;
   if (one.device.empty() && !one.selection.device.empty()) named.insert(one.selection.device);
   for (const auto& plugin : one.list.plugins) {
-    const auto object = RawObject::parse(plugin.text).value_or(RawObject());
+    const auto object = RawObject::of(plugin.text);
     for (const auto* key : {"deviceID", "pciBusID"}) {
       const auto device = text_of(object, key);
       if (!device.empty() && one.device.empty()) named.insert(device);
@@ -380,7 +380,7 @@ PodNetwork Planner::network(const Wanted& one) const {
   planned.resource = one.device.empty() ? "" : one.resource;
   const auto arguments = capability_args(one);
   for (const auto& plugin : one.list.plugins) {
-    auto object = RawObject::parse(plugin.text).value_or(RawObject());
+    auto object = RawObject::of(plugin.text);
     if (!one.device.empty()) {
       object.set("deviceID", json_string(one.device));
       object.set("pciBusID", json_string(one.device));

@@ -41,19 +41,29 @@ std::vector<std::string_view> outermost_parts(std::string_view text) {
   return parts;
 }
 
+// A key without its quotes; one that is escaped somewhere costs a parser.
+std::string key_of(std::string_view text) {
+  if (text.find('\\') != std::string_view::npos) return Json::parse(text).get<std::string>();
+  return std::string(text.substr(1, text.size() - 2));
+}
+
 }  // namespace
 
 Result<RawObject> RawObject::parse(std::string_view text) {
   const auto json = go_json::parse(text);
   if (!json) return pass(json);
-  RawObject object;
-  if (json->is_null()) return object;
+  if (json->is_null()) return RawObject();
   if (!json->is_object()) {
     return fail(ErrorCode::decode, "expected an object, got {}", go_json::quote(*json));
   }
+  return of(text);
+}
+
+RawObject RawObject::of(std::string_view text) {
+  RawObject object;
   const auto parts = outermost_parts(text);
   for (size_t i = 0; i + 1 < parts.size(); i += 2) {
-    object.members_.emplace_back(Json::parse(parts[i]).get<std::string>(), parts[i + 1]);
+    object.members_.emplace_back(key_of(parts[i]), parts[i + 1]);
   }
   return object;
 }

@@ -15,6 +15,8 @@ class RawObject {
  public:
   // Errors: decode (no JSON, or none that is an object). null is an empty object.
   static Result<RawObject> parse(std::string_view text);
+  // Of a text that is known to be an object.
+  static RawObject of(std::string_view text);
 
   // The text of a member's value; nothing where it is missing. Of several the last.
   [[nodiscard]] std::optional<std::string_view> get(std::string_view key) const;

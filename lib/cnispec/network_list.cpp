@@ -132,7 +132,8 @@ Result<NetworkList> parse_network(std::string_view text, std::string_view name) 
 
 std::string plugin_input(const NetworkList& list, const PluginConf& plugin,
                          const CapabilityArgs& arguments) {
-  auto input = RawObject::parse(plugin.text).value_or(RawObject());
+  auto input = RawObject::of(plugin.text);
+  input.erase("prevResult");
   input.set("name", json_string(list.name));
   input.set("cniVersion", json_string(list.cni_version));
   std::string runtime;
@@ -145,10 +146,8 @@ std::string plugin_input(const NetworkList& list, const PluginConf& plugin,
 }
 
 std::string with_prev_result(std::string_view input, const std::string& prev_result) {
-  auto object = RawObject::parse(input).value_or(RawObject());
-  object.erase("prevResult");
-  if (!prev_result.empty()) object.set("prevResult", prev_result);
-  return object.text();
+  if (prev_result.empty()) return std::string(input);
+  return fmt::format("{},\"prevResult\":{}}}", input.substr(0, input.size() - 1), prev_result);
 }
 
 }  // namespace railhead::cnispec

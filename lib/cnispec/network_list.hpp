@@ -42,7 +42,7 @@ using CapabilityArgs = std::map<std::string, std::string>;
 // "runtimeConfig" those of the arguments whose capability it declares.
 std::string plugin_input(const NetworkList& list, const PluginConf& plugin,
                          const CapabilityArgs& arguments);
-// The same with "prevResult", a JSON text; "" leaves it out.
+// The same with "prevResult", a JSON text; "" leaves it out. `input`: what plugin_input() gave.
 std::string with_prev_result(std::string_view input, const std::string& prev_result);
 
 }  // namespace railhead::cnispec

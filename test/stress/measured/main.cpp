@@ -1,5 +1,6 @@
-// measured FILE PROGRAM: runs PROGRAM with this process' input, output and environment, and appends a line to FILE: its exit code, and
-// the most memory that it had at once (KiB, of it alone, not of its children).
+// measured FILE PROGRAM: runs PROGRAM with this process' input, output and environment, and appends
+// a line to FILE: its exit code, and the most memory that it had at once (KiB, of it alone, not of
+// its children).
 #include <cstdio>
 #include <cstdlib>
 

@@ -31,7 +31,8 @@ Answer run(Node& node, const std::vector<std::string>& arguments) {
   std::filesystem::create_symlink(must(node.fake.host.netns.current()).path(), folder + "/net",
                                   exists);
   const auto read = read_admin(arguments);
-  return read.command ? run_admin(*read.command, node.fake.host, node.environment, no_events) : *read.answer;
+  return read.command ? run_admin(*read.command, node.fake.host, node.environment, no_events)
+                      : *read.answer;
 }
 
 }  // namespace

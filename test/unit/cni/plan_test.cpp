@@ -1,4 +1,6 @@
 // What a pod is to be given: what is refused before anything is changed, and what its plugins get.
+#include <algorithm>
+
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
@@ -267,6 +269,35 @@ TEST_CASE("A device that the node offers, uses or has no bus for is given to no 
                {{"cniVersion", "1.0.0"}, {"type", "sriov"}, {"deviceID", "0000:11:00.5"}});
   CHECK_THAT(refused(node, "offered").message,
              ContainsSubstring("is one of the devices that the node offers as rdma/vf"));
+}
+
+TEST_CASE("A netdev that the node itself uses, or of no bus, is given to no NAD by name") {
+  PodNode node;
+  node.fake.add_pf({.address = "0000:20:00.0", .netdev = "q0", .vfs = 0});
+  node.add_nad("whole", {{"cniVersion", "1.0.0"}, {"type", "host-device"}, {"device", "q0"}});
+  const auto refused_late = [&] {
+    const auto error = error_of(node.add("whole"));
+    CHECK(node.pods().empty());
+    CHECK(node.fake.link("host", "q0"));
+    return error.message;
+  };
+  auto& q0 = **std::ranges::find_if(node.fake.kernel.links,
+                                    [](const auto& one) { return one->link.name == "q0"; });
+  SECTION("it has the default route") {
+    q0.link.flags |= 1;
+    q0.routes.push_back({.destination = {}, .out_index = q0.link.index});
+    CHECK_THAT(refused_late(), ContainsSubstring("has the node's default route"));
+  }
+  SECTION("it is a port of a bridge") {
+    q0.link.master = 99;
+    CHECK_THAT(refused_late(), ContainsSubstring("is a port of a bridge"));
+  }
+  SECTION("no bus has it") {
+    q0.link.parent_bus = std::nullopt;
+    q0.link.parent_device = std::nullopt;
+    q0.link.kind = "veth";
+    CHECK_THAT(refused_late(), ContainsSubstring("is no device of a bus"));
+  }
 }
 
 TEST_CASE("allowUnallocatedDevices narrows which devices NADs may name") {

@@ -282,3 +282,43 @@ TEST_CASE("Network status tells of each network what Multus does") {
   CHECK(status[1]["device-info"]["pci"]["pci-address"] == "0000:11:00.0");
   CHECK_FALSE(status[1].contains("default"));
 }
+
+TEST_CASE(
+    "A plugin that prints without end, or no result, costs the pod its ADD and nothing else") {
+  PodNode node;
+  node.add_rail("rail0", 0);
+  node.add_nad("foreign", {{"cniVersion", "1.0.0"}, {"type", "odd"}});
+  node.give({{"uid-1", "main", {"0000:11:00.0"}}});
+  const auto before = standing(node.fake);
+  for (const auto* script : {"yes", "echo no JSON", "echo '[]'", "exit 3", "kill -9 $$"}) {
+    INFO(script);
+    must(host::write_file_atomically(
+        node.path("bin/odd"),
+        std::string("#!/bin/sh\n[ \"$CNI_COMMAND\" = ADD ] || exit 0\n") + script + "\n", 0700));
+    const auto error = error_of(node.add("foreign,rail0"));
+    CHECK_THAT(error.message, StartsWith("networks[0] (ml/foreign): plugin type=\"odd\""));
+    CHECK(error.details.empty());
+    CHECK(standing(node.fake) == before);
+    CHECK(node.pods() == kNone);
+  }
+}
+
+TEST_CASE("A plugin's result in any version goes to the next in the network's own") {
+  PodNode node;
+  node.add_plugin("last");
+  node.add_nad("old", {{"cniVersion", "0.3.1"},
+                       {"name", "old"},
+                       {"plugins", {{{"type", "cluster-net"}}, {{"type", "last"}}}}});
+  good(node.add("old"));
+  const auto previous = node.input("last", "ADD")["prevResult"];
+  CHECK(previous["cniVersion"] == "0.3.1");
+  CHECK(previous["ips"][0]["version"] == "4");
+  good(node.run("DEL"));
+  CHECK_FALSE(node.input("last", "DEL").contains("prevResult"));  // before 0.4.0 there was none
+}
+
+TEST_CASE("The answer is in the version of the node's configuration") {
+  PodNode node;
+  node.conf["cniVersion"] = "0.2.0";
+  CHECK(good(node.run("ADD"))["ip4"]["ip"] == "10.0.0.5/16");
+}

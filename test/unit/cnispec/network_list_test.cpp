@@ -77,7 +77,8 @@ TEST_CASE("A plugin gets the list's name and version, and of the arguments what 
       R"({"type":"a","capabilities":{"mac":true,"ips":true},"rate":1.0,"name":"n","cniVersion":"1.0.0","runtimeConfig":{"mac":"02:00:00:00:00:01"}})");
   CHECK(plugin_input(list, list.plugins[1], arguments) ==
         R"({"type":"b","name":"n","cniVersion":"1.0.0"})");
-  CHECK(with_prev_result(R"({"type":"b","prevResult":{"old":1}})", R"({"ips":[]})") ==
-        R"({"type":"b","prevResult":{"ips":[]}})");
+  const PluginConf with_old{"b", R"({"type":"b","prevResult":{"old":1}})", {}};
+  CHECK(with_prev_result(plugin_input(list, with_old, {}), R"({"ips":[]})") ==
+        R"({"type":"b","name":"n","cniVersion":"1.0.0","prevResult":{"ips":[]}})");
   CHECK(with_prev_result(R"({"type":"b"})", "") == R"({"type":"b"})");
 }

@@ -89,7 +89,7 @@ TEST_CASE("CNI_ARGS gives the keys known here and lets IgnoreUnknown decide abou
   const auto args = read_args(
       "IgnoreUnknown=true;K8S_POD_NAMESPACE=ns;K8S_POD_NAME=p;K8S_POD_UID=u;MAC=02:00:00:00:00:01");
   REQUIRE(args);
-  CHECK(*args == CniArgs{"02:00:00:00:00:01", "p", "ns"});
+  CHECK(*args == CniArgs{"02:00:00:00:00:01", "p", "ns", "u"});
   CHECK(read_args("") == CniArgs{});
   CHECK(read_args("MAC=02:00:00:00:00:01")->mac == "02:00:00:00:00:01");
 }

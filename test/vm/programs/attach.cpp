@@ -71,7 +71,9 @@ class BlindLinks final : public host::Links {
     return real_->add_address(index, address);
   }
   Result<void> add_route(const host::Route& route) override { return real_->add_route(route); }
-  Result<void> remove_route(const host::Route& route) override { return real_->remove_route(route); }
+  Result<void> remove_route(const host::Route& route) override {
+    return real_->remove_route(route);
+  }
   Result<std::vector<host::Route>> routes(uint32_t index) override { return real_->routes(index); }
   Result<std::vector<host::LinkAddress>> all_addresses() override { return real_->all_addresses(); }
   Result<std::vector<host::Route>> default_routes() override { return real_->default_routes(); }
