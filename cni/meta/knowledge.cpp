@@ -99,7 +99,16 @@ Result<void> Knowledge::is_free(const DeviceId& device) {
     return fail(ErrorCode::unavailable, "whether {} is another pod's is not known: {}", device.name,
                 saved.error().message);
   }
+  const auto vfs = attach::vfs_of(host_, device);
+  if (!vfs) return pass(vfs);
   for (const auto& one : *saved) {
+    for (const auto& vf : *vfs) {
+      if (!one.ids.contains(vf.to_string())) continue;
+      return fail(ErrorCode::busy,
+                  "{} is the PF of {}, which was given to pod {} as {}: it is given to "
+                  "no pod",
+                  device.name, vf.to_string(), one.pod_uid, one.resource);
+    }
     if (one.pod_uid == pod_.pod_uid || !one.ids.contains(device.name)) continue;
     if (owner && owner->state == ipc::OwnerState::free) break;  // the agent knows that it is gone
     return fail(ErrorCode::busy,

@@ -337,7 +337,7 @@ Result<std::string> Meta::gc() {
   for (const auto* key : {"cni.dev/valid-attachments", "cni.dev/attachments"}) {
     if (const auto value = input.get(key)) keys.emplace(key, *value);
   }
-  all = both(all, forward(Command::gc, *cluster, keys));
+  if (!cluster->disable_gc) all = both(all, forward(Command::gc, *cluster, keys));
   if (!all) return pass(all);
   return {};
 }

@@ -169,7 +169,14 @@ Result<Planner::Wanted> Planner::of_nad(Selection selection, const Nad& nad) con
   auto list = nad.config.empty() ? find_network(source_.meta.conf_dir, selection.name)
                                  : cnispec::parse_network(nad.config, selection.name);
   if (!list) return pass(list, selection.place);
-  return Wanted{std::move(selection), std::move(*list), nad.resource};
+  auto resource = nad.resource;
+  if (selection.rail && resource.empty()) {
+    return refuse("{}: rail {}: its network has no resource (annotation {} of the NAD)",
+                  selection.place, *selection.rail, kResourceNameKey);
+  }
+  // As the agent names a resource that has one per rail: "rdma/rail", "rdma/rail3".
+  if (selection.rail) resource += std::to_string(*selection.rail);
+  return Wanted{std::move(selection), std::move(*list), std::move(resource)};
 }
 
 // One that the node's configuration names: a NAD of the system namespace, or a file.
@@ -375,6 +382,7 @@ PodNetwork Planner::network(const Wanted& one) const {
   planned.args = cni_args(one);
   planned.place = one.selection.place;
   planned.disable_check = one.list.disable_check;
+  planned.disable_gc = one.list.disable_gc;
   planned.gateways = one.selection.gateways;
   planned.device = one.device;
   planned.resource = one.device.empty() ? "" : one.resource;

@@ -37,7 +37,8 @@ Json to_value(const PodNetwork& network) {
             {"ifname", network.ifname},
             {"args", network.args},
             {"place", network.place},
-            {"disableCheck", network.disable_check}};
+            {"disableCheck", network.disable_check},
+            {"disableGC", network.disable_gc}};
   if (network.gateways) json["gateways"] = *network.gateways;
   if (!network.device.empty()) json["device"] = network.device;
   if (!network.resource.empty()) json["resource"] = network.resource;
@@ -112,6 +113,7 @@ PodNetwork read_network(Reader& json) {
   network.args = json.text("args");
   network.place = json.text("place");
   network.disable_check = json.flag("disableCheck");
+  network.disable_gc = json.flag("disableGC");
   network.gateways = json.object().strings("gateways");
   network.device = json.object().string("device").value_or("");
   network.resource = json.object().string("resource").value_or("");

@@ -31,6 +31,7 @@ struct PodNetwork {
   std::string args;        // CNI_ARGS
   std::string place = {};  // for messages: "networks[1] (ml/rail1)", "cluster network"
   bool disable_check = false;
+  bool disable_gc = false;
   std::optional<std::vector<std::string>> gateways = {};  // default-route, as asked for
   std::string device = {};                                // "0000:3b:00.2", of a resource's network
   std::string resource = {};

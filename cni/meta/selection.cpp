@@ -64,6 +64,7 @@ Result<void> check_values(const Selection& one) {
   if (!one.infiniband_guid.empty() && !Guid::parse(one.infiniband_guid)) {
     return refuse("failed to validate infiniband GUID: {}", one.infiniband_guid);
   }
+  if (one.rail && *one.rail < 0) return refuse("rail {}: expected the number of a rail", *one.rail);
   for (const auto& gateway : one.gateways.value_or(std::vector<std::string>{})) {
     if (gateway.find('/') != std::string::npos || !host::IpPrefix::parse(gateway)) {
       return refuse("default-route: expected addresses of gateways, got {}", go_quoted(gateway));
@@ -95,6 +96,7 @@ Result<Selection> read_entry(const Json& json, std::string_view text, std::strin
   one.gateways = object.strings("default-route");
   one.device = object.string("deviceID").value_or("");
   one.container = object.string("container").value_or("");
+  one.rail = object.integer("rail");
   for (auto [key, value] :
        {std::pair{"portMappings", &one.port_mappings}, std::pair{"bandwidth", &one.bandwidth}}) {
     if (object.value(key)) *value = raw(*members, key);

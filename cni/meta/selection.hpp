@@ -1,6 +1,7 @@
 #pragma once
 // What a pod asks for: its annotation k8s.v1.cni.cncf.io/networks, in both of its forms
 // (multi-net-spec 1.3, section 4), with Multus' refusals.
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -28,7 +29,8 @@ struct Selection {
   std::optional<std::vector<std::string>> gateways;  // default-route
   std::map<std::string, std::string> cni_args;       // each a JSON text
   std::string device;                                // deviceID
-  std::string container;  // the device is one that kubelet gave to this container
+  std::string container;        // the device is one that kubelet gave to this container
+  std::optional<int64_t> rail;  // the device is of this one of the resource's rails
   friend bool operator==(const Selection&, const Selection&) = default;
 
   [[nodiscard]] std::string nad() const { return namespace_ + "/" + name; }

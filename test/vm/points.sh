@@ -17,7 +17,9 @@ sample_step() {
     offset=$((10#0${number//[!0-9]/} % step))
 }
 
-quick_dump() { "$RAILHEAD_BIN/vm_dump_node" /var/lib/cni/networks/rail; }
+# Folders whose files are compared, beside the records of devices
+kept=(/var/lib/cni/networks/rail)
+quick_dump() { "$RAILHEAD_BIN/vm_dump_node" "${kept[@]}"; }
 is_as_before() { [ "$(quick_dump)" = "$before" ]; }
 difference() { diff <(echo "$before") <(quick_dump); }
 

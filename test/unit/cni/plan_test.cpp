@@ -85,6 +85,62 @@ TEST_CASE("The i-th network of a resource takes the i-th device, container after
         std::vector<std::string>{"0000:11:00.1", "0000:11:00.6", "0000:11:00.5"});
 }
 
+TEST_CASE("An entry can name the rail of its network's resource") {
+  PodNode node;
+  node.add_nad("rail", {{"cniVersion", "1.0.0"}, {"type", "after"}}, "rdma/v");
+  node.give({{"uid-1", "main", {"0000:11:00.4"}}});
+  CHECK_THAT(refused(node, R"([{"name":"rail","rail":-1}])").message, ContainsSubstring("rail -1"));
+  auto file = must(host::read_file(node.path("checkpoint")));
+  file.replace(file.find("rdma/vf"), 7, "rdma/v3");
+  must(host::write_file_atomically(node.path("checkpoint"), file, 0600));
+  good(node.add(R"([{"name":"rail","rail":3}])"));
+  CHECK(node.input("after", "ADD")["deviceID"] == "0000:11:00.4");
+  good(node.run("DEL"));
+  node.calls();
+  node.add_nad("none", kForeign);
+  CHECK_THAT(refused(node, R"([{"name":"none","rail":3}])").message,
+             ContainsSubstring("its network has no resource"));
+}
+
+TEST_CASE("A PF of which a pod has a VF is given to no NAD by name") {
+  PodNode node;
+  node.give({{"uid-2", "main", {"0000:11:00.3"}}});
+  node.add_nad("whole", {{"cniVersion", "1.0.0"}, {"type", "host-device"}, {"device", "p0"}});
+  const auto error = error_of(node.add("whole"));
+  CHECK_THAT(error.message, ContainsSubstring("0000:10:00.0 is the PF of 0000:11:00.3"));
+  CHECK(node.fake.link("host", "p0"));
+}
+
+TEST_CASE("What a pod's author writes costs no more than what it is long") {
+  PodNode node;
+  node.add_nad("net", kForeign);
+  for (const auto& text :
+       {std::string(1 << 20, 'a'), std::string(1 << 20, '['),
+        "[{\"name\":\"net\",\"cni-args\":{\"a\":\"" + std::string(1 << 20, 'x') + "\"}},{}]",
+        std::string("net\xff"), std::string("[{\"name\":\"net\xff\"}]")}) {
+    INFO(text.substr(0, 40));
+    // More than 1 MiB of configuration is none: the program reads no further (cni/input.cpp).
+    const auto answer = [&] {
+      node.annotations["k8s.v1.cni.cncf.io/networks"] = text;
+      auto whole = node.conf;
+      whole["runtimeConfig"]["io.kubernetes.cri.pod-annotations"] = node.annotations;
+      return cni::run(cnispec::with(node.environment, "CNI_COMMAND", "ADD"),
+                      whole.dump(-1, ' ', false, Json::error_handler_t::replace), node.fake.host);
+    }();
+    CHECK(answer.exit_code == 1);
+    CHECK(node.pods().empty());
+  }
+}
+
+TEST_CASE("A folder of ten thousand NADs is not looked through") {
+  PodNode node;
+  node.add_nad("net", kForeign);
+  for (int i = 0; i < 10000; ++i) {
+    must(host::write_file_atomically(node.path(fmt::format("nads/ml/other{}.json", i)), "{", 0600));
+  }
+  good(node.add("net"));
+}
+
 TEST_CASE("More networks of a resource than devices are refused, and Multus' name warns") {
   PodNode node;
   node.add_rail("rail0", 0);

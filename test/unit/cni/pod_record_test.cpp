@@ -36,6 +36,7 @@ PodRecord some_record() {
                   .args = "IgnoreUnknown=true",
                   .place = "networks[0] (ml/rail0)",
                   .disable_check = true,
+                  .disable_gc = true,
                   .gateways = std::vector<std::string>{"10.0.0.1"},
                   .device = "0000:3b:00.2",
                   .resource = "rdma/vf"};

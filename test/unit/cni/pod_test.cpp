@@ -1,7 +1,9 @@
 // A pod's networks as one act: ADD, DEL, CHECK, GC and STATUS of the meta plugin.
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <unistd.h>
 
+#include "cni/meta/plugin_calls.hpp"
 #include "test/support/fake_standing.hpp"
 #include "test/support/must.hpp"
 #include "test/unit/cni/pod_node.hpp"
@@ -300,6 +302,27 @@ TEST_CASE(
     CHECK(error.details.empty());
     CHECK(standing(node.fake) == before);
     CHECK(node.pods() == kNone);
+  }
+}
+
+TEST_CASE("A plugin that never ends is ended with the call's time, in its DEL too") {
+  PodNode node;
+  must(host::write_file_atomically(node.path("bin/endless"), "#!/bin/sh\nexec sleep 1000\n", 0700));
+  cni::PodRecord record{.container_id = "c1", .netns_path = node.pod};
+  record.plugin_path = node.path("bin");
+  cni::PodNetwork network{
+      .name = "n", .cni_version = "1.0.0", .ifname = "net1", .place = "networks[0]"};
+  network.plugins = {{"endless", false, "{}"}};
+  record.networks = {network};
+  SystemClock clock;
+  Logger log(STDERR_FILENO, LogLevel::error);
+  for (const auto verb : {cnispec::Command::add, cnispec::Command::del}) {
+    const Deadline deadline(clock, std::chrono::milliseconds(300), {});
+    const cni::PluginCalls calls(node.environment, deadline, node.fake.host, log);
+    const auto output = calls.call(verb, record, {0, 0}, "");
+    REQUIRE_FALSE(output);
+    CHECK(output.error().code == ErrorCode::timeout);
+    CHECK_THAT(output.error().message, StartsWith("networks[0]: plugin type=\"endless\""));
   }
 }
 

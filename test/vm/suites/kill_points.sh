@@ -1,7 +1,8 @@
 #!/bin/bash
 # A program is killed before its calls that change something, one after the other: whatever it had done by then, a DEL gives everything back,
-# or, where the pod is gone without one, the reconciler. ADD and DEL for each kind of device, alone, in a chain, two in one transaction; and what
-# looks after the node. By default a sample; RAILHEAD_SWEEP=all takes each point, RAILHEAD_SWEEP=N begins the sample at another one.
+# or, where the pod is gone without one, the reconciler. ADD and DEL for each kind of device, alone, in a chain, two in one transaction; for all
+# networks of a pod; and what looks after the node. By default a sample; RAILHEAD_SWEEP=all takes each point, RAILHEAD_SWEEP=N begins the
+# sample at another one.
 # boots: 2
 # vm-options: --timeout 5400
 here=$(dirname "$(realpath "$0")")
@@ -82,6 +83,27 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
     ahead=$conf
     sweep "chain, rdma" "$(typed rdma "$vf" | jq -c --argjson result "$result" '.prevResult = $result')"
     ahead=
+
+    section "a pod's networks: a cluster network, two VFs in one transaction, a plugin of Debian's behind one, another one alone"
+    mkdir -p /run/nads/ml
+    # nad NAME PLUGIN...
+    nad() {
+        jq -n --arg name "$1" --args '{kind: "NetworkAttachmentDefinition", metadata: {name: $name}, spec: {config:
+            ({cniVersion: "1.0.0", $name, plugins: [$ARGS.positional[] | fromjson]} | tojson)}}' "${@:2}" >"/run/nads/ml/$1.json"
+    }
+    lease() { printf '{"type":"host-local","subnet":"10.9.%s.0/24"}' "$1"; }
+    nad rail0 '{"type":"sriov","deviceID":"'"$vf"'","vlan":100,"ipam":'"$(lease 1)}" '{"type":"rdma"}' \
+        '{"type":"tuning","sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"}}'
+    nad rail1 '{"type":"railhead","deviceID":"'"$(vf_pci pf1 1)"'","mtu":1400,"ipam":'"$(lease 2)}"
+    nad shared '{"type":"macvlan","master":"pf1","ipam":'"$(lease 3)}"
+    conf=$(jq -nc --argjson ipam "$(lease 4)" '{cniVersion: "1.0.0", name: "node", type: "railhead-meta", nadDir: "/run/nads", binDir: "/usr/lib/cni",
+        ownership: "off", delegates: [{cniVersion: "1.0.0", name: "cluster", type: "macvlan", master: "pf0", $ipam}], runtimeConfig:
+        {"io.kubernetes.cri.pod-annotations": {"k8s.v1.cni.cncf.io/networks": "ml/shared@n1,ml/rail0@n2,ml/rail1@n3"}}}')
+    kept=(/var/lib/cni/networks/{cluster,rail0,rail1,shared} {/var/lib,/run}/railhead/pods /run/railhead/left)
+    step=$((step * 3))
+    sweep "pod" "$conf" ADD DEL reconcile
+    sample_step 5
+    kept=(/var/lib/cni/networks/rail)
 
     section "two RDMA devices on one VF"
     must tbrdma_add mlx5_4 pf0v0

@@ -6,26 +6,14 @@ here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../real-kubelet.sh"
 . "$here/../kubelet.sh"
+. "$here/../meta.sh"
 
 rdma_mode exclusive
 four_rdma_vfs
 vfs=$(for pf in pf0 pf1; do vf_pci $pf 0; vf_pci $pf 1; done)
 
 section the node
-plugins=$e2e/cni-bin
-mkdir -p $plugins
-cp "$RAILHEAD_E2E/runtime/usr/lib/cni/"* $plugins/
-for name in railhead railhead-meta; do must cp "$RAILHEAD_BIN/railhead" $plugins/$name; done
-containerd_start
-# containerd calls the plugins of this folder
-must cp "$RAILHEAD_BIN/railhead" "$runtime/usr/lib/cni/railhead-meta"
-mkdir -p $e2e/cluster.d $e2e/nads/default $kubelet_dir
-cat >$e2e/cluster.d/10-cluster.conflist <<'J'
-{"cniVersion": "0.4.0", "name": "cluster", "plugins": [
-    {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true,
-     "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
-    {"type": "portmap", "capabilities": {"portMappings": true}}]}
-J
+meta_node_start
 # Debian's vlan knows no linkInContainer: a plugin that stands on what another one has attached
 cat >$plugins/vlan-inside <<'P'
 #!/bin/bash
@@ -36,14 +24,6 @@ case $CNI_COMMAND in
 esac
 P
 chmod +x $plugins/vlan-inside
-# nad NAME CONFIG [RESOURCE]
-nad() {
-    jq -n --arg name "$1" --arg config "$2" --arg resource "${3:-}" \
-        '{apiVersion: "k8s.cni.cncf.io/v1", kind: "NetworkAttachmentDefinition",
-          metadata: ({name: $name, namespace: "default"} +
-                     if $resource == "" then {} else {annotations: {"k8s.v1.cni.cncf.io/resourceName": $resource}} end),
-          spec: {config: $config}}' >"$e2e/nads/default/$1.json"
-}
 # As SNO renders a network with RDMA, and with what users put behind it
 nad rail0 '{"cniVersion":"1.0.0","name":"rail0","plugins":[
     {"type":"sriov","vlan":100,"trust":"on","ipam":{"type":"host-local","subnet":"10.9.0.0/24"}},{"type":"rdma"}]}' rdma/vf
@@ -63,9 +43,7 @@ touch $e2e/stamp
 agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent.log
 real_kubelet_start
 check "kubelet knows the devices" wait_for 180 devices_known $e2e/stamp
-jq -n --arg nads $e2e/nads --arg cluster $e2e/cluster.d/10-cluster.conflist --arg bin $plugins \
-    '{cniVersion: "1.0.0", name: "node", plugins: [{type: "railhead-meta", clusterNetwork: $cluster, nadDir: $nads, binDir: $bin,
-      capabilities: {portMappings: true, bandwidth: true, "io.kubernetes.cri.pod-annotations": true}}]}' >$e2e/net.d/00-railhead.conflist
+meta_conflist
 
 # The node, and what all who have a part in it keep of pods
 standing() {
@@ -74,26 +52,8 @@ standing() {
         -not -path '*/locks/*' -not -path '*/allocations/*' -not -name agent.\* -not -name lock -not -name 'last_reserved_ip.*' 2>/dev/null | sort
     ip -o link show type veth | wc -l
 }
-# meta_pod NAME NETWORKS VFS CMD...: a pod of its own network namespace with that annotation
-meta_pod() {
-    local name=$1 networks=$2 count=$3 resources='{}'
-    shift 3
-    [ "$count" = 0 ] || resources="{\"rdma/vf\": \"$count\"}"
-    jq -n --arg name "$name" --arg networks "$networks" --argjson resources "$resources" \
-        '{apiVersion: "v1", kind: "Pod", metadata: {name: $name, namespace: "default", annotations: {"k8s.v1.cni.cncf.io/networks": $networks}},
-          spec: {restartPolicy: "Always", terminationGracePeriodSeconds: 0,
-                 containers: [{name: "main", image: "localhost/busybox:1", imagePullPolicy: "Never", command: $ARGS.positional,
-                               resources: {limits: $resources, requests: $resources}}]}}' --args -- "$@" >$e2e/.pod
-    mv $e2e/.pod "$e2e/pods/$name.json"
-}
 show='echo env=$PCIDEVICE_RDMA_VF; for i in eth0 net1 net2; do echo $i=$(busybox ip -o -4 addr show dev $i | busybox grep -o "inet [^ ]*"); done
       echo done; exec sleep 3600'
-# record_of NAME: the pod's record
-record_of() { grep -l "\"podName\":\"$1-testbed\"" /var/lib/railhead/pods/*.json; }
-netns_of() { basename "$(jq -r .body.netns "$(record_of "$1")")"; }
-# status_of NAME: its network-status
-status_of() { jq -r .body.networkStatus "/run/railhead/pods/$(basename "$(record_of "$1")")"; }
-
 # The first pod makes the bridge, for good.
 meta_pod first '' 0 sh -c 'exec sleep 3600'
 check "a pod that asks for no network runs" wait_for 180 pod_is first Running
@@ -174,6 +134,48 @@ wait $agent
 remove_pod g
 remove_pod f
 for name in f g; do check "pod $name ends without it" wait_for 180 pod_is_gone $name; done
+rm -f /run/railhead/baseline/*
+check_becomes "all that stands is as before" "$before" standing
+
+section "the program is killed in the midst of ADD and DEL"
+touch $e2e/stamp
+agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent3.log
+check "kubelet knows the devices again" wait_for 180 devices_known $e2e/stamp
+# kill_at MILLISECONDS...: each time the program has been at work for so long, with -9
+kill_at() {
+    local ms pid
+    for ms; do
+        until pid=$(pgrep -nx railhead-meta) && grep -qzx -e 'CNI_COMMAND=ADD' -e 'CNI_COMMAND=DEL' "/proc/$pid/environ" 2>/dev/null; do
+            sleep .01
+        done
+        sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+        kill -9 "$pid" 2>/dev/null && echo "killed after $ms ms" >>$e2e/kills
+        while [ -e "/proc/$pid" ]; do sleep .01; done
+    done
+}
+: >$e2e/kills
+kill_at 5 100 250 450 700 & killing=$!
+meta_pod k rail0,rail1 2 sh -c "$show"
+check "a pod whose ADD is killed five times runs in the end" wait_for 240 pod_is k Running
+wait_for 60 eval '! kill -0 $killing' || kill $killing
+kill_at 5 100 250 450 700 & killing=$!
+remove_pod k
+check "and ends, though its DEL is" wait_for 240 pod_is_gone k
+wait_for 60 eval '! kill -0 $killing' || kill $killing
+echo "($(wc -l <$e2e/kills) of 10 kills met the program at work: $(sed 's/killed after //' $e2e/kills | xargs))"
+check "most kills met it" [ "$(wc -l <$e2e/kills)" -ge 5 ]
+"$RAILHEAD_BIN/railhead" reconcile >/dev/null 2>&1     # a DEL after the last one is nobody's
+
+section "containerd and the agent are killed while a pod runs"
+meta_pod l rail0,rail1 2 sh -c "$show"
+check "it runs" wait_for 180 pod_is l Running
+kill -9 $agent
+pkill -9 -x containerd
+wait $agent
+containerd -c $e2e/containerd.toml >>$e2e/containerd.log 2>&1 &
+wait_for 180 ctr -a $containerd_socket version || die "containerd does not answer"
+remove_pod l
+check "it ends under the next containerd" wait_for 240 pod_is_gone l
 rm -f /run/railhead/baseline/*
 check_becomes "all that stands is as before" "$before" standing
 
