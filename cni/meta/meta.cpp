@@ -170,8 +170,8 @@ Result<void> Meta::attach(const PodRecord& record, PodProgress& progress, size_t
 Error Meta::undone(const PodRecord& record, const PodProgress& progress, size_t begun,
                    Error error) {
   const auto acts = acts_of(record);
-  const auto done = undo_pod(undo_calls_, pods_, record, progress, {acts.data(), begun},
-                             call_.host.clock, call_.log);
+  const auto done =
+      undo_pod(undo_calls_, pods_, record, progress, {acts.data(), begun}, call_.host, call_.log);
   if (!done) {
     error.details = fmt::format("{}{}while undoing it: {}", error.details,
                                 error.details.empty() ? "" : "; ", done.error().text());
@@ -227,7 +227,8 @@ Result<void> Meta::del_without_record() {
   }
   PodRecord record;
   record.container_id = call_.request.container_id;
-  record.netns_path = call_.request.netns;
+  // What names no namespace any more some plugins would fail on for ever.
+  if (call_.host.netns.open(call_.request.netns)) record.netns_path = call_.request.netns;
   record.plugin_path = plugin_path(call_.request, meta_);
   record.networks.push_back(std::move(*cluster));
   const auto acts = acts_of(record);
@@ -254,10 +255,9 @@ Result<std::string> Meta::del() {
   Result<void> done;
   if (record && *record) {
     auto known = **record;
-    // The path it has now: a runtime may have another for it, or none any more.
-    if (!call_.request.netns.empty()) known.netns_path = call_.request.netns;
+    known.netns_path = living_path(call_.host, known, call_.request.netns);
     const auto acts = acts_of(known);
-    done = undo_pod(calls_, pods_, known, pods_.progress(known), acts, call_.host.clock, call_.log);
+    done = undo_pod(calls_, pods_, known, pods_.progress(known), acts, call_.host, call_.log);
   } else {
     done = del_without_record();
   }
@@ -327,8 +327,8 @@ Result<std::string> Meta::gc() {
       continue;
     }
     const auto acts = acts_of(record);
-    all = both(all, undo_pod(calls_, pods_, record, pods_.progress(record), acts, call_.host.clock,
-                             call_.log));
+    all = both(
+        all, undo_pod(calls_, pods_, record, pods_.progress(record), acts, call_.host, call_.log));
   }
   const auto cluster = plan_cluster_network(source());
   if (!cluster) return pass(cluster);

@@ -26,15 +26,17 @@ std::string prev_result(const PodNetwork& network, const std::string& result) {
 }  // namespace
 
 Result<void> undo_pod(const PluginCalls& calls, const Pods& pods, const PodRecord& record,
-                      PodProgress progress, std::span<const Act> acts, const Clock& clock,
+                      PodProgress progress, std::span<const Act> acts, host::Host& host,
                       Logger& log) {
+  auto called = record;
+  called.netns_path = living_path(host, record);
   std::optional<Error> first;
   std::vector<std::string> reasons;
   for (auto act = acts.rbegin(); act != acts.rend(); ++act) {
     if (std::ranges::find(progress.deleted, *act) != progress.deleted.end()) continue;
     const auto previous =
         prev_result(record.networks[act->network], progress.results[act->network]);
-    const auto done = calls.call(cnispec::Command::del, record, *act, previous);
+    const auto done = calls.call(cnispec::Command::del, called, *act, previous);
     if (done) {
       progress.deleted.push_back(*act);
       continue;
@@ -45,7 +47,7 @@ Result<void> undo_pod(const PluginCalls& calls, const Pods& pods, const PodRecor
   if (!first) return pods.remove(record);
   progress.is_attached = false;
   progress.reason = join(reasons, "; ");
-  const auto now = since_boot(clock);
+  const auto now = since_boot(host.clock);
   if (!progress.first_failed) progress.first_failed = now;
   if (auto saved = pods.save(record, progress); !saved) return saved;
   first->message = progress.reason;
@@ -57,10 +59,19 @@ Result<void> undo_pod(const PluginCalls& calls, const Pods& pods, const PodRecor
   return {};
 }
 
+std::string living_path(host::Host& host, const PodRecord& record, const std::string& hint) {
+  if (record.boot_id != attach::boot_id(host)) return "";
+  for (const auto* path : {&hint, &record.netns_path}) {
+    const auto netns =
+        path->empty() ? Result<host::Netns>(Failure(Error{})) : host.netns.open(*path);
+    if (netns && netns->id() == record.netns) return *path;
+  }
+  return "";
+}
+
 bool is_gone(host::Host& host, const PodRecord& record) {
   if (record.boot_id != attach::boot_id(host)) return true;
-  const auto netns = host.netns.open(record.netns_path);
-  if (netns && netns->id() == record.netns) return false;
+  if (!living_path(host, record).empty()) return false;
   return is(host.netns.find(record.netns), ErrorCode::not_found);
 }
 
@@ -70,7 +81,7 @@ void take_up_left(const PluginCalls& calls, const Pods& pods, host::Host& host, 
   for (const auto& record : *left) {
     if (!is_gone(host, record)) continue;
     const auto acts = acts_of(record);
-    const auto done = undo_pod(calls, pods, record, pods.progress(record), acts, host.clock, log);
+    const auto done = undo_pod(calls, pods, record, pods.progress(record), acts, host, log);
     if (!done)
       log.warning("a pod that is gone cannot be taken up", {{"error", done.error().text()}});
   }
@@ -94,7 +105,7 @@ Result<attach::Reconciled> reconcile_pods(host::Host& host, const cnispec::Envir
       continue;
     }
     const auto acts = acts_of(record);
-    auto done = undo_pod(calls, pods, record, pods.progress(record), acts, host.clock, log);
+    auto done = undo_pod(calls, pods, record, pods.progress(record), acts, host, log);
     const auto progress = pods.progress(record);
     if (done && progress.reason.empty()) {
       all.done.push_back(who + ": given back");

@@ -12,11 +12,17 @@ namespace railhead::cni {
 // Calls DEL for these acts in the reverse of their order, each whatever the others say, but for
 // those that were done before; then forgets the record, or keeps in it what was done and why the
 // rest was not. Fails for a minute at most after the first try that failed: then the pod may end,
-// and the record stays for GC, reconcile, or a further DEL. The error is the first one's.
+// and the record stays for GC, reconcile, or a further DEL. Plugins get the namespace's path where
+// it is still the pod's, else none: some of them fail for ever on a path that names something else.
+// The error is the first one's.
 [[nodiscard]] Result<void> undo_pod(const PluginCalls& calls, const Pods& pods,
                                     const PodRecord& record, PodProgress progress,
-                                    std::span<const Act> acts, const Clock& clock, Logger& log);
+                                    std::span<const Act> acts, host::Host& host, Logger& log);
 
+// The path of the pod's namespace, where one of these is it: `hint`, which may be empty, or the
+// record's; "" where neither is.
+[[nodiscard]] std::string living_path(host::Host& host, const PodRecord& record,
+                                      const std::string& hint = "");
 // Whether no path and no process has its namespace any more, or another boot had it.
 [[nodiscard]] bool is_gone(host::Host& host, const PodRecord& record);
 

@@ -172,6 +172,29 @@ TEST_CASE("A DEL does without its record's NADs, configuration, namespace and ch
   CHECK(node.pods() == kNone);
 }
 
+TEST_CASE("A DEL gives plugins the namespace's path while it is the pod's, and none afterwards") {
+  PodNode node;
+  node.add_rail("rail0", 0);
+  node.give({{"uid-1", "main", {"0000:11:00.0"}}});
+  good(node.add("rail0"));
+  const auto told = [&] {
+    good(node.run("DEL"));
+    const auto text = node.environment_of("cluster-net", "DEL");
+    const auto at = text.find("CNI_NETNS=");
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  SECTION("it lives") { CHECK(told() == "CNI_NETNS=" + node.pod); }
+  SECTION("another one has its path") {
+    node.fake.delete_netns("pod0");
+    node.fake.add_netns("pod0");
+    CHECK(told() == "CNI_NETNS=");
+  }
+  SECTION("nothing has its path") {
+    node.fake.delete_netns("pod0");
+    CHECK(told() == "CNI_NETNS=");
+  }
+}
+
 TEST_CASE("A DEL without a record asks the cluster network, and gives own devices back") {
   PodNode node;
   node.add_rail("rail0", 0);
