@@ -163,8 +163,8 @@ int main(int argc, char** argv) {
     const Place place(kDevices);
     make_networks();
     std::vector<Figure> figures;
-    for (const size_t devices : {1, 4, 8}) measure_moves(figures, pairs, programs, devices);
-    for (const size_t plugins : {0, 8}) measure_idle(figures, pairs, programs, plugins);
+    for (const size_t devices : {1U, 4U, 8U}) measure_moves(figures, pairs, programs, devices);
+    for (const size_t plugins : {0U, 8U}) measure_idle(figures, pairs, programs, plugins);
     std::cout << format_table(figures);
     if (!json.empty()) std::ofstream(json) << format_json(figures);
   } catch (const std::exception& error) {

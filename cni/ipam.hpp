@@ -14,6 +14,9 @@ namespace railhead::cni {
 // was called by itself.
 inline constexpr std::string_view kDepth = "RAILHEAD_DEPTH";
 
+// The same of the meta plugin's: plugins that call others by these types are welcome to.
+inline constexpr std::string_view kOfMeta = "RAILHEAD_META";
+
 // Whether this very call is such a child's.
 [[nodiscard]] bool is_nested(const cnispec::Environment& environment);
 

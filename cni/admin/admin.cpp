@@ -147,8 +147,8 @@ struct Reconciler {
 
 // The pods first: with them go their devices, and the addresses that only their plugins can free.
 Result<Reconciled> reconcile_once(const Reconciler& with, attach::Pauses& pauses) {
+  auto pods = reconcile_pods(with.host, with.environment, with.doing, with.log);
   const Deadline deadline(with.host.clock, kBudget, {});
-  auto pods = reconcile_pods(with.host, with.environment, deadline, with.doing, with.log);
   auto devices = attach::reconcile({with.host, with.store, deadline, with.log}, with.doing, pauses);
   if (!pods) return pods;
   if (!devices) return devices;

@@ -143,11 +143,7 @@ void log_done(const Call& call, const attach::AttachRequest& request,
                              {"total_ms", total_ms}});
 }
 
-struct Wanted {
-  attach::AttachRequest request;
-  std::optional<PluginResult> previous;
-  cnispec::Dns dns;
-};
+}  // namespace
 
 Result<Wanted> read_wanted(const Call& call) {
   if (call.conf.type != call.type.name) {
@@ -191,6 +187,8 @@ Result<Wanted> read_wanted(const Call& call) {
   return Wanted{std::move(request), std::move(*previous), std::move(*dns)};
 }
 
+namespace {
+
 // As DEL does: the devices first, and their addresses only when nobody answers to them any more.
 // `asked`: the calls whose IPAM was asked.
 Error undone(std::span<const Call> asked, const Deadline& deadline,
@@ -210,17 +208,12 @@ Error undone(std::span<const Call> asked, const Deadline& deadline,
 
 }  // namespace
 
-Result<std::vector<PluginResult>> attach_all(std::span<const Call> calls) {
+Result<std::vector<PluginResult>> attach_all(std::span<const Call> calls,
+                                             std::span<const Wanted> wanted) {
   const auto& first = calls.front();
   Stopwatch watch(first.host.clock);
-  std::vector<Wanted> wanted;
   std::vector<attach::AttachRequest> requests;
-  for (const auto& call : calls) {
-    auto one = read_wanted(call);
-    if (!one) return pass(one);
-    requests.push_back(one->request);
-    wanted.push_back(std::move(*one));
-  }
+  for (const auto& one : wanted) requests.push_back(one.request);
   if (auto good = check_netns(first); !good) return pass(good);
 
   attach::Transaction transaction(first.host, first.deadline, first.log);
@@ -261,7 +254,9 @@ Result<std::vector<PluginResult>> attach_all(std::span<const Call> calls) {
 }
 
 Result<std::string> add(const Call& call) {
-  const auto results = attach_all({&call, 1});
+  const auto wanted = read_wanted(call);
+  if (!wanted) return pass(wanted);
+  const auto results = attach_all({&call, 1}, {&*wanted, 1});
   if (!results) return pass(results);
   return cnispec::to_json(results->front(), call.conf.cni_version);
 }

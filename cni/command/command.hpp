@@ -1,6 +1,7 @@
 #pragma once
 // One function per CNI verb. Each gives what goes to standard output.
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -42,9 +43,17 @@ struct Call {
 
 // Attaches the VF, asks IPAM, sets the addresses. After an error nothing of it is left.
 Result<std::string> add(const Call& call);
-// The same for several interfaces of one pod in one transaction: all of them, or none. At least
-// one; they share a deadline. The results, in their order.
-Result<std::vector<cnispec::PluginResult>> attach_all(std::span<const Call> calls);
+// What an ADD asks for. Nothing is changed to read it; what cannot be is refused.
+struct Wanted {
+  attach::AttachRequest request;
+  std::optional<cnispec::PluginResult> previous;
+  cnispec::Dns dns;
+};
+Result<Wanted> read_wanted(const Call& call);
+// ADD for several interfaces of one pod in one transaction: all of them, or none. At least one;
+// they share a deadline. The results, in their order.
+Result<std::vector<cnispec::PluginResult>> attach_all(std::span<const Call> calls,
+                                                      std::span<const Wanted> wanted);
 // Gives the VF and the addresses back; both are tried whatever the other says.
 Result<std::string> del(const Call& call);
 // Compares what stands in the pod with the record and with prevResult's addresses and routes.

@@ -17,7 +17,7 @@ constexpr std::string_view kHelp =
     "runtime calls railhead-meta in front of it. What is right already is left alone; several may\n"
     "run at once. Does not touch a pod.\n"
     "\n"
-    "  --take-over       also as multus, sriov, ib-sriov and rdma, and where a foreign program "
+    "  --take-over       also as multus, sriov and rdma, and where a foreign program "
     "has\n"
     "                    one of the names: that is kept beside it as .NAME.railhead-original\n"
     "  --name NAME       also under this name (one of those, or host-device), and where a foreign\n"

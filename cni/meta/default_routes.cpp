@@ -2,20 +2,33 @@
 
 #include <algorithm>
 
+#include "cni/conf.hpp"
+
 namespace railhead::cni {
 namespace {
 
 using host::Route;
 
 bool contains(const std::vector<Route>& routes, const Route& route) {
-  return std::ranges::any_of(routes, [&](const Route& one) { return one.is_same_way(route); });
+  return std::ranges::any_of(routes, [&](const Route& one) {
+    return one.out_index == route.out_index && one.is_same_way(route);
+  });
 }
 
 // The whole of what a family's default routes must be in the end; `present` are all there are.
 Result<std::vector<Route>> final_table(host::Links& links, const PodRecord& record,
                                        const std::vector<Route>& present) {
   std::vector<Route> wanted;
-  bool takes[2] = {false, false};  // IPv4, IPv6
+  std::string takes[2];  // IPv4, IPv6: which network has it
+  const auto take = [&](const PodNetwork& network, bool v6) -> Result<void> {
+    auto& whose = takes[v6 ? 1 : 0];
+    if (!whose.empty() && whose != network.place) {
+      return refuse("default-route: {} and {} both have one of IPv{}", whose, network.place,
+                    v6 ? 6 : 4);
+    }
+    whose = network.place;
+    return {};
+  };
   for (const auto& network : record.networks) {
     if (!network.gateways) continue;
     const auto link = links.by_name(network.ifname);
@@ -25,17 +38,17 @@ Result<std::vector<Route>> final_table(host::Links& links, const PodRecord& reco
       if (!gateway) continue;  // the plan has refused it
       wanted.push_back(
           {.destination = {.v6 = gateway->v6}, .gateway = gateway, .out_index = link->index});
-      takes[gateway->v6 ? 1 : 0] = true;
+      if (auto taken = take(network, gateway->v6); !taken) return pass(taken);
     }
     if (!network.gateways->empty()) continue;
     for (const auto& route : present) {
       if (route.out_index != link->index) continue;
       wanted.push_back(route);
-      takes[route.destination.v6 ? 1 : 0] = true;
+      if (auto taken = take(network, route.destination.v6); !taken) return pass(taken);
     }
   }
   for (const auto& route : present) {
-    if (!takes[route.destination.v6 ? 1 : 0]) wanted.push_back(route);
+    if (takes[route.destination.v6 ? 1 : 0].empty()) wanted.push_back(route);
   }
   return wanted;
 }

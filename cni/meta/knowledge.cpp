@@ -17,7 +17,14 @@ using device::DeviceId;
 
 namespace {
 constexpr std::chrono::seconds kAgentLimit{3};  // it may have to ask kubelet
+
+// By itself, or as a share ("0000:3b:00.2::3").
+bool has_device(const std::set<std::string>& ids, const std::string& device) {
+  return std::ranges::any_of(
+      ids, [&](const std::string& id) { return id == device || id.starts_with(device + "::"); });
 }
+
+}  // namespace
 
 Knowledge::Knowledge(host::Host& host, const MetaConf& conf, const cnispec::Request& request,
                      const Deadline& deadline, Logger& log)
@@ -93,23 +100,29 @@ Result<void> Knowledge::is_free(const DeviceId& device) {
     return fail(ErrorCode::busy, "{} was given to {} as {}; it is attached to no other pod",
                 device.name, owner->who(), owner->resource);
   }
+  if (owner && (owner->state == ipc::OwnerState::unknown ||
+                (owner->state == ipc::OwnerState::held && owner->pod_name.empty()))) {
+    return fail(ErrorCode::unavailable, "whose {} is, the agent cannot say yet", device.name);
+  }
   const auto saved = kubelet::read_checkpoint(conf_.checkpoint);
   if (!saved) {
-    if (is(saved, ErrorCode::not_found)) return {};  // no kubelet gives devices here
-    return fail(ErrorCode::unavailable, "whether {} is another pod's is not known: {}", device.name,
-                saved.error().message);
+    // No kubelet gives devices here, unless an agent knows one.
+    if (is(saved, ErrorCode::not_found) && is(owner, ErrorCode::not_found)) return {};
+    return fail(ErrorCode::unavailable,
+                "whether {} is another pod's is not known: {} (the node's key kubeletCheckpoint)",
+                device.name, saved.error().message);
   }
   const auto vfs = attach::vfs_of(host_, device);
   if (!vfs) return pass(vfs);
   for (const auto& one : *saved) {
     for (const auto& vf : *vfs) {
-      if (!one.ids.contains(vf.to_string())) continue;
+      if (!has_device(one.ids, vf.to_string())) continue;
       return fail(ErrorCode::busy,
                   "{} is the PF of {}, which was given to pod {} as {}: it is given to "
                   "no pod",
                   device.name, vf.to_string(), one.pod_uid, one.resource);
     }
-    if (one.pod_uid == pod_.pod_uid || !one.ids.contains(device.name)) continue;
+    if (one.pod_uid == pod_.pod_uid || !has_device(one.ids, device.name)) continue;
     if (owner && owner->state == ipc::OwnerState::free) break;  // the agent knows that it is gone
     return fail(ErrorCode::busy,
                 "{} was given to pod {} (container {}) as {}; it is attached to no "
@@ -119,7 +132,7 @@ Result<void> Knowledge::is_free(const DeviceId& device) {
   const auto registered = kubelet::read_registered(conf_.checkpoint);
   if (!registered) return pass(registered);
   for (const auto& [resource, ids] : *registered) {
-    if (!ids.contains(device.name)) continue;
+    if (!has_device(ids, device.name)) continue;
     return refuse(
         "{} is one of the devices that the node offers as {}: a pod gets it by asking "
         "for that resource, and the NetworkAttachmentDefinition by its annotation "
@@ -150,7 +163,10 @@ Result<void> Knowledge::is_unused(const DeviceId& device) {
 }
 
 Result<void> Knowledge::may_have(const DeviceId& device) {
-  if (conf_.is_ownership_off) return is_unused(device);
+  if (conf_.is_ownership_off) {
+    const auto permitted = is_permitted(device);
+    return permitted ? is_unused(device) : permitted;
+  }
   auto given = devices();
   if (!given && !pod_.pod_name.empty()) return pass(given);
   if (given && DeviceQueue(*given).has(device.name)) return {};

@@ -30,8 +30,9 @@ using cnispec::PluginResult;
 
 namespace {
 
-// What of an ADD's time its undo may need: other plugins' DELs too.
+// What of an ADD's time its undo may need, other plugins' DELs too; and no more than a third of it.
 constexpr std::chrono::seconds kPodUndoReserve{60};
+constexpr size_t kMaxRecord = size_t{4} << 20;       // bytes; it must be read again
 constexpr std::chrono::seconds kReadinessLimit{45};  // as long as Multus waits
 constexpr std::chrono::milliseconds kReadinessPause{250};
 
@@ -60,7 +61,9 @@ class Meta {
  private:
   [[nodiscard]] PlanSource source();
   [[nodiscard]] Result<void> wait_until_ready(std::chrono::seconds limit) const;
+  [[nodiscard]] Result<host::FileLock> lock_pod() const;
   [[nodiscard]] Result<PodRecord> make_record();
+  [[nodiscard]] Result<void> check_names(const host::Netns& netns, const PodRecord& record) const;
   [[nodiscard]] Result<void> attach(const PodRecord& record, PodProgress& progress, size_t& begun);
   [[nodiscard]] Error undone(const PodRecord& record, const PodProgress& progress, size_t begun,
                              Error error);
@@ -76,6 +79,7 @@ class Meta {
   Knowledge knowledge_;
   const PluginCalls calls_;
   const PluginCalls undo_calls_;
+  std::shared_ptr<PluginCalls::OwnTransaction> own_;  // of the plan
 };
 
 Result<std::vector<PluginResult>> read_results(const PodProgress& progress) {
@@ -93,6 +97,14 @@ PlanSource Meta::source() {
           [this](const std::string& device) { return knowledge_.may_have(device); }};
 }
 
+Result<host::FileLock> Meta::lock_pod() const {
+  if (auto ready = pods_.prepare(); !ready) return pass(ready);
+  auto lock = call_.host.locks.lock(pods_.lock_of(call_.request.container_id), {});
+  if (!is(lock, ErrorCode::timeout)) return lock;
+  return fail(ErrorCode::busy, "another call is at work on container {}",
+              call_.request.container_id);
+}
+
 // Until the cluster network says by a file that it is there.
 Result<void> Meta::wait_until_ready(std::chrono::seconds limit) const {
   if (meta_.readiness_file.empty()) return {};
@@ -104,8 +116,31 @@ Result<void> Meta::wait_until_ready(std::chrono::seconds limit) const {
               meta_.readiness_file);
 }
 
+// A plugin that finds its name taken would have that interface removed by its DEL.
+Result<void> Meta::check_names(const host::Netns& netns, const PodRecord& record) const {
+  const auto links = call_.host.netns.links(netns);
+  const auto present = links ? (*links)->list() : pass(links);
+  if (!present) return pass(present, record.netns_path);
+  for (const auto& network : record.networks) {
+    for (const auto& link : *present) {
+      if (link.name != network.ifname) continue;
+      return fail(ErrorCode::already_exists, "{}: interface name {} already exists in {}",
+                  network.place, network.ifname, record.netns_path);
+    }
+  }
+  return {};
+}
+
 // The plan, with what tells the pod's namespace again, on the disk.
 Result<PodRecord> Meta::make_record() {
+  const auto former = pods_.load(call_.request.container_id);
+  if (!former) return pass(former);
+  if (*former) {
+    return fail(ErrorCode::busy,
+                "container {} has networks on record already: it must have its DEL before another "
+                "ADD",
+                call_.request.container_id);
+  }
   auto plan = make_plan(source());
   if (!plan) return pass(plan);
   for (const auto& warning : plan->warnings) {
@@ -124,14 +159,20 @@ Result<PodRecord> Meta::make_record() {
   }
   record.netns = netns->id();
   record.boot_id = attach::boot_id(call_.host);
-  if (auto ready = pods_.prepare(); !ready) return pass(ready);
-  auto saved = pods_.save(record);
-  if (is(saved, ErrorCode::already_exists)) {
-    return fail(ErrorCode::busy,
-                "container {} has networks on record already: it must have its DEL before another "
-                "ADD",
-                record.container_id);
+  if (auto free = check_names(*netns, record); !free) return pass(free);
+  std::vector<Act> own;
+  for (const auto& act : acts_of(record)) {
+    if (is_in_transaction(record, act)) own.push_back(act);
   }
+  auto planned = calls_.plan_own(record, own);
+  if (!planned) return pass(planned);
+  own_ = std::move(*planned);
+  if (const auto size = to_json(record).size(); size > kMaxRecord) {
+    return refuse(
+        "the networks of the pod have {} bytes of configuration in all: expected at most {}", size,
+        kMaxRecord);
+  }
+  const auto saved = pods_.save(record);
   if (!saved) return pass(saved);
   return std::move(record);
 }
@@ -153,7 +194,7 @@ Result<void> Meta::attach(const PodRecord& record, PodProgress& progress, size_t
     }
     while (begun < acts.size() && is_in_transaction(record, acts[begun])) ++begun;
     const std::span own(acts.data() + first, begun - first);
-    auto outputs = calls_.attach_own(record, own);
+    auto outputs = calls_.attach_own(*own_);
     if (!outputs) return pass(outputs);
     for (size_t i = 0; i < own.size(); ++i) {
       progress.results[own[i].network] = std::move((*outputs)[i]);
@@ -182,8 +223,15 @@ Error Meta::undone(const PodRecord& record, const PodProgress& progress, size_t 
 Result<std::string> Meta::add() {
   Stopwatch watch(call_.host.clock);
   if (auto ready = wait_until_ready(kReadinessLimit); !ready) return pass(ready);
+  // A DEL of the same container waits for its end.
+  const auto lock = lock_pod();
+  if (!lock) return pass(lock);
   const auto record = make_record();
-  if (!record) return pass(record);
+  if (!record) {
+    // What a refused ADD leaves of the lock: no record's removal takes it along.
+    std::ignore = host::remove_file(pods_.lock_of(call_.request.container_id));
+    return pass(record);
+  }
   const auto plan_ms = watch.step_ms();
   PodProgress progress;
   size_t begun = 0;
@@ -210,6 +258,8 @@ Result<void> Meta::detach_own_of(const std::string& container_id) {
   Result<void> all;
   for (const auto& record : listing->records) {
     if (record.key.container_id != container_id) continue;
+    // Whoever knows its IPAM: the network's next ADD or GC.
+    if (auto owed = store.owe_addresses(record.key); !owed) all = both(all, owed);
     const auto detached = attachments.detach(record.key, call_.request.netns);
     all = both(all, as_result(detached.error));
   }
@@ -219,6 +269,9 @@ Result<void> Meta::detach_own_of(const std::string& container_id) {
 // The cluster network's plugins are asked by the configuration as it stands now.
 Result<void> Meta::del_without_record() {
   auto done = detach_own_of(call_.request.container_id);
+  PodRecord gone;
+  gone.container_id = call_.request.container_id;
+  done = both(done, pods_.remove(gone));
   auto cluster = plan_cluster_network(source());
   if (!cluster) {
     call_.log.warning("the cluster network is not known, its DEL is left out",
@@ -255,14 +308,16 @@ Result<std::string> Meta::del() {
   Result<void> done;
   if (record && *record) {
     auto known = **record;
-    known.netns_path = living_path(call_.host, known, call_.request.netns);
-    const auto acts = acts_of(known);
-    done = undo_pod(calls_, pods_, known, pods_.progress(known), acts, call_.host, call_.log);
+    // Plugins may have been moved since.
+    const auto now = plugin_path(call_.request, meta_);
+    if (known.plugin_path != now) known.plugin_path += ":" + now;
+    done = undo_pod_on_record(calls_, pods_, known, call_.request.netns, deadline_.left(),
+                              call_.host, call_.log);
   } else {
     done = del_without_record();
   }
   if (!done) return pass(done);
-  take_up_left(calls_, pods_, call_.host, call_.log);
+  take_up_left(call_.environment, deadline_, pods_, call_.host, call_.log);
   call_.log.info("DEL of a pod done",
                  {{"container", call_.request.container_id}, {"total_ms", watch.total_ms()}});
   return {};
@@ -326,9 +381,7 @@ Result<std::string> Meta::gc() {
                         {{"container", record.container_id}, {"pod", record.pod()}});
       continue;
     }
-    const auto acts = acts_of(record);
-    all = both(
-        all, undo_pod(calls_, pods_, record, pods_.progress(record), acts, call_.host, call_.log));
+    all = both(all, undo_pod_on_record(calls_, pods_, record, "", {}, call_.host, call_.log));
   }
   const auto cluster = plan_cluster_network(source());
   if (!cluster) return pass(cluster);
@@ -358,23 +411,23 @@ Result<std::string> Meta::status() {
 
 Result<std::string> run_meta(Command command, const MetaCall& call) {
   if (command == Command::version) return cnispec::version_json();
-  if (is_nested(call.environment)) {
+  if (is_nested(call.environment) || !cnispec::value_of(call.environment, kOfMeta).empty()) {
     return refuse("type {}: it was called by this program itself", call.conf.type);
   }
-  auto meta = read_meta_conf(call.config, call.input);
+  auto [meta, good_meta] = read_meta_conf(call.config, call.input);
   // A configuration that has become wrong since must not keep a pod from ending.
-  if (!meta && command == Command::del) meta = MetaConf{};
-  if (!meta) return pass(meta);
+  if (!good_meta && command != Command::del) return pass(good_meta);
   host::Host host = call.host;
-  if (!meta->state_dir.empty()) host.roots.state = meta->state_dir;
-  if (!meta->run_dir.empty()) host.roots.run = meta->run_dir;
+  if (!meta.state_dir.empty()) host.roots.state = meta.state_dir;
+  if (!meta.run_dir.empty()) host.roots.run = meta.run_dir;
   const MetaCall here{call.environment, call.request, call.conf, call.config,
                       call.input,       host,         call.log};
   if (auto good = check_budgets(call.config); !good && command == Command::add) return pass(good);
   const bool is_add = command == Command::add;
-  const Deadline deadline(call.host.clock, read_budget(call.config, command),
-                          is_add ? kPodUndoReserve : std::chrono::seconds(0));
-  Meta one(here, std::move(*meta), deadline);
+  const auto budget = read_budget(call.config, command);
+  const Deadline deadline(call.host.clock, budget,
+                          is_add ? std::min(kPodUndoReserve, budget / 3) : std::chrono::seconds(0));
+  Meta one(here, std::move(meta), deadline);
   switch (command) {
     case Command::add:
       return one.add();

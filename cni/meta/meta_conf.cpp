@@ -65,6 +65,8 @@ void read_runtime_config(Object& object, std::string_view text, MetaConf& conf) 
   auto runtime = object.object("runtimeConfig");
   if (!runtime) return;
   conf.annotations = runtime->string_map(kPodAnnotations);
+  // As Go writes a map that is empty.
+  if (runtime->has(kPodAnnotations) && !runtime->value(kPodAnnotations)) conf.annotations.emplace();
   const auto raw = RawObject::parse(text);
   const auto members = raw ? RawObject::parse(raw->get("runtimeConfig").value_or("{}")) : pass(raw);
   if (!members) return;
@@ -87,11 +89,12 @@ std::optional<std::vector<std::string>> read_unallocated(Object& object) {
 
 bool is_meta_type(std::string_view type) { return type == kMetaType || type == kMultusType; }
 
-Result<MetaConf> read_meta_conf(const Json& config, std::string_view text) {
+namespace {
+
+Result<void> read_into(MetaConf& conf, const Json& config, std::string_view text) {
   std::vector<Error> errors;
   Object object(config, "", errors);
-  MetaConf conf;
-  if (auto read = read_cluster_network(object, text, conf); !read) return pass(read);
+  const auto cluster = read_cluster_network(object, text, conf);
   const auto take = [&](std::string_view key, std::string& value) {
     if (auto asked = object.string(key); asked && !asked->empty()) value = std::move(*asked);
   };
@@ -124,12 +127,21 @@ Result<MetaConf> read_meta_conf(const Json& config, std::string_view text) {
   if (!ownership) return pass(ownership);
   conf.is_ownership_off = *ownership == Ownership::off;
   if (!errors.empty()) return refuse("LoadNetConf: {}", errors.front().message);
+  if (!cluster) return cluster;
   if (conf.cluster_network.empty() && !conf.delegate) {
     return refuse("LoadNetConf: at least one delegate/clusterNetwork must be specified");
   }
   for (const auto key : kOtherKeys) object.value(key);
   conf.unknown_keys = told_keys(object);
-  return conf;
+  return {};
+}
+
+}  // namespace
+
+ReadMetaConf read_meta_conf(const Json& config, std::string_view text) {
+  ReadMetaConf read;
+  read.good = read_into(read.conf, config, text);
+  return read;
 }
 
 }  // namespace railhead::cni

@@ -50,7 +50,12 @@ struct MetaConf {
 };
 
 // `config` is the whole configuration, `text` the same as it came. Errors (invalid_argument,
-// decode) name the key, in Multus' words where it has some.
-Result<MetaConf> read_meta_conf(const nlohmann::ordered_json& config, std::string_view text);
+// decode) name the key, in Multus' words where it has some; the rest is read all the same, for a
+// DEL.
+struct ReadMetaConf {
+  MetaConf conf;
+  Result<void> good;
+};
+ReadMetaConf read_meta_conf(const nlohmann::ordered_json& config, std::string_view text);
 
 }  // namespace railhead::cni

@@ -16,6 +16,7 @@
 #include "cni/meta/sources.hpp"
 #include "cni/types/type.hpp"
 #include "cnispec/delegate.hpp"
+#include "cnispec/version.hpp"
 
 namespace railhead::cni {
 
@@ -99,12 +100,16 @@ class Planner {
   Result<NetworkList> cluster_list();
   Result<Wanted> node_network(Selection selection);
   Result<Wanted> of_nad(Selection selection, const Nad& nad) const;
+  [[nodiscard]] Result<Wanted> default_network(const std::string& annotation) const;
+  [[nodiscard]] Result<void> check_namespace(const Selection& selection,
+                                             std::string_view own) const;
   Result<std::vector<Wanted>> wanted();
   Result<void> give_devices(std::vector<Wanted>& all);
   Result<void> check_interfaces(std::vector<Wanted>& all) const;
   Result<void> check_routes(const std::vector<Wanted>& all) const;
   Result<void> check_capabilities(const Wanted& one);
   Result<void> check_plugins(const Wanted& one) const;
+  [[nodiscard]] Result<void> check_program(const Wanted& one, const std::string& type) const;
   Result<void> check_devices(const Wanted& one) const;
   Result<void> objects(const std::string& text);
   [[nodiscard]] CapabilityArgs capability_args(const Wanted& one) const;
@@ -189,6 +194,36 @@ Result<Planner::Wanted> Planner::node_network(Selection selection) {
   return Wanted{std::move(selection), std::move(*list), ""};
 }
 
+Result<void> Planner::check_namespace(const Selection& selection, std::string_view own) const {
+  const auto& meta = source_.meta;
+  if (!meta.namespace_isolation || selection.namespace_ == own ||
+      has(meta.global_namespaces, selection.namespace_)) {
+    return {};
+  }
+  return refuse(
+      "{}: GetNetworkDelegates: namespace isolation enabled, annotation violates permission, pod "
+      "is in namespace {} but refers to target namespace {}",
+      selection.place, own, selection.namespace_);
+}
+
+// The pod's own cluster network: one NAD, of the system's namespace.
+Result<Planner::Wanted> Planner::default_network(const std::string& annotation) const {
+  const auto& meta = source_.meta;
+  auto selections = read_selections(annotation, meta.multus_namespace);
+  if (!selections) return pass(selections, kDefaultNetworkKey);
+  if (selections->size() != 1) {
+    return refuse("{}: more than one default network is specified: {}", kDefaultNetworkKey,
+                  annotation);
+  }
+  auto& selection = selections->front();
+  selection.place = fmt::format("{} ({})", kDefaultNetworkKey, selection.nad());
+  selection.ifname = source_.request.ifname;
+  if (auto may = check_namespace(selection, meta.multus_namespace); !may) return pass(may);
+  const auto nad = read_nad(meta.nad_dir, selection.namespace_, selection.name);
+  if (!nad) return pass(nad, selection.place);
+  return of_nad(std::move(selection), *nad);
+}
+
 Result<std::vector<Planner::Wanted>> Planner::wanted() {
   const auto& meta = source_.meta;
   std::vector<Wanted> all;
@@ -204,13 +239,7 @@ Result<std::vector<Planner::Wanted>> Planner::wanted() {
   auto selections = read_selections(annotation(kNetworksKey), pod_namespace());
   if (!selections) return pass(selections, kNetworksKey);
   for (auto& selection : *selections) {
-    if (meta.namespace_isolation && selection.namespace_ != pod_namespace() &&
-        !has(meta.global_namespaces, selection.namespace_)) {
-      return refuse(
-          "{}: GetNetworkDelegates: namespace isolation enabled, annotation violates permission, "
-          "pod is in namespace {} but refers to target namespace {}",
-          selection.place, pod_namespace(), selection.namespace_);
-    }
+    if (auto may = check_namespace(selection, pod_namespace()); !may) return pass(may);
     const auto nad = read_nad(meta.nad_dir, selection.namespace_, selection.name);
     if (!nad) return pass(nad, selection.place);
     auto one = of_nad(std::move(selection), *nad);
@@ -299,23 +328,37 @@ Result<void> Planner::check_capabilities(const Wanted& one) {
 }
 
 Result<void> Planner::check_plugins(const Wanted& one) const {
-  const auto path = plugin_path(source_.request, source_.meta);
+  const auto& place = one.selection.place;
+  if (!cnispec::is_supported(one.list.cni_version)) {
+    return refuse("{}: cniVersion {}: expected one of {}", place, one.list.cni_version,
+                  fmt::join(cnispec::kSupportedVersions, ", "));
+  }
   for (const auto& plugin : one.list.plugins) {
     if (has(kMetaTypes, plugin.type)) {
-      return refuse("{}: plugin type {} leads back to this program", one.selection.place,
-                    plugin.type);
+      return refuse("{}: plugin type {} leads back to this program", place, plugin.type);
     }
-    if (is_own_type(plugin.type)) continue;
-    const auto& allowed = source_.meta.plugin_allow_list;
-    if (one.is_pods && allowed && !has(*allowed, plugin.type)) {
-      return refuse("{}: plugin type {} is not in the node's pluginAllowList ({})",
-                    one.selection.place, plugin.type, fmt::join(*allowed, ", "));
+    if (!is_own_type(plugin.type)) {
+      if (auto good = check_program(one, plugin.type); !good) return good;
     }
-    if (const auto found = cnispec::find_plugin(plugin.type, path); !found) {
-      return pass(found, one.selection.place);
+    const auto& ipam = plugin.ipam_type;
+    if (ipam.empty()) continue;
+    if (has(kMetaTypes, ipam) || is_own_type(ipam)) {
+      return refuse("{}: ipam type {}: it is no IPAM plugin", place, ipam);
     }
+    if (auto good = check_program(one, ipam); !good) return good;
   }
   return {};
+}
+
+// A program that stands in a plugin's folder, and that the node lets pods' networks use.
+Result<void> Planner::check_program(const Wanted& one, const std::string& type) const {
+  const auto& allowed = source_.meta.plugin_allow_list;
+  if (one.is_pods && allowed && !has(*allowed, type)) {
+    return refuse("{}: plugin type {} is not in the node's pluginAllowList ({})",
+                  one.selection.place, type, fmt::join(*allowed, ", "));
+  }
+  const auto found = cnispec::find_plugin(type, plugin_path(source_.request, source_.meta));
+  return found ? Result<void>() : pass(found, one.selection.place);
 }
 
 // Devices that the entry or the NAD names itself.
@@ -324,8 +367,9 @@ Result<void> Planner::check_devices(const Wanted& one) const {
   if (one.device.empty() && !one.selection.device.empty()) named.insert(one.selection.device);
   for (const auto& plugin : one.list.plugins) {
     const auto object = RawObject::of(plugin.text);
-    for (const auto* key : {"deviceID", "pciBusID"}) {
-      const auto device = text_of(object, key);
+    const auto runtime = RawObject::of(object.get("runtimeConfig").value_or("{}"));
+    for (const auto& device :
+         {text_of(object, "deviceID"), text_of(object, "pciBusID"), text_of(runtime, "deviceID")}) {
       if (!device.empty() && one.device.empty()) named.insert(device);
     }
   }
@@ -394,7 +438,7 @@ PodNetwork Planner::network(const Wanted& one) const {
       object.set("pciBusID", json_string(one.device));
     }
     merge_cni_args(object, one.selection.cni_args);
-    const PluginConf changed{plugin.type, object.text(), plugin.capabilities};
+    const PluginConf changed{plugin.type, object.text(), plugin.ipam_type, plugin.capabilities};
     planned.plugins.push_back({plugin.type, is_own_type(plugin.type),
                                cnispec::plugin_input(one.list, changed, arguments)});
   }
@@ -424,11 +468,7 @@ Result<Plan> Planner::plan() {
   if (!all) return pass(all);
   const auto name = annotation(kDefaultNetworkKey);
   if (!name.empty()) {
-    auto selection = read_selection(name, source_.meta.multus_namespace);
-    if (!selection) return pass(selection, kDefaultNetworkKey);
-    selection->place = fmt::format("{} ({})", kDefaultNetworkKey, selection->nad());
-    selection->ifname = source_.request.ifname;
-    auto one = node_network(std::move(*selection));
+    auto one = default_network(name);
     if (!one) return pass(one);
     one->is_pods = true;
     all->insert(all->begin(), std::move(*one));

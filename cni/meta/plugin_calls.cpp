@@ -24,6 +24,12 @@ struct PluginCalls::OwnCall {
   Ipam ipam;
 };
 
+struct PluginCalls::OwnTransaction {
+  std::vector<std::unique_ptr<OwnCall>> own;
+  std::vector<Call> calls;
+  std::vector<Wanted> wanted;
+};
+
 namespace {
 
 // libcni's word for the verb, in "plugin type="sriov" name="rail" failed (add)".
@@ -89,63 +95,84 @@ Result<std::unique_ptr<PluginCalls::OwnCall>> PluginCalls::own_call(
 }
 
 Result<std::string> PluginCalls::run_own(Command command, const PodRecord& record, const Act& act,
-                                         const std::string& prev_result) const {
+                                         const std::string& prev_result,
+                                         const Deadline& deadline) const {
   const auto own = own_call(command, record, act, prev_result);
   if (!own) return pass(own);
   auto& [input, environment, request, config, conf, ipam] = **own;
-  return run_verb(command, Call{request, conf, config, type_of(conf.type), deadline_, ipam, host_,
+  return run_verb(command, Call{request, conf, config, type_of(conf.type), deadline, ipam, host_,
                                 log_, false, may_have_ ? &may_have_ : nullptr});
 }
 
-Result<std::vector<std::string>> PluginCalls::attach_own(const PodRecord& record,
-                                                         std::span<const Act> acts) const {
-  std::vector<std::unique_ptr<OwnCall>> own;
-  std::vector<Call> calls;
+Result<std::shared_ptr<PluginCalls::OwnTransaction>> PluginCalls::plan_own(
+    const PodRecord& record, std::span<const Act> acts) const {
+  auto all = std::make_shared<OwnTransaction>();
   for (const auto& act : acts) {
     const auto& network = record.networks[act.network];
+    const auto failed = [&](const Error& error) {
+      return Failure(of_plugin(error, Command::add, network, network.plugins[act.plugin]));
+    };
     auto one = own_call(Command::add, record, act, "");
-    if (!one) {
-      return Failure(of_plugin(one.error(), Command::add, network, network.plugins[act.plugin]));
-    }
+    if (!one) return failed(one.error());
     auto& [input, environment, request, config, conf, ipam] = **one;
-    calls.push_back({request, conf, config, type_of(conf.type), deadline_, ipam, host_, log_,
-                     moves_rdma(network), may_have_ ? &may_have_ : nullptr,
-                     network.gateways.has_value()});
-    own.push_back(std::move(*one));
+    const Call call{request,
+                    conf,
+                    config,
+                    type_of(conf.type),
+                    deadline_,
+                    ipam,
+                    host_,
+                    log_,
+                    moves_rdma(network),
+                    may_have_ ? &may_have_ : nullptr,
+                    network.gateways.has_value()};
+    auto wanted = read_wanted(call);
+    if (!wanted) return failed(wanted.error());
+    all->calls.push_back(call);
+    all->wanted.push_back(std::move(*wanted));
+    all->own.push_back(std::move(*one));
   }
+  return all;
+}
+
+Result<std::vector<std::string>> PluginCalls::attach_own(OwnTransaction& own) const {
   std::vector<std::string> texts;
-  if (calls.empty()) return texts;
-  const auto results = attach_all(calls);
+  if (own.calls.empty()) return texts;
+  const auto results = attach_all(own.calls, own.wanted);
   if (!results) return pass(results);
-  for (size_t i = 0; i < calls.size(); ++i) {
-    texts.push_back(cnispec::to_json((*results)[i], calls[i].conf.cni_version));
+  for (size_t i = 0; i < own.calls.size(); ++i) {
+    texts.push_back(cnispec::to_json((*results)[i], own.calls[i].conf.cni_version));
   }
   return texts;
 }
 
 Result<std::string> PluginCalls::run_program(Command command, const PodRecord& record,
-                                             const Act& act, const std::string& prev_result) const {
+                                             const Act& act, const std::string& prev_result,
+                                             const Deadline& deadline) const {
   const auto& network = record.networks[act.network];
   const auto& plugin = network.plugins[act.plugin];
   auto program = cnispec::find_plugin(plugin.type, record.plugin_path);
   if (!program) return pass(program);
   auto environment = environment_of(command, record, network);
-  environment = cnispec::with(std::move(environment), kDepth, "1");
+  environment = cnispec::with(std::move(environment), kOfMeta, "1");
   auto result = host_.processes.run({.program = std::move(*program),
                                      .environment = std::move(environment),
                                      .input = cnispec::with_prev_result(plugin.input, prev_result),
-                                     .limit = deadline_.left()});
+                                     .limit = deadline.left()});
   if (!result) return pass(result);
   if (result->exit_code == 0) return std::move(result->output);
   return Failure(cnispec::delegate_error(result->exit_code, result->output, result->error_output));
 }
 
 Result<std::string> PluginCalls::call(Command command, const PodRecord& record, const Act& act,
-                                      const std::string& prev_result) const {
+                                      const std::string& prev_result, size_t sharers) const {
   const auto& network = record.networks[act.network];
   const auto& plugin = network.plugins[act.plugin];
-  auto output = plugin.is_own ? run_own(command, record, act, prev_result)
-                              : run_program(command, record, act, prev_result);
+  const auto count = static_cast<std::chrono::milliseconds::rep>(sharers);
+  const Deadline share(host_.clock, deadline_.left() / count, {});
+  const auto& deadline = sharers > 1 ? share : deadline_;
+  auto output = plugin.is_own ? run_own(command, record, act, prev_result, deadline)
+                              : run_program(command, record, act, prev_result, deadline);
   if (!output) return Failure(of_plugin(output.error(), command, network, plugin));
   if (command != Command::add) return output;
   // As libcni passes it on: in the network's version, whatever version the plugin answers in.

@@ -29,14 +29,20 @@ class PluginCalls {
         log_(log),
         may_have_(std::move(may_have)) {}
 
-  // What the plugin prints. `prev_result`: JSON, "" for none. Errors keep the plugin's code, and
-  // say which one it is, in libcni's words.
+  // What the plugin prints. `prev_result`: JSON, "" for none. It gets the time that is left, or
+  // with `sharers` its part of that. Errors keep the plugin's code, and say which one it is, in
+  // libcni's words.
   [[nodiscard]] Result<std::string> call(cnispec::Command command, const PodRecord& record,
-                                         const Act& act, const std::string& prev_result) const;
+                                         const Act& act, const std::string& prev_result,
+                                         size_t sharers = 1) const;
 
-  // The own interfaces of these acts in one transaction: all of them or none. Their results, JSON.
-  [[nodiscard]] Result<std::vector<std::string>> attach_own(const PodRecord& record,
-                                                            std::span<const Act> acts) const;
+  // The own interfaces of these acts, planned: nothing is changed yet, and what their
+  // configurations say is refused. attach_own() attaches them in one transaction, all or none;
+  // their results, JSON.
+  struct OwnTransaction;
+  [[nodiscard]] Result<std::shared_ptr<OwnTransaction>> plan_own(const PodRecord& record,
+                                                                 std::span<const Act> acts) const;
+  [[nodiscard]] Result<std::vector<std::string>> attach_own(OwnTransaction& own) const;
 
  private:
   struct OwnCall;
@@ -48,10 +54,11 @@ class PluginCalls {
                                                           const PodRecord& record, const Act& act,
                                                           const std::string& prev_result) const;
   [[nodiscard]] Result<std::string> run_own(cnispec::Command command, const PodRecord& record,
-                                            const Act& act, const std::string& prev_result) const;
+                                            const Act& act, const std::string& prev_result,
+                                            const Deadline& deadline) const;
   [[nodiscard]] Result<std::string> run_program(cnispec::Command command, const PodRecord& record,
-                                                const Act& act,
-                                                const std::string& prev_result) const;
+                                                const Act& act, const std::string& prev_result,
+                                                const Deadline& deadline) const;
 
   const cnispec::Environment& environment_;
   const Deadline& deadline_;

@@ -12,6 +12,8 @@ namespace {
 // As long as a device's undo is tried (lib/attach): what a minute did not mend would keep the pod
 // for ever.
 constexpr std::chrono::seconds kRetryTime{60};
+constexpr std::chrono::seconds kForOthers{10};  // of a DEL, for other pods' leavings
+constexpr std::chrono::seconds kPerPod{60};     // of a reconcile
 
 std::chrono::milliseconds since_boot(const Clock& clock) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(clock.now().time_since_epoch());
@@ -23,6 +25,33 @@ std::string prev_result(const PodNetwork& network, const std::string& result) {
   return version && *version >= cnispec::Version{0, 4, 0} ? result : "";
 }
 
+// Calls what is left to be called. The errors, in their order.
+std::vector<Error> call_dels(const PluginCalls& calls, const PodRecord& record,
+                             PodProgress& progress, std::span<const Act> acts) {
+  std::vector<Act> todo;
+  for (auto act = acts.rbegin(); act != acts.rend(); ++act) {
+    if (std::ranges::find(progress.deleted, *act) == progress.deleted.end()) todo.push_back(*act);
+  }
+  std::vector<Error> errors;
+  for (size_t i = 0; i < todo.size(); ++i) {
+    const auto& act = todo[i];
+    const auto previous = prev_result(record.networks[act.network], progress.results[act.network]);
+    // One that hangs must not cost the others their turn.
+    const auto done = calls.call(cnispec::Command::del, record, act, previous, todo.size() - i);
+    if (done) {
+      progress.deleted.push_back(act);
+    } else {
+      errors.push_back(done.error());
+    }
+  }
+  return errors;
+}
+
+bool is_of_another_boot(const host::Host& host, const PodRecord& record) {
+  const auto boot = attach::boot_id(host);
+  return !boot.empty() && !record.boot_id.empty() && record.boot_id != boot;
+}
+
 }  // namespace
 
 Result<void> undo_pod(const PluginCalls& calls, const Pods& pods, const PodRecord& record,
@@ -30,28 +59,21 @@ Result<void> undo_pod(const PluginCalls& calls, const Pods& pods, const PodRecor
                       Logger& log) {
   auto called = record;
   called.netns_path = living_path(host, record);
-  std::optional<Error> first;
+  const auto errors = call_dels(calls, called, progress, acts);
+  if (errors.empty()) return pods.remove(record);
   std::vector<std::string> reasons;
-  for (auto act = acts.rbegin(); act != acts.rend(); ++act) {
-    if (std::ranges::find(progress.deleted, *act) != progress.deleted.end()) continue;
-    const auto previous =
-        prev_result(record.networks[act->network], progress.results[act->network]);
-    const auto done = calls.call(cnispec::Command::del, called, *act, previous);
-    if (done) {
-      progress.deleted.push_back(*act);
-      continue;
-    }
-    reasons.push_back(done.error().text());
-    if (!first) first = done.error();
-  }
-  if (!first) return pods.remove(record);
+  for (const auto& error : errors) reasons.push_back(error.text());
   progress.is_attached = false;
   progress.reason = join(reasons, "; ");
   const auto now = since_boot(host.clock);
   if (!progress.first_failed) progress.first_failed = now;
   if (auto saved = pods.save(record, progress); !saved) return saved;
-  first->message = progress.reason;
-  if (now - *progress.first_failed <= kRetryTime) return Failure(std::move(*first));
+  if (now - *progress.first_failed <= kRetryTime) {
+    auto error = errors.front();
+    error.message = progress.reason;
+    error.details.clear();
+    return Failure(std::move(error));
+  }
   if (auto noted = pods.leave(record); !noted) return noted;
   log.error(
       "a pod's networks are not given back whole, its record stays",
@@ -59,43 +81,62 @@ Result<void> undo_pod(const PluginCalls& calls, const Pods& pods, const PodRecor
   return {};
 }
 
+Result<void> undo_pod_on_record(const PluginCalls& calls, const Pods& pods, const PodRecord& record,
+                                const std::string& hint, std::chrono::milliseconds wait,
+                                host::Host& host, Logger& log) {
+  const auto lock = host.locks.lock(pods.lock_of(record.container_id), wait);
+  if (is(lock, ErrorCode::timeout)) {
+    return fail(ErrorCode::busy, "another call is at work on container {}", record.container_id);
+  }
+  if (!lock) return pass(lock);
+  auto now = pods.load(record.container_id);  // the other call may have ended it
+  if (!now) return pass(now);
+  if (!*now) return pods.remove(record);
+  auto known = std::move(**now);
+  known.netns_path = living_path(host, known, hint);
+  if (known.plugin_path != record.plugin_path) known.plugin_path = record.plugin_path;
+  const auto acts = acts_of(known);
+  return undo_pod(calls, pods, known, pods.progress(known), acts, host, log);
+}
+
 std::string living_path(host::Host& host, const PodRecord& record, const std::string& hint) {
-  if (record.boot_id != attach::boot_id(host)) return "";
+  if (is_of_another_boot(host, record)) return "";
   for (const auto* path : {&hint, &record.netns_path}) {
-    const auto netns =
-        path->empty() ? Result<host::Netns>(Failure(Error{})) : host.netns.open(*path);
+    if (path->empty()) continue;
+    const auto netns = host.netns.open(*path);
     if (netns && netns->id() == record.netns) return *path;
   }
   return "";
 }
 
 bool is_gone(host::Host& host, const PodRecord& record) {
-  if (record.boot_id != attach::boot_id(host)) return true;
+  if (is_of_another_boot(host, record)) return true;
   if (!living_path(host, record).empty()) return false;
   return is(host.netns.find(record.netns), ErrorCode::not_found);
 }
 
-void take_up_left(const PluginCalls& calls, const Pods& pods, host::Host& host, Logger& log) {
+void take_up_left(const cnispec::Environment& environment, const Deadline& deadline,
+                  const Pods& pods, host::Host& host, Logger& log) {
   const auto left = pods.left();
   if (!left) return;
+  const Deadline for_others(host.clock, deadline.left(kForOthers), {});
+  const PluginCalls calls(environment, for_others, host, log);
   for (const auto& record : *left) {
-    if (!is_gone(host, record)) continue;
-    const auto acts = acts_of(record);
-    const auto done = undo_pod(calls, pods, record, pods.progress(record), acts, host, log);
-    if (!done)
+    if (for_others.left().count() == 0 || !is_gone(host, record)) continue;
+    const auto done = undo_pod_on_record(calls, pods, record, "", {}, host, log);
+    if (!done) {
       log.warning("a pod that is gone cannot be taken up", {{"error", done.error().text()}});
+    }
   }
 }
 
 Result<attach::Reconciled> reconcile_pods(host::Host& host, const cnispec::Environment& environment,
-                                          const Deadline& deadline, attach::Doing doing,
-                                          Logger& log) {
+                                          attach::Doing doing, Logger& log) {
   const Pods pods(host.roots);
   auto listing = pods.list();
   if (!listing) return pass(listing);
   attach::Reconciled all;
   for (const auto& error : listing->unreadable) all.left.push_back(error.message);
-  const PluginCalls calls(environment, deadline, host, log);
   for (const auto& record : listing->records) {
     if (!is_gone(host, record)) continue;
     const auto who = fmt::format("networks of container {}{}", record.container_id,
@@ -104,13 +145,14 @@ Result<attach::Reconciled> reconcile_pods(host::Host& host, const cnispec::Envir
       all.done.push_back(who + ": given back");
       continue;
     }
-    const auto acts = acts_of(record);
-    auto done = undo_pod(calls, pods, record, pods.progress(record), acts, host, log);
-    const auto progress = pods.progress(record);
-    if (done && progress.reason.empty()) {
+    const Deadline deadline(host.clock, kPerPod, {});
+    const PluginCalls calls(environment, deadline, host, log);
+    const auto done = undo_pod_on_record(calls, pods, record, "", {}, host, log);
+    const auto reason = done ? pods.progress(record).reason : done.error().text();
+    if (reason.empty()) {
       all.done.push_back(who + ": given back");
     } else {
-      all.left.push_back(fmt::format("{}: {}", who, progress.reason));
+      all.left.push_back(fmt::format("{}: {}", who, reason));
     }
   }
   return all;

@@ -19,6 +19,14 @@ namespace railhead::cni {
                                     const PodRecord& record, PodProgress progress,
                                     std::span<const Act> acts, host::Host& host, Logger& log);
 
+// The same for all of a record's calls, beside nobody else's for this container: `wait` says how
+// long to wait for another call that is at work on it (busy: it still is). `hint`: see
+// living_path().
+[[nodiscard]] Result<void> undo_pod_on_record(const PluginCalls& calls, const Pods& pods,
+                                              const PodRecord& record, const std::string& hint,
+                                              std::chrono::milliseconds wait, host::Host& host,
+                                              Logger& log);
+
 // The path of the pod's namespace, where one of these is it: `hint`, which may be empty, or the
 // record's; "" where neither is.
 [[nodiscard]] std::string living_path(host::Host& host, const PodRecord& record,
@@ -27,14 +35,14 @@ namespace railhead::cni {
 [[nodiscard]] bool is_gone(host::Host& host, const PodRecord& record);
 
 // Undoes the pods whose DEL succeeded without being whole, once they are gone: what their plugins
-// could not do in the namespace need not be done any more.
-void take_up_left(const PluginCalls& calls, const Pods& pods, host::Host& host, Logger& log);
+// could not do in the namespace need not be done any more. Within a part of the deadline.
+void take_up_left(const cnispec::Environment& environment, const Deadline& deadline,
+                  const Pods& pods, host::Host& host, Logger& log);
 
 // Undoes the pods that are gone, whose DEL did not come or did not come to its end. What was done
 // and what is left, a line each; with Doing::dry_run what would be done.
 [[nodiscard]] Result<attach::Reconciled> reconcile_pods(host::Host& host,
                                                         const cnispec::Environment& environment,
-                                                        const Deadline& deadline,
                                                         attach::Doing doing, Logger& log);
 
 }  // namespace railhead::cni

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/text.hpp"
@@ -42,6 +43,10 @@ Result<void> Pods::prepare() const {
 Result<void> Pods::probe() const {
   for (const auto& folder : {records_, progress_}) {
     if (::access(folder.c_str(), W_OK | X_OK) != 0) return fail_errno(errno, "write to {}", folder);
+    struct statvfs space {};
+    if (::statvfs(folder.c_str(), &space) == 0 && space.f_bavail == 0) {
+      return fail_errno(ENOSPC, "write to {}", folder);
+    }
   }
   return {};
 }
@@ -53,6 +58,8 @@ Result<void> Pods::save(const PodRecord& record) const {
 }
 
 Result<void> Pods::save(const PodRecord& record, const PodProgress& progress) const {
+  // A boot took the folder.
+  if (auto made = host::make_private_folder(progress_); !made) return made;
   const auto file = file_of(record.container_id);
   return host::replace_file(fmt::format("{}/{}", progress_, file), temporary_of(progress_, file),
                             to_json(progress), 0600);
@@ -91,10 +98,16 @@ Result<void> Pods::remove(const PodRecord& record) const {
       return removed;
     }
   }
-  return {};
+  return host::remove_file(lock_of(record.container_id));
+}
+
+std::string Pods::lock_of(std::string_view container_id) const {
+  std::ignore = host::make_private_folder(progress_);  // a boot took it; else the lock says so
+  return fmt::format("{}/.{}.lock", progress_, file_of(container_id));
 }
 
 Result<void> Pods::leave(const PodRecord& record) const {
+  if (auto made = host::make_private_folder(left_); !made) return made;
   const auto file = file_of(record.container_id);
   return host::replace_file(fmt::format("{}/{}", left_, file), temporary_of(left_, file), "", 0600);
 }
@@ -113,8 +126,10 @@ Result<std::vector<PodRecord>> Pods::left() const {
 }
 
 Result<void> Pods::set_aside(std::string_view container_id) const {
-  const auto path = fmt::format("{}/{}", records_, file_of(container_id));
-  const auto aside = path + ".unreadable";
+  if (auto made = host::make_private_folder(unreadable_); !made) return made;
+  const auto file = file_of(container_id);
+  const auto path = fmt::format("{}/{}", records_, file);
+  const auto aside = fmt::format("{}/{}", unreadable_, file);
   if (std::rename(path.c_str(), aside.c_str()) == 0) return {};
   return fail_errno(errno, "rename {}", path);
 }

@@ -17,7 +17,8 @@ class Pods {
   explicit Pods(const host::Roots& roots)
       : records_(roots.state + "/pods"),
         progress_(roots.run + "/pods"),
-        left_(roots.run + "/left") {}
+        left_(roots.run + "/left"),
+        unreadable_(roots.state + "/unreadable") {}
 
   // Makes the folders, 0700.
   [[nodiscard]] Result<void> prepare() const;
@@ -38,7 +39,9 @@ class Pods {
   [[nodiscard]] Result<void> leave(const PodRecord& record) const;
   // Those; missing or unreadable ones are left out.
   [[nodiscard]] Result<std::vector<PodRecord>> left() const;
-  // Gives a record that cannot be read another name, by which nobody takes it for one.
+  // The file of the lock that whoever undoes a container's networks holds; it goes with the record.
+  [[nodiscard]] std::string lock_of(std::string_view container_id) const;
+  // Puts a record that cannot be read into another folder, where nobody takes it for one.
   [[nodiscard]] Result<void> set_aside(std::string_view container_id) const;
 
   struct Listing {
@@ -53,6 +56,7 @@ class Pods {
   std::string records_;
   std::string progress_;
   std::string left_;
+  std::string unreadable_;
 };
 
 }  // namespace railhead::cni

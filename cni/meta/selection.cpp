@@ -1,6 +1,7 @@
 #include "cni/meta/selection.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <nlohmann/json.hpp>
 
@@ -37,9 +38,13 @@ bool is_object_name(std::string_view name, std::string_view other) {
 }
 
 Result<void> check_interface(std::string_view name) {
-  const bool good = name.size() <= kMaxInterfaceName && name != "." && name != ".." &&
-                    name.find_first_of("/: \t\n\r\v\f") == std::string_view::npos &&
-                    valid_utf8(name) == name;
+  // '%' makes the kernel choose a number; "all" and "default" are the sysctls' of all interfaces.
+  constexpr std::array<std::string_view, 5> kTaken = {".", "..", "lo", "all", "default"};
+  const auto is_bad = [](char c) {
+    return (c >= 0 && c <= ' ') || c == 0x7f || c == '/' || c == ':' || c == '%';
+  };
+  const bool good = name.size() <= kMaxInterfaceName && std::ranges::none_of(name, is_bad) &&
+                    std::ranges::find(kTaken, name) == kTaken.end() && valid_utf8(name) == name;
   if (good) return {};
   return refuse(
       "{}: Failed to parse interface name: must be less than 15 chars and not contain '/' or "

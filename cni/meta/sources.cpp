@@ -13,8 +13,6 @@ using cnispec::NetworkList;
 
 namespace {
 
-constexpr size_t kMaxFile = size_t{1} << 20;  // bytes; etcd takes no larger object
-
 // The files of a folder with one of these endings, by name.
 Result<std::vector<std::string>> files_of(const std::string& folder,
                                           std::initializer_list<std::string_view> endings) {
@@ -37,7 +35,7 @@ Result<void> append_siblings(const std::string& path, NetworkList& list) {
   if (!names) return pass(names);
   for (const auto& name : *names) {
     const auto file = fmt::format("{}/{}", folder, name);
-    const auto text = host::read_regular_file(file, kMaxFile);
+    const auto text = host::read_own_file(file);
     const auto one = text ? cnispec::parse_network(*text, list.name) : pass(text);
     if (!one) return pass(one, file);
     list.plugins.push_back(one->plugins.front());
@@ -83,7 +81,7 @@ Result<Nad> read_nad(const std::string& folder, std::string_view namespace_,
                      std::string_view name) {
   for (const auto* ending : {".json", ".yaml", ".yml"}) {
     const auto path = fmt::format("{}/{}/{}{}", folder, namespace_, name, ending);
-    const auto text = host::read_regular_file(path, kMaxFile);
+    const auto text = host::read_own_file(path);
     if (is(text, ErrorCode::not_found)) continue;
     auto nad = text ? parse_nad(*text, namespace_, name) : pass(text);
     if (!nad) return pass(nad, path);
@@ -96,7 +94,7 @@ Result<Nad> read_nad(const std::string& folder, std::string_view namespace_,
 }
 
 Result<NetworkList> read_network_file(const std::string& path) {
-  const auto text = host::read_regular_file(path, kMaxFile);
+  const auto text = host::read_own_file(path);
   auto list = text ? cnispec::parse_network(*text, "") : pass(text);
   if (!list) return pass(list, path);
   if (path.ends_with(".conflist") && !list->only_inlined_plugins) {

@@ -1,5 +1,7 @@
 #include "cnispec/delegate.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
@@ -10,11 +12,16 @@
 
 namespace railhead::cnispec {
 
+// With a '/' it would reach out of the folders the runtime allows, at a NUL byte the kernel's name
+// ends, and what is hidden there is nobody's to call.
+Result<> check_plugin_type(std::string_view type) {
+  const auto is_bad = [](char c) { return c == '/' || (c >= 0 && c < ' ') || c == 0x7f; };
+  if (!type.empty() && type.front() != '.' && std::ranges::none_of(type, is_bad)) return {};
+  return fail(ErrorCode::invalid_argument, "invalid plugin name: {}", type);
+}
+
 Result<std::string> find_plugin(std::string_view type, std::string_view cni_path) {
-  // A type is a file name: with a '/' it would reach out of the folders the runtime allows.
-  if (type.empty() || type.find('/') != std::string_view::npos) {
-    return fail(ErrorCode::invalid_argument, "invalid plugin name: {}", type);
-  }
+  if (auto good = check_plugin_type(type); !good) return pass(good);
   const auto folders = split(cni_path, ':');
   for (const auto folder : folders) {
     if (folder.empty()) continue;

@@ -7,6 +7,8 @@
 
 namespace railhead::cnispec {
 
+// Whether it can be the name of a plugin's program: code 7.
+Result<> check_plugin_type(std::string_view type);
 // The program of plugin `type` in the folders of CNI_PATH ("/opt/cni/bin:/usr/lib/cni"): the first
 // that is a regular file.
 Result<std::string> find_plugin(std::string_view type, std::string_view cni_path);

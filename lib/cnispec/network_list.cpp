@@ -28,7 +28,8 @@ Result<PluginConf> read_plugin(std::string_view text) {
   }
   std::vector<Error> errors;
   go_json::Object object(*json, "", errors);
-  PluginConf plugin{object.string("type").value_or(""), std::string(trim(text)), {}};
+  PluginConf plugin{object.string("type").value_or(""), std::string(trim(text)), {}, {}};
+  if (auto ipam = object.object("ipam")) plugin.ipam_type = ipam->string("type").value_or("");
   if (auto capabilities = object.object("capabilities")) {
     for (const auto& [name, is_asked] : object.value("capabilities")->items()) {
       if (is_asked.is_boolean() && is_asked.get<bool>()) plugin.capabilities.push_back(name);

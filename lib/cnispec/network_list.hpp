@@ -13,6 +13,7 @@ namespace railhead::cnispec {
 struct PluginConf {
   std::string type;
   std::string text;                       // the object
+  std::string ipam_type;                  // "": no IPAM
   std::vector<std::string> capabilities;  // those that it declares as true
   friend bool operator==(const PluginConf&, const PluginConf&) = default;
 };

@@ -1,5 +1,7 @@
 #include "cnispec/network_list.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "base/go_json.hpp"
 #include "cni/meta/sources.hpp"
 

@@ -102,6 +102,14 @@ TEST_CASE("An entry can name the rail of its network's resource") {
              ContainsSubstring("its network has no resource"));
 }
 
+TEST_CASE("A device that pods share is given to no NAD by name") {
+  PodNode node;
+  node.fake.add_pf({.address = "0000:20:00.0", .netdev = "q0", .vfs = 0});
+  node.give({{"uid-2", "main", {"0000:20:00.0::3"}}});
+  node.add_nad("whole", {{"cniVersion", "1.0.0"}, {"type", "host-device"}, {"device", "q0"}});
+  CHECK_THAT(refused(node, "whole").message, ContainsSubstring("was given to pod uid-2"));
+}
+
 TEST_CASE("A PF of which a pod has a VF is given to no NAD by name") {
   PodNode node;
   node.give({{"uid-2", "main", {"0000:11:00.3"}}});
@@ -293,10 +301,81 @@ TEST_CASE("Plugins that lead back, are not permitted, or are missing are refused
                                "pluginAllowList (macvlan)"));
 }
 
+TEST_CASE("A type is the name of a file that is not hidden, also where it is IPAM's") {
+  PodNode node;
+  node.add_plugin(".hidden");
+  for (const auto* type : {"after\\u0000", ".hidden", "", "a\\nb", "..", "/bin/sh"}) {
+    INFO(type);
+    node.add_nad("net", fmt::format(R"({{"cniVersion":"1.0.0","type":"{}"}})", type));
+    CHECK(refused(node, "net").code == 7);
+    if (*type == '\0') continue;
+    node.add_nad(
+        "net",
+        fmt::format(R"({{"cniVersion":"1.0.0","type":"after","ipam":{{"type":"{}"}}}})", type));
+    CHECK(refused(node, "net").code == 7);
+  }
+  const auto with_ipam = [&](const std::string& type) {
+    node.add_nad("net", {{"cniVersion", "1.0.0"}, {"type", "after"}, {"ipam", {{"type", type}}}});
+    return refused(node, "net").message;
+  };
+  CHECK_THAT(with_ipam("host-device"), ContainsSubstring("it is no IPAM plugin"));
+  CHECK_THAT(with_ipam("multus"), ContainsSubstring("it is no IPAM plugin"));
+  CHECK_THAT(with_ipam("missing"), ContainsSubstring("failed to find plugin \"missing\""));
+  node.conf["pluginAllowList"] = {"after"};
+  CHECK_THAT(with_ipam("addresses"), ContainsSubstring("not in the node's pluginAllowList"));
+}
+
+TEST_CASE("A version that no plugin here speaks, and a name that the pod has, are refused") {
+  PodNode node;
+  node.add_nad("net", {{"cniVersion", "9.9.9"}, {"type", "after"}});
+  CHECK_THAT(refused(node, "net").message, ContainsSubstring("cniVersion 9.9.9: expected one of"));
+  node.add_nad("net", kForeign);
+  node.fake.link("pod0", "lo")->name = "taken";
+  CHECK_THAT(refused(node, "net@taken").message,
+             ContainsSubstring("networks[0] (ml/net): interface name taken already exists"));
+}
+
+TEST_CASE("Own types' configurations are read before anything is changed") {
+  PodNode node;
+  node.add_nad("bad", {{"cniVersion", "1.0.0"}, {"type", "sriov"}, {"vlan", 5000}}, "rdma/vf");
+  node.give({{"uid-1", "main", {"0000:11:00.0"}}});
+  CHECK_THAT(
+      refused(node, "bad").message,
+      ContainsSubstring("networks[0] (ml/bad): plugin type=\"sriov\" name=\"bad\" failed (add): "
+                        "SRIOV-CNI failed to load netconf: LoadConf(): vlan id 5000 invalid"));
+}
+
+TEST_CASE("The default-network annotation stays within the system's namespace") {
+  PodNode node;
+  node.conf["namespaceIsolation"] = true;
+  node.add_nad("net", kForeign, "", "other");
+  node.annotations["v1.multus-cni.io/default-network"] = "other/net";
+  CHECK_THAT(error_of(node.run("ADD")).message,
+             ContainsSubstring("annotation violates permission"));
+  node.annotations["v1.multus-cni.io/default-network"] = "cluster";  // a file, no NAD
+  CHECK_THAT(error_of(node.run("ADD")).message,
+             ContainsSubstring("cannot find a network-attachment-definition"));
+  node.annotations["v1.multus-cni.io/default-network"] = R"([{"name":"a"},{"name":"b"}])";
+  CHECK_THAT(error_of(node.run("ADD")).message, ContainsSubstring("more than one default network"));
+  node.add_nad("json", kForeign, "", "kube-system");
+  node.annotations["v1.multus-cni.io/default-network"] = R"([{"name":"json"}])";
+  good(node.run("ADD"));
+  CHECK(node.network_status()[0]["name"] == "kube-system/json");
+}
+
+TEST_CASE("More configuration than its DEL could read is refused") {
+  PodNode node;
+  node.add_nad("big",
+               {{"cniVersion", "1.0.0"}, {"type", "after"}, {"pad", std::string(1 << 20, 'x')}});
+  CHECK_THAT(refused(node, "big,big,big,big,big").message, ContainsSubstring("expected at most"));
+}
+
 TEST_CASE("A program that this one calls may not be this one") {
   PodNode node;
   const auto answer = node.run("ADD", {{"RAILHEAD_DEPTH", "1"}});
   CHECK_THAT(error_of(answer).message, ContainsSubstring("called by this program itself"));
+  const auto of_meta = node.run("ADD", {{"RAILHEAD_META", "1"}});
+  CHECK_THAT(error_of(of_meta).message, ContainsSubstring("called by this program itself"));
 }
 
 TEST_CASE("A device that kubelet gave to another pod is refused, however it is named") {
@@ -331,9 +410,8 @@ TEST_CASE("A netdev that the node itself uses, or of no bus, is given to no NAD 
   PodNode node;
   node.fake.add_pf({.address = "0000:20:00.0", .netdev = "q0", .vfs = 0});
   node.add_nad("whole", {{"cniVersion", "1.0.0"}, {"type", "host-device"}, {"device", "q0"}});
-  const auto refused_late = [&] {
-    const auto error = error_of(node.add("whole"));
-    CHECK(node.pods().empty());
+  const auto refused_whole = [&] {
+    const auto error = refused(node, "whole");
     CHECK(node.fake.link("host", "q0"));
     return error.message;
   };
@@ -342,17 +420,17 @@ TEST_CASE("A netdev that the node itself uses, or of no bus, is given to no NAD 
   SECTION("it has the default route") {
     q0.link.flags |= 1;
     q0.routes.push_back({.destination = {}, .out_index = q0.link.index});
-    CHECK_THAT(refused_late(), ContainsSubstring("has the node's default route"));
+    CHECK_THAT(refused_whole(), ContainsSubstring("has the node's default route"));
   }
   SECTION("it is a port of a bridge") {
     q0.link.master = 99;
-    CHECK_THAT(refused_late(), ContainsSubstring("is a port of a bridge"));
+    CHECK_THAT(refused_whole(), ContainsSubstring("is a port of a bridge"));
   }
   SECTION("no bus has it") {
     q0.link.parent_bus = std::nullopt;
     q0.link.parent_device = std::nullopt;
     q0.link.kind = "veth";
-    CHECK_THAT(refused_late(), ContainsSubstring("is no device of a bus"));
+    CHECK_THAT(refused_whole(), ContainsSubstring("is no device of a bus"));
   }
 }
 

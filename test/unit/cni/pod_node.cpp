@@ -146,7 +146,9 @@ std::vector<std::string> PodNode::pods() {
   for (const auto& root : {fake.host.roots.state, fake.host.roots.run}) {
     const auto folder = host::Directory::open(root + "/pods");
     if (!folder) continue;
-    for (auto& name : must(folder->list("."))) all.push_back(std::move(name));
+    for (auto& name : must(folder->list("."))) {
+      if (!name.ends_with(".lock")) all.push_back(std::move(name));
+    }
   }
   return all;
 }

@@ -1,9 +1,12 @@
 // A pod's networks as one act: ADD, DEL, CHECK, GC and STATUS of the meta plugin.
+#include <filesystem>
+
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <unistd.h>
 
 #include "cni/meta/plugin_calls.hpp"
+#include "cni/meta/pod_undo.hpp"
 #include "test/support/fake_standing.hpp"
 #include "test/support/must.hpp"
 #include "test/unit/cni/pod_node.hpp"
@@ -347,6 +350,54 @@ TEST_CASE("A plugin that never ends is ended with the call's time, in its DEL to
     CHECK(output.error().code == ErrorCode::timeout);
     CHECK_THAT(output.error().message, StartsWith("networks[0]: plugin type=\"endless\""));
   }
+}
+
+TEST_CASE("A plugin that hangs at DEL costs the others nothing, and other pods little") {
+  PodNode node;
+  node.add_nad("foreign", {{"cniVersion", "1.0.0"}, {"type", "after"}});
+  good(node.add("foreign"));
+  must(host::write_file_atomically(node.path("bin/after"), "#!/bin/sh\nexec sleep 1000\n", 0700));
+  const auto record = must(cni::Pods(node.fake.host.roots).load("c1"));
+  REQUIRE(record);
+  node.calls();
+  SystemClock clock;
+  Logger log(STDERR_FILENO, LogLevel::error);
+  const Deadline deadline(clock, std::chrono::milliseconds(800), {});
+  const cni::PluginCalls calls(node.environment, deadline, node.fake.host, log);
+  const cni::Pods pods(node.fake.host.roots);
+  const auto done = cni::undo_pod_on_record(calls, pods, *record, "", {}, node.fake.host, log);
+  REQUIRE_FALSE(done);
+  CHECK_THAT(done.error().message, ContainsSubstring("after"));
+  CHECK(node.calls() == Calls{"DEL cluster-net eth0"});
+}
+
+TEST_CASE("Only one call is at work on a container") {
+  PodNode node;
+  good(node.run("ADD"));
+  const cni::Pods pods(node.fake.host.roots);
+  {
+    const auto lock = must(node.fake.host.locks.lock(pods.lock_of("c1"), {}));
+    node.conf["cni.dev/valid-attachments"] = Json::array();
+    node.fake.delete_netns("pod0");
+    CHECK_THAT(error_of(node.run("GC")).message, ContainsSubstring("another call is at work"));
+    CHECK(node.pods().size() == 2);
+  }
+  good(node.run("GC"));
+  CHECK(node.pods() == kNone);
+}
+
+TEST_CASE("A DEL after a boot tells why it failed, and counts its minute") {
+  PodNode node;
+  node.add_nad("foreign", {{"cniVersion", "1.0.0"}, {"type", "after"}});
+  good(node.add("foreign"));
+  std::filesystem::remove_all(node.fake.host.roots.run);
+  node.refuse("after", "DEL");
+  CHECK_THAT(error_of(node.run("DEL")).message, ContainsSubstring("after says no"));
+  node.fake.clock.advance(std::chrono::seconds(61));
+  good(node.run("DEL"));
+  node.allow("after", "DEL");
+  good(node.run("DEL"));
+  CHECK(node.pods() == kNone);
 }
 
 TEST_CASE("A plugin's result in any version goes to the next in the network's own") {

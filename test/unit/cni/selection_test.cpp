@@ -42,7 +42,8 @@ TEST_CASE("The short form is refused in Multus' words, with the entry's place") 
     INFO(text);
     CHECK_THAT(error_of(text), ContainsSubstring("did not match comma-delimited format"));
   }
-  for (const auto* text : {"a@0123456789abcdef", "a@b c", "a@.."}) {
+  for (const auto* text :
+       {"a@0123456789abcdef", "a@b c", "a@..", "a@lo", "a@all", "a@default", "a@x%d", "a@x\x7f"}) {
     INFO(text);
     CHECK_THAT(error_of(text), ContainsSubstring("must be less than 15 chars"));
   }
@@ -88,6 +89,7 @@ TEST_CASE("The JSON form is refused with the entry's place and the key") {
       {R"([{"name":"..","namespace":"x"}])", "expected the name"},
       {R"([{"name":"a","namespace":"../etc"}])", "expected the name"},
       {R"([{"name":"a","interface":"a/b"}])", "must be less than 15 chars"},
+      {R"([{"name":"a","interface":"a\u0000b"}])", "must be less than 15 chars"},
       {R"([{"name":"a","cni-args":[]}])", "cni-args"},
       {"[{", "failed to parse pod Network Attachment Selection Annotation"},
       {"[\"a\xff\"]", "failed to parse pod Network Attachment Selection Annotation"}};

@@ -25,7 +25,7 @@ TEST_CASE("One plugin's configuration is a list of one, and takes the name it is
   CHECK(list.name == "rail");
   CHECK(list.cni_version == "0.1.0");
   REQUIRE(list.plugins.size() == 1);
-  CHECK(list.plugins[0] == PluginConf{"macvlan", R"({"type":"macvlan","mtu":1e3})", {}});
+  CHECK(list.plugins[0] == PluginConf{"macvlan", R"({"type":"macvlan","mtu":1e3})", "", {}});
 }
 
 TEST_CASE("A conflist's own name goes before, and its plugins keep their texts") {
@@ -77,7 +77,7 @@ TEST_CASE("A plugin gets the list's name and version, and of the arguments what 
       R"({"type":"a","capabilities":{"mac":true,"ips":true},"rate":1.0,"name":"n","cniVersion":"1.0.0","runtimeConfig":{"mac":"02:00:00:00:00:01"}})");
   CHECK(plugin_input(list, list.plugins[1], arguments) ==
         R"({"type":"b","name":"n","cniVersion":"1.0.0"})");
-  const PluginConf with_old{"b", R"({"type":"b","prevResult":{"old":1}})", {}};
+  const PluginConf with_old{"b", R"({"type":"b","prevResult":{"old":1}})", "", {}};
   CHECK(with_prev_result(plugin_input(list, with_old, {}), R"({"ips":[]})") ==
         R"({"type":"b","name":"n","cniVersion":"1.0.0","prevResult":{"ips":[]}})");
   CHECK(with_prev_result(R"({"type":"b"})", "") == R"({"type":"b"})");

@@ -100,7 +100,8 @@ TEST_CASE("the shipped example offers no PF before its VFs are made, and its VFs
   for (const auto* pf : {"0000:70:00.0", "0000:71:00.0"}) {
     node.tree.add({.address = pf,
                    .total_vfs = 16,
-                   .rdma = {{.name = std::string("mlx5_") + pf[6], .number = 30U + pf[6] - '0'}}});
+                   .rdma = {{.name = std::string("mlx5_") + pf[6],
+                             .number = 30U + static_cast<unsigned>(pf[6] - '0')}}});
   }
   const auto offered = [&] {
     Ids all;
