@@ -9,11 +9,15 @@
 namespace railhead::kubelet {
 namespace {
 
-// Never freed: a thread of gRPC's may be using it.
-std::atomic<Logger*> grpc_logger;
+// Never freed, the former ones neither: a thread of gRPC's may be using it.
+struct Sink {
+  Logger log;
+  Sink* former;
+};
+std::atomic<Sink*> sink;
 
 void write(gpr_log_func_args* args) {
-  Logger& log = *grpc_logger.load();
+  Logger& log = sink.load()->log;
   const std::string_view file = args->file ? args->file : "";
   const auto source = fmt::format("{}:{}", file.substr(file.rfind('/') + 1), args->line);
   const auto message = fmt::format("gRPC: {}", trim(args->message ? args->message : ""));
@@ -30,7 +34,7 @@ void write(gpr_log_func_args* args) {
 }  // namespace
 
 void log_grpc_through(const Logger& log) {
-  grpc_logger = new Logger(log);
+  sink = new Sink{log, sink};
   gpr_set_log_function(write);
 }
 
