@@ -147,6 +147,10 @@ class Builder final : public nlohmann::json_sax<Json> {
 
 Result<Json> parse(std::string_view text, bool keeps_numbers) {
   if (is_too_deep(text)) return fail(ErrorCode::decode, "nested more than {} deep", kMaxDepth);
+  // To nlohmann's lexer it is the end of the text, whatever comes behind it.
+  if (const auto at = text.find('\0'); at != std::string_view::npos) {
+    return fail(ErrorCode::decode, "{}: a NUL byte", place(text, at));
+  }
   Builder builder(keeps_numbers);
   const bool is_whole = Json::sax_parse(text, &builder);
   return builder.take(is_whole, text);

@@ -40,6 +40,8 @@ TEST_CASE("Empty objects and lists, and what is neither") {
   CHECK(must(RawObject::parse("null")).text() == "{}");
   CHECK(is(RawObject::parse("[]"), ErrorCode::decode));
   CHECK(is(RawObject::parse("{\"a\":}"), ErrorCode::decode));
+  CHECK(is(RawObject::parse(std::string_view("{}\0{", 4)), ErrorCode::decode));
+  CHECK(is(raw_elements(std::string_view("[]\0,1", 5)), ErrorCode::decode));
   CHECK(must(raw_elements("[ ]")).empty());
   CHECK(must(raw_elements(R"([{"a":[1,2]}, "x,y" ,3])")) ==
         std::vector<std::string>{R"({"a":[1,2]})", R"("x,y")", "3"});

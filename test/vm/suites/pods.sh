@@ -177,7 +177,15 @@ wait_for 180 ctr -a $containerd_socket version || die "containerd does not answe
 remove_pod l
 check "it ends under the next containerd" wait_for 240 pod_is_gone l
 rm -f /run/railhead/baseline/*
-check_becomes "all that stands is as before" "$before" standing
+section "what got no DEL"
+# containerd 1.6 calls none for a sandbox whose ADD was killed, and forgets one whose DEL was; libcni's own files of these stay
+echo "($(ls /var/lib/railhead/pods | wc -l) sandboxes have a record still)"
+reconciled() {
+    CNI_PATH=$plugins "$RAILHEAD_BIN/railhead" reconcile >/dev/null 2>&1
+    rm -f /var/lib/cni/results/node-*
+    standing
+}
+check_becomes "is given back by reconcile, and all that stands is as before" "$before" reconciled
 
 real_kubelet_stop
 [ -z "${RAILHEAD_SHARE:-}" ] || cp $e2e/*.log "$RAILHEAD_SHARE"
