@@ -81,7 +81,9 @@ std::string text_of(const RawObject& object, std::string_view key) {
 
 class Planner {
  public:
-  explicit Planner(const PlanSource& source) : source_(source) {}
+  explicit Planner(const PlanSource& source) : source_(source) {
+    for (auto& [key, value] : cnispec::arg_pairs(source.request.args)) args_[key] = value;
+  }
 
   Result<PodNetwork> cluster_network();
   Result<Plan> plan();
@@ -95,7 +97,12 @@ class Planner {
     bool is_pods = false;  // the pod's author asked for it, not the node's
   };
 
-  [[nodiscard]] std::string pod_namespace() const { return args_["K8S_POD_NAMESPACE"]; }
+  // Of CNI_ARGS; "" where it is not there.
+  [[nodiscard]] std::string arg(const std::string& key) const {
+    const auto found = args_.find(key);
+    return found == args_.end() ? "" : found->second;
+  }
+  [[nodiscard]] std::string pod_namespace() const { return arg("K8S_POD_NAMESPACE"); }
   [[nodiscard]] std::string annotation(std::string_view key) const;
   Result<NetworkList> cluster_list();
   Result<Wanted> node_network(Selection selection);
@@ -111,13 +118,13 @@ class Planner {
   Result<void> check_plugins(const Wanted& one) const;
   [[nodiscard]] Result<void> check_program(const Wanted& one, const std::string& type) const;
   Result<void> check_devices(const Wanted& one) const;
-  Result<void> objects(const std::string& text);
+  Result<void> object_to(const std::string& text);
   [[nodiscard]] CapabilityArgs capability_args(const Wanted& one) const;
   [[nodiscard]] std::string cni_args(const Wanted& one) const;
   [[nodiscard]] PodNetwork network(const Wanted& one) const;
 
   const PlanSource& source_;
-  mutable std::map<std::string, std::string> args_;
+  std::map<std::string, std::string> args_;  // CNI_ARGS
   std::vector<std::string> warnings_;
 };
 
@@ -128,7 +135,7 @@ std::string Planner::annotation(std::string_view key) const {
 }
 
 // What `strict` refuses, and a node in Multus' place warns of.
-Result<void> Planner::objects(const std::string& text) {
+Result<void> Planner::object_to(const std::string& text) {
   if (source_.meta.strict) return refuse("{}", text);
   warnings_.push_back(text);
   return {};
@@ -274,7 +281,7 @@ Result<void> Planner::give_devices(std::vector<Wanted>& all) {
           "{}: {} has {} devices of {}, and none is left for this network: add {} to the "
           "container's resources",
           one.selection.place, whose, queue.count(one.resource), one.resource, one.resource);
-      if (auto good = objects(text); !good) return good;
+      if (auto good = object_to(text); !good) return good;
     }
   }
   return {};
@@ -322,7 +329,7 @@ Result<void> Planner::check_capabilities(const Wanted& one) {
         "{}: {} is asked for, and no plugin of {} declares the capability: it would be left out "
         "silently",
         asked.place, capability, one.list.name);
-    if (auto good = objects(text); !good) return good;
+    if (auto good = object_to(text); !good) return good;
   }
   return {};
 }
@@ -446,13 +453,12 @@ PodNetwork Planner::network(const Wanted& one) const {
 }
 
 Result<Plan> Planner::plan() {
-  for (auto& [key, value] : cnispec::arg_pairs(source_.request.args)) args_[key] = value;
   Plan plan;
   auto& record = plan.record;
   record.container_id = source_.request.container_id;
   record.pod_namespace = pod_namespace();
-  record.pod_name = args_["K8S_POD_NAME"];
-  record.pod_uid = args_["K8S_POD_UID"];
+  record.pod_name = arg("K8S_POD_NAME");
+  record.pod_uid = arg("K8S_POD_UID");
   record.netns_path = source_.request.netns;
   record.network = source_.conf.name;
   record.plugin_path = plugin_path(source_.request, source_.meta);

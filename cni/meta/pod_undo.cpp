@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "attach/attachments.hpp"
+#include "base/raw_json.hpp"
 #include "base/text.hpp"
 #include "cnispec/version.hpp"
 
@@ -25,14 +26,19 @@ std::string prev_result(const PodNetwork& network, const std::string& result) {
   return version && *version >= cnispec::Version{0, 4, 0} ? result : "";
 }
 
-// Calls what is left to be called. The errors, in their order.
-std::vector<Error> call_dels(const PluginCalls& calls, const PodRecord& record,
-                             PodProgress& progress, std::span<const Act> acts) {
+struct Failed {
+  Act act;
+  Error error;
+};
+
+// Calls what is left to be called. What failed, in its order.
+std::vector<Failed> call_dels(const PluginCalls& calls, const PodRecord& record,
+                              PodProgress& progress, std::span<const Act> acts) {
   std::vector<Act> todo;
   for (auto act = acts.rbegin(); act != acts.rend(); ++act) {
     if (std::ranges::find(progress.deleted, *act) == progress.deleted.end()) todo.push_back(*act);
   }
-  std::vector<Error> errors;
+  std::vector<Failed> failed;
   for (size_t i = 0; i < todo.size(); ++i) {
     const auto& act = todo[i];
     const auto previous = prev_result(record.networks[act.network], progress.results[act.network]);
@@ -41,10 +47,18 @@ std::vector<Error> call_dels(const PluginCalls& calls, const PodRecord& record,
     if (done) {
       progress.deleted.push_back(act);
     } else {
-      errors.push_back(done.error());
+      failed.push_back({act, done.error()});
     }
   }
-  return errors;
+  return failed;
+}
+
+// A plugin behind another one in a chain that only changes what is in the namespace, as far as a
+// configuration tells. Some of these (sbr) fail for ever once it is gone.
+bool only_changes_namespace(const PodRecord& record, const Act& act) {
+  if (act.plugin == 0) return false;
+  const auto plugin = RawObject::of(record.networks[act.network].plugins[act.plugin].input);
+  return !RawObject::of(plugin.get("ipam").value_or("{}")).get("type");
 }
 
 bool is_of_another_boot(const host::Host& host, const PodRecord& record) {
@@ -59,17 +73,27 @@ Result<void> undo_pod(const PluginCalls& calls, const Pods& pods, const PodRecor
                       Logger& log) {
   auto called = record;
   called.netns_path = living_path(host, record);
-  const auto errors = call_dels(calls, called, progress, acts);
-  if (errors.empty()) return pods.remove(record);
+  auto failed = call_dels(calls, called, progress, acts);
+  const auto now = since_boot(host.clock);
+  const bool is_tried = progress.first_failed && now - *progress.first_failed > kRetryTime;
+  if (!failed.empty() && is_tried && is_gone(host, record)) {
+    std::erase_if(failed, [&](const Failed& one) {
+      if (!only_changes_namespace(record, one.act)) return false;
+      progress.deleted.push_back(one.act);
+      log.warning("a plugin's DEL is given up, its namespace is gone",
+                  {{"container", record.container_id}, {"error", one.error.text()}});
+      return true;
+    });
+  }
+  if (failed.empty()) return pods.remove(record);
   std::vector<std::string> reasons;
-  for (const auto& error : errors) reasons.push_back(error.text());
+  for (const auto& one : failed) reasons.push_back(one.error.text());
   progress.is_attached = false;
   progress.reason = join(reasons, "; ");
-  const auto now = since_boot(host.clock);
   if (!progress.first_failed) progress.first_failed = now;
   if (auto saved = pods.save(record, progress); !saved) return saved;
   if (now - *progress.first_failed <= kRetryTime) {
-    auto error = errors.front();
+    auto error = failed.front().error;
     error.message = progress.reason;
     error.details.clear();
     return Failure(std::move(error));

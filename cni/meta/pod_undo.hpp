@@ -12,7 +12,8 @@ namespace railhead::cni {
 // Calls DEL for these acts in the reverse of their order, each whatever the others say, but for
 // those that were done before; then forgets the record, or keeps in it what was done and why the
 // rest was not. Fails for a minute at most after the first try that failed: then the pod may end,
-// and the record stays for GC, reconcile, or a further DEL. Plugins get the namespace's path where
+// and the record stays for GC, reconcile, or a further DEL; of a plugin that is chained behind
+// another and has no IPAM only while the namespace is there. Plugins get the namespace's path where
 // it is still the pod's, else none: some of them fail for ever on a path that names something else.
 // The error is the first one's.
 [[nodiscard]] Result<void> undo_pod(const PluginCalls& calls, const Pods& pods,

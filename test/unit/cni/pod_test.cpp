@@ -371,6 +371,34 @@ TEST_CASE("A plugin that hangs at DEL costs the others nothing, and other pods l
   CHECK(node.calls() == Calls{"DEL cluster-net eth0"});
 }
 
+TEST_CASE("What a plugin of a chain did in a namespace is gone with that") {
+  PodNode node;
+  node.add_plugin("first");
+  node.add_nad("foreign", {{"cniVersion", "1.0.0"},
+                           {"name", "foreign"},
+                           {"plugins", {{{"type", "first"}}, {{"type", "after"}}}}});
+  node.add_nad("leased", {{"cniVersion", "1.0.0"},
+                          {"type", "cluster-net"},
+                          {"ipam", {{"type", "addresses"}, {"address", "10.0.0.9/24"}}}});
+  good(node.add("foreign,leased"));
+  node.refuse("after", "DEL");
+  node.refuse("cluster-net", "DEL");
+  CHECK(error_of(node.run("DEL")).code == 11);
+  node.fake.clock.advance(std::chrono::seconds(61));
+  good(node.run("DEL"));
+  CHECK(node.pods().size() == 2);
+  node.fake.delete_netns("pod0");
+  node.calls();
+  good(node.run("DEL"));
+  CHECK_THAT(node.log(), ContainsSubstring("a plugin's DEL is given up"));
+  CHECK(node.pods().size() == 2);  // the one that has an address is kept
+  node.calls();
+  node.allow("cluster-net", "DEL");
+  good(node.run("DEL"));
+  CHECK(node.calls() == Calls{"DEL cluster-net net2", "DEL cluster-net eth0"});
+  CHECK(node.pods() == kNone);
+}
+
 TEST_CASE("Only one call is at work on a container") {
   PodNode node;
   good(node.run("ADD"));
