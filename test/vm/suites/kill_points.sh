@@ -85,6 +85,7 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
     ahead=
 
     section "a pod's networks: a cluster network, two VFs in one transaction, a plugin of Debian's behind one, another one alone"
+    device=$(vf_pci pf0 1)                               # pf0v0 has an alternative name that is the cluster network's here
     mkdir -p /run/nads/ml
     # nad NAME PLUGIN...
     nad() {
@@ -92,7 +93,7 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
             ({cniVersion: "1.0.0", $name, plugins: [$ARGS.positional[] | fromjson]} | tojson)}}' "${@:2}" >"/run/nads/ml/$1.json"
     }
     lease() { printf '{"type":"host-local","subnet":"10.9.%s.0/24"}' "$1"; }
-    nad rail0 '{"type":"sriov","deviceID":"'"$vf"'","vlan":100,"ipam":'"$(lease 1)}" '{"type":"rdma"}' \
+    nad rail0 '{"type":"sriov","deviceID":"'"$device"'","vlan":100,"ipam":'"$(lease 1)}" '{"type":"rdma"}' \
         '{"type":"tuning","sysctl":{"net.ipv4.conf.IFNAME.arp_filter":"1"}}'
     nad rail1 '{"type":"railhead","deviceID":"'"$(vf_pci pf1 1)"'","mtu":1400,"ipam":'"$(lease 2)}"
     nad shared '{"type":"macvlan","master":"pf1","ipam":'"$(lease 3)}"
@@ -104,6 +105,7 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
     sweep "pod" "$conf" ADD DEL reconcile
     sample_step 5
     kept=(/var/lib/cni/networks/rail)
+    device=$vf
 
     section "two RDMA devices on one VF"
     must tbrdma_add mlx5_4 pf0v0
