@@ -27,8 +27,8 @@ bool has_device(const std::set<std::string>& ids, const std::string& device) {
 }  // namespace
 
 Knowledge::Knowledge(host::Host& host, const MetaConf& conf, const cnispec::Request& request,
-                     const Deadline& deadline, Logger& log)
-    : host_(host), conf_(conf), deadline_(deadline), log_(log) {
+                     const Deadline& deadline)
+    : host_(host), conf_(conf), deadline_(deadline) {
   // A runtime's words for other plugins stand beside those that are known here.
   const auto pod = cnispec::read_args(request.args + ";IgnoreUnknown=true");
   if (pod) pod_ = *pod;
@@ -123,7 +123,7 @@ Result<void> Knowledge::is_free(const DeviceId& device) {
                   device.name, vf.to_string(), one.pod_uid, one.resource);
     }
     if (one.pod_uid == pod_.pod_uid || !has_device(one.ids, device.name)) continue;
-    if (owner && owner->state == ipc::OwnerState::free) break;  // the agent knows that it is gone
+    if (owner && owner->state == ipc::OwnerState::free) continue;  // that pod is gone
     return fail(ErrorCode::busy,
                 "{} was given to pod {} (container {}) as {}; it is attached to no "
                 "other pod",

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/deadline.hpp"
-#include "base/log.hpp"
 #include "cni/meta/meta_conf.hpp"
 #include "cni/meta/pod_devices.hpp"
 #include "cnispec/request.hpp"
@@ -16,7 +15,7 @@ namespace railhead::cni {
 class Knowledge {
  public:
   Knowledge(host::Host& host, const MetaConf& conf, const cnispec::Request& request,
-            const Deadline& deadline, Logger& log);
+            const Deadline& deadline);
 
   // What kubelet gave to the pod. unavailable: it cannot be known now.
   [[nodiscard]] Result<PodDevices> devices();
@@ -38,7 +37,6 @@ class Knowledge {
   host::Host& host_;
   const MetaConf& conf_;
   const Deadline& deadline_;
-  Logger& log_;
   cnispec::CniArgs pod_;
   std::optional<Result<PodDevices>> devices_;
 };

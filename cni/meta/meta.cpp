@@ -47,7 +47,7 @@ class Meta {
         deadline_(deadline),
         undo_deadline_(deadline.for_undo()),
         pods_(call.host.roots),
-        knowledge_(call.host, meta_, call.request, deadline_, call.log),
+        knowledge_(call.host, meta_, call.request, deadline_),
         calls_(call.environment, deadline_, call.host, call.log,
                [this](const device::DeviceId& device) { return knowledge_.may_have(device); }),
         undo_calls_(call.environment, undo_deadline_, call.host, call.log) {}

@@ -44,7 +44,8 @@ Result<void> Pods::probe() const {
   for (const auto& folder : {records_, progress_}) {
     if (::access(folder.c_str(), W_OK | X_OK) != 0) return fail_errno(errno, "write to {}", folder);
     struct statvfs space {};
-    if (::statvfs(folder.c_str(), &space) == 0 && space.f_bavail == 0) {
+    // What is kept for root counts; a tmpfs without a limit has no blocks at all.
+    if (::statvfs(folder.c_str(), &space) == 0 && space.f_blocks != 0 && space.f_bfree == 0) {
       return fail_errno(ENOSPC, "write to {}", folder);
     }
   }
