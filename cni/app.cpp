@@ -30,7 +30,7 @@ constexpr std::string_view kLogFolder = "/var/log/railhead";
 
 constexpr std::string_view kHelp =
     "\n"
-    "A container runtime or a meta plugin runs this program; it is not started by hand.\n"
+    "A container runtime or a meta plugin runs this program.\n"
     "It answers to the plugin types \"railhead\", \"sriov\", \"rdma\" and \"host-device\", each "
     "one\n"
     "interface, and to \"railhead-meta\" and \"multus\", which give a pod all its networks.\n"

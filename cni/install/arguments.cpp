@@ -8,9 +8,11 @@
 namespace railhead::cni {
 namespace {
 
-constexpr std::string_view kHelp =
+constexpr std::string_view kUsage =
     "usage: railhead install [--take-over] [--name NAME]... [--watch] [OPTION...]\n"
-    "       railhead install --uninstall [--drain] [OPTION...]\n"
+    "       railhead install --uninstall [--drain] [OPTION...]\n";
+
+constexpr std::string_view kHelp =
     "\n"
     "Copies this program into the node's CNI folder as railhead and railhead-meta, waits for the\n"
     "cluster network's configuration, and writes 00-railhead.conflist, by which the container\n"
@@ -51,7 +53,8 @@ constexpr std::string_view kHelp =
     "\n"
     "  --cni-bin-dir DIR   default /opt/cni/bin\n"
     "  --cni-conf-dir DIR  default /etc/cni/net.d\n"
-    "  --nad-dir DIR       NetworkAttachmentDefinitions as files; default: none\n"
+    "  --nad-dir DIR       NetworkAttachmentDefinitions as files; default:\n"
+    "                      /etc/railhead/nads\n"
     "  --nad-conf-dir DIR  configurations that a NetworkAttachmentDefinition names without having\n"
     "                      one (confDir); default: as Multus\n"
     "  --state-dir DIR     default /var/lib/railhead\n"
@@ -110,6 +113,11 @@ Result<> take(InstallCommand& command, std::string_view name, std::string_view v
       return fail(ErrorCode::invalid_argument, "--name {}: expected one of {}", value,
                   join(known, ", "));
     }
+    if (value == "ib-sriov") {
+      return fail(ErrorCode::invalid_argument,
+                  "--name ib-sriov: InfiniBand VFs are not served yet; what has that name now goes "
+                  "on serving them");
+    }
     command.names.emplace_back(value);
   } else if (name == "--cluster-network") {
     command.cluster_network = value;
@@ -153,6 +161,11 @@ Result<> check(const InstallCommand& command) {
         "--name");
   }
   if (command.drain && !command.uninstall) return wrong("--drain goes with --uninstall");
+  if (command.programs_only &&
+      (!command.cluster_network.empty() || !command.settings_file.empty())) {
+    return wrong(
+        "--programs-only writes no conflist: --cluster-network and --settings mean nothing");
+  }
   if (command.watch && command.timeout) return wrong("--watch and --timeout exclude each other");
   const auto& network = command.cluster_network;
   if (network.find('/') != std::string::npos && !network.starts_with('/')) {
@@ -167,12 +180,17 @@ ReadInstall read_install(const std::vector<std::string>& arguments) {
   if (arguments.empty() || arguments[0] != "install") return {};
   InstallCommand command;
   const auto wrong = [&](const std::string& why) {
-    return ReadInstall{{}, Answer{2, {}, fmt::format("railhead install: {}\n{}", why, kHelp)}};
+    return ReadInstall{
+        {},
+        Answer{
+            2,
+            {},
+            fmt::format("railhead install: {}\n\n{}Try: railhead install --help\n", why, kUsage)}};
   };
   for (size_t i = 1; i < arguments.size(); ++i) {
     const auto& argument = arguments[i];
     if (argument == "--help" || argument == "-h") {
-      return {{}, Answer{0, std::string(kHelp), {}}};
+      return {{}, Answer{0, fmt::format("{}{}", kUsage, kHelp), {}}};
     }
     if (auto* value = switch_of(command, argument)) {
       *value = true;

@@ -3,6 +3,7 @@
 #include "base/loop.hpp"
 #include "base/text.hpp"
 #include "cni/install/installation.hpp"
+#include "host/files.hpp"
 #include "host/folder_watch.hpp"
 
 namespace railhead::cni {
@@ -82,7 +83,7 @@ Answer watch(const InstallCommand& command, const InstallTools& tools) {
       (void)changes->add(folders.here(folder), host::FolderWatch::What::names_and_contents);
     }
     const auto waits_for = installation.turn();
-    if (!waits_for) tools.log.error("failed", {{"error", waits_for.error().message}});
+    if (!waits_for) tools.log.error("failed, trying again", {{"error", waits_for.error().message}});
     if (waits_for && !waits_for->empty()) waiting.tell(*waits_for);
     const bool waits = waits_for && !waits_for->empty();
     timer.set(tools.clock.now() + (waits ? std::chrono::milliseconds(kWhileWaiting)
@@ -123,6 +124,11 @@ Answer uninstall(const InstallCommand& command, const InstallTools& tools) {
 }  // namespace
 
 Answer run_install(const InstallCommand& command, const InstallTools& tools) {
+  const auto& root = command.folders.root;
+  if (!root.empty() && !host::Directory::open(root)) {
+    return {
+        2, {}, fmt::format("railhead install: --host-root {}: there is no such folder\n", root)};
+  }
   if (command.uninstall) return uninstall(command, tools);
   return command.watch ? watch(command, tools) : install(command, tools);
 }

@@ -9,6 +9,7 @@
 
 #include "attach/store.hpp"
 #include "base/text.hpp"
+#include "cni/meta/meta_conf.hpp"
 #include "cnispec/net_conf.hpp"
 #include "host/files.hpp"
 
@@ -141,12 +142,16 @@ Result<Installation::Choice> Installation::choose() {
   const auto offer = look_for_network(folders, command_.cluster_network);
   if (!offer) return pass(offer);
   const auto& best = offer->best;
-  for (const auto& name : offer->before_ours) {
-    if (!is_news("before " + name, name)) continue;
-    tools_.log.warning(
-        fmt::format("the runtime reads {}/{} before {}: remove it, or this program "
-                    "is not asked",
-                    folders.conf, name, kConflistName));
+  for (const auto& before : offer->before_ours) {
+    if (!is_news("before " + before.file, before.file)) continue;
+    const bool is_asked = before.calls_multus && placed_.contains(std::string(kMultusType));
+    tools_.log.warning(fmt::format(
+        "the runtime reads {}/{} before {}: {}", folders.conf, before.file, kConflistName,
+        !is_asked ? "remove it, or this program is not asked"
+        : before.has_annotations
+            ? "it is asked as multus, as that file says; remove it for the conflist"
+            : "it is asked as multus, without pods' annotations: no pod starts unless the agent "
+              "follows the API server (--cluster). Remove that file, and keep a copy"));
   }
 
   const auto installed = installed_network(folders);
@@ -202,11 +207,16 @@ Result<> Installation::write_conflist(const ClusterNetwork& network) {
   }
   const auto text = conflist(network, folders, command_.network_name, settings);
   if (!text) return pass(text, "--settings " + command_.settings_file);
+  if (const auto keys = join(text->unknown_keys, ", ");
+      is_news("settings", keys) && !keys.empty()) {
+    tools_.log.warning("keys of --settings that are not known are ignored",
+                       {{"file", command_.settings_file}, {"keys", keys}});
+  }
   const auto path = fmt::format("{}/{}", folders.conf, kConflistName);
   const auto before = host::read_regular_file(folders.here(path), kMostOfAFile);
   const bool has_stood = std::exchange(has_stood_, true);
   settling_.reset();  // whoever takes the file away again and again is not answered at once
-  if (before && *before == *text) return {};
+  if (before && *before == text->text) return {};
   if (has_stood && is(before, ErrorCode::not_found)) {
     tools_.log.warning(
         "somebody removed the conflist, it is written again; with Cilium set "
@@ -215,8 +225,8 @@ Result<> Installation::write_conflist(const ClusterNetwork& network) {
   }
   const auto folder = open_locked(folders.here(folders.conf), tools_.clock);
   if (!folder) return pass(folder);
-  auto put =
-      put_durably(folder->get(), std::string(kConflistName), temporary_conflist(), *text, 0600);
+  auto put = put_durably(folder->get(), std::string(kConflistName), temporary_conflist(),
+                         text->text, 0600);
   if (!put) return pass(put, folders.conf);
   tools_.log.info("written",
                   {{"conflist", path}, {"clusterNetwork", network.path}, {"name", network.name}});

@@ -15,6 +15,7 @@
 #include "base/go_json.hpp"
 #include "base/text.hpp"
 #include "base/unique_fd.hpp"
+#include "cni/meta/meta_conf.hpp"
 #include "cnispec/names.hpp"
 #include "cnispec/net_conf.hpp"
 #include "host/files.hpp"
@@ -144,6 +145,19 @@ Result<ClusterNetwork> read_network(const std::string& root, const std::string& 
       path, conf->name, {conf->capabilities.begin(), conf->capabilities.end()}, std::move(*text)};
 }
 
+Offer::Before read_before(const NodeFolders& folders, const std::string& name) {
+  Offer::Before before{name};
+  const auto path = folders.conf + "/" + name;
+  const auto text = read_below(folders.root, path);
+  const auto json = text ? cnispec::parse_config(*text) : pass(text);
+  const auto conf = json ? read_conf(*json, path) : pass(json);
+  if (!conf) return before;
+  before.calls_multus =
+      std::find(conf->types.begin(), conf->types.end(), kMultusType) != conf->types.end();
+  before.has_annotations = conf->capabilities.contains(std::string(kPodAnnotations));
+  return before;
+}
+
 }  // namespace
 
 Result<ClusterNetwork> read_network(const std::string& root, const std::string& path) {
@@ -159,7 +173,7 @@ Result<Offer> look_for_network(const NodeFolders& folders, const std::string& na
   std::sort(names->begin(), names->end());
   Offer offer;
   for (const auto& name : *names) {
-    if (name < kConflistName) offer.before_ours.push_back(name);
+    if (name < kConflistName) offer.before_ours.push_back(read_before(folders, name));
   }
   const auto consider = [&](const std::string& path, bool is_named) {
     auto network = read_network(folders.root, path, is_named);
@@ -194,18 +208,20 @@ std::optional<Installed> installed_network(const NodeFolders& folders) {
                    conf->name};
 }
 
-Result<std::string> conflist(const ClusterNetwork& network, const NodeFolders& folders,
-                             const std::string& name, const std::string& settings) {
+Result<Conflist> conflist(const ClusterNetwork& network, const NodeFolders& folders,
+                          const std::string& name, const std::string& settings) {
   Json plugin{{"type", kMeta}};
   if (!settings.empty()) {
     const auto json = cnispec::parse_config(settings);
     if (!json) return pass(json);
     for (const auto& [key, value] : json->items()) {
-      for (const auto* ours : {"type", "name", "cniVersion", "cniVersions", "plugins",
-                               "capabilities", "clusterNetwork", "delegates"}) {
+      for (const auto* ours :
+           {"type", "name", "cniVersion", "cniVersions", "plugins", "capabilities",
+            "clusterNetwork", "delegates", "binDir", "nadDir", "confDir", "stateDir", "runDir"}) {
         if (!equal_ignoring_case(key, ours)) continue;
         return fail(ErrorCode::invalid_argument,
-                    "{}: railhead install writes it itself: leave it out", key);
+                    "{}: railhead install writes it itself, folders by its options: leave it out",
+                    key);
       }
       plugin[key] = value;
     }
@@ -221,13 +237,16 @@ Result<std::string> conflist(const ClusterNetwork& network, const NodeFolders& f
   if (!folders.nad_confs.empty()) plugin["confDir"] = folders.nad_confs;
   if (folders.state != usual.state) plugin["stateDir"] = folders.state;
   if (folders.run != usual.run) plugin["runDir"] = folders.run;
+  const auto read = read_meta_conf(plugin, plugin.dump());
+  if (!read.good) return pass(read.good);
   // A runtime that knows cniVersions (libcni 1.2) takes the last that it speaks, with STATUS and GC
   // from 1.1.0 on; an older one reads cniVersion.
   const Json list{{"cniVersion", "1.0.0"},
                   {"cniVersions", {"0.3.1", "0.4.0", "1.0.0", "1.1.0"}},
                   {"name", name.empty() ? network.name : name},
                   {"plugins", Json::array({plugin})}};
-  return list.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return Conflist{list.dump(2, ' ', false, Json::error_handler_t::replace) + "\n",
+                  read.conf.unknown_keys};
 }
 
 }  // namespace railhead::cni

@@ -25,7 +25,14 @@ struct ClusterNetwork {
 struct Offer {
   std::optional<ClusterNetwork> best;
   std::vector<std::string> passed_over;  // "87-podman-bridge.conflist: it is Podman's bridge; …"
-  std::vector<std::string> before_ours;  // files that the runtime reads before kConflistName
+  // Files that the runtime reads before kConflistName.
+  struct Before {
+    std::string file;
+    bool calls_multus = false;
+    bool has_annotations = false;  // and gives it pods' annotations
+    friend bool operator==(const Before&, const Before&) = default;
+  };
+  std::vector<Before> before_ours;
 };
 // `named`: a path of the host, a file's name or a network's name; the best is that one then. "":
 // the first by file name of *.conf, *.conflist and *.json that a runtime would take, and that is
@@ -47,10 +54,14 @@ struct Installed {
 
 // The text of our conflist. `name`: its own; "": the cluster network's. `settings`: a JSON object
 // of keys for the meta plugin, which Multus' node configuration has ("namespaceIsolation"); "":
-// none. Errors: it is no object, or has a key that is this program's to write.
-[[nodiscard]] Result<std::string> conflist(const ClusterNetwork& network,
-                                           const NodeFolders& folders, const std::string& name,
-                                           const std::string& settings);
+// none. Errors: it is no object, has a key that is this program's to write, or a value that the
+// meta plugin does not take.
+struct Conflist {
+  std::string text;
+  std::vector<std::string> unknown_keys;  // of the settings
+};
+[[nodiscard]] Result<Conflist> conflist(const ClusterNetwork& network, const NodeFolders& folders,
+                                        const std::string& name, const std::string& settings);
 
 // Since when something has been the same.
 class Settling {

@@ -10,6 +10,8 @@ set -uo pipefail
 
 # The machine (drawn in lib/boot.sh)
 PF0=0000:23:00.0 PF1=0000:41:00.0
+pf_of_number=($PF0 $PF1 0000:{26,27,28,43,44,45}:00.0)
+pfs=$(seq -f pf%.0f 0 $((RAILHEAD_PFS - 1)))             # those that this boot has
 GPU0=0000:24:00.0 GPU1=0000:25:00.0 GPU2=0000:42:00.0
 
 # section TEXT: a heading with the time since boot
@@ -55,7 +57,7 @@ suite_crash() {
 
 # ---- PCI functions and netdevs -------------------------------------------------------------------------------------------------
 
-pf_pci() { case $1 in pf0) echo $PF0 ;; pf1) echo $PF1 ;; *) die "no PF is named '$1'" ;; esac; }
+pf_pci() { [[ $1 = pf[0-7] ]] && echo "${pf_of_number[${1#pf}]}" || die "no PF is named '$1'"; }
 
 # pci_netdev PCI [TYPE]: the netdev of a function in the host's namespace; fails when there is none.
 # TYPE as in the kernel's if_arp.h: 1 Ethernet (default), 32 InfiniBand, for a function that carries an IPoIB netdev too
@@ -73,11 +75,11 @@ vf_pci() { basename "$(readlink "$pci_dir/$(pf_pci "$1")/virtfn$2")"; }
 # "state UP" comes a moment after the carrier, and with it the queueing discipline: before, packets are dropped and a dump differs
 netdev_has_carrier() { in_netns "${2:-}" ip -o link show dev "$1" 2>/dev/null | grep -q 'LOWER_UP.* state UP '; }
 
-# pfs_up: both PFs' netdevs, named pf0 (node 0) and pf1 (node 1) whatever order the kernel found them in, up, with carrier
+# pfs_up: the PFs' netdevs, named pf0 (node 0), pf1 (node 1) and so on whatever order the kernel found them in, up, with carrier
 pfs_up() {
     local pf pci now
     must modprobe -a igb igbvf
-    for pf in pf0 pf1; do
+    for pf in $pfs; do
         pci=$(pf_pci $pf)
         wait_for 60 pci_netdev "$pci" || die "no netdev on $pci"
         now=$(pci_netdev "$pci")
@@ -87,7 +89,7 @@ pfs_up() {
         fi
         must ip link set dev $pf up
     done
-    for pf in pf0 pf1; do wait_for 60 netdev_has_carrier $pf || die "$pf got no carrier within a minute"; done
+    for pf in $pfs; do wait_for 60 netdev_has_carrier $pf || die "$pf got no carrier within a minute"; done
 }
 
 # probe_vf PCI MAC: the driver igbvf for a VF whose PF has set that MAC. When the PF does not answer the driver's first question in time,

@@ -4,13 +4,13 @@
 plugins=$e2e/cni-bin                                     # the node's plugins, and this program among them
 nads=$e2e/nads
 
-# meta_node_start: containerd with the meta plugin; the conflist comes last, with meta_conflist
+# meta_node_start [FOLDER]: containerd (as containerd_start has it) with the meta plugin; the conflist comes last, with meta_conflist, as an admin makes it
 meta_node_start() {
     mkdir -p $plugins $e2e/cluster.d $nads/default $kubelet_dir
     cp "$runtime/usr/lib/cni/"* $plugins/
     for name in railhead railhead-meta; do must cp "$RAILHEAD_BIN/railhead" $plugins/$name; done
     must cp "$RAILHEAD_BIN/railhead" "$runtime/usr/lib/cni/railhead-meta"          # containerd calls those of this folder
-    containerd_start
+    containerd_start "$@"
     cat >$e2e/cluster.d/10-cluster.conflist <<'J'
 {"cniVersion": "0.4.0", "name": "cluster", "plugins": [
     {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true,
@@ -19,9 +19,8 @@ meta_node_start() {
 J
 }
 meta_conflist() {
-    jq -n --arg nads $nads --arg cluster $e2e/cluster.d/10-cluster.conflist --arg bin $plugins \
-        '{cniVersion: "1.0.0", name: "node", plugins: [{type: "railhead-meta", clusterNetwork: $cluster, nadDir: $nads, binDir: $bin,
-          capabilities: {portMappings: true, bandwidth: true, "io.kubernetes.cri.pod-annotations": true}}]}' >$e2e/net.d/00-railhead.conflist
+    must "$plugins/railhead" install --cni-bin-dir $plugins --cni-conf-dir $e2e/net.d --nad-dir $nads \
+        --cluster-network $e2e/cluster.d/10-cluster.conflist --network-name node --timeout 60 2>>$e2e/install.log
 }
 # nad NAME CONFIG [RESOURCE]
 nad() {

@@ -86,7 +86,9 @@ TEST_CASE("Settings of Multus' node configuration are handed on, but for what is
   const auto plugin = nlohmann::json::parse(site.read(kConflist)).at("plugins").at(0);
   CHECK(plugin.at("namespaceIsolation") == true);
   CHECK(plugin.at("globalNamespaces") == "a,b");
-  for (const auto* wrong : {R"({"ClusterNetwork":"x"})", R"({"delegates":[]})", "[]", "{"}) {
+  for (const auto* wrong : {R"({"ClusterNetwork":"x"})", R"({"delegates":[]})",
+                            R"({"stateDir":"/x"})", R"({"binDir":"/x"})", R"({"strict":1})",
+                            R"({"pluginAllowList":"a"})", R"({"ownership":"maybe"})", "[]", "{"}) {
     site.write_outside("settings", wrong);
     const auto answer = site.install({option});
     CHECK(answer.exit_code == 1);
@@ -298,4 +300,30 @@ TEST_CASE("A better candidate is taken while no pod is attached, and not later")
     CHECK(look(site, installation, 11).empty());
     CHECK(network(site) == kConfs + "10-b.conflist");
   }
+}
+
+TEST_CASE("What means nothing, or would do harm, is refused or told") {
+  Site site;
+  site.write(kConfs + "10-flannel.conflist", kFlannel);
+  const auto refused = [](const std::string& option, const std::string& other = "--watch") {
+    const auto answer = cni::read_install({"install", option, other}).answer;
+    REQUIRE(answer);
+    CHECK(answer->exit_code == 2);
+    return answer->error_output;
+  };
+  CHECK_THAT(refused("--name=ib-sriov"), ContainsSubstring("InfiniBand VFs are not served yet"));
+  CHECK_THAT(refused("--programs-only", "--settings=x"), ContainsSubstring("mean nothing"));
+  cni::InstallCommand command;
+  command.folders.root = site.outside("none");
+  const auto nowhere = cni::run_install(command, site.tools);
+  CHECK(nowhere.exit_code == 2);
+  CHECK_THAT(nowhere.error_output, ContainsSubstring("there is no such folder"));
+  CHECK_FALSE(std::filesystem::exists(site.outside("none")));
+
+  site.write(kConfs + "00-multus.conf", R"({"name":"m","type":"multus","clusterNetwork":"cbr0"})");
+  REQUIRE(site.install() == Answer{});
+  CHECK_THAT(site.told(), ContainsSubstring("remove it, or this program is not asked"));
+  REQUIRE(site.install({"--take-over"}) == Answer{});
+  CHECK_THAT(site.told(),
+             ContainsSubstring("no pod starts unless the agent follows the API server"));
 }

@@ -13,9 +13,10 @@ most_memory_mb=2800
 #           root port 20:01 - gpu1 25:00.0
 #   node 1: root port 40:00 - nic1 41:00.0
 #           root port 40:01 - gpu2 42:00.0
-# Both NICs (igb, 7 VFs each) are on one wire. The "GPUs" are devices of other kinds: QEMU has none of class 0302.
+#   further NICs, where asked for: pf2 to pf4 26:00.0 to 28:00.0 on node 0, pf5 to pf7 43:00.0 to 45:00.0 on node 1, a root port each
+# All NICs (igb, 7 VFs each) are on one wire. The "GPUs" are devices of other kinds: QEMU has none of class 0302.
 machine_options() {
-    local half=$((memory_mb / 2))
+    local half=$((memory_mb / 2)) i
     qemu=(
         -accel tcg,thread=$threads -cpu max -smp 2,sockets=2,cores=1 -m "$memory_mb"
         -nodefaults -no-user-config -display none -no-reboot
@@ -47,6 +48,12 @@ machine_options() {
         -netdev hubport,id=n1,hubid=0 -device igb,id=nic1,bus=rp2,netdev=n1,mac=52:54:00:00:01:10,romfile=
         -device edu,id=gpu0,bus=ds1 -device bochs-display,id=gpu1,bus=rp1 -device edu,id=gpu2,bus=rp3
     )
+    for ((i = 2; i < pfs; i++)); do
+        qemu+=(
+            -device "pcie-root-port,id=rq$i,bus=pxb$((i / 5)),chassis=1$i,slot=1$i"
+            -netdev "hubport,id=n$i,hubid=0" -device "igb,id=nic$i,bus=rq$i,netdev=n$i,mac=52:54:00:00:0$i:10,romfile="
+        )
+    done
     if [ -n "$share" ]; then
         qemu+=(-fsdev "local,id=share,path=${share//,/,,},security_model=none" -device virtio-9p-pci,bus=pcie.0,fsdev=share,mount_tag=share)
     fi
@@ -96,7 +103,7 @@ vm_failed() {
     fail "$@" "the logs are in $control"
 }
 
-# boot_and_run CMD...: needs timeout_s, memory_mb, share, append and threads
+# boot_and_run CMD...: needs timeout_s, memory_mb, share, append, pfs and threads
 boot_and_run() {
     local rc try i
     qemu-system-x86_64 -device igb,help >/dev/null 2>&1 ||

@@ -8,6 +8,7 @@ here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../real-kubelet.sh"
 . "$here/../kubelet.sh"
+. "$here/../meta.sh"
 
 rdma_mode shared
 four_rdma_vfs
@@ -69,19 +70,41 @@ kill $agent
 wait $agent
 
 section "kubelet 1.20 and containerd 1.7, by annotations"
-containerd_start "$RAILHEAD_CDI/containerd"
+meta_node_start "$RAILHEAD_CDI/containerd"
 t_match "this is containerd 1.7" " v?1\.7\." "$(containerd --version)"
 real_kubelet_start
 touch $e2e/stamp
 agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent2.log --use-cdi --cdi-annotations
 check "the agent is registered" wait_for 180 registered $e2e/agent2.log 1
 check "and kubelet knows its devices" wait_for 120 devices_known $e2e/stamp
+meta_conflist
+# The first pod makes the bridge, for good, which makes forwarders of all interfaces that there are.
+meta_pod first '' 0 sh -c 'exec sleep 3600'
+check "a pod that asks for no network runs" wait_for 180 pod_is first Running
+remove_pod first
+check "it ends" wait_for 180 pod_is_gone first
+check "and leaves no record" wait_for 60 eval '[ -z "$(ls /var/lib/railhead/pods)" ]'
 pod a '{"rdma/vf": "2"}' sh -c "$show; exec sleep 3600"
 check "a pod with two VFs runs" wait_for 180 pod_is a Running
 wait_for 60 finished a || not_ok "it says what it was given" "$(pod_log a)"
 check_inside "$(pod_log a)"
 remove_pod a
 check "it ends" wait_for 180 pod_is_gone a
+
+section "the meta plugin under containerd 1.7"
+nad rail '{"cniVersion":"1.0.0","name":"rail","type":"sriov","vlan":100,"ipam":{"type":"host-local","subnet":"10.9.0.0/24"}}' rdma/vf
+standing() { "$RAILHEAD_BIN/vm_dump_node" | grep -v -e cni0 -e '^sysctl.* veth'; ls /run/railhead/pods /var/lib/railhead/pods; }
+rm -f /run/railhead/baseline/*
+before=$(standing)
+meta_pod b rail,rail@second 2 sh -c "$show; exec sleep 3600"
+check "a pod with a cluster network and two VFs runs" wait_for 180 pod_is b Running
+t_eq "its namespace has three interfaces" "eth0 net1 second" \
+    "$(ip -n "$(netns_of b)" -j link | jq -r '[.[].ifname | select(. != "lo")] | sort | join(" ")')"
+check_inside "$(wait_for 60 finished b; pod_log b)"
+remove_pod b
+check "it ends" wait_for 180 pod_is_gone b
+rm -f /run/railhead/baseline/*
+check_becomes "all that stands is as before" "$before" standing
 kill $agent
 wait $agent
 t_eq "the agent ends well" 0 $?
