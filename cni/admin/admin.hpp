@@ -53,6 +53,7 @@ struct PodStanding {
   PodRecord record;
   PodProgress progress;
   std::string_view state;  // "attached"; --help has the words
+  bool is_told = true;     // what the cluster is to know of it, it was told
 };
 struct PodsOverview {
   std::vector<PodStanding> pods;

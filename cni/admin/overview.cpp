@@ -45,7 +45,7 @@ Json standing_json(const attach::Standing& standing) {
 }
 
 Json pod_json(const PodStanding& standing) {
-  const auto& [record, progress, state] = standing;
+  const auto& [record, progress, state, is_told] = standing;
   Json json{
       {"pod", record.pod()},        {"uid", record.pod_uid}, {"container", record.container_id},
       {"netns", record.netns_path}, {"state", state},        {"networks", Json::array()}};
@@ -56,6 +56,7 @@ Json pod_json(const PodStanding& standing) {
     json["networks"].push_back(std::move(one));
   }
   if (!progress.reason.empty()) json["reason"] = progress.reason;
+  if (!is_told) json["networkStatus"] = "pending";
   return json;
 }
 
@@ -70,7 +71,7 @@ std::string_view state_of(const PodRecord& record, const PodProgress& progress,
 void append_pods(std::string& text, const PodsOverview& overview) {
   if (!overview.pods.empty()) {
     std::vector<Row> rows{{"POD", "STATE", "INTERFACE", "NETWORK", "DEVICE", "CONTAINER"}};
-    for (const auto& [record, progress, state] : overview.pods) {
+    for (const auto& [record, progress, state, is_told] : overview.pods) {
       for (const auto& network : record.networks) {
         rows.push_back({record.pod_name.empty() ? "-" : record.pod(), std::string(state),
                         network.ifname, network.nad.empty() ? network.name : network.nad,
@@ -79,9 +80,14 @@ void append_pods(std::string& text, const PodsOverview& overview) {
     }
     append(text += "\n", rows);
   }
-  for (const auto& [record, progress, state] : overview.pods) {
-    if (progress.reason.empty()) continue;
-    text += fmt::format("container {}: {}\n", record.container_id, progress.reason);
+  for (const auto& [record, progress, state, is_told] : overview.pods) {
+    if (!progress.reason.empty()) {
+      text += fmt::format("container {}: {}\n", record.container_id, progress.reason);
+    }
+    if (!is_told) {
+      text +=
+          fmt::format("container {}: its network-status is not written yet\n", record.container_id);
+    }
   }
   for (const auto& error : overview.unreadable) text += error.message + "\n";
 }
@@ -98,7 +104,8 @@ Result<PodsOverview> look_at_pods(const host::Host& host) {
   for (auto& record : listing->records) {
     auto progress = pods.progress(record);
     const auto state = state_of(record, progress, boot);
-    overview.pods.push_back({std::move(record), std::move(progress), state});
+    const bool is_told = !pods.has_news(record.container_id);
+    overview.pods.push_back({std::move(record), std::move(progress), state, is_told});
   }
   return overview;
 }

@@ -68,6 +68,48 @@ Result<PodDevices> Knowledge::devices() {
   return *devices_;
 }
 
+Result<Nad> Knowledge::nad(const std::string& namespace_, const std::string& name) {
+  auto own = read_nad(conf_.nad_dir, namespace_, name);
+  if (!is(own, ErrorCode::not_found)) return own;
+  const auto answer =
+      ipc::ask_nad(ipc::socket_in(host_.roots.run),
+                   {namespace_, name, {pod_.pod_namespace, pod_.pod_name, pod_.pod_uid}},
+                   deadline_.left(kAgentLimit));
+  // No agent, or one that follows no API server: the files are all there is.
+  if (is(answer, ErrorCode::not_found)) return own;
+  if (!answer) {
+    own.error().message += fmt::format("; {}", answer.error().message);
+    return own;
+  }
+  if (answer->state == ipc::ClusterState::known) return Nad{answer->config, answer->resource};
+  if (answer->state == ipc::ClusterState::missing) {
+    return fail(ErrorCode::not_found,
+                "cannot find a network-attachment-definition ({}) in namespace ({}): the API "
+                "server has none, nor has {}",
+                name, namespace_, conf_.nad_dir);
+  }
+  return fail(ErrorCode::unavailable,
+              "network-attachment-definition {}/{} is not known: the agent cannot say: {}",
+              namespace_, name, answer->reason);
+}
+
+Result<Annotations> Knowledge::annotations() {
+  const auto what =
+      fmt::format("what pod {}/{} asks for is not known", pod_.pod_namespace, pod_.pod_name);
+  const auto answer =
+      ipc::ask_pod(ipc::socket_in(host_.roots.run),
+                   {pod_.pod_namespace, pod_.pod_name, pod_.pod_uid}, deadline_.left(kAgentLimit));
+  if (answer && answer->state == ipc::ClusterState::known) return answer->annotations;
+  if (answer && answer->state == ipc::ClusterState::missing) {
+    return fail(ErrorCode::unavailable, "{}: the API server has no such pod", what);
+  }
+  return fail(ErrorCode::unavailable,
+              "{}: the runtime gave no annotations, and the agent: {}. The node's configuration "
+              "must have \"capabilities\": {{\"{}\": true}}, and the runtime give them, as "
+              "containerd 1.6 and newer do; or the agent follow the API server (--cluster)",
+              what, answer ? answer->reason : answer.error().message, kPodAnnotations);
+}
+
 // What the node's configuration says of it.
 Result<void> Knowledge::is_permitted(const DeviceId& device) {
   const auto& listed = conf_.unallocated_devices;

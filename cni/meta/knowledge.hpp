@@ -1,11 +1,13 @@
 #pragma once
-// What is known of a node's devices: by the agent, else by the file that kubelet keeps of them.
+// What is known of a node's devices, by the agent or else by the file that kubelet keeps of them,
+// and of the cluster, by files or else by the agent.
 #include <optional>
 #include <string>
 
 #include "base/deadline.hpp"
 #include "cni/meta/meta_conf.hpp"
 #include "cni/meta/pod_devices.hpp"
+#include "cni/meta/sources.hpp"
 #include "cnispec/request.hpp"
 #include "device/device_id.hpp"
 #include "host/host.hpp"
@@ -19,6 +21,13 @@ class Knowledge {
 
   // What kubelet gave to the pod. unavailable: it cannot be known now.
   [[nodiscard]] Result<PodDevices> devices();
+
+  // A NetworkAttachmentDefinition: of the folder nadDir, else the cluster's, which the agent knows.
+  // Errors: not_found (there is none), unavailable (the agent cannot say now), decode,
+  // invalid_argument.
+  [[nodiscard]] Result<Nad> nad(const std::string& namespace_, const std::string& name);
+  // The pod's annotations as the agent has them. unavailable: it cannot say, or none is there.
+  [[nodiscard]] Result<Annotations> annotations();
 
   // Whether the pod may have a device that its networks' configurations name: kubelet gave it to
   // the pod; or it is a function of some bus that nobody advertises, nobody has, and the host does

@@ -35,6 +35,7 @@ constexpr std::chrono::seconds kPodUndoReserve{60};
 constexpr size_t kMaxRecord = size_t{4} << 20;       // bytes; it must be read again
 constexpr std::chrono::seconds kReadinessLimit{45};  // as long as Multus waits
 constexpr std::chrono::milliseconds kReadinessPause{250};
+constexpr std::chrono::seconds kStatusLimit{10};  // of statusSync
 
 using Keys = std::map<std::string, std::string>;  // of a configuration, JSON texts
 
@@ -65,6 +66,8 @@ class Meta {
   [[nodiscard]] Result<PodRecord> make_record();
   [[nodiscard]] Result<void> check_names(const host::Netns& netns, const PodRecord& record) const;
   [[nodiscard]] Result<void> attach(const PodRecord& record, PodProgress& progress, size_t& begun);
+  void tell(const PodRecord& record, std::span<const PluginResult> results,
+            const std::string& status);
   [[nodiscard]] Error undone(const PodRecord& record, const PodProgress& progress, size_t begun,
                              Error error);
   [[nodiscard]] Result<void> del_without_record();
@@ -80,6 +83,7 @@ class Meta {
   const PluginCalls calls_;
   const PluginCalls undo_calls_;
   std::shared_ptr<PluginCalls::OwnTransaction> own_;  // of the plan
+  std::vector<std::string> warnings_;                 // of the plan
 };
 
 Result<std::vector<PluginResult>> read_results(const PodProgress& progress) {
@@ -93,7 +97,14 @@ Result<std::vector<PluginResult>> read_results(const PodProgress& progress) {
 }
 
 PlanSource Meta::source() {
-  return {call_.request, call_.conf, meta_, [this] { return knowledge_.devices(); },
+  return {call_.request,
+          call_.conf,
+          meta_,
+          [this](const std::string& namespace_, const std::string& name) {
+            return knowledge_.nad(namespace_, name);
+          },
+          [this] { return knowledge_.annotations(); },
+          [this] { return knowledge_.devices(); },
           [this](const std::string& device) { return knowledge_.may_have(device); }};
 }
 
@@ -146,6 +157,7 @@ Result<PodRecord> Meta::make_record() {
   for (const auto& warning : plan->warnings) {
     call_.log.warning(warning, {{"pod", plan->record.pod()}});
   }
+  warnings_ = std::move(plan->warnings);
   if (!meta_.unknown_keys.empty()) {
     call_.log.warning("keys that are not known here are ignored",
                       {{"network", call_.conf.name}, {"keys", join(meta_.unknown_keys, ",")}});
@@ -205,7 +217,26 @@ Result<void> Meta::attach(const PodRecord& record, PodProgress& progress, size_t
   if (!results) return pass(results);
   progress.network_status = network_status(record, *results);
   progress.is_attached = true;
-  return pods_.save(record, progress);
+  if (auto saved = pods_.save(record, progress); !saved) return saved;
+  tell(record, *results, progress.network_status);
+  return {};
+}
+
+// The pod has its networks, whether the cluster hears of it or not.
+void Meta::tell(const PodRecord& record, std::span<const PluginResult> results,
+                const std::string& status) {
+  if (record.pod_name.empty()) return;
+  ipc::PodNews news{record.pod_namespace, record.pod_name, record.pod_uid, status,
+                    added_events(record, results)};
+  for (const auto& warning : warnings_) news.events.push_back({true, "NetworkWarning", warning});
+  if (const auto told = pods_.tell(record, news); !told) {
+    call_.log.warning("the cluster is not told of a pod's networks",
+                      {{"pod", record.pod()}, {"error", told.error().message}});
+  }
+  if (!meta_.status_sync) return;
+  const auto is_told = [&] { return !pods_.has_news(record.container_id); };
+  if (wait_until(call_.host.clock, deadline_.left(kStatusLimit), kReadinessPause, is_told)) return;
+  call_.log.warning("the network-status of a pod is not written yet", {{"pod", record.pod()}});
 }
 
 Error Meta::undone(const PodRecord& record, const PodProgress& progress, size_t begun,

@@ -118,6 +118,7 @@ Result<void> read_into(MetaConf& conf, const Json& config, std::string_view text
     conf.global_namespaces.clear();
     for (const auto one : split(*asked, ',')) conf.global_namespaces.emplace_back(trim(one));
   }
+  conf.status_sync = object.boolean("statusSync").value_or(false);
   conf.strict =
       object.boolean("strict").value_or(object.string("type").value_or("") != kMultusType);
   conf.plugin_allow_list = object.strings("pluginAllowList");

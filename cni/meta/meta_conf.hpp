@@ -37,6 +37,7 @@ struct MetaConf {
   bool namespace_isolation = false;
   std::vector<std::string> global_namespaces = {"default"};
   std::string readiness_file;  // ADD waits for it
+  bool status_sync = false;    // ADD waits until the cluster was told
   bool strict = true;          // "strict"; without it true for `railhead-meta` only
   std::optional<std::vector<std::string>> plugin_allow_list;    // of foreign types; absent: all
   std::optional<std::vector<std::string>> unallocated_devices;  // absent: all that may be

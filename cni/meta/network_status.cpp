@@ -2,12 +2,17 @@
 
 #include <algorithm>
 
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace railhead::cni {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+const std::string& name_of(const PodNetwork& network) {
+  return network.nad.empty() ? network.name : network.nad;
+}
 
 std::string without_prefix(const std::string& address) {
   return address.substr(0, address.find('/'));
@@ -23,8 +28,7 @@ Json dns_json(const cnispec::Dns& dns) {
 }
 
 Json entry(const PodNetwork& network, const cnispec::PluginResult& result, bool is_default) {
-  Json json{{"name", network.nad.empty() ? network.name : network.nad},
-            {"interface", network.ifname}};
+  Json json{{"name", name_of(network)}, {"interface", network.ifname}};
   // The pod's own end: a bridge and its host veth stand in the result, too.
   const auto in_pod = std::ranges::find_if(
       result.interfaces, [](const auto& interface) { return !interface.sandbox.empty(); });
@@ -62,6 +66,20 @@ std::string network_status(const PodRecord& record,
     all.push_back(entry(network, results[i], is_moved ? network.gateways.has_value() : i == 0));
   }
   return all.dump(4, ' ', false, Json::error_handler_t::replace);
+}
+
+std::vector<ipc::PodEvent> added_events(const PodRecord& record,
+                                        std::span<const cnispec::PluginResult> results) {
+  std::vector<ipc::PodEvent> events;
+  for (size_t i = 0; i < record.networks.size() && i < results.size(); ++i) {
+    const auto& network = record.networks[i];
+    std::vector<std::string> addresses;
+    for (const auto& ip : results[i].ips) addresses.push_back(ip.address);
+    events.push_back({false, "AddedInterface",
+                      fmt::format("Add {} [{}] from {}", network.ifname, fmt::join(addresses, " "),
+                                  name_of(network))});
+  }
+  return events;
 }
 
 }  // namespace railhead::cni

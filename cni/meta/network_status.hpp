@@ -2,9 +2,11 @@
 // The annotation k8s.v1.cni.cncf.io/network-status, in the form Multus writes it.
 #include <span>
 #include <string>
+#include <vector>
 
 #include "cni/meta/pod_record.hpp"
 #include "cnispec/plugin_result.hpp"
+#include "ipc/pod_news.hpp"
 
 namespace railhead::cni {
 
@@ -13,5 +15,9 @@ inline constexpr std::string_view kNetworkStatusKey = "k8s.v1.cni.cncf.io/networ
 // `results`: of each of the record's networks, in their order.
 [[nodiscard]] std::string network_status(const PodRecord& record,
                                          std::span<const cnispec::PluginResult> results);
+
+// Of each of them, in Multus' words.
+[[nodiscard]] std::vector<ipc::PodEvent> added_events(
+    const PodRecord& record, std::span<const cnispec::PluginResult> results);
 
 }  // namespace railhead::cni

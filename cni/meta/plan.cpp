@@ -125,13 +125,13 @@ class Planner {
 
   const PlanSource& source_;
   std::map<std::string, std::string> args_;  // CNI_ARGS
+  Annotations annotations_;                  // the pod's
   std::vector<std::string> warnings_;
 };
 
 std::string Planner::annotation(std::string_view key) const {
-  if (!source_.meta.annotations) return "";
-  const auto found = source_.meta.annotations->find(std::string(key));
-  return found == source_.meta.annotations->end() ? "" : found->second;
+  const auto found = annotations_.find(std::string(key));
+  return found == annotations_.end() ? "" : found->second;
 }
 
 // What `strict` refuses, and a node in Multus' place warns of.
@@ -148,10 +148,12 @@ Result<NetworkList> Planner::cluster_list() {
   const auto& name = meta.cluster_network;
   if (name.find('/') == std::string::npos) {
     auto selection = read_selection(name, meta.multus_namespace);
-    auto nad = selection ? read_nad(meta.nad_dir, selection->namespace_, selection->name)
-                         : pass(selection);
+    auto nad = selection ? source_.nad(selection->namespace_, selection->name) : pass(selection);
     if (nad && !nad->config.empty()) return cnispec::parse_network(nad->config, name);
-    return find_network(meta.conf_dir, name);
+    auto list = find_network(meta.conf_dir, name);
+    // What the API server would say is waited for only where nothing else is there.
+    if (!list && is(nad, ErrorCode::unavailable)) return pass(nad);
+    return list;
   }
   auto first = first_network(name);
   return first ? first : read_network_file(name);
@@ -193,7 +195,7 @@ Result<Planner::Wanted> Planner::of_nad(Selection selection, const Nad& nad) con
 
 // One that the node's configuration names: a NAD of the system namespace, or a file.
 Result<Planner::Wanted> Planner::node_network(Selection selection) {
-  const auto nad = read_nad(source_.meta.nad_dir, selection.namespace_, selection.name);
+  const auto nad = source_.nad(selection.namespace_, selection.name);
   if (nad) return of_nad(std::move(selection), *nad);
   if (!is(nad, ErrorCode::not_found)) return pass(nad, selection.place);
   auto list = find_network(source_.meta.conf_dir, selection.name);
@@ -226,7 +228,7 @@ Result<Planner::Wanted> Planner::default_network(const std::string& annotation) 
   selection.place = fmt::format("{} ({})", kDefaultNetworkKey, selection.nad());
   selection.ifname = source_.request.ifname;
   if (auto may = check_namespace(selection, meta.multus_namespace); !may) return pass(may);
-  const auto nad = read_nad(meta.nad_dir, selection.namespace_, selection.name);
+  const auto nad = source_.nad(selection.namespace_, selection.name);
   if (!nad) return pass(nad, selection.place);
   return of_nad(std::move(selection), *nad);
 }
@@ -247,8 +249,12 @@ Result<std::vector<Planner::Wanted>> Planner::wanted() {
   if (!selections) return pass(selections, kNetworksKey);
   for (auto& selection : *selections) {
     if (auto may = check_namespace(selection, pod_namespace()); !may) return pass(may);
-    const auto nad = read_nad(meta.nad_dir, selection.namespace_, selection.name);
+    const auto nad = source_.nad(selection.namespace_, selection.name);
     if (!nad) return pass(nad, selection.place);
+    if (!selection.unknown_keys.empty()) {
+      warnings_.push_back(fmt::format("{}: keys that are not known here are ignored: {}",
+                                      selection.place, fmt::join(selection.unknown_keys, ", ")));
+    }
     auto one = of_nad(std::move(selection), *nad);
     if (!one) return pass(one);
     one->is_pods = true;
@@ -462,12 +468,12 @@ Result<Plan> Planner::plan() {
   record.netns_path = source_.request.netns;
   record.network = source_.conf.name;
   record.plugin_path = plugin_path(source_.request, source_.meta);
-  if (!record.pod_name.empty() && !source_.meta.annotations) {
-    return fail(ErrorCode::unavailable,
-                "what pod {} asks for is not known: the runtime gave no annotations. The node's "
-                "configuration must have \"capabilities\": {{\"{}\": true}}, and the runtime give "
-                "them, as containerd 1.6 and newer do",
-                record.pod(), kPodAnnotations);
+  if (source_.meta.annotations) {
+    annotations_ = *source_.meta.annotations;
+  } else if (!record.pod_name.empty()) {
+    auto asked = source_.annotations();
+    if (!asked) return pass(asked);
+    annotations_ = std::move(*asked);
   }
 
   auto all = wanted();

@@ -7,6 +7,7 @@
 #include "cni/meta/meta_conf.hpp"
 #include "cni/meta/pod_devices.hpp"
 #include "cni/meta/pod_record.hpp"
+#include "cni/meta/sources.hpp"
 #include "cnispec/net_conf.hpp"
 #include "cnispec/request.hpp"
 
@@ -16,6 +17,10 @@ struct PlanSource {
   const cnispec::Request& request;
   const cnispec::NetConf& conf;
   const MetaConf& meta;
+  // A NetworkAttachmentDefinition; of a file, or the cluster's.
+  std::function<Result<Nad>(const std::string& namespace_, const std::string& name)> nad;
+  // The pod's annotations, where the runtime gave none.
+  std::function<Result<Annotations>()> annotations;
   // What kubelet gave to the pod; asked at most once, and only where a network needs to know.
   std::function<Result<PodDevices>()> devices;
   // Whether the pod may have a device that none of its resources gave, by that name.

@@ -66,6 +66,17 @@ Result<void> Pods::save(const PodRecord& record, const PodProgress& progress) co
                             to_json(progress), 0600);
 }
 
+Result<void> Pods::tell(const PodRecord& record, const ipc::PodNews& news) const {
+  if (auto made = host::make_private_folder(news_); !made) return made;
+  const auto file = file_of(record.container_id);
+  return host::replace_file(fmt::format("{}/{}", news_, file), temporary_of(news_, file),
+                            ipc::encode(news), 0600);
+}
+
+bool Pods::has_news(std::string_view container_id) const {
+  return ::access(fmt::format("{}/{}", news_, file_of(container_id)).c_str(), F_OK) == 0;
+}
+
 Result<std::optional<PodRecord>> Pods::load_file(const std::string& name) const {
   const auto path = fmt::format("{}/{}", records_, name);
   const auto text = host::read_private_file(path);
@@ -94,7 +105,7 @@ PodProgress Pods::progress(const PodRecord& record) const {
 
 Result<void> Pods::remove(const PodRecord& record) const {
   const auto file = file_of(record.container_id);
-  for (const auto* folder : {&left_, &progress_, &records_}) {
+  for (const auto* folder : {&news_, &left_, &progress_, &records_}) {
     if (auto removed = host::remove_file(fmt::format("{}/{}", *folder, file)); !removed) {
       return removed;
     }

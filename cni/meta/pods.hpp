@@ -2,6 +2,7 @@
 // The files of cni/meta/pod_record.hpp, and
 //
 //   <run root>/left/<container>.json   empty: its DEL succeeded, and was not whole
+//   <run root>/news/<container>.json   what the agent has to tell the cluster (ipc/pod_news.hpp)
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 
 #include "cni/meta/pod_record.hpp"
 #include "host/host.hpp"
+#include "ipc/pod_news.hpp"
 
 namespace railhead::cni {
 
@@ -18,6 +20,7 @@ class Pods {
       : records_(roots.state + "/pods"),
         progress_(roots.run + "/pods"),
         left_(roots.run + "/left"),
+        news_(ipc::news_folder_in(roots.run)),
         unreadable_(roots.state + "/unreadable") {}
 
   // Makes the folders, 0700.
@@ -32,7 +35,11 @@ class Pods {
   [[nodiscard]] Result<void> save(const PodRecord& record, const PodProgress& progress) const;
   // An empty one where this boot has none, or none that can be read: every call is made again then.
   [[nodiscard]] PodProgress progress(const PodRecord& record) const;
-  // Both files; missing ones are no error.
+  // Hands over to the agent what is to be told of the pod; in place of what it was not told yet.
+  [[nodiscard]] Result<void> tell(const PodRecord& record, const ipc::PodNews& news) const;
+  // Whether the agent has not told it yet.
+  [[nodiscard]] bool has_news(std::string_view container_id) const;
+  // All files; missing ones are no error.
   [[nodiscard]] Result<void> remove(const PodRecord& record) const;
   // Notes that no DEL of this container may come any more, so that others' take it up; remove()
   // forgets that, too.
@@ -56,6 +63,7 @@ class Pods {
   std::string records_;
   std::string progress_;
   std::string left_;
+  std::string news_;
   std::string unreadable_;
 };
 

@@ -112,6 +112,7 @@ Result<Selection> read_entry(const Json& json, std::string_view text, std::strin
       one.cni_args.emplace(key, args ? raw(*args, key) : "");
     }
   }
+  one.unknown_keys = told_keys(object);
   if (!errors.empty()) return refuse("{}", errors.front().message);
   if (one.name.empty()) return refuse("name: missing");
   if (!is_object_name(one.name, "-.") || !is_object_name(one.namespace_, "-")) {

@@ -29,8 +29,9 @@ struct Selection {
   std::optional<std::vector<std::string>> gateways;  // default-route
   std::map<std::string, std::string> cni_args;       // each a JSON text
   std::string device;                                // deviceID
-  std::string container;        // the device is one that kubelet gave to this container
-  std::optional<int64_t> rail;  // the device is of this one of the resource's rails
+  std::string container;                  // the device is one that kubelet gave to this container
+  std::optional<int64_t> rail;            // the device is of this one of the resource's rails
+  std::vector<std::string> unknown_keys;  // ignored, worth a warning
   friend bool operator==(const Selection&, const Selection&) = default;
 
   [[nodiscard]] std::string nad() const { return namespace_ + "/" + name; }

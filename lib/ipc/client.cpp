@@ -140,4 +140,14 @@ Result<ResolveAnswer> ask_resolve(const std::string& socket, const ResolveQuesti
   return ask(socket, encode(question), limit, decode_resolve_answer);
 }
 
+Result<NadAnswer> ask_nad(const std::string& socket, const NadQuestion& question,
+                          std::chrono::milliseconds limit) {
+  return ask(socket, encode(question), limit, decode_nad_answer);
+}
+
+Result<PodAnswer> ask_pod(const std::string& socket, const PodQuestion& question,
+                          std::chrono::milliseconds limit) {
+  return ask(socket, encode(question), limit, decode_pod_answer);
+}
+
 }  // namespace railhead::ipc

@@ -15,9 +15,11 @@ Result<Question> decode_question(std::string_view text) {
     const auto verb = required(object, "verb");
     if (verb == kOwner) return read_owner_question(object);
     if (verb == kResolve) return read_resolve_question(object);
+    if (verb == kNad) return read_nad_question(object);
+    if (verb == kPod) return read_pod_question(object);
     if (!verb.empty()) {
-      object.error(
-          "verb", fmt::format("expected {} or {}, got {}", kOwner, kResolve, go_json::quote(verb)));
+      object.error("verb", fmt::format("expected {}, {}, {} or {}, got {}", kOwner, kResolve, kNad,
+                                       kPod, go_json::quote(verb)));
     }
     return OwnerQuestion();
   });

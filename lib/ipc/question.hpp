@@ -4,12 +4,13 @@
 #include <string_view>
 #include <variant>
 
+#include "ipc/cluster.hpp"
 #include "ipc/owner.hpp"
 #include "ipc/resolve.hpp"
 
 namespace railhead::ipc {
 
-using Question = std::variant<OwnerQuestion, ResolveQuestion>;
+using Question = std::variant<OwnerQuestion, ResolveQuestion, NadQuestion, PodQuestion>;
 
 // By its verb. Errors: decode.
 [[nodiscard]] Result<Question> decode_question(std::string_view text);

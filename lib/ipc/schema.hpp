@@ -81,7 +81,11 @@ auto decode_answer(std::string_view text, Read read)
 // A question's object but for its verb, which has been read.
 struct OwnerQuestion;
 struct ResolveQuestion;
+struct NadQuestion;
+struct PodQuestion;
 [[nodiscard]] OwnerQuestion read_owner_question(go_json::Object& object);
 [[nodiscard]] ResolveQuestion read_resolve_question(go_json::Object& object);
+[[nodiscard]] NadQuestion read_nad_question(go_json::Object& object);
+[[nodiscard]] PodQuestion read_pod_question(go_json::Object& object);
 
 }  // namespace railhead::ipc

@@ -5,6 +5,8 @@
 namespace railhead::app {
 namespace {
 
+constexpr std::chrono::seconds kListenRetry{10};
+
 ledger::Ledger::Options ledger_options(const Options& options) {
   auto all = options.ledger;
   all.own_pod = options.pod_name;
@@ -29,9 +31,11 @@ Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::E
                log, [this] { holders_changed(); }),
       pools_(pools_options(options), host, loop, configuration_, node_, holders_, metrics, news_,
              log),
-      owners_({}, loop, host, holders_.ledger(), metrics, log),
+      owners_({}, loop, host.clock, holders_.ledger(), metrics),
+      networks_({options.cluster, host.roots.run}, loop, host.clock, log),
+      questions_(kListenRetry, loop, host, owners_, networks_, metrics, log),
       baselines_(loop, host, adapters.links, log),
-      parts_{&configuration_, &pools_, &node_, &holders_, &owners_, &baselines_} {}
+      parts_{&configuration_, &pools_, &node_, &holders_, &networks_, &questions_, &baselines_} {}
 
 Result<void> Agent::start() {
   for (auto* part : parts_) {
@@ -45,13 +49,15 @@ Result<void> Agent::serve() {
   configuration_.keep();
   holders_.keep();
   if (auto serving = pools_.serve(); !serving) return serving;
-  owners_.serve();
+  networks_.serve();
+  questions_.serve();
   baselines_.serve();
   return {};
 }
 
 void Agent::stop() {
   for (auto part = parts_.rbegin(); part != parts_.rend(); ++part) (*part)->stop();
+  owners_.stop();
 }
 
 void Agent::reload() {

@@ -11,11 +11,13 @@
 #include "plugin/app/baselines.hpp"
 #include "plugin/app/configuration.hpp"
 #include "plugin/app/holders.hpp"
+#include "plugin/app/networks.hpp"
 #include "plugin/app/news.hpp"
 #include "plugin/app/node_watch.hpp"
 #include "plugin/app/options.hpp"
 #include "plugin/app/owners.hpp"
 #include "plugin/app/pools.hpp"
+#include "plugin/app/questions.hpp"
 
 namespace railhead::app {
 
@@ -66,8 +68,10 @@ class Agent {
   Holders holders_;
   Pools pools_;
   Owners owners_;
+  Networks networks_;
+  Questions questions_;
   Baselines baselines_;
-  const std::array<Part*, 6> parts_;
+  const std::array<Part*, 7> parts_;
   bool serving_ = false;
 };
 

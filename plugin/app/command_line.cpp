@@ -118,6 +118,32 @@ void add_place_options(CLI::App& app, Options& options) {
   places.text("--proc-root", options.roots.proc, "DIR", "Where proc is");
 }
 
+void add_cluster_options(CLI::App& app, Options& options) {
+  auto& cluster = options.cluster;
+  Group group(app, "The cluster");
+  group.flag("--cluster", cluster.is_followed,
+             "Follow the API server, as this pod's service account: networks for the CNI program, "
+             "network-status of pods");
+  app.add_option_function<std::string>(
+         "--kubeconfig",
+         [&](const std::string& file) {
+           cluster.kubeconfig = file;
+           cluster.is_followed = true;
+         },
+         "The same, as the user of this file")
+      ->type_name("FILE")
+      ->group("The cluster");
+  group.text("--node-name", cluster.node, "NAME", "This node's name in the API")
+      ->envname("NODE_NAME");
+  // A pod's environment; nobody gives them by hand.
+  app.add_option("--service-host", cluster.service_host)
+      ->envname("KUBERNETES_SERVICE_HOST")
+      ->group("");
+  app.add_option("--service-port", cluster.service_port)
+      ->envname("KUBERNETES_SERVICE_PORT")
+      ->group("");
+}
+
 void add_log_options(CLI::App& app, Options& options) {
   Group logs(app, "Logs, metrics, life");
   logs.read(
@@ -211,6 +237,7 @@ std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv
   app.get_formatter()->column_width(34);
   add_offer_options(app, options);
   add_topology_options(app, options);
+  add_cluster_options(app, options);
   add_log_options(app, options);
   add_place_options(app, options);
   add_commands(app, options);

@@ -7,6 +7,7 @@
 #include "base/log.hpp"
 #include "device/inventory.hpp"
 #include "host/host.hpp"
+#include "plugin/app/cluster_options.hpp"
 #include "plugin/grant/cdi.hpp"
 #include "plugin/http/address.hpp"
 #include "plugin/ledger/ledger.hpp"
@@ -42,6 +43,7 @@ struct Options {
   std::string pod_name;            // its own: for who waits for the lock, and to see it listed
   ledger::Ledger::Options ledger;  // tests have less time
   device::ScanOptions scan;
+  ClusterOptions cluster;
   std::string topology_file;  // "": sysfs tells; read into scan.topology by run()
   bool json = false;          // inventory, topology, status
   std::string probe;          // "live" or "ready"

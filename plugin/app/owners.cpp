@@ -1,62 +1,13 @@
 #include "plugin/app/owners.hpp"
 
-#include <variant>
-
-#include "ipc/socket.hpp"
 #include "plugin/app/owner_of.hpp"
 #include "plugin/app/resolve_of.hpp"
 
 namespace railhead::app {
 
-Owners::Owners(Options options, Loop& loop, const host::Host& host, ledger::Ledger& ledger,
-               metrics::Metrics& metrics, Logger& log)
-    : options_(options),
-      loop_(loop),
-      clock_(host.clock),
-      ledger_(ledger),
-      metrics_(metrics),
-      log_(log),
-      socket_(ipc::socket_in(host.roots.run)),
-      server_(
-          loop, host.clock, socket_,
-          [this](std::string_view text, const ipc::Server::Reply& reply) { answer(text, reply); },
-          log),
-      listen_(loop, [this] { listen(); }) {}
-
-void Owners::serve() { listen(); }
-
-void Owners::stop() {
-  listen_.cancel();
-  waiting_.clear();
-  server_.stop();
-}
-
-std::vector<std::string> Owners::troubles() const {
-  if (not_listening_.empty()) return {};
-  return {not_listening_};
-}
-
-// Kubelet is served without it too.
-void Owners::listen() {
-  const auto listening = server_.listen();
-  if (listening) {
-    not_listening_.clear();
-    log_.info("listening", {{"address", "unix:" + socket_}});
-    return;
-  }
-  log_.error("nobody can ask who holds a device", {{"error", listening.error().message}});
-  not_listening_ = listening.error().message;
-  listen_.set(clock_.now() + options_.listen);
-}
-
-void Owners::answer(std::string_view text, const ipc::Server::Reply& reply) {
-  const auto question = ipc::decode_question(text);
-  if (!question) {
-    metrics_.owner_asked("error");
-    return reply(ipc::encode(question.error()));
-  }
-  std::visit([&](const auto& asked) { answer(asked, reply); }, *question);
-}
+Owners::Owners(Options options, Loop& loop, const Clock& clock, ledger::Ledger& ledger,
+               metrics::Metrics& metrics)
+    : options_(options), loop_(loop), clock_(clock), ledger_(ledger), metrics_(metrics) {}
 
 // What kubelet listed a while ago refuses nobody: the pod that had the device may have ended, and
 // kubelet tells no one of that. If it does not say, what it said last stands.

@@ -1,5 +1,5 @@
-# A real kubelet with containerd in the guest, standalone: static pods from a folder, no API server. Sourced after fixture.sh;
-# needs $RAILHEAD_E2E, the folder that test/e2e/prepare printed.
+# A real kubelet with containerd in the guest: static pods from a folder, and those of an API server where one is named. Sourced after
+# fixture.sh; needs $RAILHEAD_E2E, the folder that test/e2e/prepare printed.
 
 . "$(dirname "${BASH_SOURCE[0]}")/image.sh"
 [ -x "${RAILHEAD_E2E:-}/kubelet" ] || die "RAILHEAD_E2E names no prepared kubelet: './dev e2e' makes one"
@@ -45,8 +45,10 @@ T
     image localhost/busybox:1 "$runtime/bin/busybox" bin/busybox
 }
 
-# real_kubelet_start: returns when it is healthy
+# real_kubelet_start [KUBECONFIG]: returns when it is healthy; standalone without an API server
 real_kubelet_start() {
+    local options=()
+    [ $# = 0 ] || options=(--kubeconfig "$1")
     mkdir -p $e2e/pods
     cat >$e2e/kubelet.yaml <<Y
 kind: KubeletConfiguration
@@ -64,7 +66,7 @@ authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
 authorization: {mode: AlwaysAllow}
 Y
     "$RAILHEAD_E2E/kubelet" --config $e2e/kubelet.yaml --container-runtime=remote \
-        --container-runtime-endpoint=unix://$containerd_socket --hostname-override=testbed --v=2 >>$e2e/kubelet.log 2>&1 &
+        --container-runtime-endpoint=unix://$containerd_socket --hostname-override=testbed --v=2 "${options[@]}" >>$e2e/kubelet.log 2>&1 &
     kubelet=$!
     wait_for 300 http 10248 /healthz || die "kubelet does not become healthy: $(tail -20 $e2e/kubelet.log)"
 }

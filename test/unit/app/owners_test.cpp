@@ -7,6 +7,7 @@
 
 #include "ipc/client.hpp"
 #include "ipc/socket.hpp"
+#include "plugin/app/questions.hpp"
 #include "test/support/fake_clock.hpp"
 #include "test/unit/app/agent_node.hpp"
 
@@ -151,8 +152,10 @@ TEST_CASE("A kubelet that takes the question and never answers is waited for no 
       node.host.functions, node.host.processes, node.host.locks,   clock,
       node.host.roots};
   fs::create_directories(node.host.roots.run);
-  app::Owners owners({.resolve = 500ms}, *loop, with_clock, ledger, node.metrics, node.log);
-  owners.serve();
+  app::Owners owners({.resolve = 500ms}, *loop, clock, ledger, node.metrics);
+  app::Networks networks({{}, node.host.roots.run}, *loop, clock, node.log);
+  app::Questions questions(10s, *loop, with_clock, owners, networks, node.metrics, node.log);
+  questions.serve();
   std::atomic<bool> done = false;
   Result<ipc::ResolveAnswer> answer = fail(ErrorCode::unavailable, "none yet");
   std::thread asking([&] {
@@ -171,6 +174,7 @@ TEST_CASE("A kubelet that takes the question and never answers is waited for no 
   clock.advance(500ms);
   turn_until([&] { return done.load(); });
   asking.join();
+  questions.stop();
   owners.stop();
   CHECK(asked == 1);
   CHECK(must(answer) == ipc::ResolveAnswer{});
@@ -193,7 +197,7 @@ TEST_CASE("An agent that cannot be asked is not ready, and can be as soon as not
   node.start();
   const auto troubles = node.agent->state().troubles;
   CHECK(std::ranges::any_of(troubles, [&](const auto& trouble) {
-    return trouble.starts_with("owners: " + node.socket() + ": rename: ");
+    return trouble.starts_with("questions: " + node.socket() + ": rename: ");
   }));
 
   FakeClock clock;
@@ -202,17 +206,19 @@ TEST_CASE("An agent that cannot be asked is not ready, and can be as soon as not
   auto host = node.host;
   host::Host with_clock{host.links,     host.rdma,  host.devlink, host.netns, host.functions,
                         host.processes, host.locks, clock,        host.roots};
-  app::Owners owners({.listen = 1s}, *loop, with_clock, ledger, node.metrics, node.log);
-  owners.serve();
-  CHECK(owners.troubles().size() == 1);
+  app::Owners owners({}, *loop, clock, ledger, node.metrics);
+  app::Networks networks({{}, node.host.roots.run}, *loop, clock, node.log);
+  app::Questions questions(1s, *loop, with_clock, owners, networks, node.metrics, node.log);
+  questions.serve();
+  CHECK(questions.troubles().size() == 1);
   fs::remove(node.socket());
   clock.advance(1s);
   loop->turn();
-  CHECK(owners.troubles().empty());
+  CHECK(questions.troubles().empty());
   struct stat info {};
   REQUIRE(lstat(node.socket().c_str(), &info) == 0);
   CHECK(S_ISSOCK(info.st_mode));
-  owners.stop();
+  questions.stop();
   CHECK(lstat(node.socket().c_str(), &info) != 0);
 }
 

@@ -68,7 +68,7 @@ TEST_CASE("What is wrong is named by its key") {
         "device: expected a string, got number 7");
   CHECK(question(R"({"schema":1,"device":"d"})") == "verb: missing");
   CHECK(question(R"({"schema":1,"verb":"free","device":"d"})") ==
-        "verb: expected owner or resolve, got string \"free\"");
+        "verb: expected owner, resolve, nad or pod, got string \"free\"");
   CHECK(question(R"({"schema":1,"verb":"owner","device":"d","podName":["a"]})") ==
         "podName: expected a string, got array");
   CHECK(question(R"({"schema":"1","verb":"owner","device":"d"})") ==

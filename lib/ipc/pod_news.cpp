@@ -1,0 +1,39 @@
+#include "ipc/pod_news.hpp"
+
+#include "ipc/schema.hpp"
+
+namespace railhead::ipc {
+
+std::string news_folder_in(const std::string& run) { return run + "/news"; }
+
+std::string encode(const PodNews& news) {
+  auto json = begin_answer();
+  put(json, "podNamespace", news.pod_namespace);
+  put(json, "podName", news.pod_name);
+  put(json, "podUid", news.pod_uid);
+  put(json, "networkStatus", news.network_status);
+  auto& events = json["events"] = Json::array();
+  for (const auto& event : news.events) {
+    auto& one = events.emplace_back(Json{{"reason", event.reason}, {"message", event.message}});
+    if (event.is_warning) one["warning"] = true;
+  }
+  return text_of(json);
+}
+
+Result<PodNews> decode_pod_news(std::string_view text) {
+  return decode(text, [](go_json::Object& object) {
+    PodNews news{required(object, "podNamespace"),
+                 required(object, "podName"),
+                 optional(object, "podUid"),
+                 optional(object, "networkStatus"),
+                 {}};
+    const auto events = object.objects("events");
+    for (auto event : events ? *events : std::vector<go_json::Object>{}) {
+      news.events.push_back({event.boolean("warning").value_or(false), required(event, "reason"),
+                             optional(event, "message")});
+    }
+    return news;
+  });
+}
+
+}  // namespace railhead::ipc

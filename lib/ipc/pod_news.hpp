@@ -1,0 +1,38 @@
+#pragma once
+// What the CNI program has to tell the cluster of a pod: it holds no credential, so it leaves a
+// file, which the agent passes on and removes. A file that stands is what is still to be told.
+//
+//   {"schema":1,"podNamespace":"ml","podName":"trainer-0","podUid":"1f3c",
+//    "networkStatus":"[…]","events":[{"reason":"AddedInterface","message":"Add eth0 […]"}]}
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+
+namespace railhead::ipc {
+
+struct PodEvent {
+  bool is_warning = false;
+  std::string reason = {};  // "AddedInterface"
+  std::string message = {};
+  friend bool operator==(const PodEvent&, const PodEvent&) = default;
+};
+
+struct PodNews {
+  std::string pod_namespace = {};
+  std::string pod_name = {};
+  std::string pod_uid = {};         // "": the runtime has not said
+  std::string network_status = {};  // the annotation k8s.v1.cni.cncf.io/network-status
+  std::vector<PodEvent> events = {};
+  friend bool operator==(const PodNews&, const PodNews&) = default;
+};
+
+// The folder of such files, one for each sandbox. `run`: of this boot's records.
+[[nodiscard]] std::string news_folder_in(const std::string& run);
+
+[[nodiscard]] std::string encode(const PodNews& news);
+// Errors: decode.
+[[nodiscard]] Result<PodNews> decode_pod_news(std::string_view text);
+
+}  // namespace railhead::ipc

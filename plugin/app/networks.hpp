@@ -1,0 +1,69 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/loop.hpp"
+#include "host/folder_watch.hpp"
+#include "ipc/cluster.hpp"
+#include "ipc/pod_news.hpp"
+#include "plugin/app/cluster_options.hpp"
+#include "plugin/app/part.hpp"
+#include "plugin/ipc/server.hpp"
+#include "plugin/kube/cluster.hpp"
+
+namespace railhead::app {
+
+// Networks as the cluster has them: tells the CNI program of NetworkAttachmentDefinitions and pods,
+// and the cluster what the CNI program has to tell of pods (ipc/pod_news.hpp). On the loop.
+class Networks final : public Part {
+ public:
+  struct Options {
+    ClusterOptions cluster;
+    std::string run;  // of this boot's records
+  };
+  // All outlives it.
+  Networks(Options options, Loop& loop, const Clock& clock, Logger& log);
+
+  [[nodiscard]] std::string_view name() const override { return "networks"; }
+  // Errors: invalid_argument (no access to an API server that is to be followed).
+  [[nodiscard]] Result<void> start() override;
+  // This agent serves the node from now on: it alone writes.
+  void serve();
+  void stop() override;
+  [[nodiscard]] std::vector<std::string> troubles() const override;
+
+  void answer(const ipc::NadQuestion& question, const ipc::Server::Reply& reply);
+  void answer(const ipc::PodQuestion& question, const ipc::Server::Reply& reply);
+
+ private:
+  [[nodiscard]] Result<void> watch_news();
+  void read_news();
+  void pass_on(const std::string& file);
+  void told(const std::string& file, const std::string& text);
+
+  const Options options_;
+  Loop& loop_;
+  const Clock& clock_;
+  Logger& log_;
+  const std::string folder_;
+  std::unique_ptr<kube::Client> client_;  // null: no API server is followed
+  std::unique_ptr<kube::Cluster> cluster_;
+  std::optional<host::FolderWatch> folder_watch_;
+  Loop::Watch news_;
+  Loop::Timer again_;  // for a folder that cannot be watched, or what cannot be told yet
+  // What is on its way.
+  struct Taken {
+    std::string text;
+    std::string pod;      // whose: a later file of the same pod goes before an earlier one
+    uint64_t number = 0;  // in the order of the files' times
+  };
+  std::map<std::string, Taken> taken_;  // by file
+  uint64_t last_number_ = 0;
+  std::string trouble_;
+};
+
+}  // namespace railhead::app

@@ -1,0 +1,136 @@
+#pragma once
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "plugin/kube/objects.hpp"
+#include "plugin/kube/reflector.hpp"
+#include "plugin/kube/writer.hpp"
+
+namespace railhead::kube {
+
+// What is known of an object that was asked for. missing: the API server says that there is none.
+enum class Known { yes, missing, unknown };
+template <class Object>
+struct Found {
+  Known known = Known::unknown;
+  Object object = {};
+  std::string reason = {};  // while it is unknown
+};
+
+// Objects of one kind by name, kept by a reflector.
+template <class Object>
+class Mirror final : public Reflector::Sink {
+ public:
+  using Read = Result<Object> (*)(const nlohmann::ordered_json&);
+  Mirror(Read read, Logger& log) : read_(read), log_(log) {}
+
+  void begin_list() override { listed_.clear(); }
+  void put(const nlohmann::ordered_json& object) override { put_into(listed_, object); }
+  void end_list() override {
+    objects_ = std::move(listed_);
+    listed_.clear();
+  }
+  void changed(const nlohmann::ordered_json& object) override { put_into(objects_, object); }
+  void removed(const nlohmann::ordered_json& object) override {
+    if (const auto name = read_name(object)) objects_.erase(*name);
+  }
+
+  [[nodiscard]] const Object* find(const Name& name) const {
+    const auto found = objects_.find(name);
+    return found == objects_.end() ? nullptr : &found->second;
+  }
+  [[nodiscard]] size_t size() const { return objects_.size(); }
+
+ private:
+  using Objects = std::map<Name, Object>;
+  void put_into(Objects& objects, const nlohmann::ordered_json& json) {
+    auto object = read_(json);
+    if (object) {
+      auto name = object->name;
+      objects.insert_or_assign(std::move(name), std::move(*object));
+    } else {
+      log_.warning("an object of the API server is left out", {{"error", object.error().message}});
+    }
+  }
+
+  const Read read_;
+  Logger& log_;
+  Objects objects_;
+  Objects listed_;  // of a list that is not whole yet
+};
+
+// What this node needs to know of its cluster, kept up by watches: its pods, and all
+// NetworkAttachmentDefinitions. All calls are made on the loop's thread.
+class Cluster {
+ public:
+  struct Options {
+    std::string node;  // its name in the API
+    // Of a question for what is not known yet; then it is unknown.
+    std::chrono::milliseconds get{2'000};
+    size_t gets = 8;  // at a time; the others wait
+  };
+
+  // All outlives it.
+  Cluster(Options options, Loop& loop, const Clock& clock, Client& client, Logger& log);
+  void start();
+  void stop();
+
+  // `then` is called at once with what is known; else the API server is asked for it. What was
+  // known before the server went away is still known.
+  using WithPod = std::function<void(const Found<Pod>&)>;
+  using WithNad = std::function<void(const Found<Nad>&)>;
+  // A pod of another UID is missing; uid "": whichever has the name.
+  void pod(const Name& name, const std::string& uid, const WithPod& then);
+  void nad(const Name& name, const WithNad& then);
+
+  // The UID in the API of the pod that the container runtime calls so; nothing for a pod of a file
+  // of the node that kubelet has not told the API of yet.
+  [[nodiscard]] std::optional<std::string> uid_of(const Name& name,
+                                                  const std::string& runtime_uid) const;
+  // Writes a pod's annotation network-status until it is written; in place of what is not written
+  // yet. `uid`: in the API; "": of whichever pod has the name. `done` as Writer's.
+  void write_status(const Name& pod, const std::string& uid, const std::string& text,
+                    Writer::Done done);
+  // An Event of a pod, as well as that can be had: it is given up after a few attempts. One that is
+  // told already, of the same reason and message, is not told again.
+  struct Event {
+    bool is_warning = false;
+    std::string reason;
+    std::string message;
+  };
+  void tell(const Name& pod, const std::string& uid, const Event& event);
+
+  // What it does not hear of now, or cannot write, a line each.
+  [[nodiscard]] std::vector<std::string> troubles() const;
+
+ private:
+  using Then = std::function<void(const Result<Reply>&)>;
+  struct Get {
+    std::string path;
+    std::vector<Then> thens;
+    Client::Pending call;
+  };
+
+  void get(const std::string& path, Then then);
+  void start_gets();
+
+  const Options options_;
+  const Clock& clock_;
+  Client& client_;
+  Mirror<Pod> pods_;
+  Mirror<Nad> nads_;
+  Reflector pod_reflector_;
+  Reflector nad_reflector_;
+  std::deque<std::shared_ptr<Get>> gets_;  // those under way first
+  Writer writer_;
+  std::set<std::string> told_;  // the keys of events
+};
+
+}  // namespace railhead::kube

@@ -1,0 +1,118 @@
+#include "plugin/kube/objects.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/go_json.hpp"
+
+namespace railhead::kube {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::string_view kResourceName = "k8s.v1.cni.cncf.io/resourceName";
+// Kubelet's (pkg/kubelet/types, ConfigMirrorAnnotationKey): the hash of the file, its pod's UID.
+constexpr std::string_view kMirror = "kubernetes.io/config.mirror";
+constexpr std::array<std::string_view, 2> kNetworkAnnotations = {
+    "k8s.v1.cni.cncf.io/networks", "v1.multus-cni.io/default-network"};
+
+// What `read` makes of an object and its metadata.
+template <class Read>
+auto read_object(const Json& json, Read read)
+    -> Result<std::invoke_result_t<Read, go_json::Object&, go_json::Object&>> {
+  if (!json.is_object())
+    return fail(ErrorCode::decode, "expected an object, got {}", go_json::quote(json));
+  std::vector<Error> errors;
+  go_json::Object object(json, "", errors);
+  auto metadata = object.object("metadata");
+  if (!metadata) return fail(ErrorCode::decode, "metadata: missing");
+  auto value = read(object, *metadata);
+  if (!errors.empty()) return fail(ErrorCode::decode, "{}", errors.front().message);
+  return value;
+}
+
+Name name_of(go_json::Object& metadata) {
+  Name name{metadata.string("namespace").value_or(""), metadata.string("name").value_or("")};
+  if (name.namespace_.empty()) metadata.error("namespace", "missing");
+  if (name.name.empty()) metadata.error("name", "missing");
+  return name;
+}
+
+}  // namespace
+
+Result<Name> read_name(const Json& json) {
+  return read_object(json, [](auto&, auto& metadata) { return name_of(metadata); });
+}
+
+Result<Pod> read_pod(const Json& json) {
+  return read_object(json, [](auto&, auto& metadata) {
+    Pod pod{name_of(metadata), metadata.string("uid").value_or(""), {}, {}};
+    if (pod.uid.empty()) metadata.error("uid", "missing");
+    pod.annotations = metadata.string_map("annotations").value_or(decltype(pod.annotations)());
+    const auto mirror = pod.annotations.find(std::string(kMirror));
+    if (mirror != pod.annotations.end()) pod.mirror_of = mirror->second;
+    std::erase_if(pod.annotations, [](const auto& one) {
+      return std::ranges::find(kNetworkAnnotations, one.first) == kNetworkAnnotations.end();
+    });
+    return pod;
+  });
+}
+
+Result<Nad> read_nad(const Json& json) {
+  return read_object(json, [](auto& object, auto& metadata) {
+    Nad nad{name_of(metadata), {}, {}};
+    if (const auto annotations = metadata.string_map("annotations")) {
+      const auto found = annotations->find(std::string(kResourceName));
+      if (found != annotations->end()) nad.resource = found->second;
+    }
+    if (auto spec = object.object("spec")) nad.config = spec->string("config").value_or("");
+    return nad;
+  });
+}
+
+std::string resource_version(const Json& json) {
+  const auto metadata = json.is_object() ? json.find("metadata") : json.end();
+  if (metadata == json.end() || !metadata->is_object()) return "";
+  const auto version = metadata->find("resourceVersion");
+  return version != metadata->end() && version->is_string() ? version->get<std::string>() : "";
+}
+
+std::string refusal_of(int status, std::string_view body) {
+  const auto json = Json::parse(body, nullptr, false);
+  if (json.is_object()) {
+    const auto message = json.find("message");
+    if (message != json.end() && message->is_string()) {
+      return fmt::format("{}: {}", status, message->get<std::string>());
+    }
+  }
+  return fmt::format("HTTP status {}", status);
+}
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool is_plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' ||
+                          c == '_' || (c == '.' && text != "." && text != "..");
+    out += is_plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+std::string path_of_pod(const Name& name) {
+  return fmt::format("/api/v1/namespaces/{}/pods/{}", escaped(name.namespace_), escaped(name.name));
+}
+
+std::string path_of_events(const std::string& namespace_) {
+  return fmt::format("/api/v1/namespaces/{}/events", escaped(namespace_));
+}
+
+std::string path_of_nad(const Name& name) {
+  return fmt::format("/apis/k8s.cni.cncf.io/v1/namespaces/{}/network-attachment-definitions/{}",
+                     escaped(name.namespace_), escaped(name.name));
+}
+
+}  // namespace railhead::kube

@@ -1,0 +1,121 @@
+#include "plugin/kube/writer.hpp"
+
+#include <algorithm>
+
+#include "plugin/kube/objects.hpp"
+
+namespace railhead::kube {
+namespace {
+
+using Seconds = std::chrono::duration<double>;
+
+// What a server may say otherwise another time: it is overloaded, or somebody mends our rights.
+bool may_be_mended(int status) {
+  return status >= 500 || status == 401 || status == 403 || status == 408 || status == 429;
+}
+
+}  // namespace
+
+Writer::Writer(Options options, Loop& loop, const Clock& clock, Client& client, Logger& log)
+    : options_(options),
+      clock_(clock),
+      client_(client),
+      log_(log),
+      tokens_(options.burst),
+      counted_(clock.now()),
+      again_(loop, [this] { start(); }) {}
+
+void Writer::stop() {
+  again_.cancel();
+  jobs_.clear();
+}
+
+void Writer::put(const std::string& key, Request request, unsigned tries, Done done) {
+  auto& job = jobs_[key];
+  job.is_replaced = job.call != nullptr;
+  job.request = std::move(request);
+  job.tries = tries;
+  job.done = std::move(done);
+  job.failures = 0;
+  job.due = clock_.now();
+  again_.set_if_sooner(clock_.now());
+}
+
+bool Writer::take_token() {
+  const auto now = clock_.now();
+  tokens_ =
+      std::min(options_.burst, tokens_ + options_.per_second * Seconds(now - counted_).count());
+  counted_ = now;
+  if (tokens_ < 1) return false;
+  tokens_ -= 1;
+  return true;
+}
+
+// What has waited longest first.
+void Writer::start() {
+  again_.cancel();
+  const auto now = clock_.now();
+  while (under_way_ < options_.at_once) {
+    auto next = jobs_.end();
+    for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
+      if (!job->second.call && (next == jobs_.end() || job->second.due < next->second.due))
+        next = job;
+    }
+    if (next == jobs_.end()) return;
+    if (next->second.due > now) return again_.set(next->second.due);
+    if (!take_token()) {
+      const Seconds wait((1 - tokens_) / options_.per_second);
+      return again_.set(now + std::chrono::ceil<std::chrono::milliseconds>(wait));
+    }
+    ++under_way_;
+    next->second.call = client_.send(
+        next->second.request,
+        [this, key = next->first](const Result<Reply>& reply) { answered(key, reply); });
+  }
+}
+
+void Writer::answered(const std::string& key, const Result<Reply>& reply) {
+  const auto found = jobs_.find(key);
+  auto& job = found->second;
+  --under_way_;
+  job.call.reset();
+  again_.set_if_sooner(clock_.now());
+  if (reply && reply->is_good()) {
+    trouble_.clear();
+    if (!job.is_replaced) return finish(found, {});
+    job.is_replaced = false;
+    return;
+  }
+  const auto why = reply ? refusal_of(reply->status, reply->body) : reply.error().message;
+  if (job.is_replaced) {
+    job.is_replaced = false;
+    return;
+  }
+  if (reply && !may_be_mended(reply->status)) {
+    const bool is_gone = reply->status == 404 || reply->status == 409;
+    return finish(found,
+                  fail(is_gone ? ErrorCode::not_found : ErrorCode::invalid_argument, "{}", why));
+  }
+  if (trouble_ != why) log_.warning("the API server takes nothing", {{"error", why}});
+  trouble_ = why;
+  ++job.failures;
+  if (job.tries != 0 && job.failures >= job.tries) {
+    return finish(found, fail(ErrorCode::unavailable, "{}", why));
+  }
+  auto pause = std::min(options_.first_pause * (1U << std::min(job.failures - 1, 10U)),
+                        options_.longest_pause);
+  if (reply && reply->retry_after) {
+    pause = std::max<std::chrono::milliseconds>(
+        pause, std::min<std::chrono::milliseconds>(*reply->retry_after, options_.longest_pause));
+  }
+  job.due = clock_.now() + pause;
+}
+
+// Whoever hears of it may put more.
+void Writer::finish(Jobs::iterator job, const Result<void>& result) {
+  const auto done = std::move(job->second.done);
+  jobs_.erase(job);
+  if (done) done(result);
+}
+
+}  // namespace railhead::kube

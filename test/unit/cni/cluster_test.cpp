@@ -1,0 +1,187 @@
+// The meta plugin on a node whose agent follows a cluster, over the real socket.
+#include "ipc/cluster.hpp"
+
+#include <functional>
+#include <thread>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <sys/socket.h>
+
+#include "base/unique_fd.hpp"
+#include "ipc/message.hpp"
+#include "ipc/pod_news.hpp"
+#include "ipc/question.hpp"
+#include "ipc/socket.hpp"
+#include "test/support/must.hpp"
+#include "test/unit/cni/pod_node.hpp"
+
+using namespace railhead;
+using namespace railhead::test;
+using Catch::Matchers::ContainsSubstring;
+using Json = PodNode::Json;
+
+namespace {
+
+// Answers the questions for which it has something to say; others are errors, as an older agent's.
+class Agent {
+ public:
+  using Nads = std::function<ipc::NadAnswer(const ipc::NadQuestion&)>;
+  using Pods = std::function<ipc::PodAnswer(const ipc::PodQuestion&)>;
+  explicit Agent(PodNode& node) {
+    const auto& run = node.fake.host.roots.run;
+    must(host::make_directories(run, 0700));
+    const auto address = must(ipc::to_address(ipc::socket_in(run)));
+    REQUIRE(bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) ==
+            0);
+    REQUIRE(listen(listener_.get(), 8) == 0);
+    thread_ = std::thread([this] { serve(); });
+  }
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+  ~Agent() {
+    shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+
+  Nads nads;
+  Pods pods;
+
+ private:
+  void serve() {
+    while (true) {
+      const UniqueFd connection(accept(listener_.get(), nullptr, nullptr));
+      if (connection.get() < 0) return;
+      std::string received;
+      char byte = 0;
+      while (recv(connection.get(), &byte, 1, 0) == 1) {
+        received.push_back(byte);
+        if (const auto text = ipc::text_of(received); text && *text) break;
+      }
+      const auto text = ipc::text_of(received);
+      if (!text || !*text) continue;
+      const auto bytes = must(ipc::to_message(answer(must(ipc::decode_question(**text)))));
+      send(connection.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    }
+  }
+  std::string answer(const ipc::Question& question) const {
+    if (const auto* nad = std::get_if<ipc::NadQuestion>(&question); nad && nads) {
+      return encode(nads(*nad));
+    }
+    if (const auto* pod = std::get_if<ipc::PodQuestion>(&question); pod && pods) {
+      return encode(pods(*pod));
+    }
+    return ipc::encode(
+        Error{ErrorCode::unavailable, 0, "it follows no API server (--cluster)", {}});
+  }
+
+  UniqueFd listener_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("A network that no file has is the cluster's, and a file goes before it") {
+  PodNode node;
+  node.add_plugin("foreign");
+  node.add_nad("filed", {{"cniVersion", "1.0.0"}, {"type", "foreign"}, {"mark", "file"}});
+  Agent agent(node);
+  std::vector<ipc::NadQuestion> asked;
+  agent.nads = [&](const ipc::NadQuestion& question) {
+    asked.push_back(question);
+    return ipc::NadAnswer{ipc::ClusterState::known, "",
+                          R"({"cniVersion":"1.0.0", "type":"foreign", "mark":1.50})", ""};
+  };
+  REQUIRE(node.add("filed,far").exit_code == 0);
+  REQUIRE(asked.size() == 1);
+  CHECK(asked[0].namespace_ == "ml");
+  CHECK(asked[0].name == "far");
+  CHECK(asked[0].pod.pod_uid == "uid-1");
+  CHECK(node.input("foreign", "ADD")["mark"] == 1.5);
+  REQUIRE(node.run("DEL").exit_code == 0);
+  CHECK(node.pods().empty());
+}
+
+TEST_CASE(
+    "What the cluster does not have is an error, and what it cannot say a reason to come again") {
+  PodNode node;
+  {
+    Agent agent(node);
+    agent.nads = [](const auto&) { return ipc::NadAnswer{ipc::ClusterState::missing, "", "", ""}; };
+    const auto missing = error_of(node.add("far"));
+    CHECK(missing.code == 999);  // as without the file
+    CHECK_THAT(
+        missing.message,
+        ContainsSubstring("networks[0] (ml/far): cannot find a network-attachment-definition "
+                          "(far) in namespace (ml): the API server has none"));
+    agent.nads = [](const auto&) {
+      return ipc::NadAnswer{ipc::ClusterState::unknown, "", "", "503: down"};
+    };
+    const auto unknown = error_of(node.add("far"));
+    CHECK(unknown.code == 11);
+    CHECK_THAT(unknown.message, ContainsSubstring("the agent cannot say: 503: down"));
+    agent.nads = {};
+    CHECK_THAT(error_of(node.add("far")).message, ContainsSubstring("it follows no API server"));
+    CHECK(node.add("").exit_code == 0);
+    CHECK(node.run("DEL").exit_code == 0);
+  }
+  CHECK_THAT(error_of(node.add("far")).message, ContainsSubstring("there is no "));
+}
+
+TEST_CASE("Where the runtime gives no annotations the agent's are taken") {
+  PodNode node;
+  node.add_plugin("foreign");
+  node.add_nad("filed", {{"cniVersion", "1.0.0"}, {"type", "foreign"}});
+  node.conf.erase("runtimeConfig");
+  auto whole = node.conf;
+  const auto add = [&] {
+    return cni::run(cnispec::with(node.environment, "CNI_COMMAND", "ADD"), whole.dump(),
+                    node.fake.host);
+  };
+  const auto refused = error_of(add());
+  CHECK(refused.code == 11);
+  CHECK_THAT(refused.message,
+             ContainsSubstring("the runtime gave no annotations, and the agent: "));
+  Agent agent(node);
+  agent.pods = [](const auto&) { return ipc::PodAnswer{ipc::ClusterState::missing, {}, ""}; };
+  CHECK(error_of(add()).code == 11);
+  agent.pods = [](const ipc::PodQuestion& question) {
+    return ipc::PodAnswer{
+        question.pod_uid == "uid-1" ? ipc::ClusterState::known : ipc::ClusterState::missing,
+        {{"k8s.v1.cni.cncf.io/networks", "filed"}},
+        ""};
+  };
+  REQUIRE(add().exit_code == 0);
+  CHECK(node.calls().back() == "ADD foreign net1");
+}
+
+TEST_CASE("What the cluster is to know of a pod is left in a file, which DEL removes") {
+  PodNode node;
+  node.add_plugin("foreign");
+  node.add_nad("filed", {{"cniVersion", "1.0.0"}, {"type", "foreign"}});
+  node.conf["strict"] = false;
+  REQUIRE(node.add(R"([{"name":"filed","ips":["10.1.2.3"]}])").exit_code == 0);
+  const auto file = ipc::news_folder_in(node.fake.host.roots.run) + "/c1.json";
+  const auto news = must(ipc::decode_pod_news(must(host::read_private_file(file))));
+  CHECK(news.pod_namespace == "ml");
+  CHECK(news.pod_uid == "uid-1");
+  CHECK(Json::parse(news.network_status) == node.network_status());
+  REQUIRE(news.events.size() == 3);
+  CHECK(news.events[0] ==
+        ipc::PodEvent{false, "AddedInterface", "Add eth0 [10.0.0.5/16] from cluster"});
+  CHECK(news.events[1].message.starts_with("Add net1 ["));
+  CHECK(news.events[1].message.ends_with("] from ml/filed"));
+  CHECK(news.events[2].is_warning);
+  CHECK(news.events[2].reason == "NetworkWarning");
+  REQUIRE(node.run("DEL").exit_code == 0);
+  CHECK(is(host::read_private_file(file), ErrorCode::not_found));
+}
+
+TEST_CASE("statusSync waits until the cluster was told, and not for ever") {
+  PodNode node;
+  node.conf["statusSync"] = true;
+  const auto before = node.fake.clock.now();
+  REQUIRE(node.add("").exit_code == 0);
+  CHECK(node.fake.clock.now() - before == std::chrono::seconds(10));
+  CHECK_THAT(node.log(), ContainsSubstring("the network-status of a pod is not written yet"));
+}

@@ -1,0 +1,190 @@
+// What a node knows of its cluster, against a stand-in over real HTTP.
+#include "plugin/kube/cluster.hpp"
+
+#include <atomic>
+
+#include <catch2/generators/catch_generators.hpp>
+#include <nlohmann/json.hpp>
+
+#include "test/unit/kube/on_loop.hpp"
+
+using namespace railhead;
+using namespace railhead::kube;
+using namespace std::chrono_literals;
+using test::ApiServer;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+const std::string kPod =
+    R"({"metadata":{"namespace":"ml","name":"a","uid":"u1","annotations":{"k8s.v1.cni.cncf.io/networks":"rail0"}}})";
+const std::string kNad =
+    R"({"metadata":{"namespace":"ml","name":"rail0","annotations":{"k8s.v1.cni.cncf.io/resourceName":"rdma/vf"}},"spec":{"config":"{}"}})";
+
+bool has(const ApiServer::Request& request, const std::string& part) {
+  return request.target.find(part) != std::string::npos;
+}
+
+// A server of one pod and one network, where `other` has nothing else to say.
+ApiServer::Handler serving(const std::string& pods, const std::string& nads,
+                           ApiServer::Handler other = {}) {
+  return [=](const ApiServer::Request& request) {
+    if (has(request, "watch=1")) return ApiServer::Answer{.stays_open = true};
+    const auto list = [](const std::string& items) {
+      return ApiServer::Answer{.body = R"({"metadata":{"resourceVersion":"7"},"items":[)" + items +
+                                       "]}"};
+    };
+    if (has(request, "/api/v1/pods?")) return list(pods);
+    if (has(request, "/v1/network-attachment-definitions?")) return list(nads);
+    return other ? other(request) : ApiServer::Answer{.status = 404, .body = "{}"};
+  };
+}
+
+struct OnCluster : test::OnLoop {
+  explicit OnCluster(ApiServer& server, Cluster::Options options = {.node = "n1"})
+      : client(*loop, clock, test::access_to(server)),
+        cluster(options, *loop, clock, client, log) {}
+  void follow() {
+    cluster.start();
+    REQUIRE(turn_until([&] { return cluster.troubles().empty(); }));
+  }
+  Found<Nad> nad(const Name& name) {
+    std::optional<Found<Nad>> found;
+    cluster.nad(name, [&](const Found<Nad>& answer) { found = answer; });
+    REQUIRE(turn_until([&] { return found.has_value(); }));
+    return *found;
+  }
+  Found<Pod> pod(const Name& name, const std::string& uid) {
+    std::optional<Found<Pod>> found;
+    cluster.pod(name, uid, [&](const Found<Pod>& answer) { found = answer; });
+    REQUIRE(turn_until([&] { return found.has_value(); }));
+    return *found;
+  }
+  Client client;
+  Cluster cluster;
+};
+
+}  // namespace
+
+TEST_CASE("What the cluster has is known without asking it") {
+  ApiServer server(serving(kPod, kNad));
+  OnCluster one(server);
+  one.follow();
+  REQUIRE(one.turn_until([&] { return server.watches() == 2; }));
+  CHECK(server.count("fieldSelector=spec.nodeName%3Dn1") == 2);
+  const auto asked = server.requests().size();
+  const auto nad = one.nad({"ml", "rail0"});
+  CHECK(nad.known == Known::yes);
+  CHECK(nad.object == Nad{{"ml", "rail0"}, "rdma/vf", "{}"});
+  CHECK(one.pod({"ml", "a"}, "u1").object.annotations.at("k8s.v1.cni.cncf.io/networks") == "rail0");
+  CHECK(one.pod({"ml", "a"}, "").known == Known::yes);
+  CHECK(server.requests().size() == asked);
+  server.stop();
+  CHECK(one.nad({"ml", "rail0"}).known == Known::yes);
+  CHECK(one.pod({"ml", "a"}, "u1").known == Known::yes);
+}
+
+TEST_CASE("What is not known yet is asked for once, whoever wants it") {
+  std::atomic<bool> is_open = false;
+  ApiServer server(serving("", "", [&](const ApiServer::Request& request) {
+    while (!is_open) std::this_thread::sleep_for(1ms);
+    if (has(request, "/pods/a")) return ApiServer::Answer{.body = kPod};
+    if (has(request, "/rail0")) return ApiServer::Answer{.body = kNad};
+    return ApiServer::Answer{.status = 404, .body = "{}"};
+  }));
+  OnCluster one(server, {.node = "n1", .get = 20s, .gets = 2});
+  one.follow();
+  int answered = 0;
+  for (int i = 0; i < 3; ++i) {
+    one.cluster.nad({"ml", "rail0"},
+                    [&](const auto& found) { answered += found.known == Known::yes; });
+  }
+  one.cluster.pod({"ml", "a"}, "u1",
+                  [&](const auto& found) { answered += found.known == Known::yes; });
+  one.cluster.pod({"ml", "a"}, "u0",
+                  [&](const auto& found) { answered += found.known == Known::missing; });
+  one.cluster.nad({"ml", "none"},
+                  [&](const auto& found) { answered += found.known == Known::missing; });
+  REQUIRE(one.turn_until([&] { return server.count("/namespaces/") == 2; }));
+  is_open = true;
+  CHECK(one.turn_until([&] { return answered == 6; }));
+  CHECK(server.count("/namespaces/") == 3);
+}
+
+TEST_CASE("While the server does not say, nobody knows") {
+  ApiServer server(serving("", "", [](const ApiServer::Request& request) {
+    if (has(request, "/slow")) return ApiServer::Answer{.body = "{}", .after = 10s};
+    if (has(request, "/odd")) return ApiServer::Answer{.body = "[]"};
+    return ApiServer::Answer{.status = 500, .body = R"({"message":"etcd is away"})"};
+  }));
+  OnCluster one(server, {.node = "n1", .get = 200ms});
+  CHECK(one.cluster.troubles().size() == 2);
+  one.follow();
+  CHECK(one.nad({"ml", "x"}).reason == "500: etcd is away");
+  CHECK(one.nad({"ml", "odd"}).reason == "expected an object, got array");
+  const auto slow = one.pod({"ml", "slow"}, "u");
+  CHECK(slow.known == Known::unknown);
+  CHECK(slow.reason.find("/slow: ") != std::string::npos);
+  one.cluster.nad({"ml", "slow"}, [](const auto&) { FAIL("told after its end"); });
+  one.cluster.stop();
+}
+
+TEST_CASE("A pod of a file of the node is known by the UID that it has there") {
+  ApiServer server(serving(
+      R"({"metadata":{"namespace":"ml","name":"s","uid":"u-2","annotations":{"kubernetes.io/config.mirror":"abc"}}})",
+      ""));
+  OnCluster one(server);
+  CHECK_FALSE(one.cluster.uid_of({"ml", "s"}, "abc"));
+  one.follow();
+  CHECK(one.cluster.uid_of({"ml", "s"}, "abc") == "u-2");
+  CHECK_FALSE(one.cluster.uid_of({"ml", "s"}, "abd"));
+  CHECK_FALSE(one.cluster.uid_of({"ml", "t"}, "abc"));
+  CHECK(one.cluster.uid_of({"ml", "t"}, "u-9") == "u-9");
+  CHECK(one.cluster.uid_of({"ml", "t"}, "") == "");
+  CHECK(one.pod({"ml", "s"}, "abc").known == Known::yes);
+  CHECK(one.pod({"ml", "s"}, "abd").known == Known::missing);
+}
+
+TEST_CASE("A network-status is written for that very pod, the last one of several, until it is") {
+  std::atomic<int> tries = 0;
+  ApiServer server(serving("", "", [&](const ApiServer::Request& request) {
+    if (request.method != "PATCH") return ApiServer::Answer{.status = 201, .body = "{}"};
+    if (++tries == 1) return ApiServer::Answer{.status = 500, .body = "{}", .after = 50ms};
+    return ApiServer::Answer{.body = "{}"};
+  }));
+  OnCluster one(server);
+  int first = 0;
+  int last = 0;
+  one.cluster.write_status({"ml", "a"}, "u1", "one", [&](const auto&) { ++first; });
+  REQUIRE(one.turn_until([&] { return tries == 1; }));
+  one.cluster.write_status({"ml", "a"}, "u1", "two",
+                           [&](const auto& done) { last += done.has_value(); });
+  REQUIRE(one.turn_until([&] { return last == 1; }));
+  CHECK(first == 0);
+  CHECK(tries == 2);
+  const auto request = server.requests().back();
+  CHECK(request.target == "/api/v1/namespaces/ml/pods/a/status");
+  CHECK(request.content_type == "application/strategic-merge-patch+json");
+  CHECK(request.body ==
+        R"({"metadata":{"annotations":{"k8s.v1.cni.cncf.io/network-status":"two"},"uid":"u1"}})");
+
+  one.cluster.tell({"ml", "a"}, "u1", {true, "NoNetworkFound", "why"});
+  one.cluster.tell({"ml", "a"}, "u1", {true, "NoNetworkFound", "why"});
+  REQUIRE(one.turn_until([&] { return server.count("/events") == 1; }));
+  const auto event = Json::parse(server.requests().back().body);
+  CHECK(event["type"] == "Warning");
+  CHECK(event["involvedObject"]["uid"] == "u1");
+  CHECK(event["source"]["host"] == "n1");
+}
+
+TEST_CASE("What no pod takes any more is not written for ever") {
+  const int status = GENERATE(404, 409, 422);
+  ApiServer server(serving("", "", [&](const ApiServer::Request&) {
+    return ApiServer::Answer{.status = status, .body = R"({"message":"no"})"};
+  }));
+  OnCluster one(server);
+  std::optional<Result<void>> result;
+  one.cluster.write_status({"ml", "a"}, "u1", "x", [&](const auto& done) { result = done; });
+  REQUIRE(one.turn_until([&] { return result.has_value(); }));
+  CHECK(is(*result, status == 422 ? ErrorCode::invalid_argument : ErrorCode::not_found));
+}

@@ -1,0 +1,78 @@
+#include "plugin/kube/writer.hpp"
+
+#include <atomic>
+
+#include "test/unit/kube/on_loop.hpp"
+
+using namespace railhead;
+using namespace railhead::kube;
+using namespace std::chrono_literals;
+using test::ApiServer;
+
+namespace {
+
+struct Writing : test::OnLoop {
+  explicit Writing(ApiServer& server, Writer::Options options)
+      : client(*loop, clock, test::access_to(server)), writer(options, *loop, clock, client, log) {}
+  Client client;
+  Writer writer;
+};
+
+}  // namespace
+
+TEST_CASE("Writes come no faster than they may, and no more at a time") {
+  std::atomic<int> under_way = 0;
+  std::atomic<int> most = 0;
+  ApiServer server([&](const ApiServer::Request&) {
+    most = std::max<int>(most, ++under_way);
+    std::this_thread::sleep_for(5ms);
+    --under_way;
+    return ApiServer::Answer{};
+  });
+  Writing one(server, {.per_second = 100, .burst = 2, .at_once = 2});
+  int done = 0;
+  const auto start = one.clock.now();
+  for (int i = 0; i < 12; ++i) {
+    one.writer.put(std::to_string(i), {.path = "/x"}, 0, [&](const auto&) { ++done; });
+  }
+  REQUIRE(one.turn_until([&] { return done == 12; }));
+  CHECK(one.clock.now() - start >= 95ms);  // ten of them wait for 10 ms each
+  CHECK(most <= 2);
+  CHECK(one.writer.waiting() == 0);
+}
+
+TEST_CASE("A write that may come to nothing is given up after its tries, others are not") {
+  std::atomic<bool> is_well = false;
+  ApiServer server([&](const ApiServer::Request&) {
+    return is_well ? ApiServer::Answer{}
+                   : ApiServer::Answer{.status = 403, .body = R"({"message":"no right"})"};
+  });
+  Writing one(server, {.first_pause = 2ms, .longest_pause = 10ms});
+  std::optional<Result<void>> given_up;
+  std::optional<Result<void>> kept;
+  one.writer.put("a", {.path = "/a"}, 3, [&](const auto& done) { given_up = done; });
+  one.writer.put("b", {.path = "/b"}, 0, [&](const auto& done) { kept = done; });
+  REQUIRE(one.turn_until([&] { return server.count("/b") > 6; }));
+  CHECK(server.count("/a") == 3);
+  CHECK(given_up->error().message == "403: no right");
+  CHECK(one.writer.trouble() == "403: no right");
+  CHECK_FALSE(kept);
+  is_well = true;
+  REQUIRE(one.turn_until([&] { return kept.has_value(); }));
+  CHECK(kept->has_value());
+  CHECK(one.writer.trouble().empty());
+}
+
+TEST_CASE("A server that asks for a pause gets it") {
+  std::atomic<int> asked = 0;
+  ApiServer server([&](const ApiServer::Request&) {
+    if (++asked > 1) return ApiServer::Answer{};
+    return ApiServer::Answer{.status = 429, .body = "{}", .headers = "Retry-After: 1\r\n"};
+  });
+  Writing one(server, {.first_pause = 1ms});
+  bool is_done = false;
+  const auto start = one.clock.now();
+  one.writer.put("a", {.path = "/a"}, 0, [&](const auto&) { is_done = true; });
+  REQUIRE(one.turn_until([&] { return is_done; }));
+  CHECK(one.clock.now() - start >= 1s);
+}

@@ -1,0 +1,134 @@
+#!/bin/bash
+# A node of a cluster: real API server, kubelet and containerd, the agent with the rights of manifests/cluster, and the meta plugin, whose
+# networks are the API server's. What users see: kubectl.
+# needs: RAILHEAD_E2E test/e2e/prepare
+# vm-options: --timeout 2400 --memory 2700
+here=$(dirname "$(realpath "$0")")
+. "$here/../fixture.sh"
+. "$here/../real-kubelet.sh"
+. "$here/../kubelet.sh"
+. "$here/../meta.sh"
+. "$here/../api-server.sh"
+manifests=$here/../../../manifests
+
+rdma_mode exclusive
+four_rdma_vfs
+mkdir -p $e2e
+# etcd keeps maps of its files
+api=$e2e/api
+
+section the cluster
+api_start
+kubectl apply -f $manifests/cluster/nad-crd.yaml -f $manifests/cluster/rbac.yaml -f $manifests/base/namespace.yaml >/dev/null || die "kubectl"
+sed 's/^metadata:/metadata:\n  namespace: railhead/' $manifests/base/rbac.yaml | kubectl apply -f - >/dev/null || die "the agent's account"
+# nad_object NAME CONFIG RESOURCE: made, or changed
+nad_object() {
+    jq -n --arg name "$1" --arg config "$2" --arg resource "$3" '{apiVersion: "k8s.cni.cncf.io/v1", kind: "NetworkAttachmentDefinition",
+        metadata: {$name, annotations: {"k8s.v1.cni.cncf.io/resourceName": $resource}}, spec: {$config}}' | kubectl apply -f - >/dev/null
+}
+wait_for 120 nad_object rail0 '{"cniVersion":"1.0.0","name":"rail0","plugins":[
+    {"type":"sriov","vlan":100,"trust":"on","ipam":{"type":"host-local","subnet":"10.9.0.0/24"}},{"type":"rdma"}]}' rdma/vf ||
+    die "no NetworkAttachmentDefinition can be made"
+must nad_object rail1 '{"cniVersion":"1.0.0","name":"rail1","plugins":[
+    {"type":"sriov","vlan":101,"ipam":{"type":"host-local","subnet":"10.9.1.0/24"}},{"type":"rdma"}]}' rdma/vf
+api_token railhead railhead-agent >$api/token
+kubeconfig agent "tokenFile: $api/token" >$api/agent.kubeconfig
+kubeconfig_by_certificate kubelet >$api/kubelet.kubeconfig
+
+section the node
+meta_node_start
+cat >$e2e/config.json <<'J'
+{"resourceList": [{"resourcePrefix": "rdma", "resourceName": "vf",
+                   "selectors": {"drivers": ["igbvf"], "isRdma": true}}]}
+J
+touch $e2e/stamp
+agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent.log --kubeconfig $api/agent.kubeconfig --node-name testbed
+real_kubelet_start $api/kubelet.kubeconfig
+check "kubelet knows the devices" wait_for 180 devices_known $e2e/stamp
+meta_conflist
+offered() { [ "$(kubectl get node testbed -o jsonpath='{.status.allocatable.rdma/vf}')" = 4 ]; }
+check "the API server knows them" wait_for 120 offered
+# object_pod NAME NETWORKS VFS: made in the API, on this node
+object_pod() {
+    jq -n --arg name "$1" --arg networks "$2" --argjson vfs "$3" '{apiVersion: "v1", kind: "Pod",
+        metadata: {$name, annotations: {"k8s.v1.cni.cncf.io/networks": $networks}},
+        spec: {nodeName: "testbed", automountServiceAccountToken: false, terminationGracePeriodSeconds: 0, enableServiceLinks: false,
+               tolerations: [{operator: "Exists"}],
+               containers: [{name: "main", image: "localhost/busybox:1", imagePullPolicy: "Never", command: ["sleep", "3600"],
+                             resources: (if $vfs == 0 then {} else {limits: {"rdma/vf": "\($vfs)"}} end)}]}}' | kubectl apply -f - >/dev/null
+}
+phase_is() { [ "$(kubectl get pod "$1" -o jsonpath='{.status.phase}')" = "$2" ]; }
+written_status() { kubectl get pod "$1" -o json | jq -r '.metadata.annotations["k8s.v1.cni.cncf.io/network-status"] // "[]"'; }
+events_of() { kubectl get events -o json | jq -r --arg name "$1" '.items[] | select(.involvedObject.name == $name) | "\(.type) \(.reason) \(.message)"'; }
+end_object_pod() { kubectl delete pod "$1" --wait=false >/dev/null; }
+is_gone() { ! kubectl get pod "$1" 2>/dev/null; }
+standing() {
+    "$RAILHEAD_BIN/vm_dump_node" | grep -v -e cni0 -e '^sysctl.* veth'
+    find /run/railhead /var/lib/railhead/pods /var/lib/cni -not -type d -not -path '*/locks/*' -not -path '*/allocations/*' -not -path '*/baseline/*' \
+        -not -name agent.\* -not -name lock -not -name 'last_reserved_ip.*' 2>/dev/null | sort
+}
+# The first pod makes the bridge, for good.
+must object_pod first '' 0
+check "a pod that asks for no network runs" wait_for 240 phase_is first Running
+must end_object_pod first
+check "it ends" wait_for 180 is_gone first
+check "and leaves no record" wait_for 60 eval '[ -z "$(ls /var/lib/railhead/pods)" ]'
+rm -f /run/railhead/baseline/*
+before=$(standing)
+
+section a pod with two rails
+must object_pod a rail0,rail1 2
+check "it runs" wait_for 240 phase_is a Running
+names() { written_status a | jq -r '[.[].interface] | join(" ")'; }
+check_becomes "its network-status is written" "eth0 net1 net2" names
+t_eq "with the networks' names" "cluster default/rail0 default/rail1" "$(written_status a | jq -r '[.[].name] | join(" ")')"
+t_match "and addresses" "10.9.0.[0-9]* 10.9.1.[0-9]*" "$(written_status a | jq -r '[.[1,2].ips[0]] | join(" ")')"
+told() { events_of a | grep -c '^Normal AddedInterface Add '; }
+check_becomes "three Events tell of it" 3 told
+t_match "in Multus' words" 'Normal AddedInterface Add net1 \[10\.9\.0\.[0-9]*/24\] from default/rail0' "$(events_of a)"
+t_eq "nothing is left to tell" "" "$(ls /run/railhead/news)"
+t_eq "its namespace has both VFs, with their RDMA devices" 2 "$(in_netns "$(basename "$(jq -r .body.netns /var/lib/railhead/pods/*.json)")" rdma dev | wc -l)"
+
+section a network that is not there, and then is
+must object_pod b rail9 1
+missing() { events_of b | grep -F 'Warning NoNetworkFound cannot find a network-attachment-definition (rail9) in namespace (default)'; }
+check "the pod's Events say so" wait_for 180 missing
+must nad_object rail9 '{"cniVersion":"1.0.0","name":"rail9","type":"sriov","vlan":109}' rdma/vf
+check "it runs as soon as it is there" wait_for 240 phase_is b Running
+must end_object_pod b
+check "it ends" wait_for 180 is_gone b
+
+section the API server is away
+api_stop
+meta_pod s rail0@own 1 sh -c 'exec sleep 3600'
+check "a static pod with a network that is known starts" wait_for 240 eval 'record_of s && ip -n "$(netns_of s)" link show own'
+t_eq "its network-status waits" 1 "$(ls /run/railhead/news | wc -l)"
+t_match "the agent's status says why" "networks: .*127.0.0.1" "$("$RAILHEAD_BIN/railhead-agent" status 2>&1)"
+api_start
+written_soon() { [ "$(written_status s-testbed | jq -r '[.[].interface] | join(" ")')" = "eth0 own" ]; }
+check "it is written when the server is back" wait_for 300 written_soon
+
+section its token is taken away
+# A token of an account that is gone is refused at once.
+kubectl delete serviceaccount -n railhead railhead-agent >/dev/null
+must object_pod c rail1 1
+check "what is known serves pods all the same" wait_for 240 phase_is c Running
+kubectl create serviceaccount -n railhead railhead-agent >/dev/null
+api_token railhead railhead-agent >$api/token.new
+mv $api/token.new $api/token
+check "with the next token its network-status is written" wait_for 300 eval '[ "$(written_status c | jq length)" = 2 ]'
+
+for name in a c; do must end_object_pod $name; done
+remove_pod s
+for name in a c; do check "pod $name ends" wait_for 180 is_gone $name; done
+check "and all records" wait_for 120 eval '[ -z "$(ls /var/lib/railhead/pods)" ]'
+rm -f /run/railhead/baseline/*
+check_becomes "all that stands is as before" "$before" standing
+kill $agent
+wait $agent
+t_eq "the agent ends well" 0 $?
+real_kubelet_stop
+api_stop
+etcd_stop
+[ -z "${RAILHEAD_SHARE:-}" ] || cp $e2e/*.log $api/*.log "$RAILHEAD_SHARE"
+suite_done
