@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -320,8 +321,8 @@ Result<void> Meta::del_without_record() {
   if (const auto result = cnispec::read_prev_result(call_.config); result && *result) {
     previous = cnispec::to_json(**result, record.networks.front().cni_version);
   }
-  for (auto act = acts.rbegin(); act != acts.rend(); ++act) {
-    const auto output = calls_.call(Command::del, record, *act, previous);
+  for (const auto& act : std::ranges::reverse_view(acts)) {
+    const auto output = calls_.call(Command::del, record, act, previous);
     done = both(done, output ? Result<void>() : pass(output));
   }
   return done;

@@ -94,7 +94,7 @@ namespace {
 Result<void> read_into(MetaConf& conf, const Json& config, std::string_view text) {
   std::vector<Error> errors;
   Object object(config, "", errors);
-  const auto cluster = read_cluster_network(object, text, conf);
+  auto cluster = read_cluster_network(object, text, conf);
   const auto take = [&](std::string_view key, std::string& value) {
     if (auto asked = object.string(key); asked && !asked->empty()) value = std::move(*asked);
   };
