@@ -65,6 +65,7 @@ class Agent {
   News news_;
   Configuration configuration_;
   NodeWatch node_;
+  ClaimedDevices claimed_;
   Holders holders_;
   Pools pools_;
   Owners owners_;

@@ -19,16 +19,6 @@ constexpr std::chrono::milliseconds kFilesPause{200};  // kubelet writes at each
 constexpr std::string_view kCheckpoint = "kubelet_internal_checkpoint";
 constexpr std::string_view kKubeletSocket = "kubelet.sock";
 
-std::vector<ledger::Listed> listed_of(std::vector<kubelet::PodDevices> pods) {
-  std::vector<ledger::Listed> all;
-  all.reserve(pods.size());
-  for (auto& pod : pods) {
-    all.push_back({pod.pod_namespace + '/' + pod.pod, std::move(pod.container),
-                   std::move(pod.resource), std::move(pod.ids)});
-  }
-  return all;
-}
-
 std::vector<ledger::Saved> saved_of(std::vector<kubelet::SavedDevices> saved) {
   std::vector<ledger::Saved> all;
   for (auto& one : saved) {
@@ -59,11 +49,12 @@ std::optional<std::string> kubelet_of(const std::string& kubelet_dir) {
 
 }  // namespace
 
-Holders::Holders(Options options, Loop& loop, const host::Host& host, News& news, Logger& log,
-                 std::function<void()> changed)
+Holders::Holders(Options options, Loop& loop, const host::Host& host, const ClaimedDevices& claimed,
+                 News& news, Logger& log, std::function<void()> changed)
     : options_(std::move(options)),
       loop_(loop),
       host_(host),
+      claimed_(claimed),
       news_(news),
       changed_(std::move(changed)),
       store_(host.roots.run),
@@ -77,8 +68,10 @@ Holders::Holders(Options options, Loop& loop, const host::Host& host, News& news
 ledger::Sources Holders::sources() {
   const auto folder = options_.kubelet_dir + "/device-plugins/";
   return {[this](auto answer) {
-            pod_resources_.list(kListLimit,
-                                [answer](auto pods) { answer(std::move(pods).map(listed_of)); });
+            pod_resources_.list(kListLimit, [this, answer](auto pods) {
+              answer(std::move(pods).map(
+                  [this](auto listed) { return listed_of(std::move(listed), *claimed_.all()); }));
+            });
           },
           [this, file = folder + std::string(kCheckpoint)] {
             auto saved = kubelet::read_checkpoint(file).map(saved_of);

@@ -8,6 +8,7 @@
 #include "attach/store.hpp"
 #include "host/folder_watch.hpp"
 #include "host/host.hpp"
+#include "plugin/app/claimed_devices.hpp"
 #include "plugin/app/former_boot.hpp"
 #include "plugin/app/news.hpp"
 #include "plugin/app/part.hpp"
@@ -18,7 +19,8 @@
 
 namespace railhead::app {
 
-// The ledger with its sources: kubelet's list and file, Allocate's records, attachments' records.
+// The ledger with its sources: kubelet's list (with what claims are for) and file, Allocate's
+// records, attachments' records.
 class Holders final : public Part {
  public:
   struct Options {
@@ -28,8 +30,8 @@ class Holders final : public Part {
   };
 
   // `changed` is called when what the ledger says differs from before. All outlives it.
-  Holders(Options options, Loop& loop, const host::Host& host, News& news, Logger& log,
-          std::function<void()> changed);
+  Holders(Options options, Loop& loop, const host::Host& host, const ClaimedDevices& claimed,
+          News& news, Logger& log, std::function<void()> changed);
 
   [[nodiscard]] std::string_view name() const override { return "holders"; }
   [[nodiscard]] Result<void> start() override;
@@ -51,6 +53,7 @@ class Holders final : public Part {
   const Options options_;
   Loop& loop_;
   const host::Host& host_;
+  const ClaimedDevices& claimed_;
   News& news_;
   const std::function<void()> changed_;
   const attach::Store store_;

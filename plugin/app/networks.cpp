@@ -48,10 +48,13 @@ std::string not_followed() {
 
 }  // namespace
 
-Networks::Networks(Options options, Loop& loop, const Clock& clock, Logger& log)
+Networks::Networks(Options options, Loop& loop, const Clock& clock, ClaimedDevices& claimed,
+                   metrics::Metrics& metrics, Logger& log)
     : options_(std::move(options)),
       loop_(loop),
       clock_(clock),
+      claimed_(claimed),
+      metrics_(metrics),
       log_(log),
       folder_(ipc::news_folder_in(options_.run)),
       again_(loop, [this] { folder_watch_ ? read_news() : serve(); }) {}
@@ -63,6 +66,13 @@ Result<void> Networks::start() {
   client_ = std::make_unique<kube::Client>(loop_, clock_, std::move(*access));
   cluster_ = std::make_unique<kube::Cluster>(kube::Cluster::Options{.node = options_.cluster.node},
                                              loop_, clock_, *client_, log_);
+  cluster_->on_claimed([this](const std::vector<kube::ClaimedDevice>& devices) {
+    ClaimedDevices::All all;
+    for (const auto& one : devices) {
+      all[{one.driver, one.pool, one.name}] = {one.resource, one.device};
+    }
+    claimed_.set(std::move(all));
+  });
   log_.info("following the cluster",
             {{"server", client_->server()}, {"node", options_.cluster.node}});
   cluster_->start();
@@ -150,6 +160,7 @@ void Networks::pass_on(const std::string& file) {
         cluster_->tell(pod, uid, {event.is_warning, event.reason, event.message});
       }
     }
+    metrics_.status_written(result ? "written" : "refused");
     told(file, text);
   };
   cluster_->write_status(pod, *uid, news->network_status, written);
@@ -173,6 +184,7 @@ void Networks::answer(const ipc::NadQuestion& question, const ipc::Server::Reply
   if (!cluster_) return reply(not_followed());
   cluster_->nad({question.namespace_, question.name}, [this, question,
                                                        reply](const kube::Found<kube::Nad>& found) {
+    metrics_.cluster_asked("nad", std::string(to_string(state_of(found.known))));
     if (found.known == kube::Known::missing && !question.pod.pod_name.empty()) {
       cluster_->tell({question.pod.pod_namespace, question.pod.pod_name}, question.pod.pod_uid,
                      {true, "NoNetworkFound",
@@ -198,7 +210,8 @@ void Networks::answer(const ipc::NadQuestion& question, const ipc::Server::Reply
 void Networks::answer(const ipc::PodQuestion& question, const ipc::Server::Reply& reply) {
   if (!cluster_) return reply(not_followed());
   cluster_->pod({question.pod_namespace, question.pod_name}, question.pod_uid,
-                [reply](const kube::Found<kube::Pod>& found) {
+                [this, reply](const kube::Found<kube::Pod>& found) {
+                  metrics_.cluster_asked("pod", std::string(to_string(state_of(found.known))));
                   reply(encode(ipc::PodAnswer{state_of(found.known), found.object.annotations,
                                               found.reason}));
                 });

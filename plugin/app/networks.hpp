@@ -10,15 +10,18 @@
 #include "host/folder_watch.hpp"
 #include "ipc/cluster.hpp"
 #include "ipc/pod_news.hpp"
+#include "plugin/app/claimed_devices.hpp"
 #include "plugin/app/cluster_options.hpp"
 #include "plugin/app/part.hpp"
 #include "plugin/ipc/server.hpp"
 #include "plugin/kube/cluster.hpp"
+#include "plugin/metrics/metrics.hpp"
 
 namespace railhead::app {
 
 // Networks as the cluster has them: tells the CNI program of NetworkAttachmentDefinitions and pods,
-// and the cluster what the CNI program has to tell of pods (ipc/pod_news.hpp). On the loop.
+// the ledger what the devices of claims are for, and the cluster what the CNI program has to tell
+// of pods (ipc/pod_news.hpp). On the loop.
 class Networks final : public Part {
  public:
   struct Options {
@@ -26,7 +29,8 @@ class Networks final : public Part {
     std::string run;  // of this boot's records
   };
   // All outlives it.
-  Networks(Options options, Loop& loop, const Clock& clock, Logger& log);
+  Networks(Options options, Loop& loop, const Clock& clock, ClaimedDevices& claimed,
+           metrics::Metrics& metrics, Logger& log);
 
   [[nodiscard]] std::string_view name() const override { return "networks"; }
   // Errors: invalid_argument (no access to an API server that is to be followed).
@@ -48,6 +52,8 @@ class Networks final : public Part {
   const Options options_;
   Loop& loop_;
   const Clock& clock_;
+  ClaimedDevices& claimed_;
+  metrics::Metrics& metrics_;
   Logger& log_;
   const std::string folder_;
   std::unique_ptr<kube::Client> client_;  // null: no API server is followed

@@ -84,10 +84,10 @@ bool is_of_two_pods(const std::vector<ledger::Listed>& listed) {
   });
 }
 
-}  // namespace
-
-ResolveAnswer resolve_of(const ledger::Ledger::Now& now, const ipc::ResolveQuestion& question) {
-  const auto listed = listed_of(now, question);
+// What kubelet's device plugins gave.
+ResolveAnswer by_device_plugins(const ledger::Ledger::Now& now,
+                                const ipc::ResolveQuestion& question,
+                                const std::vector<ledger::Listed>& listed) {
   if (const auto own = saved_of(now, question.pod_uid); !own.empty()) return by_both(listed, own);
   if (listed.empty()) return {};
   const bool file_has_none = now.saved && !question.pod_uid.empty();
@@ -95,6 +95,35 @@ ResolveAnswer resolve_of(const ledger::Ledger::Now& now, const ipc::ResolveQuest
       std::ranges::any_of(listed, [](const auto& one) { return !one.resource.empty(); });
   if (!has_devices) return now.whole || file_has_none ? known(listed) : ResolveAnswer{};
   return file_has_none || is_of_two_pods(listed) ? ResolveAnswer{} : known(listed);
+}
+
+// Those by claims, of which kubelet's file has none. A container that has nothing else is one
+// without devices.
+std::vector<ledger::Listed> take_claimed(std::vector<ledger::Listed>& listed) {
+  std::vector<ledger::Listed> claimed;
+  std::vector<ledger::Listed> rest;
+  for (auto& one : listed) (one.is_claimed ? claimed : rest).push_back(std::move(one));
+  for (const auto& one : claimed) {
+    const bool has_more = std::ranges::any_of(
+        rest, [&](const auto& other) { return other.container == one.container; });
+    if (!has_more) rest.push_back({one.pod, one.container, "", {}});
+  }
+  listed = std::move(rest);
+  return claimed;
+}
+
+}  // namespace
+
+ResolveAnswer resolve_of(const ledger::Ledger::Now& now, const ipc::ResolveQuestion& question) {
+  auto listed = listed_of(now, question);
+  const auto claimed = take_claimed(listed);
+  auto answer = by_device_plugins(now, question, listed);
+  if (answer.state != ResolveState::known) return answer;
+  for (const auto& one : claimed) {
+    answer.containers.push_back({one.container, one.resource, one.ids});
+    sort_device_ids(answer.containers.back().devices);
+  }
+  return answer;
 }
 
 }  // namespace railhead::app

@@ -5,9 +5,9 @@
 namespace railhead::app {
 
 // Which devices a pod's containers have, by what kubelet lists and has saved since that was asked.
-// Pure. All resources are told, those of other device plugins too, with all their ids; not what
-// came by resource claims, nor an init container that kubelet does not list (it lists sidecars
-// only).
+// Pure. All resources are told, those of other device plugins too, with all their ids, and what
+// claims gave for networks (ClaimedDevices); not an init container that kubelet does not list (it
+// lists sidecars only).
 //
 // Kubelet's list has the pod's order of containers, and names the pod. Its file has the pod's UID:
 // two pods may have one name while the first has not quite ended. So, where the UID is asked for

@@ -54,24 +54,40 @@ Cluster::Cluster(Options options, Loop& loop, const Clock& clock, Client& client
       client_(client),
       pods_(read_pod, log),
       nads_(read_nad, log),
+      slices_(read_slice, log, [this] { tell_claimed(); }),
       pod_reflector_({.what = "pods",
                       .path = std::string(kPods),
                       .selector = "fieldSelector=spec.nodeName%3D" + escaped(options_.node)},
                      loop, clock, client, pods_, log),
       nad_reflector_({.what = "network-attachment-definitions", .path = std::string(kNads)}, loop,
                      clock, client, nads_, log),
+      slice_reflector_({.what = "resourceslices",
+                        .path = std::string(kSlices),
+                        .selector = "fieldSelector=spec.nodeName%3D" + escaped(options_.node),
+                        .may_be_missing = true},
+                       loop, clock, client, slices_, log),
       writer_({}, loop, clock, client, log) {}
 
 void Cluster::start() {
   pod_reflector_.start();
   nad_reflector_.start();
+  slice_reflector_.start();
 }
 
 void Cluster::stop() {
   pod_reflector_.stop();
   nad_reflector_.stop();
+  slice_reflector_.stop();
   gets_.clear();
   writer_.stop();
+}
+
+void Cluster::tell_claimed() const {
+  std::vector<ClaimedDevice> all;
+  for (const auto& [name, slice] : slices_.all()) {
+    all.insert(all.end(), slice.devices.begin(), slice.devices.end());
+  }
+  claimed_(all);
 }
 
 // A pod is created before its sandbox, but the watch may be a moment behind.
@@ -166,7 +182,7 @@ void Cluster::tell(const Name& pod, const std::string& uid, const Event& event) 
 std::vector<std::string> Cluster::troubles() const {
   std::vector<std::string> all;
   for (const auto& [what, reflector] :
-       {std::pair("pods", &pod_reflector_),
+       {std::pair("resourceslices", &slice_reflector_), std::pair("pods", &pod_reflector_),
         std::pair("network-attachment-definitions", &nad_reflector_)}) {
     if (!reflector->trouble().empty())
       all.push_back(fmt::format("{}: {}", what, reflector->trouble()));

@@ -29,24 +29,32 @@ template <class Object>
 class Mirror final : public Reflector::Sink {
  public:
   using Read = Result<Object> (*)(const nlohmann::ordered_json&);
-  Mirror(Read read, Logger& log) : read_(read), log_(log) {}
+  // `heard` is called after each change.
+  Mirror(
+      Read read, Logger& log, std::function<void()> heard = [] {})
+      : read_(read), log_(log), heard_(std::move(heard)) {}
 
   void begin_list() override { listed_.clear(); }
   void put(const nlohmann::ordered_json& object) override { put_into(listed_, object); }
   void end_list() override {
     objects_ = std::move(listed_);
     listed_.clear();
+    heard_();
   }
-  void changed(const nlohmann::ordered_json& object) override { put_into(objects_, object); }
+  void changed(const nlohmann::ordered_json& object) override {
+    put_into(objects_, object);
+    heard_();
+  }
   void removed(const nlohmann::ordered_json& object) override {
     if (const auto name = read_name(object)) objects_.erase(*name);
+    heard_();
   }
 
   [[nodiscard]] const Object* find(const Name& name) const {
     const auto found = objects_.find(name);
     return found == objects_.end() ? nullptr : &found->second;
   }
-  [[nodiscard]] size_t size() const { return objects_.size(); }
+  [[nodiscard]] const std::map<Name, Object>& all() const { return objects_; }
 
  private:
   using Objects = std::map<Name, Object>;
@@ -62,12 +70,13 @@ class Mirror final : public Reflector::Sink {
 
   const Read read_;
   Logger& log_;
+  const std::function<void()> heard_;
   Objects objects_;
   Objects listed_;  // of a list that is not whole yet
 };
 
-// What this node needs to know of its cluster, kept up by watches: its pods, and all
-// NetworkAttachmentDefinitions. All calls are made on the loop's thread.
+// What this node needs to know of its cluster, kept up by watches: its pods, its
+// ResourceSlices, and all NetworkAttachmentDefinitions. All calls are made on the loop's thread.
 class Cluster {
  public:
   struct Options {
@@ -89,6 +98,11 @@ class Cluster {
   // A pod of another UID is missing; uid "": whichever has the name.
   void pod(const Name& name, const std::string& uid, const WithPod& then);
   void nad(const Name& name, const WithNad& then);
+
+  // What the devices of this node that drivers give by claims are for, each time it changes; not
+  // called where the API has no such objects.
+  using WithClaimed = std::function<void(const std::vector<ClaimedDevice>&)>;
+  void on_claimed(WithClaimed then) { claimed_ = std::move(then); }
 
   // The UID in the API of the pod that the container runtime calls so; nothing for a pod of a file
   // of the node that kubelet has not told the API of yet.
@@ -120,14 +134,18 @@ class Cluster {
 
   void get(const std::string& path, Then then);
   void start_gets();
+  void tell_claimed() const;
 
   const Options options_;
   const Clock& clock_;
   Client& client_;
   Mirror<Pod> pods_;
   Mirror<Nad> nads_;
+  Mirror<Slice> slices_;
   Reflector pod_reflector_;
   Reflector nad_reflector_;
+  Reflector slice_reflector_;
+  WithClaimed claimed_ = [](const auto&) {};
   std::deque<std::shared_ptr<Get>> gets_;  // those under way first
   Writer writer_;
   std::set<std::string> told_;  // the keys of events

@@ -14,7 +14,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kResourceName = "k8s.v1.cni.cncf.io/resourceName";
+constexpr std::string_view kNadResourceName = "k8s.v1.cni.cncf.io/resourceName";
+constexpr std::string_view kResourceName = "k8s.cni.cncf.io/resourceName";
+constexpr std::string_view kDeviceId = "k8s.cni.cncf.io/deviceID";
 // Kubelet's (pkg/kubelet/types, ConfigMirrorAnnotationKey): the hash of the file, its pod's UID.
 constexpr std::string_view kMirror = "kubernetes.io/config.mirror";
 constexpr std::array<std::string_view, 2> kNetworkAnnotations = {
@@ -35,6 +37,14 @@ auto read_object(const Json& json, Read read)
   return value;
 }
 
+// An attribute of a device has one value, of one type: {"string": "rdma/vf"}.
+std::string text_attribute(go_json::Object& attributes, std::string_view key) {
+  const auto* value = attributes.value(key);
+  const auto text = value && value->is_object() ? value->find("string") : Json::const_iterator();
+  if (!value || !value->is_object() || text == value->end() || !text->is_string()) return "";
+  return text->get<std::string>();
+}
+
 Name name_of(go_json::Object& metadata) {
   Name name{metadata.string("namespace").value_or(""), metadata.string("name").value_or("")};
   if (name.namespace_.empty()) metadata.error("namespace", "missing");
@@ -45,7 +55,11 @@ Name name_of(go_json::Object& metadata) {
 }  // namespace
 
 Result<Name> read_name(const Json& json) {
-  return read_object(json, [](auto&, auto& metadata) { return name_of(metadata); });
+  return read_object(json, [](auto&, auto& metadata) {
+    Name name{metadata.string("namespace").value_or(""), metadata.string("name").value_or("")};
+    if (name.name.empty()) metadata.error("name", "missing");
+    return name;
+  });
 }
 
 Result<Pod> read_pod(const Json& json) {
@@ -66,11 +80,33 @@ Result<Nad> read_nad(const Json& json) {
   return read_object(json, [](auto& object, auto& metadata) {
     Nad nad{name_of(metadata), {}, {}};
     if (const auto annotations = metadata.string_map("annotations")) {
-      const auto found = annotations->find(std::string(kResourceName));
+      const auto found = annotations->find(std::string(kNadResourceName));
       if (found != annotations->end()) nad.resource = found->second;
     }
     if (auto spec = object.object("spec")) nad.config = spec->string("config").value_or("");
     return nad;
+  });
+}
+
+Result<Slice> read_slice(const Json& json) {
+  return read_object(json, [](auto& object, auto& metadata) {
+    Slice slice{{"", metadata.string("name").value_or("")}, {}};
+    if (slice.name.name.empty()) metadata.error("name", "missing");
+    auto spec = object.object("spec");
+    if (!spec) return slice;
+    const auto driver = spec->string("driver").value_or("");
+    auto pool = spec->object("pool");
+    const auto pool_name = pool ? pool->string("name").value_or("") : "";
+    const auto devices = spec->objects("devices");
+    for (auto device : devices ? *devices : std::vector<go_json::Object>{}) {
+      auto attributes = device.object("attributes");
+      if (!attributes) continue;
+      ClaimedDevice one{driver, pool_name, device.string("name").value_or(""),
+                        text_attribute(*attributes, kResourceName),
+                        text_attribute(*attributes, kDeviceId)};
+      if (!one.resource.empty() && !one.device.empty()) slice.devices.push_back(std::move(one));
+    }
+    return slice;
   });
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -40,10 +41,29 @@ struct Nad {
   friend bool operator==(const Nad&, const Nad&) = default;
 };
 
-// Errors: decode (the object has no name, or a wrong type somewhere that counts).
+// A device that a driver of dynamic resource allocation offers for networks, by the attributes that
+// Multus reads (k8s.cni.cncf.io/resourceName, k8s.cni.cncf.io/deviceID).
+struct ClaimedDevice {
+  std::string driver = {};
+  std::string pool = {};
+  std::string name = {};      // the driver's
+  std::string resource = {};  // "rdma/vf"
+  std::string device = {};    // "0000:3b:00.2"
+  friend bool operator==(const ClaimedDevice&, const ClaimedDevice&) = default;
+};
+struct Slice {
+  Name name = {};  // of no namespace
+  std::vector<ClaimedDevice> devices = {};
+  friend bool operator==(const Slice&, const Slice&) = default;
+};
+
+// Errors: decode (the object has no name, or a wrong type somewhere that counts). A name without a
+// namespace is that of an object of the whole cluster.
 [[nodiscard]] Result<Name> read_name(const nlohmann::ordered_json& object);
 [[nodiscard]] Result<Pod> read_pod(const nlohmann::ordered_json& object);
 [[nodiscard]] Result<Nad> read_nad(const nlohmann::ordered_json& object);
+// Devices that are for no network are left out.
+[[nodiscard]] Result<Slice> read_slice(const nlohmann::ordered_json& object);
 // "" where there is none.
 [[nodiscard]] std::string resource_version(const nlohmann::ordered_json& object);
 
@@ -59,5 +79,7 @@ struct Nad {
 [[nodiscard]] std::string path_of_events(const std::string& namespace_);
 inline constexpr std::string_view kPods = "/api/v1/pods";
 inline constexpr std::string_view kNads = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions";
+
+inline constexpr std::string_view kSlices = "/apis/resource.k8s.io/v1/resourceslices";
 
 }  // namespace railhead::kube

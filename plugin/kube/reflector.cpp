@@ -16,7 +16,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::chrono::seconds kListLimit{120};
 constexpr std::chrono::seconds kLongestWait{60};  // however long a server asks to stay away
-constexpr std::chrono::seconds kShortWatch{1};    // one that ends sooner counts as failed
+constexpr std::chrono::minutes kMissingPause{5};
+constexpr std::chrono::seconds kShortWatch{1};  // one that ends sooner counts as failed
 
 }  // namespace
 
@@ -60,6 +61,12 @@ void Reflector::list() {
 void Reflector::listed(const Result<Reply>& reply, const std::string& rest) {
   next_ = &Reflector::list;
   if (!reply) return fail_with(broken_.empty() ? reply.error().message : broken_, {});
+  if (reply->status == 404 && options_.may_be_missing) {
+    trouble_.clear();
+    call_.reset();
+    return again_.set(clock_.now() + std::chrono::duration_cast<std::chrono::milliseconds>(
+                                         kMissingPause * spread()));
+  }
   if (!reply->is_good()) {
     return fail_with(refusal_of(reply->status, reply->body), reply->retry_after);
   }

@@ -28,9 +28,10 @@ class Reflector {
     virtual void removed(const nlohmann::ordered_json& object) = 0;
   };
   struct Options {
-    std::string what;                              // for logs and troubles: "pods"
-    std::string path;                              // of the list
-    std::string selector = {};                     // "fieldSelector=spec.nodeName%3Dnode-1"
+    std::string what;             // for logs and troubles: "pods"
+    std::string path;             // of the list
+    std::string selector = {};    // "fieldSelector=spec.nodeName%3Dnode-1"
+    bool may_be_missing = false;  // a server without such objects (404) is no trouble
     std::chrono::milliseconds first_pause{1'000};  // after a failure; doubled by each further one
     std::chrono::milliseconds longest_pause{30'000};
     std::chrono::seconds watch{

@@ -26,14 +26,28 @@ std::map<std::string, std::vector<std::string>> by_resource(const v1::ContainerR
   return merged;
 }
 
+std::vector<ClaimedDevice> claimed_of(const v1::ContainerResources& from) {
+  std::vector<ClaimedDevice> all;
+  for (const auto& claim : from.dynamic_resources()) {
+    for (const auto& one : claim.claim_resources()) {
+      all.push_back({one.driver_name(), one.pool_name(), one.device_name()});
+    }
+  }
+  return all;
+}
+
 std::vector<PodDevices> devices_of(const v1::ListPodResourcesResponse& response) {
   std::vector<PodDevices> all;
   for (const auto& pod : response.pod_resources()) {
     for (const auto& container : pod.containers()) {
       auto resources = by_resource(container);
-      if (resources.empty()) resources[""];
+      auto claimed = claimed_of(container);
+      if (resources.empty() && claimed.empty()) resources[""];
       for (auto& [resource, ids] : resources) {
         all.push_back({pod.namespace_(), pod.name(), container.name(), resource, std::move(ids)});
+      }
+      if (!claimed.empty()) {
+        all.push_back({pod.namespace_(), pod.name(), container.name(), "", {}, std::move(claimed)});
       }
     }
   }

@@ -13,13 +13,23 @@
 
 namespace railhead::kubelet {
 
-// One resource of one container; a container without any has one entry, of no resource.
+// A device that a driver of dynamic resource allocation gave by a claim.
+struct ClaimedDevice {
+  std::string driver;  // "sriovnetwork.k8snetworkplumbingwg.io"
+  std::string pool;    // mostly the node's name
+  std::string device;  // the driver's name of it
+  friend bool operator==(const ClaimedDevice&, const ClaimedDevice&) = default;
+};
+
+// One resource of one container, or what it has by claims; a container without any has one entry,
+// of no resource.
 struct PodDevices {
   std::string pod_namespace;
   std::string pod;
   std::string container;
-  std::string resource;          // "nvidia.com/gpu"
-  std::vector<std::string> ids;  // sorted
+  std::string resource;                     // "nvidia.com/gpu"
+  std::vector<std::string> ids;             // sorted
+  std::vector<ClaimedDevice> claimed = {};  // then there is no resource
   friend bool operator==(const PodDevices&, const PodDevices&) = default;
 };
 

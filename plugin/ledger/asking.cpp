@@ -18,6 +18,7 @@ using Containers = std::map<std::pair<std::string, std::string>, Container>;  //
 Containers containers_of(const std::vector<Listed>& listed) {
   Containers containers;
   for (const auto& one : listed) {
+    if (one.is_claimed) continue;  // kubelet's file, which is compared with it, has none
     auto& container = containers[{one.pod, one.container}];
     container.name = one.container;
     container.devices[one.resource] = {one.ids.begin(), one.ids.end()};

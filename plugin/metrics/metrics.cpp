@@ -85,6 +85,16 @@ class Metrics::Impl {
           .Name("railhead_resolve_questions_total")
           .Help("Questions of the CNI program which devices a pod has, by what was answered")
           .Register(registry);
+  prometheus::Family<prometheus::Counter>& cluster_questions =
+      BuildCounter()
+          .Name("railhead_cluster_questions_total")
+          .Help("Questions of the CNI program what the cluster has")
+          .Register(registry);
+  prometheus::Family<prometheus::Counter>& statuses =
+      BuildCounter()
+          .Name("railhead_statuses_total")
+          .Help("Pods whose network-status was written, or taken by none")
+          .Register(registry);
 };
 
 Metrics::Metrics(std::string_view version) : impl_(std::make_unique<Impl>(version)) {}
@@ -114,6 +124,14 @@ void Metrics::owner_asked(const std::string& result) {
 
 void Metrics::resolve_asked(const std::string& result) {
   impl_->resolve_questions.Add({{"result", result}}).Increment();
+}
+
+void Metrics::cluster_asked(const std::string& verb, const std::string& result) {
+  impl_->cluster_questions.Add({{"verb", verb}, {"result", result}}).Increment();
+}
+
+void Metrics::status_written(const std::string& result) {
+  impl_->statuses.Add({{"result", result}}).Increment();
 }
 
 std::string Metrics::text(const Now& now) const {

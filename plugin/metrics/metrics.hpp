@@ -56,6 +56,9 @@ class Metrics {
   // `result`: a word from a small, fixed set; docs/metrics.md lists them.
   void owner_asked(const std::string& result);
   void resolve_asked(const std::string& result);
+  // `verb`: "nad" or "pod".
+  void cluster_asked(const std::string& verb, const std::string& result);
+  void status_written(const std::string& result);
 
   // The text format of Prometheus 0.0.4.
   [[nodiscard]] std::string text(const Now& now) const;

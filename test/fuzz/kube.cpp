@@ -12,6 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto json = Json::parse(item, nullptr, false);
     if (const auto pod = read_pod(json)) (void)path_of_pod(pod->name);
     if (const auto nad = read_nad(json)) (void)path_of_nad(nad->name);
+    (void)read_slice(json);
     (void)resource_version(json);
   };
   ListSplitter whole(look);

@@ -426,6 +426,11 @@ Result<void> DeviceManager::has_healthy_devices(const FakeAllocation& allocation
               resource);
 }
 
+void DeviceManager::add_claim(FakeClaim claim) {
+  const std::lock_guard lock(mutex_);
+  state_.claims.push_back(std::move(claim));
+}
+
 void DeviceManager::remove_pod(const std::string& pod) {
   const auto [pod_namespace, name] = split_pod(pod);
   const std::lock_guard lock(mutex_);

@@ -43,6 +43,16 @@ struct FakeAllocation {
   v1beta1::ContainerAllocateResponse response;
 };
 
+// A device that a container has by a claim.
+struct FakeClaim {
+  std::string pod_namespace;
+  std::string pod;
+  std::string container;
+  std::string driver;
+  std::string pool;
+  std::string device;
+};
+
 struct FakeRequest {
   std::string resource;
   size_t count = 1;
@@ -52,6 +62,7 @@ struct FakeKubeletState {
   std::map<std::string, FakeResource> resources;
   std::vector<std::string> refusals;  // what refused plugins were told
   std::vector<FakeAllocation> allocations;
+  std::vector<FakeClaim> claims;
 };
 
 enum class KubeletVersion { v1_20, v1_36 };
@@ -104,6 +115,8 @@ class DeviceManager {
   // older kubelets ask nobody, and give what is in their checkpoint.
   [[nodiscard]] Result<void> admit_again(const std::string& pod);
   void remove_pod(const std::string& pod);
+  // A driver of dynamic resource allocation has prepared it.
+  void add_claim(FakeClaim claim);
 
   void note_refusal(const std::string& message);
   [[nodiscard]] FakeKubeletState state() const;

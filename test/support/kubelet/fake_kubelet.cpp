@@ -166,6 +166,7 @@ Result<std::vector<FakeAllocation>> FakeKubelet::start_container(const std::stri
 }
 
 Result<void> FakeKubelet::admit_again(const std::string& pod) { return devices_.admit_again(pod); }
+void FakeKubelet::add_claim(FakeClaim claim) { devices_.add_claim(std::move(claim)); }
 void FakeKubelet::remove_pod(const std::string& pod) { devices_.remove_pod(pod); }
 FakeKubeletState FakeKubelet::state() const { return devices_.state(); }
 

@@ -60,6 +60,7 @@ class FakeKubelet {
   // After a boot (restart() for kubelet); see DeviceManager.
   [[nodiscard]] Result<void> admit_again(const std::string& pod);
   void remove_pod(const std::string& pod);
+  void add_claim(FakeClaim claim);
 
   [[nodiscard]] FakeKubeletState state() const;
   bool wait(std::chrono::milliseconds limit,

@@ -56,6 +56,24 @@ v1::ListPodResourcesResponse list_of(const FakeKubeletState& state) {
     container.set_name(allocation.container);
     add_devices(*container.mutable_devices(), allocation.resource, allocation.devices);
   }
+  for (const auto& claim : state.claims) {
+    auto& pod = find_or_add(*list.mutable_pod_resources(), [&](const auto& entry) {
+      return entry.name() == claim.pod && entry.namespace_() == claim.pod_namespace;
+    });
+    pod.set_name(claim.pod);
+    pod.set_namespace_(claim.pod_namespace);
+    auto& container = find_or_add(*pod.mutable_containers(), [&](const auto& entry) {
+      return entry.name() == claim.container;
+    });
+    container.set_name(claim.container);
+    auto& resource = *container.add_dynamic_resources();
+    resource.set_claim_name(claim.pod + "-claim");
+    resource.set_claim_namespace(claim.pod_namespace);
+    auto& one = *resource.add_claim_resources();
+    one.set_driver_name(claim.driver);
+    one.set_pool_name(claim.pool);
+    one.set_device_name(claim.device);
+  }
   return list;
 }
 

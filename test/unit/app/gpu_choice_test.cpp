@@ -28,8 +28,8 @@ class GpuChoice {
         still_(node_.folder.path()),
         loop_(must(Loop::open(still_.host.clock))),
         news_(node_.log.logger()),
-        holders_({node_.folder.path(), node_.folder / "state", {}}, *loop_, still_.host, news_,
-                 node_.log.logger(), [] {}),
+        holders_({node_.folder.path(), node_.folder / "state", {}}, *loop_, still_.host, claimed_,
+                 news_, node_.log.logger(), [] {}),
         metrics_("test"),
         vfs_({vf_pool(), inventory_, std::make_shared<const ledger::Holdings>(), {}},
              {node_.folder / "sys", node_.folder / "run", node_.folder / "devinfo"}, std::nullopt,
@@ -126,6 +126,7 @@ class GpuChoice {
   TestPool probe_;
   StillHost still_;
   std::unique_ptr<Loop> loop_;
+  app::ClaimedDevices claimed_;
   app::News news_;
   app::Holders holders_;
   metrics::Metrics metrics_;

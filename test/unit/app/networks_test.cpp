@@ -47,7 +47,7 @@ struct Node : test::OnLoop {
     fs::create_directories(options.run);
   }
   void start() {
-    networks.emplace(options, *loop, clock, log);
+    networks.emplace(options, *loop, clock, claimed, metrics, log);
     must(networks->start());
     networks->serve();
     REQUIRE(turn_until([&] { return networks->troubles().empty(); }));
@@ -71,6 +71,8 @@ struct Node : test::OnLoop {
   test::TemporaryFolder folder;
   ApiServer server;
   app::Networks::Options options;
+  metrics::Metrics metrics{"test"};
+  app::ClaimedDevices claimed;
   std::optional<app::Networks> networks;
 };
 
@@ -180,15 +182,18 @@ TEST_CASE("A network that no message holds is refused with its size") {
 
 TEST_CASE("An agent that follows no cluster says so, and one that cannot does not start") {
   test::OnLoop one;
-  app::Networks none({{}, "/nonexistent"}, *one.loop, one.clock, one.log);
+  metrics::Metrics metrics("test");
+  app::ClaimedDevices claimed;
+  app::Networks none({{}, "/nonexistent"}, *one.loop, one.clock, claimed, metrics, one.log);
   must(none.start());
   none.serve();
   std::string said;
   none.answer(ipc::NadQuestion{"ml", "x", {}}, [&](const std::string& text) { said = text; });
   CHECK(said == R"x({"schema":1,"error":"it follows no API server (--cluster)"})x");
-  app::Networks nameless({{.is_followed = true}, "/nonexistent"}, *one.loop, one.clock, one.log);
+  app::Networks nameless({{.is_followed = true}, "/nonexistent"}, *one.loop, one.clock, claimed,
+                         metrics, one.log);
   CHECK(is(nameless.start(), ErrorCode::invalid_argument));
   app::Networks no_pod({{.is_followed = true, .node = "n"}, "/nonexistent"}, *one.loop, one.clock,
-                       one.log);
+                       claimed, metrics, one.log);
   CHECK(is(no_pod.start(), ErrorCode::invalid_argument));
 }

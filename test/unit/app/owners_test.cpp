@@ -153,7 +153,8 @@ TEST_CASE("A kubelet that takes the question and never answers is waited for no 
       node.host.roots};
   fs::create_directories(node.host.roots.run);
   app::Owners owners({.resolve = 500ms}, *loop, clock, ledger, node.metrics);
-  app::Networks networks({{}, node.host.roots.run}, *loop, clock, node.log);
+  app::ClaimedDevices claimed;
+  app::Networks networks({{}, node.host.roots.run}, *loop, clock, claimed, node.metrics, node.log);
   app::Questions questions(10s, *loop, with_clock, owners, networks, node.metrics, node.log);
   questions.serve();
   std::atomic<bool> done = false;
@@ -207,7 +208,8 @@ TEST_CASE("An agent that cannot be asked is not ready, and can be as soon as not
   host::Host with_clock{host.links,     host.rdma,  host.devlink, host.netns, host.functions,
                         host.processes, host.locks, clock,        host.roots};
   app::Owners owners({}, *loop, clock, ledger, node.metrics);
-  app::Networks networks({{}, node.host.roots.run}, *loop, clock, node.log);
+  app::ClaimedDevices claimed;
+  app::Networks networks({{}, node.host.roots.run}, *loop, clock, claimed, node.metrics, node.log);
   app::Questions questions(1s, *loop, with_clock, owners, networks, node.metrics, node.log);
   questions.serve();
   CHECK(questions.troubles().size() == 1);

@@ -123,4 +123,26 @@ TEST_CASE("An init container that kubelet does not list is not told, as long as 
         known({{"init", "rdma/vf", {kA}}}, "checkpoint"));
 }
 
+TEST_CASE("What claims gave is a pod's beside what kubelet's file has, which has none of it") {
+  const auto claimed = [](const std::string& container, const Ids& ids) {
+    return Listed{"ml/trainer-0", container, "dra/vf", ids, true};
+  };
+  const ContainerDevices gpu{"main", "nvidia.com/gpu", {"GPU-1"}};
+  const ContainerDevices vfs{"main", "dra/vf", {kA, kB}};
+  const Now now{{listed("main", {"GPU-1"}, "nvidia.com/gpu"), claimed("main", {kB, kA})},
+                {{saved("2", "main", {"GPU-1"}, "nvidia.com/gpu")}},
+                true};
+  CHECK(resolve_of(now, kByBoth) == known({gpu, vfs}));
+  CHECK(resolve_of(now, kByName) == known({gpu, vfs}));
+  // Only by claims: that there is nothing else is believed as of any pod.
+  const Now alone{{claimed("main", {kB, kA})}, {std::vector<Saved>{}}, true};
+  CHECK(resolve_of(alone, kByBoth) == known({vfs}));
+  CHECK(resolve_of(Now{alone.listed, std::nullopt, true}, kByName) == known({vfs}));
+  CHECK(resolve_of(Now{alone.listed, std::nullopt, false}, kByName) == kUnknown);
+  // The file's word of another pod of that name counts for what it knows of.
+  const Now other{
+      {listed("main", {kA}), claimed("main", {kB})}, {{saved("1", "main", {kA})}}, true};
+  CHECK(resolve_of(other, kByBoth) == kUnknown);
+}
+
 }  // namespace railhead::test

@@ -27,7 +27,7 @@ bool has(const ApiServer::Request& request, const std::string& part) {
 
 // A server of one pod and one network, where `other` has nothing else to say.
 ApiServer::Handler serving(const std::string& pods, const std::string& nads,
-                           ApiServer::Handler other = {}) {
+                           ApiServer::Handler other = {}, bool has_slices = false) {
   return [=](const ApiServer::Request& request) {
     if (has(request, "watch=1")) return ApiServer::Answer{.stays_open = true};
     const auto list = [](const std::string& items) {
@@ -36,6 +36,9 @@ ApiServer::Handler serving(const std::string& pods, const std::string& nads,
     };
     if (has(request, "/api/v1/pods?")) return list(pods);
     if (has(request, "/v1/network-attachment-definitions?")) return list(nads);
+    if (has(request, "/resourceslices?")) {
+      return has_slices ? list("") : ApiServer::Answer{.status = 404, .body = "{}"};
+    }
     return other ? other(request) : ApiServer::Answer{.status = 404, .body = "{}"};
   };
 }
@@ -71,7 +74,7 @@ TEST_CASE("What the cluster has is known without asking it") {
   OnCluster one(server);
   one.follow();
   REQUIRE(one.turn_until([&] { return server.watches() == 2; }));
-  CHECK(server.count("fieldSelector=spec.nodeName%3Dn1") == 2);
+  CHECK(server.count("/pods?fieldSelector=spec.nodeName%3Dn1") == 2);
   const auto asked = server.requests().size();
   const auto nad = one.nad({"ml", "rail0"});
   CHECK(nad.known == Known::yes);
@@ -118,7 +121,7 @@ TEST_CASE("While the server does not say, nobody knows") {
     return ApiServer::Answer{.status = 500, .body = R"({"message":"etcd is away"})"};
   }));
   OnCluster one(server, {.node = "n1", .get = 200ms});
-  CHECK(one.cluster.troubles().size() == 2);
+  CHECK(one.cluster.troubles().size() == 3);
   one.follow();
   CHECK(one.nad({"ml", "x"}).reason == "500: etcd is away");
   CHECK(one.nad({"ml", "odd"}).reason == "expected an object, got array");
@@ -127,6 +130,24 @@ TEST_CASE("While the server does not say, nobody knows") {
   CHECK(slow.reason.find("/slow: ") != std::string::npos);
   one.cluster.nad({"ml", "slow"}, [](const auto&) { FAIL("told after its end"); });
   one.cluster.stop();
+}
+
+TEST_CASE("What the node's devices of claims are for is told, also when it changes") {
+  ApiServer server(serving("", "", {}, true));
+  OnCluster one(server);
+  std::vector<ClaimedDevice> told{{}};
+  one.cluster.on_claimed([&](const auto& devices) { told = devices; });
+  one.follow();
+  REQUIRE(one.turn_until([&] { return server.watches() == 3; }));
+  CHECK(told.empty());
+  const std::string slice =
+      R"({"metadata":{"name":"s","resourceVersion":"8"},"spec":{"driver":"d","pool":{"name":"p"},"devices":[{"name":"x",)"
+      R"("attributes":{"k8s.cni.cncf.io/resourceName":{"string":"dra/vf"},"k8s.cni.cncf.io/deviceID":{"string":"id"}}}]}})";
+  server.push("/resourceslices", R"({"type":"ADDED","object":)" + slice + "}");
+  REQUIRE(one.turn_until([&] { return told.size() == 1; }));
+  CHECK(told[0] == ClaimedDevice{"d", "p", "x", "dra/vf", "id"});
+  server.push("/resourceslices", R"({"type":"DELETED","object":)" + slice + "}");
+  CHECK(one.turn_until([&] { return told.empty(); }));
 }
 
 TEST_CASE("A pod of a file of the node is known by the UID that it has there") {

@@ -42,6 +42,23 @@ TEST_CASE("Of a NetworkAttachmentDefinition its configuration is kept as it is w
   CHECK(is(read_nad(json), ErrorCode::decode));
 }
 
+TEST_CASE("Of a ResourceSlice the devices that are for networks are kept") {
+  const auto slice =
+      must(read_slice(Json::parse(R"({"metadata":{"name":"s"},"spec":{"driver":"sriov",
+    "pool":{"name":"n1"},"nodeName":"n1","devices":[
+      {"name":"vf-1","attributes":{"k8s.cni.cncf.io/resourceName":{"string":"dra/vf"},
+                                   "k8s.cni.cncf.io/deviceID":{"string":"0000:3b:00.2"},"x":{"int":7}}},
+      {"name":"vf-2","attributes":{"k8s.cni.cncf.io/resourceName":{"string":"dra/vf"}}},
+      {"name":"vf-3","attributes":{"k8s.cni.cncf.io/resourceName":{"version":"1.0"},
+                                   "k8s.cni.cncf.io/deviceID":7}},
+      {"name":"gpu"}]}})")));
+  CHECK(slice == Slice{{"", "s"}, {{"sriov", "n1", "vf-1", "dra/vf", "0000:3b:00.2"}}});
+  CHECK(must(read_slice(Json::parse(R"({"metadata":{"name":"s"}})"))).devices.empty());
+  CHECK(is(read_slice(Json::parse(R"({"metadata":{},"spec":{}})")), ErrorCode::decode));
+  CHECK(is(read_slice(Json::parse(R"({"metadata":{"name":"s"},"spec":{"devices":7}})")),
+           ErrorCode::decode));
+}
+
 TEST_CASE("A name does not lead out of its place in a path") {
   CHECK(path_of_pod({"ml", "a-0.b"}) == "/api/v1/namespaces/ml/pods/a-0.b");
   CHECK(path_of_pod({"..", "a/../b?c#d"}) == "/api/v1/namespaces/%2E%2E/pods/a%2F..%2Fb%3Fc%23d");

@@ -87,6 +87,12 @@ TEST_CASE("Podresources tell each container's devices, one entry for a resource,
   must(node.kubelet.allocate("ns/b", "main", kVf, 0));
   CHECK(must(list_now(node.kubelet.pod_resources_socket(), 5s)).back() ==
         kubelet::PodDevices{"ns", "b", "main", "", {}});
+  node.kubelet.add_claim({"ns", "b", "main", "sriov", "n1", "vf-1"});
+  node.kubelet.add_claim({"ns", "b", "main", "sriov", "n1", "vf-2"});
+  node.kubelet.add_claim({"ns", "c", "main", "sriov", "n1", "vf-3"});
+  const auto listed = must(list_now(node.kubelet.pod_resources_socket(), 5s));
+  CHECK(listed.back() == kubelet::PodDevices{"ns", "c", "main", "", {}, {{"sriov", "n1", "vf-3"}}});
+  CHECK(listed[listed.size() - 2].claimed.size() == 2);
 }
 
 TEST_CASE("Podresources of a kubelet that is not there are an error") {
