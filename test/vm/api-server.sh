@@ -82,6 +82,39 @@ kubeconfig_by_certificate() { kubeconfig "$1" "client-certificate: $api/$1.crt, 
 # kubectl ARG...: as the admin
 kubectl() { timeout 120 "$RAILHEAD_E2E/runtime/usr/bin/kubectl" --kubeconfig "$api/admin.kubeconfig" "$@"; }
 
+# cluster_start: the API server, what manifests/cluster brings (the definition of NADs, the agent's account and rights), and kubeconfigs of agent
+# and kubelet in $api
+cluster_start() {
+    local manifests
+    manifests=$(dirname "${BASH_SOURCE[0]}")/../../manifests
+    api_start
+    must kubectl apply -f "$manifests/cluster/nad-crd.yaml" -f "$manifests/cluster/rbac.yaml" -f "$manifests/base/namespace.yaml" >/dev/null
+    sed 's/^metadata:/metadata:\n  namespace: railhead/' "$manifests/base/rbac.yaml" | must kubectl apply -f - >/dev/null
+    wait_for 120 kubectl get net-attach-def || die "NetworkAttachmentDefinitions are not served"
+    api_token railhead railhead-agent >"$api/token"
+    kubeconfig agent "tokenFile: $api/token" >"$api/agent.kubeconfig"
+    kubeconfig_by_certificate kubelet >"$api/kubelet.kubeconfig"
+}
+# nad_object NAME CONFIG RESOURCE: made, or changed
+nad_object() {
+    jq -n --arg name "$1" --arg config "$2" --arg resource "$3" '{apiVersion: "k8s.cni.cncf.io/v1", kind: "NetworkAttachmentDefinition",
+        metadata: {$name, annotations: {"k8s.v1.cni.cncf.io/resourceName": $resource}}, spec: {$config}}' | must kubectl apply -f - >/dev/null
+}
+# object_pod NAME NETWORKS VFS: made in the API, on this node, with these networks and so many VFs
+object_pod() {
+    jq -n --arg name "$1" --arg networks "$2" --argjson vfs "$3" '{apiVersion: "v1", kind: "Pod",
+        metadata: {$name, annotations: {"k8s.v1.cni.cncf.io/networks": $networks}},
+        spec: {nodeName: "testbed", automountServiceAccountToken: false, terminationGracePeriodSeconds: 0, enableServiceLinks: false,
+               tolerations: [{operator: "Exists"}],
+               containers: [{name: "main", image: "localhost/busybox:1", imagePullPolicy: "Never", command: ["sleep", "3600"],
+                             resources: (if $vfs == 0 then {} else {limits: {"rdma/vf": "\($vfs)"}} end)}]}}' | must kubectl apply -f - >/dev/null
+}
+phase_is() { [ "$(kubectl get pod "$1" -o jsonpath='{.status.phase}')" = "$2" ]; }
+written_status() { kubectl get pod "$1" -o json | jq -r '.metadata.annotations["k8s.v1.cni.cncf.io/network-status"] // "[]"'; }
+events_of() { kubectl get events -o json | jq -r --arg name "$1" '.items[] | select(.involvedObject.name == $name) | "\(.type) \(.reason) \(.message)"'; }
+end_object_pod() { must kubectl delete pod "$1" --wait=false >/dev/null; }
+is_gone() { ! kubectl get pod "$1" 2>/dev/null; }
+
 # api_token NAMESPACE ACCOUNT: a token as kubelet would give it to a pod
 api_token() {
     api POST "/api/v1/namespaces/$1/serviceaccounts/$2/token" \

@@ -54,18 +54,5 @@ show "$RAILHEAD_BIN/railhead" state
 title "The pod is deleted, and everything is given back"
 remove_pod trainer
 wait_for 180 pod_is_gone trainer || die "the pod does not end"
-for try in {1..30}; do
-    after=$(dump_node)
-    [ "$before" != "$after" ] || break
-    sleep 1
-done
-if [ "$before" != "$after" ]; then
-    diff -U2 --label before --label after <(printf '%s\n' "$before") <(printf '%s\n' "$after") || true
-    die "the node is not as it was before"
-fi
-[ -z "$(ls /var/lib/railhead/pods)" ] || die "a record is left"
-good "no difference in $(wc -l <<<"$before") lines about PFs, VFs and RDMA devices, and no record is left"
-kill $agent
-wait $agent || die "the agent did not end cleanly"
-real_kubelet_stop
+pod_node_stop "$before"
 good "One act: a cluster network and two rails, given and given back."

@@ -9,7 +9,6 @@ here=$(dirname "$(realpath "$0")")
 . "$here/../kubelet.sh"
 . "$here/../meta.sh"
 . "$here/../api-server.sh"
-manifests=$here/../../../manifests
 
 rdma_mode exclusive
 four_rdma_vfs
@@ -18,22 +17,11 @@ mkdir -p $e2e
 api=$e2e/api
 
 section the cluster
-api_start
-kubectl apply -f $manifests/cluster/nad-crd.yaml -f $manifests/cluster/rbac.yaml -f $manifests/base/namespace.yaml >/dev/null || die "kubectl"
-sed 's/^metadata:/metadata:\n  namespace: railhead/' $manifests/base/rbac.yaml | kubectl apply -f - >/dev/null || die "the agent's account"
-# nad_object NAME CONFIG RESOURCE: made, or changed
-nad_object() {
-    jq -n --arg name "$1" --arg config "$2" --arg resource "$3" '{apiVersion: "k8s.cni.cncf.io/v1", kind: "NetworkAttachmentDefinition",
-        metadata: {$name, annotations: {"k8s.v1.cni.cncf.io/resourceName": $resource}}, spec: {$config}}' | kubectl apply -f - >/dev/null
-}
-wait_for 120 nad_object rail0 '{"cniVersion":"1.0.0","name":"rail0","plugins":[
-    {"type":"sriov","vlan":100,"trust":"on","ipam":{"type":"host-local","subnet":"10.9.0.0/24"}},{"type":"rdma"}]}' rdma/vf ||
-    die "no NetworkAttachmentDefinition can be made"
-must nad_object rail1 '{"cniVersion":"1.0.0","name":"rail1","plugins":[
+cluster_start
+nad_object rail0 '{"cniVersion":"1.0.0","name":"rail0","plugins":[
+    {"type":"sriov","vlan":100,"trust":"on","ipam":{"type":"host-local","subnet":"10.9.0.0/24"}},{"type":"rdma"}]}' rdma/vf
+nad_object rail1 '{"cniVersion":"1.0.0","name":"rail1","plugins":[
     {"type":"sriov","vlan":101,"ipam":{"type":"host-local","subnet":"10.9.1.0/24"}},{"type":"rdma"}]}' rdma/vf
-api_token railhead railhead-agent >$api/token
-kubeconfig agent "tokenFile: $api/token" >$api/agent.kubeconfig
-kubeconfig_by_certificate kubelet >$api/kubelet.kubeconfig
 
 section the node
 meta_node_start
@@ -48,36 +36,22 @@ check "kubelet knows the devices" wait_for 180 devices_known $e2e/stamp
 meta_conflist
 offered() { [ "$(kubectl get node testbed -o jsonpath='{.status.allocatable.rdma/vf}')" = 4 ]; }
 check "the API server knows them" wait_for 120 offered
-# object_pod NAME NETWORKS VFS: made in the API, on this node
-object_pod() {
-    jq -n --arg name "$1" --arg networks "$2" --argjson vfs "$3" '{apiVersion: "v1", kind: "Pod",
-        metadata: {$name, annotations: {"k8s.v1.cni.cncf.io/networks": $networks}},
-        spec: {nodeName: "testbed", automountServiceAccountToken: false, terminationGracePeriodSeconds: 0, enableServiceLinks: false,
-               tolerations: [{operator: "Exists"}],
-               containers: [{name: "main", image: "localhost/busybox:1", imagePullPolicy: "Never", command: ["sleep", "3600"],
-                             resources: (if $vfs == 0 then {} else {limits: {"rdma/vf": "\($vfs)"}} end)}]}}' | kubectl apply -f - >/dev/null
-}
-phase_is() { [ "$(kubectl get pod "$1" -o jsonpath='{.status.phase}')" = "$2" ]; }
-written_status() { kubectl get pod "$1" -o json | jq -r '.metadata.annotations["k8s.v1.cni.cncf.io/network-status"] // "[]"'; }
-events_of() { kubectl get events -o json | jq -r --arg name "$1" '.items[] | select(.involvedObject.name == $name) | "\(.type) \(.reason) \(.message)"'; }
-end_object_pod() { kubectl delete pod "$1" --wait=false >/dev/null; }
-is_gone() { ! kubectl get pod "$1" 2>/dev/null; }
 standing() {
     "$RAILHEAD_BIN/vm_dump_node" | grep -v -e cni0 -e '^sysctl.* veth'
     find /run/railhead /var/lib/railhead/pods /var/lib/cni -not -type d -not -path '*/locks/*' -not -path '*/allocations/*' -not -path '*/baseline/*' \
         -not -name agent.\* -not -name lock -not -name 'last_reserved_ip.*' 2>/dev/null | sort
 }
 # The first pod makes the bridge, for good.
-must object_pod first '' 0
+object_pod first '' 0
 check "a pod that asks for no network runs" wait_for 240 phase_is first Running
-must end_object_pod first
+end_object_pod first
 check "it ends" wait_for 180 is_gone first
 check "and leaves no record" wait_for 60 eval '[ -z "$(ls /var/lib/railhead/pods)" ]'
 rm -f /run/railhead/baseline/*
 before=$(standing)
 
 section a pod with two rails
-must object_pod a rail0,rail1 2
+object_pod a rail0,rail1 2
 check "it runs" wait_for 240 phase_is a Running
 names() { written_status a | jq -r '[.[].interface] | join(" ")'; }
 check_becomes "its network-status is written" "eth0 net1 net2" names
@@ -90,12 +64,12 @@ t_eq "nothing is left to tell" "" "$(ls /run/railhead/news)"
 t_eq "its namespace has both VFs, with their RDMA devices" 2 "$(in_netns "$(basename "$(jq -r .body.netns /var/lib/railhead/pods/*.json)")" rdma dev | wc -l)"
 
 section a network that is not there, and then is
-must object_pod b rail9 1
+object_pod b rail9 1
 missing() { events_of b | grep -F 'Warning NoNetworkFound cannot find a network-attachment-definition (rail9) in namespace (default)'; }
 check "the pod's Events say so" wait_for 180 missing
-must nad_object rail9 '{"cniVersion":"1.0.0","name":"rail9","type":"sriov","vlan":109}' rdma/vf
+nad_object rail9 '{"cniVersion":"1.0.0","name":"rail9","type":"sriov","vlan":109}' rdma/vf
 check "it runs as soon as it is there" wait_for 240 phase_is b Running
-must end_object_pod b
+end_object_pod b
 check "it ends" wait_for 180 is_gone b
 
 section the API server is away
@@ -111,14 +85,14 @@ check "it is written when the server is back" wait_for 300 written_soon
 section its token is taken away
 # A token of an account that is gone is refused at once.
 kubectl delete serviceaccount -n railhead railhead-agent >/dev/null
-must object_pod c rail1 1
+object_pod c rail1 1
 check "what is known serves pods all the same" wait_for 240 phase_is c Running
 kubectl create serviceaccount -n railhead railhead-agent >/dev/null
 api_token railhead railhead-agent >$api/token.new
 mv $api/token.new $api/token
 check "with the next token its network-status is written" wait_for 300 eval '[ "$(written_status c | jq length)" = 2 ]'
 
-for name in a c; do must end_object_pod $name; done
+for name in a c; do end_object_pod $name; done
 remove_pod s
 for name in a c; do check "pod $name ends" wait_for 180 is_gone $name; done
 check "and all records" wait_for 120 eval '[ -z "$(ls /var/lib/railhead/pods)" ]'
