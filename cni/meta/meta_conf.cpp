@@ -106,10 +106,10 @@ Result<void> read_into(MetaConf& conf, const Json& config, std::string_view text
   take("multusNamespace", conf.multus_namespace);
   take("readinessindicatorfile", conf.readiness_file);
   take("kubeletCheckpoint", conf.checkpoint);
-  if (!object.string("auxiliaryCNIChainName").value_or("").empty()) {
-    return refuse(
-        "LoadNetConf: auxiliaryCNIChainName is not served: put its plugins into the "
-        "folder of the cluster network's conflist, <folder>/<name>/*.conf");
+  take("auxiliaryCNIChainName", conf.auxiliary_chain);
+  if (conf.auxiliary_chain.find('/') != std::string::npos || conf.auxiliary_chain == "..") {
+    return refuse("LoadNetConf: auxiliaryCNIChainName {}: expected the name of a folder",
+                  conf.auxiliary_chain);
   }
   if (auto asked = object.strings("defaultNetworks")) conf.default_networks = std::move(*asked);
   if (auto asked = object.strings("systemNamespaces")) conf.system_namespaces = std::move(*asked);
@@ -129,6 +129,12 @@ Result<void> read_into(MetaConf& conf, const Json& config, std::string_view text
   conf.is_ownership_off = *ownership == Ownership::off;
   if (!errors.empty()) return refuse("LoadNetConf: {}", errors.front().message);
   if (!cluster) return cluster;
+  if (!conf.auxiliary_chain.empty() && conf.cluster_network.find('/') == std::string::npos) {
+    return refuse(
+        "LoadNetConf: auxiliaryCNIChainName {}: clusterNetwork must be a path, beside which that "
+        "folder is",
+        conf.auxiliary_chain);
+  }
   if (conf.cluster_network.empty() && !conf.delegate) {
     return refuse("LoadNetConf: at least one delegate/clusterNetwork must be specified");
   }

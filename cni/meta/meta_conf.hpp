@@ -25,6 +25,8 @@ struct MetaConf {
   // The cluster network: its name or path, or its configuration itself.
   std::string cluster_network;
   std::optional<std::string> delegate;  // JSON text, of "delegates"
+  // A folder beside its file, whose *.conf are plugins behind its own; "": none.
+  std::string auxiliary_chain;
 
   std::string conf_dir = "/etc/cni/multus/net.d";
   std::string bin_dir = "/opt/cni/bin";  // looked through before CNI_PATH

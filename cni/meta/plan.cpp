@@ -13,6 +13,7 @@
 #include "cni/meta/plugin_inputs.hpp"
 #include "cni/meta/wanted_network.hpp"
 #include "cni/types/type.hpp"
+#include "host/files.hpp"
 
 namespace railhead::cni {
 
@@ -82,8 +83,13 @@ Result<NetworkList> Planner::cluster_list() {
     if (!list && is(nad, ErrorCode::unavailable)) return pass(nad);
     return list;
   }
-  auto first = first_network(name);
-  return first ? first : read_network_file(name);
+  const bool is_folder = host::Directory::open(name).has_value();
+  auto list = is_folder ? first_network(name) : read_network_file(name);
+  if (!list || meta.auxiliary_chain.empty()) return list;
+  const auto folder = is_folder ? name : name.substr(0, name.rfind('/'));
+  const auto chain = fmt::format("{}/{}", folder, meta.auxiliary_chain);
+  if (auto appended = append_plugins(chain, *list); !appended) return pass(appended);
+  return list;
 }
 
 Result<PodNetwork> Planner::cluster_network() {

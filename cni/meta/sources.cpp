@@ -28,21 +28,6 @@ Result<std::vector<std::string>> files_of(const std::string& folder,
   return std::move(*names);
 }
 
-Result<void> append_siblings(const std::string& path, NetworkList& list) {
-  const auto folder = path.substr(0, path.rfind('/')) + "/" + list.name;
-  const auto names = files_of(folder, {".conf"});
-  if (is(names, ErrorCode::not_found)) return {};
-  if (!names) return pass(names);
-  for (const auto& name : *names) {
-    const auto file = fmt::format("{}/{}", folder, name);
-    const auto text = host::read_own_file(file);
-    const auto one = text ? cnispec::parse_network(*text, list.name) : pass(text);
-    if (!one) return pass(one, file);
-    list.plugins.push_back(one->plugins.front());
-  }
-  return {};
-}
-
 }  // namespace
 
 Result<Nad> parse_nad(std::string_view text, std::string_view namespace_, std::string_view name) {
@@ -93,12 +78,27 @@ Result<Nad> read_nad(const std::string& folder, std::string_view namespace_,
               name, namespace_, folder, namespace_, name);
 }
 
+Result<void> append_plugins(const std::string& folder, NetworkList& list) {
+  const auto names = files_of(folder, {".conf"});
+  if (is(names, ErrorCode::not_found)) return {};
+  if (!names) return pass(names);
+  for (const auto& name : *names) {
+    const auto file = fmt::format("{}/{}", folder, name);
+    const auto text = host::read_own_file(file);
+    const auto one = text ? cnispec::parse_network(*text, list.name) : pass(text);
+    if (!one) return pass(one, file);
+    list.plugins.push_back(one->plugins.front());
+  }
+  return {};
+}
+
 Result<NetworkList> read_network_file(const std::string& path) {
   const auto text = host::read_own_file(path);
   auto list = text ? cnispec::parse_network(*text, "") : pass(text);
   if (!list) return pass(list, path);
   if (path.ends_with(".conflist") && !list->only_inlined_plugins) {
-    if (auto appended = append_siblings(path, *list); !appended) return pass(appended);
+    const auto folder = path.substr(0, path.rfind('/')) + "/" + list->name;
+    if (auto appended = append_plugins(folder, *list); !appended) return pass(appended);
   }
   return list;
 }

@@ -23,6 +23,9 @@ struct Nad {
 Result<Nad> read_nad(const std::string& folder, std::string_view namespace_, std::string_view name);
 Result<Nad> parse_nad(std::string_view text, std::string_view namespace_, std::string_view name);
 
+// Adds the plugins of a folder's *.conf, by name, behind those of the list; a folder that is not
+// there has none.
+Result<void> append_plugins(const std::string& folder, cnispec::NetworkList& list);
 // A file of a network's configuration; of a conflist with the plugins of `<folder>/<name>/*.conf`
 // behind its own, unless it says loadOnlyInlinedPlugins.
 Result<cnispec::NetworkList> read_network_file(const std::string& path);

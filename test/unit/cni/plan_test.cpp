@@ -275,6 +275,32 @@ TEST_CASE("The cluster network is found as Multus finds it") {
   CHECK(node.calls() == std::vector<std::string>{"ADD cluster-net eth0"});
 }
 
+TEST_CASE("The auxiliary chain's plugins stand behind the cluster network's") {
+  PodNode node;
+  must(host::make_directories(node.path("net.d/extra"), 0700));
+  must(host::write_file_atomically(node.path("net.d/extra/50-more.conf"),
+                                   R"({"type":"after","x":1})", 0600));
+  node.conf["auxiliaryCNIChainName"] = "extra";
+  SECTION("of a file") {}
+  SECTION("of a folder") { node.conf["clusterNetwork"] = node.path("net.d"); }
+  good(node.run("ADD"));
+  CHECK(node.calls() == std::vector<std::string>{"ADD cluster-net eth0", "ADD after eth0"});
+  CHECK(node.input("after", "ADD")["x"] == 1);
+  good(node.run("DEL"));
+  CHECK(node.calls() == std::vector<std::string>{"DEL after eth0", "DEL cluster-net eth0"});
+}
+
+TEST_CASE("An auxiliary chain is a folder beside the cluster network's file") {
+  PodNode node;
+  for (const auto* wrong : {"../etc", "a/b", ".."}) {
+    node.conf["auxiliaryCNIChainName"] = wrong;
+    CHECK_THAT(refused(node, "").message, ContainsSubstring("expected the name of a folder"));
+  }
+  node.conf["auxiliaryCNIChainName"] = "extra";
+  node.conf["clusterNetwork"] = "cluster";
+  CHECK_THAT(refused(node, "").message, ContainsSubstring("clusterNetwork must be a path"));
+}
+
 TEST_CASE("A configuration that names no cluster network is refused in Multus' words") {
   PodNode node;
   node.conf.erase("clusterNetwork");
