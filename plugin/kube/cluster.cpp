@@ -52,9 +52,9 @@ Cluster::Cluster(Options options, Loop& loop, const Clock& clock, Client& client
     : options_(std::move(options)),
       clock_(clock),
       client_(client),
-      pods_(read_pod, log),
-      nads_(read_nad, log),
-      slices_(read_slice, log, [this] { tell_claimed(); }),
+      pods_(read_pod, {}, log, [] {}),
+      nads_(read_nad, options_.nads, log, [] {}),
+      slices_(read_slice, {}, log, [this] { tell_claimed(); }),
       pod_reflector_({.what = "pods",
                       .path = std::string(kPods),
                       .selector = "fieldSelector=spec.nodeName%3D" + escaped(options_.node)},
@@ -103,7 +103,8 @@ void Cluster::pod(const Name& name, const std::string& uid, const WithPod& then)
 }
 
 void Cluster::nad(const Name& name, const WithNad& then) {
-  if (const auto* known = nads_.find(name)) return then({Known::yes, *known, {}});
+  if (const auto* known = nads_.find(name); known && known->is_whole)
+    return then({Known::yes, *known, {}});
   get(path_of_nad(name),
       [then](const Result<Reply>& reply) { then(found_in<Nad>(reply, read_nad)); });
 }

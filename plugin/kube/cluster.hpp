@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "plugin/kube/mirror.hpp"
 #include "plugin/kube/objects.hpp"
-#include "plugin/kube/reflector.hpp"
 #include "plugin/kube/writer.hpp"
 
 namespace railhead::kube {
@@ -24,57 +24,6 @@ struct Found {
   std::string reason = {};  // while it is unknown
 };
 
-// Objects of one kind by name, kept by a reflector.
-template <class Object>
-class Mirror final : public Reflector::Sink {
- public:
-  using Read = Result<Object> (*)(const nlohmann::ordered_json&);
-  // `heard` is called after each change.
-  Mirror(
-      Read read, Logger& log, std::function<void()> heard = [] {})
-      : read_(read), log_(log), heard_(std::move(heard)) {}
-
-  void begin_list() override { listed_.clear(); }
-  void put(const nlohmann::ordered_json& object) override { put_into(listed_, object); }
-  void end_list() override {
-    objects_ = std::move(listed_);
-    listed_.clear();
-    heard_();
-  }
-  void changed(const nlohmann::ordered_json& object) override {
-    put_into(objects_, object);
-    heard_();
-  }
-  void removed(const nlohmann::ordered_json& object) override {
-    if (const auto name = read_name(object)) objects_.erase(*name);
-    heard_();
-  }
-
-  [[nodiscard]] const Object* find(const Name& name) const {
-    const auto found = objects_.find(name);
-    return found == objects_.end() ? nullptr : &found->second;
-  }
-  [[nodiscard]] const std::map<Name, Object>& all() const { return objects_; }
-
- private:
-  using Objects = std::map<Name, Object>;
-  void put_into(Objects& objects, const nlohmann::ordered_json& json) {
-    auto object = read_(json);
-    if (object) {
-      auto name = object->name;
-      objects.insert_or_assign(std::move(name), std::move(*object));
-    } else {
-      log_.warning("an object of the API server is left out", {{"error", object.error().message}});
-    }
-  }
-
-  const Read read_;
-  Logger& log_;
-  const std::function<void()> heard_;
-  Objects objects_;
-  Objects listed_;  // of a list that is not whole yet
-};
-
 // What this node needs to know of its cluster, kept up by watches: its pods, its
 // ResourceSlices, and all NetworkAttachmentDefinitions. All calls are made on the loop's thread.
 class Cluster {
@@ -83,7 +32,8 @@ class Cluster {
     std::string node;  // its name in the API
     // Of a question for what is not known yet; then it is unknown.
     std::chrono::milliseconds get{2'000};
-    size_t gets = 8;  // at a time; the others wait
+    size_t gets = 8;                                                 // at a time; the others wait
+    Mirror<Nad>::Limits nads{size_t{32} << 20U, size_t{64} << 10U};  // bytes of configurations
   };
 
   // All outlives it.

@@ -38,6 +38,7 @@ struct Nad {
   Name name = {};
   std::string resource = {};  // its annotation k8s.v1.cni.cncf.io/resourceName
   std::string config = {};    // spec.config, byte for byte
+  bool is_whole = true;       // false: its configuration was not kept
   friend bool operator==(const Nad&, const Nad&) = default;
 };
 

@@ -150,6 +150,41 @@ TEST_CASE("What the node's devices of claims are for is told, also when it chang
   CHECK(one.turn_until([&] { return told.empty(); }));
 }
 
+TEST_CASE("Of configurations so much is kept, and the others are asked for when they are wanted") {
+  const auto nad = [](const std::string& name, size_t size) {
+    return R"({"metadata":{"namespace":"ml","name":")" + name + R"("},"spec":{"config":")" +
+           std::string(size, ' ') + "\"}}";
+  };
+  ApiServer server(serving("", nad("a", 60) + "," + nad("b", 60) + "," + nad("c", 200),
+                           [&](const ApiServer::Request& request) {
+                             return ApiServer::Answer{
+                                 .body =
+                                     nad(request.target.substr(request.target.rfind('/') + 1), 60)};
+                           }));
+  OnCluster one(server, {.node = "n1", .nads = {100, 80}});
+  one.follow();
+  for (const auto* name : {"a", "b", "c"}) {
+    INFO(name);
+    const auto found = one.nad({"ml", name});
+    CHECK(found.known == Known::yes);
+    CHECK(found.object.config == std::string(60, ' '));
+  }
+  CHECK(server.count("/network-attachment-definitions/a") == 0);
+  CHECK(server.count("/network-attachment-definitions/b") == 1);
+  CHECK(server.count("/network-attachment-definitions/c") == 1);
+  // What goes makes room.
+  REQUIRE(one.turn_until([&] { return server.watches() == 2; }));
+  server.push("/network-attachment-definitions",
+              R"({"type":"DELETED","object":)" + nad("a", 60) + "}");
+  server.push("/network-attachment-definitions",
+              R"({"type":"MODIFIED","object":)" + nad("b", 60) + "}");
+  REQUIRE(one.turn_until([&] {
+    const auto asked = server.count("/network-attachment-definitions/b");
+    return one.nad({"ml", "b"}).known == Known::yes &&
+           server.count("/network-attachment-definitions/b") == asked;
+  }));
+}
+
 TEST_CASE("A pod of a file of the node is known by the UID that it has there") {
   ApiServer server(serving(
       R"({"metadata":{"namespace":"ml","name":"s","uid":"u-2","annotations":{"kubernetes.io/config.mirror":"abc"}}})",
