@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <ranges>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -321,7 +320,7 @@ Result<void> Meta::del_without_record() {
   if (const auto result = cnispec::read_prev_result(call_.config); result && *result) {
     previous = cnispec::to_json(**result, record.networks.front().cni_version);
   }
-  for (const auto& act : std::ranges::reverse_view(acts)) {
+  for (const auto& act : std::vector<Act>(acts.rbegin(), acts.rend())) {
     const auto output = calls_.call(Command::del, record, act, previous);
     done = both(done, output ? Result<void>() : pass(output));
   }
