@@ -77,9 +77,14 @@ Result<Nad> Knowledge::nad(const std::string& namespace_, const std::string& nam
                    deadline_.left(kAgentLimit));
   // No agent, or one that follows no API server: the files are all there is.
   if (is(answer, ErrorCode::not_found)) return own;
-  if (!answer) {
+  if (is(answer, ErrorCode::unavailable)) {
     own.error().message += fmt::format("; {}", answer.error().message);
     return own;
+  }
+  if (!answer) {
+    return fail(ErrorCode::unavailable,
+                "network-attachment-definition {}/{} is not known: the agent cannot say: {}",
+                namespace_, name, answer.error().message);
   }
   if (answer->state == ipc::ClusterState::known) return Nad{answer->config, answer->resource};
   if (answer->state == ipc::ClusterState::missing) {

@@ -122,26 +122,28 @@ void Networks::read_news() {
   std::erase_if(taken_, [&](const auto& one) {
     return std::ranges::find(*names, one.first) == names->end();
   });
-  std::vector<std::pair<int64_t, std::string>> files;
+  std::vector<std::pair<Stamp, std::string>> files;
   for (const auto& name : *names) {
     struct stat status {};
     const auto path = folder_ + "/" + name;
     if (name.starts_with('.') || ::lstat(path.c_str(), &status) != 0) continue;
-    files.emplace_back(status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec, name);
+    const Stamp stamp{status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec,
+                      status.st_ino};
+    const auto taken = taken_.find(name);
+    if (taken == taken_.end() || taken->second.stamp != stamp) files.emplace_back(stamp, name);
   }
   std::ranges::sort(files);
-  for (const auto& [time, name] : files) pass_on(name);
+  for (const auto& [stamp, name] : files) pass_on(name, stamp);
 }
 
 // A file that is replaced meanwhile is passed on again.
-void Networks::pass_on(const std::string& file) {
+void Networks::pass_on(const std::string& file, Stamp stamp) {
   const auto path = folder_ + "/" + file;
   const auto text = host::read_private_file(path);
-  const auto taken = taken_.find(file);
-  if (!text || (taken != taken_.end() && taken->second.text == *text)) return;
+  if (!text) return;
   const auto news = ipc::decode_pod_news(*text);
   if (!news) {
-    taken_[file] = {*text, "", 0};
+    taken_[file] = {*text, "", stamp};
     log_.error("what is to be told of a pod cannot be read",
                {{"file", path}, {"error", news.error().message}});
     return;
@@ -149,7 +151,7 @@ void Networks::pass_on(const std::string& file) {
   const kube::Name pod{news->pod_namespace, news->pod_name};
   const auto uid = cluster_->uid_of(pod, news->pod_uid);
   if (!uid) return again_.set_if_sooner(clock_.now() + kMirrorRetry);
-  taken_[file] = {*text, pod.text() + "/" + *uid, ++last_number_};
+  taken_[file] = {*text, pod.text() + "/" + *uid, stamp};
   const auto written = [this, file, pod, uid = *uid, text = *text,
                         news = *news](const Result<void>& result) {
     if (!result) {
@@ -171,9 +173,9 @@ void Networks::pass_on(const std::string& file) {
 void Networks::told(const std::string& file, const std::string& text) {
   const auto now = taken_.find(file);
   if (now == taken_.end() || now->second.text != text) return;
-  const auto [kept, pod, number] = now->second;
+  const auto [kept, pod, stamp] = now->second;
   for (const auto& [other, taken] : taken_) {
-    if (taken.pod != pod || taken.number > number) continue;
+    if (taken.pod != pod || taken.stamp > stamp) continue;
     const auto path = folder_ + "/" + other;
     const auto stands = host::read_private_file(path);
     if (stands && *stands == taken.text) std::ignore = host::remove_file(path);

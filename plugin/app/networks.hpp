@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.hpp"
@@ -44,9 +45,11 @@ class Networks final : public Part {
   void answer(const ipc::PodQuestion& question, const ipc::Server::Reply& reply);
 
  private:
+  // Time (ns) and inode of a file: two that are written at once have the same time.
+  using Stamp = std::pair<int64_t, uint64_t>;
   [[nodiscard]] Result<void> watch_news();
   void read_news();
-  void pass_on(const std::string& file);
+  void pass_on(const std::string& file, Stamp stamp);
   void told(const std::string& file, const std::string& text);
 
   const Options options_;
@@ -64,11 +67,10 @@ class Networks final : public Part {
   // What is on its way.
   struct Taken {
     std::string text;
-    std::string pod;      // whose: a later file of the same pod goes before an earlier one
-    uint64_t number = 0;  // in the order of the files' times
+    std::string pod;  // whose: a later file of the same pod goes before an earlier one
+    Stamp stamp = {};
   };
   std::map<std::string, Taken> taken_;  // by file
-  uint64_t last_number_ = 0;
   std::string trouble_;
 };
 

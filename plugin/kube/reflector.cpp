@@ -120,14 +120,16 @@ void Reflector::heard(std::string_view line) {
 }
 
 void Reflector::ended(const Result<Reply>& reply) {
+  const bool was_short = clock_.now() - watch_began_ < kShortWatch;
+  if (!was_short) failures_ = 0;
   if (is_expired_ || (reply && reply->status == 410)) {
     is_expired_ = true;
     log_.info("the API server no longer knows where a watch was, listing anew",
               {{"what", options_.what}});
-    // Not all agents of a cluster at once.
+    // Not all agents of a cluster at once, and ever less often where the next one is forgotten,
+    // too.
     next_ = &Reflector::list;
-    again_.set(clock_.now() + std::chrono::duration_cast<std::chrono::milliseconds>(
-                                  options_.first_pause * (spread() - 1)));
+    again_.set(clock_.now() + next_pause());
     return;
   }
   // A watch that was refused may be so for what it goes on from.
@@ -135,7 +137,6 @@ void Reflector::ended(const Result<Reply>& reply) {
       reply && reply->status >= 400 && reply->status < 500 && reply->status != 429;
   next_ = is_refused ? &Reflector::list : &Reflector::watch;
   if (!broken_.empty()) return fail_with(broken_, {});
-  const bool was_short = clock_.now() - watch_began_ < kShortWatch;
   if (reply && reply->is_good() && !was_short) {
     recovered();
     return watch();
@@ -146,13 +147,16 @@ void Reflector::ended(const Result<Reply>& reply) {
   fail_with(refusal_of(reply->status, reply->body), reply->retry_after);
 }
 
+std::chrono::milliseconds Reflector::next_pause() {
+  const auto doubled = options_.first_pause * (1U << std::min(failures_++, 10U));
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::min(doubled, options_.longest_pause) * spread() / 2);
+}
+
 void Reflector::fail_with(const std::string& why, std::optional<std::chrono::seconds> wait) {
   call_.reset();
-  const auto doubled = options_.first_pause * (1U << std::min(failures_, 10U));
-  auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::min(doubled, options_.longest_pause) * spread() / 2);
+  auto pause = next_pause();
   if (wait) pause = std::max<std::chrono::milliseconds>(pause, std::min(*wait, kLongestWait));
-  ++failures_;
   if (trouble_ != why) {
     log_.warning("the API server cannot be followed", {{"what", options_.what}, {"error", why}});
   }
@@ -163,7 +167,6 @@ void Reflector::fail_with(const std::string& why, std::optional<std::chrono::sec
 void Reflector::recovered() {
   if (!trouble_.empty()) log_.info("following the API server", {{"what", options_.what}});
   trouble_.clear();
-  failures_ = 0;
 }
 
 }  // namespace railhead::kube

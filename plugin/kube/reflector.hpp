@@ -57,6 +57,7 @@ class Reflector {
   void ended(const Result<Reply>& reply);
   void fail_with(const std::string& why, std::optional<std::chrono::seconds> wait);
   void recovered();
+  [[nodiscard]] std::chrono::milliseconds next_pause();
   [[nodiscard]] std::string query(const std::string& more) const;
   // Between 1 and 2, so that a cluster's agents do not come all at once.
   [[nodiscard]] double spread();
@@ -74,7 +75,7 @@ class Reflector {
   bool is_expired_ = false;  // the server's cache is behind: list what is stored
   bool is_synced_ = false;
   std::string broken_;     // what the watch under way says is wrong with it
-  unsigned failures_ = 0;  // one after the other
+  unsigned failures_ = 0;  // since a watch lasted
   std::string trouble_ = "it has not been listed yet";
   Loop::TimePoint watch_began_;
 };

@@ -51,18 +51,22 @@ bool Writer::take_token() {
   return true;
 }
 
-// What has waited longest first.
+// What has waited longest first; many Events of one pod keep no other pod's status waiting.
 void Writer::start() {
   again_.cancel();
   const auto now = clock_.now();
   while (under_way_ < options_.at_once) {
+    const auto rank = [](const Job& job) { return std::pair(job.tries != 0, job.due); };
     auto next = jobs_.end();
     for (auto job = jobs_.begin(); job != jobs_.end(); ++job) {
-      if (!job->second.call && (next == jobs_.end() || job->second.due < next->second.due))
+      if (job->second.call) continue;
+      if (job->second.due > now) {
+        again_.set_if_sooner(job->second.due);
+      } else if (next == jobs_.end() || rank(job->second) < rank(next->second)) {
         next = job;
+      }
     }
     if (next == jobs_.end()) return;
-    if (next->second.due > now) return again_.set(next->second.due);
     if (!take_token()) {
       const Seconds wait((1 - tokens_) / options_.per_second);
       return again_.set(now + std::chrono::ceil<std::chrono::milliseconds>(wait));

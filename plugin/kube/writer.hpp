@@ -12,8 +12,8 @@
 
 namespace railhead::kube {
 
-// Writes to the API server, one after the other, no faster than it is told to, and again until it
-// is done. All calls are made on the loop's thread.
+// Writes to the API server, no faster than it is told to, and again until they are done; what is
+// never given up goes before what may be. All calls are made on the loop's thread.
 class Writer {
  public:
   struct Options {

@@ -19,7 +19,7 @@ struct Listed {
   std::string container;
   std::string resource;          // "rdma/vf"
   std::vector<std::string> ids;  // as kubelet was told of them: shares too
-  bool is_claimed = false;       // by a claim: no device plugin gave it, and kubelet's file has none
+  bool is_claimed = false;  // by a claim: no device plugin gave it, and kubelet's file has none
   friend bool operator==(const Listed&, const Listed&) = default;
 };
 

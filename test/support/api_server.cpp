@@ -61,7 +61,11 @@ void ApiServer::start() {
 }
 
 void ApiServer::stop() {
-  is_over_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    is_over_ = true;
+  }
+  over_.notify_all();
   if (accepting_.joinable()) accepting_.join();
   listener_ = UniqueFd();
   std::list<std::thread> serving;
@@ -109,8 +113,10 @@ void ApiServer::serve(UniqueFd fd) {
     requests_.push_back(request);
   }
   const auto answer = handler_(request);
-  const auto due = std::chrono::steady_clock::now() + answer.after;
-  while (std::chrono::steady_clock::now() < due && !is_over_) std::this_thread::sleep_for(1ms);
+  {
+    std::unique_lock lock(mutex_);
+    over_.wait_for(lock, answer.after, [this] { return is_over_.load(); });
+  }
   auto out =
       fmt::format("HTTP/1.1 {} X\r\nContent-Type: application/json\r\nConnection: close\r\n{}",
                   answer.status, answer.headers);

@@ -3,6 +3,7 @@
 // is asked to: errors, delays, bookmarks, watches that end. What it answers is the test's word.
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <list>
 #include <memory>
@@ -64,6 +65,7 @@ class ApiServer {
   UniqueFd listener_;
   std::thread accepting_;
   mutable std::mutex mutex_;
+  std::condition_variable over_;  // is_over_ was set
   std::list<std::thread> serving_;
   std::vector<Request> requests_;
   std::list<std::shared_ptr<Watch>> watches_;

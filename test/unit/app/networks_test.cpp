@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <thread>
+#include <future>
 
 #include "host/files.hpp"
 #include "ipc/client.hpp"
@@ -114,9 +114,10 @@ TEST_CASE("What is to be told of a pod is told, its file goes, and its Events fo
 }
 
 TEST_CASE("What is replaced while it is on its way is told again") {
-  std::atomic<bool> is_open = false;
+  std::promise<void> open;
+  const auto opened = open.get_future().share();
   Node node([&](const ApiServer::Request&) {
-    while (!is_open) std::this_thread::sleep_for(1ms);
+    opened.wait_for(20s);
     return ApiServer::Answer{.body = "{}"};
   });
   node.start();
@@ -125,16 +126,17 @@ TEST_CASE("What is replaced while it is on its way is told again") {
   node.leave("c1.json", encode(kNews));
   REQUIRE(node.turn_until([&] { return node.server.count("/pods/a/status") == 1; }));
   node.leave("c1.json", encode(second));
-  is_open = true;
+  open.set_value();
   REQUIRE(node.turn_until([&] { return !node.is_left("c1.json"); }));
   REQUIRE(node.server.count("/pods/a/status") == 2);
   CHECK(node.turn_until([&] { return node.server.count("/events") >= 1; }));
 }
 
 TEST_CASE("Of two sandboxes of a pod the last one is told of, and both files go") {
-  std::atomic<bool> is_open = false;
+  std::promise<void> open;
+  const auto opened = open.get_future().share();
   Node node([&](const ApiServer::Request&) {
-    while (!is_open) std::this_thread::sleep_for(1ms);
+    opened.wait_for(20s);
     return ApiServer::Answer{.body = "{}"};
   });
   fs::create_directories(node.news());
@@ -147,7 +149,7 @@ TEST_CASE("Of two sandboxes of a pod the last one is told of, and both files go"
   fs::last_write_time(node.news() + "/z-first.json", time - 1h);
   node.start();
   REQUIRE(node.turn_until([&] { return node.server.count("/pods/a/status") == 1; }));
-  is_open = true;
+  open.set_value();
   REQUIRE(node.turn_until([&] { return !node.is_left("a-second.json"); }));
   CHECK_FALSE(node.is_left("z-first.json"));
   const auto requests = node.server.requests();

@@ -2,6 +2,7 @@
 #include "plugin/kube/cluster.hpp"
 
 #include <atomic>
+#include <future>
 
 #include <catch2/generators/catch_generators.hpp>
 #include <nlohmann/json.hpp>
@@ -88,9 +89,10 @@ TEST_CASE("What the cluster has is known without asking it") {
 }
 
 TEST_CASE("What is not known yet is asked for once, whoever wants it") {
-  std::atomic<bool> is_open = false;
+  std::promise<void> open;
+  const auto opened = open.get_future().share();
   ApiServer server(serving("", "", [&](const ApiServer::Request& request) {
-    while (!is_open) std::this_thread::sleep_for(1ms);
+    opened.wait_for(20s);
     if (has(request, "/pods/a")) return ApiServer::Answer{.body = kPod};
     if (has(request, "/rail0")) return ApiServer::Answer{.body = kNad};
     return ApiServer::Answer{.status = 404, .body = "{}"};
@@ -109,7 +111,7 @@ TEST_CASE("What is not known yet is asked for once, whoever wants it") {
   one.cluster.nad({"ml", "none"},
                   [&](const auto& found) { answered += found.known == Known::missing; });
   REQUIRE(one.turn_until([&] { return server.count("/namespaces/") == 2; }));
-  is_open = true;
+  open.set_value();
   CHECK(one.turn_until([&] { return answered == 6; }));
   CHECK(server.count("/namespaces/") == 3);
 }

@@ -144,6 +144,18 @@ TEST_CASE("Where the server no longer knows a version, what is stored is listed 
   CHECK(server.count("fieldSelector=x&resourceVersion=0") == 1);
 }
 
+TEST_CASE("A server that forgets at once each time is asked ever less often") {
+  ApiServer server([](const ApiServer::Request& request) {
+    if (is_watch(request)) return ApiServer::Answer{.status = 410, .body = "{}"};
+    return ApiServer::Answer{.body = list(7, {})};
+  });
+  Following one(server);
+  REQUIRE(one.turn_until([&] { return one.sink.lists == 6; }));
+  const auto start = one.clock.now();
+  REQUIRE(one.turn_until([&] { return one.sink.lists == 10; }));
+  CHECK(one.clock.now() - start >= 4 * 10ms);  // half of the longest pause each, at least
+}
+
 TEST_CASE("What was heard stays while the server fails, and it is asked again") {
   std::atomic<int> broken = 0;
   std::atomic<bool> is_well = true;
