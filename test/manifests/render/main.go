@@ -1,5 +1,5 @@
 // render does with a chart what `helm template` does, as far as this project's chart goes: values are merged and held against the schema,
-// templates are executed with the functions include, required, toYaml and nindent.
+// templates are executed with the functions include, toYaml and nindent.
 //
 //	render chart NAMESPACE FOLDER [VALUES-FILE]   the objects of a chart
 //	render objects [FILE]                         the objects of a YAML file or of the standard input
@@ -76,12 +76,6 @@ func functions(all *template.Template) template.FuncMap {
 			var out bytes.Buffer
 			err := all.ExecuteTemplate(&out, name, data)
 			return out.String(), err
-		},
-		"required": func(message string, value interface{}) (interface{}, error) {
-			if value == nil || value == "" {
-				return nil, errors.New(message)
-			}
-			return value, nil
 		},
 		"toYaml": func(value interface{}) (string, error) {
 			text, err := yaml.Marshal(value)
