@@ -24,21 +24,21 @@ examples_fit_each_other() {
             all($limits | keys[] | select(test("^(rdma|net)/")); . as $name | any($all.pools[]; . == $name)) and
             all($asked | group_by($of[.])[]; $of[.[0]] as $resource | $resource == null or ($limits[$resource] == length)))' "$work/examples.json"
 }
-# attach CONFIGURATION: what the CNI program says to a device that no machine has
+# attach CONFIGURATION: what the CNI program says to a device that no machine has; its records go into a /run of its own
 attach() {
     CNI_COMMAND=ADD CNI_CONTAINERID=example CNI_IFNAME=net1 CNI_NETNS=/proc/self/ns/net CNI_NETNS_OVERRIDE=1 CNI_PATH=/ \
-        "$bin/railhead" <<<"$1" | jq -r '"\(.code) \(.msg) \(.details // "")"'
+        unshare --map-root-user --mount sh -c 'mount -t tmpfs none /run && exec "$0"' "$bin/railhead" <<<"$1" 2>&1
 }
-# Of the networks of an own type everything is read before the device is looked for.
+# Of the networks of an own type everything is read before the device is looked for, and keys that mean nothing are warned of.
 cni_takes_the_networks() {
     local config said number=0
     jq -e 'all(.networks[]; .metadata.name == (.spec.config | fromjson | .name))' "$work/examples.json" >/dev/null || return
     jq -c '.networks[].spec.config | fromjson | select(.type == "railhead") | .deviceID = "ffff:ff:1f.7"' "$work/examples.json" >"$work/configs" || return
     while read -r config; do
         said=$(attach "$config")
-        echo "$said"
-        [[ $said == *ffff:ff:1f.7* && $said != *unknown* ]] || return
-        [[ $(attach "$(jq -c '.vlan = 5000' <<<"$config")") == *vlan* ]] || return
+        echo "$config: $said"
+        [[ $said == *"PCI function ffff:ff:1f.7: "*ENOENT* && $said != *"not known"* ]] || return
+        [[ $(attach "$(jq -c '.vlan = 5000' <<<"$config")") == *vlan* && $(attach "$(jq -c '.vlam = 5' <<<"$config")") == *"not known"*vlam* ]] || return
         number=$((number + 1))
     done <"$work/configs"
     [ $number -ge 10 ]
@@ -47,4 +47,8 @@ verdict "the examples are YAML" read_examples
 verdict "their pods have fields of Kubernetes 1.20 only" examples_have_known_fields
 verdict "their pods, networks and pools fit each other" examples_fit_each_other
 verdict "their pools are right" is_right manifests/examples/config.yaml
-verdict "the CNI program takes their networks' configurations" cni_takes_the_networks
+if unshare --map-root-user --mount true 2>/dev/null; then
+    verdict "the CNI program takes their networks' configurations" cni_takes_the_networks
+else
+    echo "skip - manifests: the CNI program takes their networks' configurations # this user may not make namespaces"
+fi
