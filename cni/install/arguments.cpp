@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <nlohmann/json.hpp>
+
 #include "base/text.hpp"
 #include "cni/install/install.hpp"
 #include "cni/install/programs.hpp"
@@ -7,6 +9,8 @@
 
 namespace railhead::cni {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kUsage =
     "usage: railhead install [--take-over] [--name NAME]... [--watch] [OPTION...]\n"
@@ -48,6 +52,9 @@ constexpr std::string_view kHelp =
     "                               the one that its cni_default_network names\n"
     "  --settings FILE              JSON object of keys of Multus' node configuration, as\n"
     "                               namespaceIsolation, for railhead-meta\n"
+    "  --setting KEY=VALUE          one such key, in place of the file's; VALUE is JSON, else "
+    "text;\n"
+    "                               may be given several times\n"
     "\n"
     "Folders, as the host sees them:\n"
     "\n"
@@ -59,6 +66,9 @@ constexpr std::string_view kHelp =
     "                      one (confDir); default: as Multus\n"
     "  --state-dir DIR     default /var/lib/railhead\n"
     "  --run-dir DIR       default /run/railhead\n"
+    "  --agent-dir DIR     where the agent that follows the cluster has its --run-dir; default: "
+    "the\n"
+    "                      same\n"
     "  --host-root DIR     where the host's root is seen from this container, \"/host\"\n"
     "\n"
     "Exit code 0: done; 1: it could not be done; 2: wrong arguments; 3: pods have something of "
@@ -83,6 +93,7 @@ std::string* folder_of(NodeFolders& folders, std::string_view name) {
   if (name == "--nad-conf-dir") return &folders.nad_confs;
   if (name == "--state-dir") return &folders.state;
   if (name == "--run-dir") return &folders.run;
+  if (name == "--agent-dir") return &folders.agent;
   if (name == "--host-root") return &folders.root;
   return nullptr;
 }
@@ -101,6 +112,20 @@ Result<std::chrono::seconds> seconds(std::string_view name, std::string_view val
   const auto number = parse_int<uint32_t>(value);
   if (number && *number <= kMost) return std::chrono::seconds(*number);
   return fail(ErrorCode::invalid_argument, "{} {}: expected seconds, 0 to {}", name, value, kMost);
+}
+
+// "namespaceIsolation=true", "logFile=/var/log/railhead/cni.log"
+Result<> take_setting(std::string& settings, std::string_view setting) {
+  const auto equals = setting.find('=');
+  if (equals == 0 || equals == std::string_view::npos) {
+    return fail(ErrorCode::invalid_argument, "--setting {}: expected KEY=VALUE", setting);
+  }
+  auto all = settings.empty() ? Json::object() : Json::parse(settings);
+  const auto text = setting.substr(equals + 1);
+  auto value = Json::parse(text, nullptr, false);
+  all[std::string(setting.substr(0, equals))] = value.is_discarded() ? Json(text) : value;
+  settings = all.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return {};
 }
 
 // An option with a value.
@@ -129,6 +154,8 @@ Result<> take(InstallCommand& command, std::string_view name, std::string_view v
     command.network_name = value;
   } else if (name == "--settings") {
     command.settings_file = value;
+  } else if (name == "--setting") {
+    return take_setting(command.settings, value);
   } else if (name == "--settle" || name == "--timeout") {
     const auto read = seconds(name, value);
     if (!read) return pass(read);
@@ -145,7 +172,7 @@ Result<> take(InstallCommand& command, std::string_view name, std::string_view v
 
 bool has_value(InstallCommand& command, std::string_view name) {
   for (const auto* option : {"--name", "--cluster-network", "--network-name", "--readiness-file",
-                             "--settings", "--settle", "--timeout"}) {
+                             "--settings", "--setting", "--settle", "--timeout"}) {
     if (name == option) return true;
   }
   return folder_of(command.folders, name) != nullptr;
@@ -161,10 +188,11 @@ Result<> check(const InstallCommand& command) {
         "--name");
   }
   if (command.drain && !command.uninstall) return wrong("--drain goes with --uninstall");
-  if (command.programs_only &&
-      (!command.cluster_network.empty() || !command.settings_file.empty())) {
+  if (command.programs_only && (!command.cluster_network.empty() ||
+                                !command.settings_file.empty() || !command.settings.empty())) {
     return wrong(
-        "--programs-only writes no conflist: --cluster-network and --settings mean nothing");
+        "--programs-only writes no conflist: --cluster-network, --settings and --setting mean "
+        "nothing");
   }
   if (command.watch && command.timeout) return wrong("--watch and --timeout exclude each other");
   const auto& network = command.cluster_network;

@@ -21,6 +21,7 @@ struct NodeFolders {
   std::string nad_confs;  // "": the meta plugin's own default
   std::string state = "/var/lib/railhead";
   std::string run = "/run/railhead";
+  std::string agent;  // where the agent that follows the cluster is; "": in `run`
 
   [[nodiscard]] std::string here(const std::string& path) const { return root + path; }
   friend bool operator==(const NodeFolders&, const NodeFolders&) = default;
@@ -38,6 +39,7 @@ struct InstallCommand {
   std::string network_name;        // of the conflist; "": the cluster network's
   std::string readiness_file;      // path of the host; "": none
   std::string settings_file;       // of this container; "": none
+  std::string settings;            // those given one by one, a JSON object; "": none
   std::chrono::seconds settle{5};
   std::optional<std::chrono::seconds> timeout;  // absent: waits as long as it takes
   NodeFolders folders;

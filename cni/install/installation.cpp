@@ -163,10 +163,15 @@ Result<Installation::Choice> Installation::choose() {
   if (installed && !is_named && !stands && !is_renamed) {
     const auto pods = records_in(pods_folder(folders));
     if (!pods) return pass(pods);
-    if (!pods->empty()) {
+    const bool is_seen = folders.root.empty() || host::Directory::open(folders.here(folders.state));
+    if (!pods->empty() || !is_seen) {
       auto current = read_network(folders.root, installed->path);
-      const auto text = fmt::format("the cluster network is {} until the last of {} pods is gone{}",
-                                    installed->path, pods->size(),
+      const auto until = is_seen ? fmt::format("the last of {} pods is gone", pods->size())
+                                 : fmt::format(
+                                       "another is named: whether pods are attached is not "
+                                       "seen here ({})",
+                                       folders.here(folders.state));
+      const auto text = fmt::format("the cluster network is {} until {}{}", installed->path, until,
                                     best ? fmt::format("; then {}", best->path) : "");
       if (current) {
         if (is_news("better", text)) tools_.log.info(text);
@@ -199,18 +204,23 @@ Result<Installation::Choice> Installation::choose() {
 
 Result<> Installation::write_conflist(const ClusterNetwork& network) {
   const auto& folders = command_.folders;
-  std::string settings;
+  std::vector<std::string> settings;
+  std::string from;
   if (!command_.settings_file.empty()) {
+    from = "--settings " + command_.settings_file;
     auto read = host::read_own_file(command_.settings_file);
-    if (!read) return pass(read, "--settings");
-    settings = std::move(*read);
+    if (!read) return pass(read, from);
+    settings.push_back(std::move(*read));
+  }
+  if (!command_.settings.empty()) {
+    from += from.empty() ? "--setting" : ", --setting";
+    settings.push_back(command_.settings);
   }
   const auto text = conflist(network, folders, command_.network_name, settings);
-  if (!text) return pass(text, "--settings " + command_.settings_file);
+  if (!text) return pass(text, from);
   if (const auto keys = join(text->unknown_keys, ", ");
       is_news("settings", keys) && !keys.empty()) {
-    tools_.log.warning("keys of --settings that are not known are ignored",
-                       {{"file", command_.settings_file}, {"keys", keys}});
+    tools_.log.warning("settings that are not known are ignored", {{"from", from}, {"keys", keys}});
   }
   const auto path = fmt::format("{}/{}", folders.conf, kConflistName);
   const auto before = host::read_regular_file(folders.here(path), kMostOfAFile);

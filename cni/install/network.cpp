@@ -209,15 +209,15 @@ std::optional<Installed> installed_network(const NodeFolders& folders) {
 }
 
 Result<Conflist> conflist(const ClusterNetwork& network, const NodeFolders& folders,
-                          const std::string& name, const std::string& settings) {
+                          const std::string& name, const std::vector<std::string>& settings) {
   Json plugin{{"type", kMeta}};
-  if (!settings.empty()) {
-    const auto json = cnispec::parse_config(settings);
+  for (const auto& text : settings) {
+    const auto json = cnispec::parse_config(text);
     if (!json) return pass(json);
     for (const auto& [key, value] : json->items()) {
-      for (const auto* ours :
-           {"type", "name", "cniVersion", "cniVersions", "plugins", "capabilities",
-            "clusterNetwork", "delegates", "binDir", "nadDir", "confDir", "stateDir", "runDir"}) {
+      for (const auto* ours : {"type", "name", "cniVersion", "cniVersions", "plugins",
+                               "capabilities", "clusterNetwork", "delegates", "binDir", "nadDir",
+                               "confDir", "stateDir", "runDir", "agentDir"}) {
         if (!equal_ignoring_case(key, ours)) continue;
         return fail(ErrorCode::invalid_argument,
                     "{}: railhead install writes it itself, folders by its options: leave it out",
@@ -237,6 +237,7 @@ Result<Conflist> conflist(const ClusterNetwork& network, const NodeFolders& fold
   if (!folders.nad_confs.empty()) plugin["confDir"] = folders.nad_confs;
   if (folders.state != usual.state) plugin["stateDir"] = folders.state;
   if (folders.run != usual.run) plugin["runDir"] = folders.run;
+  if (!folders.agent.empty()) plugin["agentDir"] = folders.agent;
   const auto read = read_meta_conf(plugin, plugin.dump());
   if (!read.good) return pass(read.good);
   // A runtime that knows cniVersions (libcni 1.2) takes the last that it speaks, with STATUS and GC

@@ -52,16 +52,17 @@ struct Installed {
 };
 [[nodiscard]] std::optional<Installed> installed_network(const NodeFolders& folders);
 
-// The text of our conflist. `name`: its own; "": the cluster network's. `settings`: a JSON object
-// of keys for the meta plugin, which Multus' node configuration has ("namespaceIsolation"); "":
-// none. Errors: it is no object, has a key that is this program's to write, or a value that the
-// meta plugin does not take.
+// The text of our conflist. `name`: its own; "": the cluster network's. `settings`: JSON objects
+// of keys for the meta plugin, which Multus' node configuration has ("namespaceIsolation"); of a
+// key that several have, the last one's counts. Errors: one is no object, has a key that is this
+// program's to write, or a value that the meta plugin does not take.
 struct Conflist {
   std::string text;
   std::vector<std::string> unknown_keys;  // of the settings
 };
 [[nodiscard]] Result<Conflist> conflist(const ClusterNetwork& network, const NodeFolders& folders,
-                                        const std::string& name, const std::string& settings);
+                                        const std::string& name,
+                                        const std::vector<std::string>& settings);
 
 // Since when something has been the same.
 class Settling {

@@ -72,11 +72,12 @@ Result<Nad> Knowledge::nad(const std::string& namespace_, const std::string& nam
   auto own = read_nad(conf_.nad_dir, namespace_, name);
   if (!is(own, ErrorCode::not_found)) return own;
   const auto answer =
-      ipc::ask_nad(ipc::socket_in(host_.roots.run),
+      ipc::ask_nad(ipc::socket_in(host_.roots.of_cluster()),
                    {namespace_, name, {pod_.pod_namespace, pod_.pod_name, pod_.pod_uid}},
                    deadline_.left(kAgentLimit));
-  // No agent, or one that follows no API server: the files are all there is.
-  if (is(answer, ErrorCode::not_found)) return own;
+  // No agent, or one that follows no API server: the files are all there is. Where one has a place
+  // of its own, it is only away.
+  if (is(answer, ErrorCode::not_found) && host_.roots.cluster.empty()) return own;
   if (is(answer, ErrorCode::unavailable)) {
     own.error().message += fmt::format("; {}", answer.error().message);
     return own;
@@ -102,7 +103,7 @@ Result<Annotations> Knowledge::annotations() {
   const auto what =
       fmt::format("what pod {}/{} asks for is not known", pod_.pod_namespace, pod_.pod_name);
   const auto answer =
-      ipc::ask_pod(ipc::socket_in(host_.roots.run),
+      ipc::ask_pod(ipc::socket_in(host_.roots.of_cluster()),
                    {pod_.pod_namespace, pod_.pod_name, pod_.pod_uid}, deadline_.left(kAgentLimit));
   if (answer && answer->state == ipc::ClusterState::known) return answer->annotations;
   if (answer && answer->state == ipc::ClusterState::missing) {

@@ -22,6 +22,7 @@
 #include "cni/meta/pods.hpp"
 #include "cnispec/cni_error.hpp"
 #include "cnispec/version.hpp"
+#include "ipc/socket.hpp"
 
 namespace railhead::cni {
 
@@ -226,8 +227,12 @@ Result<void> Meta::attach(const PodRecord& record, PodProgress& progress, size_t
 void Meta::tell(const PodRecord& record, std::span<const PluginResult> results,
                 const std::string& status) {
   if (record.pod_name.empty()) return;
-  ipc::PodNews news{record.pod_namespace, record.pod_name, record.pod_uid, status,
-                    added_events(record, results)};
+  ipc::PodNews news{record.pod_namespace,
+                    record.pod_name,
+                    record.pod_uid,
+                    status,
+                    added_events(record, results),
+                    attached_devices(record, results)};
   for (const auto& warning : warnings_) news.events.push_back({true, "NetworkWarning", warning});
   if (const auto told = pods_.tell(record, news); !told) {
     call_.log.warning("the cluster is not told of a pod's networks",
@@ -438,6 +443,19 @@ Result<std::string> Meta::status() {
   return {};
 }
 
+// Where the agent that follows the cluster is, where it is not with the other records. A container
+// that has no folder of the node but CNI's, as Multus' in its operators' manifests, puts it beside
+// the place of Multus' kubeconfig, which a configuration written for Multus names.
+std::string agent_folder(const MetaConf& meta, const std::string& run) {
+  const auto slash = meta.kubeconfig.rfind('/');
+  if (!meta.agent_dir.empty() || !meta.kubeconfig.starts_with('/')) return meta.agent_dir;
+  auto beside = meta.kubeconfig.substr(0, slash) + "/railhead";
+  const auto is_there = [](const std::string& path) { return ::access(path.c_str(), F_OK) == 0; };
+  // One that was tried once, and is gone, is no reason to pass over one that serves.
+  const bool serves_elsewhere = !is_there(ipc::socket_in(beside)) && is_there(ipc::socket_in(run));
+  return is_there(beside) && !serves_elsewhere ? beside : "";
+}
+
 }  // namespace
 
 Result<std::string> run_meta(Command command, const MetaCall& call) {
@@ -451,6 +469,7 @@ Result<std::string> run_meta(Command command, const MetaCall& call) {
   host::Host host = call.host;
   if (!meta.state_dir.empty()) host.roots.state = meta.state_dir;
   if (!meta.run_dir.empty()) host.roots.run = meta.run_dir;
+  host.roots.cluster = agent_folder(meta, host.roots.run);
   const MetaCall here{call.environment, call.request, call.conf, call.config,
                       call.input,       host,         call.log};
   if (auto good = check_budgets(call.config); !good && command == Command::add) return pass(good);

@@ -16,29 +16,13 @@ namespace {
 
 // Multus' keys that say where what we have no use for is, and those of CNI and of this program that
 // other parts read.
-constexpr std::string_view kOtherKeys[] = {"cniVersion",
-                                           "cniVersions",
-                                           "name",
-                                           "type",
-                                           "capabilities",
-                                           "prevResult",
-                                           "kubeconfig",
-                                           "cniDir",
-                                           "logFile",
-                                           "logLevel",
-                                           "logToStderr",
-                                           "logOptions",
-                                           "dns",
-                                           "ipam",
-                                           "addTimeout",
-                                           "delTimeout",
-                                           "ownership",
-                                           "disableCheck",
-                                           "disableGC",
-                                           "args",
-                                           "retryDeleteOnError",
-                                           "plugins",
-                                           "perNodeCertificate"};
+constexpr std::string_view kOtherKeys[] = {
+    "cniVersion",   "cniVersions",       "name",       "type",
+    "capabilities", "prevResult",        "cniDir",     "logFile",
+    "logLevel",     "logToStderr",       "logOptions", "dns",
+    "ipam",         "addTimeout",        "delTimeout", "ownership",
+    "disableCheck", "disableGC",         "args",       "retryDeleteOnError",
+    "plugins",      "perNodeCertificate"};
 
 Result<void> read_cluster_network(Object& object, std::string_view text, MetaConf& conf) {
   conf.cluster_network = object.string("clusterNetwork").value_or("");
@@ -103,6 +87,8 @@ Result<void> read_into(MetaConf& conf, const Json& config, std::string_view text
   take("nadDir", conf.nad_dir);
   take("stateDir", conf.state_dir);
   take("runDir", conf.run_dir);
+  take("agentDir", conf.agent_dir);
+  take("kubeconfig", conf.kubeconfig);
   take("multusNamespace", conf.multus_namespace);
   take("readinessindicatorfile", conf.readiness_file);
   take("kubeletCheckpoint", conf.checkpoint);

@@ -31,8 +31,10 @@ struct MetaConf {
   std::string conf_dir = "/etc/cni/multus/net.d";
   std::string bin_dir = "/opt/cni/bin";  // looked through before CNI_PATH
   std::string nad_dir = "/etc/railhead/nads";
-  std::string state_dir;  // "": Roots::state
-  std::string run_dir;    // "": Roots::run
+  std::string state_dir;   // "": Roots::state
+  std::string run_dir;     // "": Roots::run
+  std::string agent_dir;   // Roots::cluster
+  std::string kubeconfig;  // Multus' own: never read, an agent may stand beside it
   std::string multus_namespace = "kube-system";
   std::vector<std::string> default_networks;
   std::vector<std::string> system_namespaces = {"kube-system"};

@@ -27,11 +27,16 @@ Json dns_json(const cnispec::Dns& dns) {
   return json;
 }
 
+// The pod's own end: a bridge and its host veth stand in the result, too. Null: there is none.
+const cnispec::Interface* end_in_pod(const cnispec::PluginResult& result) {
+  const auto found = std::ranges::find_if(
+      result.interfaces, [](const auto& interface) { return !interface.sandbox.empty(); });
+  return found == result.interfaces.end() ? nullptr : &*found;
+}
+
 Json entry(const PodNetwork& network, const cnispec::PluginResult& result, bool is_default) {
   Json json{{"name", name_of(network)}, {"interface", network.ifname}};
-  // The pod's own end: a bridge and its host veth stand in the result, too.
-  const auto in_pod = std::ranges::find_if(
-      result.interfaces, [](const auto& interface) { return !interface.sandbox.empty(); });
+  const auto* in_pod = end_in_pod(result);
   std::vector<std::string> ips;
   std::vector<std::string> gateways;
   for (const auto& ip : result.ips) {
@@ -40,7 +45,7 @@ Json entry(const PodNetwork& network, const cnispec::PluginResult& result, bool 
   }
   if (network.gateways && !network.gateways->empty()) gateways = *network.gateways;
   if (!ips.empty()) json["ips"] = ips;
-  if (in_pod != result.interfaces.end()) {
+  if (in_pod) {
     if (!in_pod->mac.empty()) json["mac"] = in_pod->mac;
     if (in_pod->mtu) json["mtu"] = *in_pod->mtu;
   }
@@ -66,6 +71,20 @@ std::string network_status(const PodRecord& record,
     all.push_back(entry(network, results[i], is_moved ? network.gateways.has_value() : i == 0));
   }
   return all.dump(4, ' ', false, Json::error_handler_t::replace);
+}
+
+std::vector<ipc::AttachedDevice> attached_devices(const PodRecord& record,
+                                                  std::span<const cnispec::PluginResult> results) {
+  std::vector<ipc::AttachedDevice> all;
+  for (size_t i = 0; i < record.networks.size() && i < results.size(); ++i) {
+    const auto& network = record.networks[i];
+    if (network.device.empty()) continue;
+    ipc::AttachedDevice one{network.device, network.ifname, {}, {}};
+    if (const auto* in_pod = end_in_pod(results[i])) one.mac = in_pod->mac;
+    for (const auto& ip : results[i].ips) one.ips.push_back(ip.address);
+    all.push_back(std::move(one));
+  }
+  return all;
 }
 
 std::vector<ipc::PodEvent> added_events(const PodRecord& record,

@@ -32,6 +32,14 @@ bool uses_device(const NetworkList& list) {
   });
 }
 
+// A macvlan on a shared HCA, say: it comes up, and without the resource no RDMA works on it.
+std::string without_resource(const WantedNetwork& one) {
+  return fmt::format(
+      "{}: it is a network of {}, of which the pod has none: add {}: 1 to the resources of a "
+      "container",
+      one.selection.place, one.resource, one.resource);
+}
+
 class Planner {
  public:
   explicit Planner(const PlanSource& source) : source_(source), objections_(source.meta.strict) {
@@ -214,7 +222,11 @@ Result<void> Planner::give_devices(std::vector<WantedNetwork>& all) {
                       one.selection.place, container, kResourceNameKey);
       }
       one.device = queue.take(one.resource, container);
-      if (!one.device.empty() || !one.selection.device.empty() || !uses_device(one.list)) continue;
+      if (!one.device.empty() || !one.selection.device.empty()) continue;
+      if (!uses_device(one.list)) {
+        if (queue.count(one.resource) == 0) objections_.warn(without_resource(one));
+        continue;
+      }
       const auto whose = container.empty() ? "the pod" : fmt::format("container {}", container);
       const auto text = fmt::format(
           "{}: {} has {} devices of {}, and none is left for this network: add {} to the "

@@ -105,7 +105,9 @@ PodProgress Pods::progress(const PodRecord& record) const {
 
 Result<void> Pods::remove(const PodRecord& record) const {
   const auto file = file_of(record.container_id);
-  for (const auto* folder : {&news_, &left_, &progress_, &records_}) {
+  // Nobody's end waits for what was to be told: the agent drops it when the pod is gone.
+  std::ignore = host::remove_file(fmt::format("{}/{}", news_, file));
+  for (const auto* folder : {&left_, &progress_, &records_}) {
     if (auto removed = host::remove_file(fmt::format("{}/{}", *folder, file)); !removed) {
       return removed;
     }

@@ -2,7 +2,7 @@
 // The files of cni/meta/pod_record.hpp, and
 //
 //   <run root>/left/<container>.json   empty: its DEL succeeded, and was not whole
-//   <run root>/news/<container>.json   what the agent has to tell the cluster (ipc/pod_news.hpp)
+//   <cluster root>/news/<container>.json  what the agent has to tell the cluster (ipc/pod_news.hpp)
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,7 +20,7 @@ class Pods {
       : records_(roots.state + "/pods"),
         progress_(roots.run + "/pods"),
         left_(roots.run + "/left"),
-        news_(ipc::news_folder_in(roots.run)),
+        news_(ipc::news_folder_in(roots.of_cluster())),
         unreadable_(roots.state + "/unreadable") {}
 
   // Makes the folders, 0700.

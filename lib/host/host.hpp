@@ -20,6 +20,9 @@ struct Roots {
   std::string run = "/run/railhead";        // records of this boot
   std::string cni_cache = "/var/lib/cni";   // what other CNI plugins keep
   std::string state = "/var/lib/railhead";  // what outlives a boot
+  std::string cluster = "";  // where the agent that follows the cluster is; "": `run`
+
+  [[nodiscard]] const std::string& of_cluster() const { return cluster.empty() ? run : cluster; }
 };
 
 struct Host {

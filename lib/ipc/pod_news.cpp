@@ -17,6 +17,12 @@ std::string encode(const PodNews& news) {
     auto& one = events.emplace_back(Json{{"reason", event.reason}, {"message", event.message}});
     if (event.is_warning) one["warning"] = true;
   }
+  auto& attached = json["attached"] = Json::array();
+  for (const auto& one : news.attached) {
+    auto& entry = attached.emplace_back(Json{{"device", one.device}, {"interface", one.ifname}});
+    put(entry, "mac", one.mac);
+    if (!one.ips.empty()) entry["ips"] = one.ips;
+  }
   return text_of(json);
 }
 
@@ -26,11 +32,18 @@ Result<PodNews> decode_pod_news(std::string_view text) {
                  required(object, "podName"),
                  optional(object, "podUid"),
                  optional(object, "networkStatus"),
+                 {},
                  {}};
     const auto events = object.objects("events");
     for (auto event : events ? *events : std::vector<go_json::Object>{}) {
       news.events.push_back({event.boolean("warning").value_or(false), required(event, "reason"),
                              optional(event, "message")});
+    }
+    const auto attached = object.objects("attached");
+    for (auto one : attached ? *attached : std::vector<go_json::Object>{}) {
+      news.attached.push_back({required(one, "device"), required(one, "interface"),
+                               optional(one, "mac"),
+                               one.strings("ips").value_or(std::vector<std::string>{})});
     }
     return news;
   });

@@ -3,7 +3,8 @@
 // file, which the agent passes on and removes. A file that stands is what is still to be told.
 //
 //   {"schema":1,"podNamespace":"ml","podName":"trainer-0","podUid":"1f3c",
-//    "networkStatus":"[…]","events":[{"reason":"AddedInterface","message":"Add eth0 […]"}]}
+//    "networkStatus":"[…]","events":[{"reason":"AddedInterface","message":"Add eth0 […]"}],
+//    "attached":[{"device":"0000:3b:00.2","interface":"net1","mac":"…","ips":["10.1.2.3/24"]}]}
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,12 +20,22 @@ struct PodEvent {
   friend bool operator==(const PodEvent&, const PodEvent&) = default;
 };
 
+// A device of the pod, and its interface there.
+struct AttachedDevice {
+  std::string device = {};
+  std::string ifname = {};
+  std::string mac = {};               // "": it has none
+  std::vector<std::string> ips = {};  // with their prefixes
+  friend bool operator==(const AttachedDevice&, const AttachedDevice&) = default;
+};
+
 struct PodNews {
   std::string pod_namespace = {};
   std::string pod_name = {};
   std::string pod_uid = {};         // "": the runtime has not said
   std::string network_status = {};  // the annotation k8s.v1.cni.cncf.io/network-status
   std::vector<PodEvent> events = {};
+  std::vector<AttachedDevice> attached = {};
   friend bool operator==(const PodNews&, const PodNews&) = default;
 };
 

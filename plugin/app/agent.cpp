@@ -1,5 +1,7 @@
 #include "plugin/app/agent.hpp"
 
+#include <set>
+
 #include "plugin/pool/select.hpp"
 
 namespace railhead::app {
@@ -34,8 +36,30 @@ Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::E
       owners_({}, loop, host.clock, holders_.ledger(), metrics),
       networks_({options.cluster, host.roots.run}, loop, host.clock, claimed_, metrics, log),
       questions_(kListenRetry, loop, host, owners_, networks_, metrics, log),
+      unattached_(
+          loop, host.clock, owners_, [this] { return inventory(); },
+          [this](const Unattached::Pod& pod, const std::string& text) {
+            networks_.warn({pod.question.pod_namespace, pod.question.pod_name}, pod.uid, text);
+          }),
+      condition_(loop, host.clock, networks_,
+                 [this] {
+                   auto now = state();
+                   return NodeState{now.snapshot != nullptr, now.config_current, now.troubles};
+                 }),
       baselines_(loop, host, adapters.links, log),
-      parts_{&configuration_, &pools_, &node_, &holders_, &networks_, &questions_, &baselines_} {}
+      has_devices_(!options.cluster.is_alone),
+      tells_condition_(has_devices_ && options.cluster.has_condition),
+      parts_(has_devices_
+                 ? std::vector<Part*>{&configuration_, &pools_, &node_, &holders_, &networks_,
+                                      &questions_, &unattached_, &condition_, &baselines_}
+                 : std::vector<Part*>{&networks_, &questions_}) {
+  if (!has_devices_) return;
+  networks_.on_started([this](const ipc::PodNews& pod, const std::string& uid) {
+    std::set<std::string> attached;
+    for (const auto& one : pod.attached) attached.insert(one.device);
+    unattached_.started({{pod.pod_namespace, pod.pod_name, pod.pod_uid}, uid, attached});
+  });
+}
 
 Result<void> Agent::start() {
   for (auto* part : parts_) {
@@ -46,12 +70,15 @@ Result<void> Agent::start() {
 
 Result<void> Agent::serve() {
   serving_ = true;
-  configuration_.keep();
-  holders_.keep();
-  if (auto serving = pools_.serve(); !serving) return serving;
+  if (has_devices_) {
+    configuration_.keep();
+    holders_.keep();
+    if (auto serving = pools_.serve(); !serving) return serving;
+    baselines_.serve();
+  }
   networks_.serve();
   questions_.serve();
-  baselines_.serve();
+  if (tells_condition_) condition_.serve();
   return {};
 }
 
@@ -61,6 +88,7 @@ void Agent::stop() {
 }
 
 void Agent::reload() {
+  if (!has_devices_) return;
   configuration_.reload();
   node_.look("signal");
 }
@@ -75,13 +103,18 @@ void Agent::holders_changed() {
   pools_.changed(std::nullopt);
 }
 
+std::shared_ptr<const device::Inventory> Agent::inventory() const {
+  const auto snapshot = node_.latest();
+  return snapshot ? snapshot->inventory : nullptr;
+}
+
 Agent::State Agent::state() const {
   State state{node_.latest(),
               holders_.ledger().holdings(),
               holders_.ledger().unknown_because(),
               pools_.served(),
               {},
-              configuration_.is_current(),
+              !has_devices_ || configuration_.is_current(),
               serving_,
               {}};
   for (const auto* part : parts_) {

@@ -1,7 +1,6 @@
 #pragma once
 // The agent while it runs: its parts, and how they hang together. Driven by one loop, that waits
 // for nothing.
-#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,11 +12,13 @@
 #include "plugin/app/holders.hpp"
 #include "plugin/app/networks.hpp"
 #include "plugin/app/news.hpp"
+#include "plugin/app/node_condition.hpp"
 #include "plugin/app/node_watch.hpp"
 #include "plugin/app/options.hpp"
 #include "plugin/app/owners.hpp"
 #include "plugin/app/pools.hpp"
 #include "plugin/app/questions.hpp"
+#include "plugin/app/unattached.hpp"
 
 namespace railhead::app {
 
@@ -61,6 +62,7 @@ class Agent {
  private:
   void node_changed(std::optional<NodeWatch::TimePoint> event);
   void holders_changed();
+  [[nodiscard]] std::shared_ptr<const device::Inventory> inventory() const;
 
   News news_;
   Configuration configuration_;
@@ -71,8 +73,12 @@ class Agent {
   Owners owners_;
   Networks networks_;
   Questions questions_;
+  Unattached unattached_;
+  NodeCondition condition_;
   Baselines baselines_;
-  const std::array<Part*, 7> parts_;
+  const bool has_devices_;  // false: the cluster alone is followed
+  const bool tells_condition_;
+  const std::vector<Part*> parts_;  // those that run
   bool serving_ = false;
 };
 

@@ -133,7 +133,23 @@ void add_cluster_options(CLI::App& app, Options& options) {
          "The same, as the user of this file")
       ->type_name("FILE")
       ->group("The cluster");
-  group.text("--node-name", cluster.node, "NAME", "This node's name in the API")
+  group.flag(
+      "--claim-status", cluster.tells_claims,
+      "With --cluster: write into ResourceClaims what a pod's interfaces on their devices are");
+  group.flag("--node-condition", cluster.has_condition,
+             "With --cluster: write the Node's condition RailheadReady");
+  app.add_flag_callback(
+         "--networks-only",
+         [&] {
+           cluster.is_alone = true;
+           cluster.is_followed = true;
+         },
+         "Follow it and nothing else, for the CNI program: no kubelet, no configuration, no "
+         "devices")
+      ->group("The cluster");
+  group
+      .text("--node-name", cluster.node, "NAME",
+            "This node's name in the API (default: as the pod's token says, else the host's name)")
       ->envname("NODE_NAME");
   // A pod's environment; nobody gives them by hand.
   app.add_option("--service-host", cluster.service_host)
@@ -227,6 +243,25 @@ void add_commands(CLI::App& app, Options& options) {
 
 }  // namespace
 
+namespace {
+
+// What means nothing without another option, or harms beside it.
+void check_together(const CLI::App& app, const ClusterOptions& cluster) {
+  for (const auto* option : {"--claim-status", "--node-condition"}) {
+    if (app.count(option) != 0 && (!cluster.is_followed || cluster.is_alone)) {
+      throw CLI::ValidationError(fmt::format(
+          "{}: expected --cluster or --kubeconfig with it, and no --networks-only", option));
+    }
+  }
+  if (cluster.is_alone && app.count("--run-dir") == 0) {
+    throw CLI::ValidationError(
+        "--networks-only: expected --run-dir, a folder that no other agent has: the conflist's "
+        "agentDir");
+  }
+}
+
+}  // namespace
+
 std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv) {
   Options options;
   CLI::App app("Offers this node's SR-IOV VFs and RDMA devices to kubelet.", "railhead-agent");
@@ -250,6 +285,7 @@ std::variant<Options, Exit> parse_command_line(int argc, const char* const* argv
     auto flags = take_go_flags(arguments, is_own);
     if (!flags) throw CLI::ValidationError(flags.error().message);
     app.parse(std::vector<std::string>(flags->rest.rbegin(), flags->rest.rend()));  // from the end
+    check_together(app, options.cluster);
     options.warnings = std::move(flags->warnings);
     if (flags->verbosity && app.count("--log-level") == 0) {
       options.log_level = level_of_verbosity(*flags->verbosity);

@@ -1,10 +1,13 @@
 #include "plugin/app/networks.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/text.hpp"
 #include "host/files.hpp"
 #include "ipc/message.hpp"
 #include "ipc/question.hpp"
@@ -14,6 +17,8 @@ namespace railhead::app {
 namespace {
 
 constexpr std::chrono::seconds kFolderRetry{10};
+// Of networks' configurations, in a container of 50 Mi.
+constexpr size_t kFewBytes = size_t{8} << 20U;
 // Kubelet tells the API of its static pods when it can.
 constexpr std::chrono::seconds kMirrorRetry{5};
 
@@ -30,16 +35,31 @@ ipc::ClusterState state_of(kube::Known known) {
 }
 
 Result<kube::Access> access_of(const ClusterOptions& options) {
-  if (options.node.empty()) {
-    return fail(ErrorCode::invalid_argument,
-                "--cluster needs the node's name: --node-name, or NODE_NAME in the environment");
-  }
   if (!options.kubeconfig.empty()) return kube::read_kubeconfig(options.kubeconfig);
   auto access = kube::in_cluster(options.service_host, options.service_port);
   if (access) return std::move(*access);
   return fail(ErrorCode::invalid_argument,
               "--cluster: this is no pod with a service account (KUBERNETES_SERVICE_HOST, "
               "/var/run/secrets/kubernetes.io/serviceaccount/token); --kubeconfig names a file");
+}
+
+// A pod in the host's network has the host's name, which is the node's unless somebody chose
+// another.
+std::string node_name(const ClusterOptions& options, const kube::Access& access) {
+  if (!options.node.empty()) return options.node;
+  const auto token = access.bearer();
+  auto name = token ? kube::node_of(*token) : "";
+  if (!name.empty()) return name;
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) return "";
+  return to_lower(host.data());
+}
+
+std::vector<kube::AttachedDevice> attached_of(const ipc::PodNews& news) {
+  std::vector<kube::AttachedDevice> all;
+  all.reserve(news.attached.size());
+  for (const auto& one : news.attached) all.push_back({one.device, one.ifname, one.mac, one.ips});
+  return all;
 }
 
 std::string not_followed() {
@@ -63,9 +83,13 @@ Result<void> Networks::start() {
   if (!options_.cluster.is_followed) return {};
   auto access = access_of(options_.cluster);
   if (!access) return pass(access);
+  kube::Cluster::Options cluster{.node = node_name(options_.cluster, *access)};
+  if (options_.cluster.is_alone) {
+    cluster.claims = false;
+    cluster.nads.all = kFewBytes;
+  }
   client_ = std::make_unique<kube::Client>(loop_, clock_, std::move(*access));
-  cluster_ = std::make_unique<kube::Cluster>(kube::Cluster::Options{.node = options_.cluster.node},
-                                             loop_, clock_, *client_, log_);
+  cluster_ = std::make_unique<kube::Cluster>(cluster, loop_, clock_, *client_, log_);
   cluster_->on_claimed([this](const std::vector<kube::ClaimedDevice>& devices) {
     ClaimedDevices::All all;
     for (const auto& one : devices) {
@@ -73,8 +97,7 @@ Result<void> Networks::start() {
     }
     claimed_.set(std::move(all));
   });
-  log_.info("following the cluster",
-            {{"server", client_->server()}, {"node", options_.cluster.node}});
+  log_.info("following the cluster", {{"server", client_->server()}, {"node", cluster.node}});
   cluster_->start();
   return {};
 }
@@ -161,11 +184,21 @@ void Networks::pass_on(const std::string& file, Stamp stamp) {
       for (const auto& event : news.events) {
         cluster_->tell(pod, uid, {event.is_warning, event.reason, event.message});
       }
+      if (options_.cluster.tells_claims) cluster_->write_claims(pod, uid, attached_of(news));
+      started_(news, uid);
     }
     metrics_.status_written(result ? "written" : "refused");
     told(file, text);
   };
   cluster_->write_status(pod, *uid, news->network_status, written);
+}
+
+void Networks::warn(const kube::Name& pod, const std::string& uid, const std::string& text) {
+  if (cluster_) cluster_->tell(pod, uid, {true, "NetworkWarning", text});
+}
+
+void Networks::write(const kube::Condition& condition) {
+  if (cluster_) cluster_->write_condition(condition);
 }
 
 // Removes the file, unless it was replaced, and earlier ones of the same pod: nobody waits for what

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,6 +42,15 @@ class Networks final : public Part {
   void stop() override;
   [[nodiscard]] std::vector<std::string> troubles() const override;
 
+  // Called for each pod that has started, with its UID in the API, once the cluster knows of its
+  // networks.
+  using Started = std::function<void(const ipc::PodNews& pod, const std::string& uid)>;
+  void on_started(Started started) { started_ = std::move(started); }
+  // An Event of the pod that something is wrong with its networks.
+  void warn(const kube::Name& pod, const std::string& uid, const std::string& text);
+  // A condition of this node, until it is written.
+  void write(const kube::Condition& condition);
+
   void answer(const ipc::NadQuestion& question, const ipc::Server::Reply& reply);
   void answer(const ipc::PodQuestion& question, const ipc::Server::Reply& reply);
 
@@ -59,6 +69,7 @@ class Networks final : public Part {
   metrics::Metrics& metrics_;
   Logger& log_;
   const std::string folder_;
+  Started started_ = [](const auto&, const auto&) {};
   std::unique_ptr<kube::Client> client_;  // null: no API server is followed
   std::unique_ptr<kube::Cluster> cluster_;
   std::optional<host::FolderWatch> folder_watch_;

@@ -23,13 +23,18 @@ void Owners::answer(const ipc::OwnerQuestion& question, const ipc::Server::Reply
   ask_kubelet(options_.confirm, [tell](const auto&) { tell(); });
 }
 
-// Kubelet is asked for each pod: one of this name may have ended since it was asked last, and that
-// one's devices are others' now. If it does not say, nobody can tell.
 void Owners::answer(const ipc::ResolveQuestion& question, const ipc::Server::Reply& reply) {
-  ask_kubelet(options_.resolve, [this, question, reply](const std::optional<Now>& now) {
-    const auto answer = now ? resolve_of(*now, question) : ipc::ResolveAnswer{};
+  resolve(question, [this, reply](const ipc::ResolveAnswer& answer) {
     metrics_.resolve_asked(std::string(to_string(answer.state)));
     reply(encode(answer));
+  });
+}
+
+// Kubelet is asked for each pod: one of this name may have ended since it was asked last, and that
+// one's devices are others' now. If it does not say, nobody can tell.
+void Owners::resolve(const ipc::ResolveQuestion& question, const WithDevices& then) {
+  ask_kubelet(options_.resolve, [question, then](const std::optional<Now>& now) {
+    then(now ? resolve_of(*now, question) : ipc::ResolveAnswer{});
   });
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <chrono>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -29,6 +30,9 @@ class Owners {
 
   void answer(const ipc::OwnerQuestion& question, const ipc::Server::Reply& reply);
   void answer(const ipc::ResolveQuestion& question, const ipc::Server::Reply& reply);
+  // The same for this program; `then` is called once, on the loop.
+  using WithDevices = std::function<void(const ipc::ResolveAnswer&)>;
+  void resolve(const ipc::ResolveQuestion& question, const WithDevices& then);
 
  private:
   using Now = ledger::Ledger::Now;

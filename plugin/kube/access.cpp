@@ -132,6 +132,23 @@ std::optional<Access> in_cluster(const std::string& host, const std::string& por
   return access;
 }
 
+// A JSON Web Token (RFC 7519): of three parts, base64url without padding, the second has the
+// claims.
+std::string node_of(std::string_view token) {
+  const auto parts = split(token, '.');
+  if (parts.size() != 3) return "";
+  std::string text(parts[1]);
+  std::ranges::replace(text, '-', '+');
+  std::ranges::replace(text, '_', '/');
+  text.append((4 - text.size() % 4) % 4, '=');
+  const auto claims = decode_base64(text, "token");
+  if (!claims) return "";
+  const auto json = nlohmann::json::parse(*claims, nullptr, false);
+  const nlohmann::json::json_pointer path("/kubernetes.io/node/name");
+  if (!json.is_object() || !json.contains(path) || !json[path].is_string()) return "";
+  return json[path].get<std::string>();
+}
+
 Result<Access> read_kubeconfig(const std::string& path) {
   const auto text = host::read_file(path);
   const auto json = text ? config::parse_yaml(*text) : pass(text);

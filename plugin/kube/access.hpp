@@ -2,6 +2,7 @@
 // How the API server is reached, and as whom.
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/error.hpp"
 
@@ -30,6 +31,10 @@ struct Access {
 [[nodiscard]] std::optional<Access> in_cluster(
     const std::string& host, const std::string& port,
     const std::string& folder = "/var/run/secrets/kubernetes.io/serviceaccount");
+
+// The node that a service account's token is bound to, of the claim kubernetes.io.node.name (since
+// Kubernetes 1.30); "": it does not say.
+[[nodiscard]] std::string node_of(std::string_view token);
 
 // Of a kubeconfig's current context. What its users cannot be here, those of exec and
 // auth-provider, is refused. Errors: as read_file; decode, invalid_argument (with the key).

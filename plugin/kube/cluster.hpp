@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "plugin/kube/claim_status.hpp"
 #include "plugin/kube/mirror.hpp"
 #include "plugin/kube/objects.hpp"
 #include "plugin/kube/writer.hpp"
@@ -29,11 +30,14 @@ struct Found {
 class Cluster {
  public:
   struct Options {
-    std::string node;  // its name in the API
+    std::string node;    // its name in the API
+    bool claims = true;  // ResourceSlices are followed
     // Of a question for what is not known yet; then it is unknown.
     std::chrono::milliseconds get{2'000};
     size_t gets = 8;                                                 // at a time; the others wait
-    Mirror<Nad>::Limits nads{size_t{32} << 20U, size_t{64} << 10U};  // bytes of configurations
+    Mirror<Nad>::Limits nads{size_t{32} << 20U, size_t{64} << 10U};  // bytes
+    Mirror<Pod>::Limits pods{size_t{4} << 20U, size_t{64} << 10U};
+    Writer::Options writing;
   };
 
   // All outlives it.
@@ -62,6 +66,12 @@ class Cluster {
   // yet. `uid`: in the API; "": of whichever pod has the name. `done` as Writer's.
   void write_status(const Name& pod, const std::string& uid, const std::string& text,
                     Writer::Done done);
+  // Writes what the pod's interfaces are to its claims whose devices they stand on, as well as that
+  // can be had; nothing for a pod without claims.
+  void write_claims(const Name& pod, const std::string& uid,
+                    const std::vector<AttachedDevice>& attached);
+  // Writes a condition of this node until it is written; in place of what is not written yet.
+  void write_condition(const Condition& condition);
   // An Event of a pod, as well as that can be had: it is given up after a few attempts. One that is
   // told already, of the same reason and message, is not told again.
   struct Event {
@@ -84,7 +94,8 @@ class Cluster {
 
   void get(const std::string& path, Then then);
   void start_gets();
-  void tell_claimed() const;
+  [[nodiscard]] std::vector<ClaimedDevice> claimed_devices() const;
+  void tell_claimed() const { claimed_(claimed_devices()); }
 
   const Options options_;
   const Clock& clock_;
@@ -98,7 +109,10 @@ class Cluster {
   WithClaimed claimed_ = [](const auto&) {};
   std::deque<std::shared_ptr<Get>> gets_;  // those under way first
   Writer writer_;
+  bool may_patch_ = true;       // pods/status, as far as it is known
   std::set<std::string> told_;  // the keys of events
+  // Since when conditions are what they were written as last, by type.
+  std::map<std::string, std::pair<bool, std::string>> conditions_;
 };
 
 }  // namespace railhead::kube

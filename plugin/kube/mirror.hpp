@@ -12,9 +12,9 @@
 
 namespace railhead::kube {
 
-// Objects of one kind by name, kept by a reflector. Of NetworkAttachmentDefinitions only so many
-// bytes of configurations are kept that whoever may make some cannot fill every node's memory: what
-// is too large, or comes when that is full, is kept without (is_whole).
+// Objects of one kind by name, kept by a reflector. Only so many bytes of them are kept that
+// whoever may make some cannot fill every node's memory: what is too large, or comes when that is
+// full, is not.
 template <class Object>
 class Mirror final : public Reflector::Sink {
  public:
@@ -51,31 +51,25 @@ class Mirror final : public Reflector::Sink {
  private:
   struct Kept {
     std::map<Name, Object> objects;
-    size_t bytes = 0;  // of configurations
+    size_t bytes = 0;
   };
-  static size_t bytes_of(const Object& object) {
-    if constexpr (requires { object.config; }) return object.config.size();
-    return 0;
-  }
   void take_out(Kept& kept, const Name& name) {
     const auto found = kept.objects.find(name);
     if (found == kept.objects.end()) return;
     kept.bytes -= bytes_of(found->second);
     kept.objects.erase(found);
   }
+  // What cannot be read is not what it was before, either.
   void put_into(Kept& kept, const nlohmann::ordered_json& json) {
+    if (const auto name = read_name(json)) take_out(kept, *name);
     auto object = read_(json);
     if (!object) {
       log_.warning("an object of the API server is left out", {{"error", object.error().message}});
       return;
     }
-    take_out(kept, object->name);
     const auto bytes = bytes_of(*object);
-    if constexpr (requires { object->is_whole; }) {
-      object->is_whole = bytes <= limits_.each && bytes <= limits_.all - kept.bytes;
-      if (!object->is_whole) object->config = {};
-    }
-    kept.bytes += bytes_of(*object);
+    if (bytes > limits_.each || bytes > limits_.all - kept.bytes) return;
+    kept.bytes += bytes;
     auto name = object->name;
     kept.objects.emplace(std::move(name), std::move(*object));
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -15,6 +17,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::string_view kNadResourceName = "k8s.v1.cni.cncf.io/resourceName";
+constexpr size_t kMaxResource = 253 + 1 + 63;  // a DNS name and a label
 constexpr std::string_view kResourceName = "k8s.cni.cncf.io/resourceName";
 constexpr std::string_view kDeviceId = "k8s.cni.cncf.io/deviceID";
 // Kubelet's (pkg/kubelet/types, ConfigMirrorAnnotationKey): the hash of the file, its pod's UID.
@@ -52,6 +55,25 @@ Name name_of(go_json::Object& metadata) {
   return name;
 }
 
+// Those that stand for themselves (spec), were made for the pod, and are behind its extended
+// resources.
+std::vector<std::string> claims_of(go_json::Object& pod) {
+  std::set<std::string> names;
+  for (const auto& [part, list] :
+       {std::pair("spec", "resourceClaims"), std::pair("status", "resourceClaimStatuses")}) {
+    auto object = pod.object(part);
+    if (!object) continue;
+    const auto all = object->objects(list);
+    for (auto one : all ? *all : std::vector<go_json::Object>{}) {
+      names.insert(one.string("resourceClaimName").value_or(""));
+    }
+    auto extended = object->object("extendedResourceClaimStatus");
+    if (extended) names.insert(extended->string("resourceClaimName").value_or(""));
+  }
+  names.erase("");
+  return {names.begin(), names.end()};
+}
+
 }  // namespace
 
 Result<Name> read_name(const Json& json) {
@@ -63,8 +85,8 @@ Result<Name> read_name(const Json& json) {
 }
 
 Result<Pod> read_pod(const Json& json) {
-  return read_object(json, [](auto&, auto& metadata) {
-    Pod pod{name_of(metadata), metadata.string("uid").value_or(""), {}, {}};
+  return read_object(json, [](auto& object, auto& metadata) {
+    Pod pod{name_of(metadata), metadata.string("uid").value_or(""), {}, {}, claims_of(object)};
     if (pod.uid.empty()) metadata.error("uid", "missing");
     pod.annotations = metadata.string_map("annotations").value_or(decltype(pod.annotations)());
     const auto mirror = pod.annotations.find(std::string(kMirror));
@@ -82,6 +104,11 @@ Result<Nad> read_nad(const Json& json) {
     if (const auto annotations = metadata.string_map("annotations")) {
       const auto found = annotations->find(std::string(kNadResourceName));
       if (found != annotations->end()) nad.resource = found->second;
+      if (nad.resource.size() > kMaxResource) {
+        metadata.error("annotations",
+                       fmt::format("{}: {} characters, expected at most {}", kNadResourceName,
+                                   nad.resource.size(), kMaxResource));
+      }
     }
     if (auto spec = object.object("spec")) nad.config = spec->string("config").value_or("");
     return nad;
@@ -108,6 +135,31 @@ Result<Slice> read_slice(const Json& json) {
     }
     return slice;
   });
+}
+
+namespace {
+constexpr size_t kAround = 200;  // strings, a node of the map
+size_t bytes_of(const Name& name) { return name.namespace_.size() + name.name.size() + kAround; }
+}  // namespace
+
+size_t bytes_of(const Pod& pod) {
+  auto bytes = 2 * bytes_of(pod.name) + pod.uid.size() + pod.mirror_of.size();
+  for (const auto& [key, value] : pod.annotations) bytes += key.size() + value.size() + kAround;
+  for (const auto& claim : pod.claims) bytes += claim.size() + kAround;
+  return bytes;
+}
+
+size_t bytes_of(const Nad& nad) {
+  return 2 * bytes_of(nad.name) + nad.resource.size() + nad.config.size();
+}
+
+size_t bytes_of(const Slice& slice) {
+  auto bytes = 2 * bytes_of(slice.name);
+  for (const auto& one : slice.devices) {
+    bytes += one.driver.size() + one.pool.size() + one.name.size() + one.resource.size() +
+             one.device.size() + kAround;
+  }
+  return bytes;
 }
 
 std::string resource_version(const Json& json) {
@@ -140,6 +192,13 @@ std::string escaped(std::string_view text) {
 
 std::string path_of_pod(const Name& name) {
   return fmt::format("/api/v1/namespaces/{}/pods/{}", escaped(name.namespace_), escaped(name.name));
+}
+
+std::string path_of_node(const std::string& name) { return "/api/v1/nodes/" + escaped(name); }
+
+std::string path_of_claim(const Name& name) {
+  return fmt::format("/apis/resource.k8s.io/v1/namespaces/{}/resourceclaims/{}",
+                     escaped(name.namespace_), escaped(name.name));
 }
 
 std::string path_of_events(const std::string& namespace_) {

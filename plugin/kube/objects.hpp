@@ -27,6 +27,7 @@ struct Pod {
   std::string mirror_of = {};
   // Those that a pod's networks are read from.
   std::map<std::string, std::string> annotations = {};
+  std::vector<std::string> claims = {};  // the names of its ResourceClaims
   // Whether it is the pod that the container runtime calls so.
   [[nodiscard]] bool is(std::string_view runtime_uid) const {
     return runtime_uid == uid || (!mirror_of.empty() && runtime_uid == mirror_of);
@@ -38,7 +39,6 @@ struct Nad {
   Name name = {};
   std::string resource = {};  // its annotation k8s.v1.cni.cncf.io/resourceName
   std::string config = {};    // spec.config, byte for byte
-  bool is_whole = true;       // false: its configuration was not kept
   friend bool operator==(const Nad&, const Nad&) = default;
 };
 
@@ -57,6 +57,20 @@ struct Slice {
   std::vector<ClaimedDevice> devices = {};
   friend bool operator==(const Slice&, const Slice&) = default;
 };
+
+// Of a Node.
+struct Condition {
+  std::string type = {};  // "RailheadReady"
+  bool is_true = false;
+  std::string reason = {};  // one word, "PoolsDegraded"
+  std::string message = {};
+  friend bool operator==(const Condition&, const Condition&) = default;
+};
+
+// What each takes in memory, about.
+[[nodiscard]] size_t bytes_of(const Pod& pod);
+[[nodiscard]] size_t bytes_of(const Nad& nad);
+[[nodiscard]] size_t bytes_of(const Slice& slice);
 
 // Errors: decode (the object has no name, or a wrong type somewhere that counts). A name without a
 // namespace is that of an object of the whole cluster.
@@ -77,6 +91,8 @@ struct Slice {
 // Where the objects of a kind are, escaped.
 [[nodiscard]] std::string path_of_pod(const Name& name);
 [[nodiscard]] std::string path_of_nad(const Name& name);
+[[nodiscard]] std::string path_of_claim(const Name& name);
+[[nodiscard]] std::string path_of_node(const std::string& name);
 [[nodiscard]] std::string path_of_events(const std::string& namespace_);
 inline constexpr std::string_view kPods = "/api/v1/pods";
 inline constexpr std::string_view kNads = "/apis/k8s.cni.cncf.io/v1/network-attachment-definitions";

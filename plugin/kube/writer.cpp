@@ -1,6 +1,7 @@
 #include "plugin/kube/writer.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "plugin/kube/objects.hpp"
 
@@ -30,15 +31,23 @@ void Writer::stop() {
   jobs_.clear();
 }
 
-void Writer::put(const std::string& key, Request request, unsigned tries, Done done) {
+// What replaces one that failed waits no less.
+void Writer::put(const std::string& key, Request request, unsigned tries, Done done, Next next) {
   auto& job = jobs_[key];
   job.is_replaced = job.call != nullptr;
   job.request = std::move(request);
   job.tries = tries;
   job.done = std::move(done);
-  job.failures = 0;
-  job.due = clock_.now();
-  again_.set_if_sooner(clock_.now());
+  job.next = std::move(next);
+  if (job.failures == 0) job.due = clock_.now();
+  again_.set_if_sooner(job.due);
+}
+
+std::string Writer::trouble() const {
+  for (const auto& [key, job] : jobs_) {
+    if (job.tries == 0 && !job.why.empty()) return job.why;
+  }
+  return "";
 }
 
 bool Writer::take_token() {
@@ -84,35 +93,45 @@ void Writer::answered(const std::string& key, const Result<Reply>& reply) {
   --under_way_;
   job.call.reset();
   again_.set_if_sooner(clock_.now());
-  if (reply && reply->is_good()) {
-    trouble_.clear();
-    if (!job.is_replaced) return finish(found, {});
-    job.is_replaced = false;
-    return;
+  const bool is_good = reply && reply->is_good();
+  if (std::exchange(job.is_replaced, false)) return;
+  auto next = reply && job.next ? job.next(job.request, *reply)
+                                : Result<std::optional<Request>>(std::nullopt);
+  if (!next) return finish(found, pass(next));
+  const auto why = is_good ? ""
+                   : reply ? refusal_of(reply->status, reply->body)
+                           : reply.error().message;
+  if (!*next) {
+    if (is_good) return finish(found, {});
+    if (reply && !may_be_mended(reply->status)) {
+      const bool is_gone = reply->status == 404 || reply->status == 409;
+      return finish(found,
+                    fail(is_gone ? ErrorCode::not_found : ErrorCode::invalid_argument, "{}", why));
+    }
+  } else {
+    job.request = std::move(**next);
   }
-  const auto why = reply ? refusal_of(reply->status, reply->body) : reply.error().message;
-  if (job.is_replaced) {
-    job.is_replaced = false;
-    return;
-  }
-  if (reply && !may_be_mended(reply->status)) {
-    const bool is_gone = reply->status == 404 || reply->status == 409;
-    return finish(found,
-                  fail(is_gone ? ErrorCode::not_found : ErrorCode::invalid_argument, "{}", why));
-  }
-  if (trouble_ != why) log_.warning("the API server takes nothing", {{"error", why}});
-  trouble_ = why;
+  job.due = clock_.now();
+  if (is_good) return;
+  if (told_ != why) log_.warning("the API server takes nothing", {{"error", why}});
+  told_ = why;
+  job.why = why;
   ++job.failures;
   if (job.tries != 0 && job.failures >= job.tries) {
     return finish(found, fail(ErrorCode::unavailable, "{}", why));
   }
-  auto pause = std::min(options_.first_pause * (1U << std::min(job.failures - 1, 10U)),
-                        options_.longest_pause);
-  if (reply && reply->retry_after) {
-    pause = std::max<std::chrono::milliseconds>(
-        pause, std::min<std::chrono::milliseconds>(*reply->retry_after, options_.longest_pause));
-  }
-  job.due = clock_.now() + pause;
+  job.due += pause_after(job.failures, reply ? &*reply : nullptr);
+}
+
+// It doubles, is at least what the server asks for, and is not the same for all agents.
+std::chrono::milliseconds Writer::pause_after(unsigned failures, const Reply* reply) {
+  const auto doubled =
+      std::min(options_.first_pause * (1U << std::min(failures - 1, 10U)), options_.longest_pause);
+  const auto spread = std::uniform_real_distribution(0.5, 1.0)(random_);
+  const auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(doubled * spread);
+  const auto asked = reply && reply->retry_after ? *reply->retry_after : std::chrono::seconds(0);
+  return std::max<std::chrono::milliseconds>(
+      pause, std::min<std::chrono::milliseconds>(asked, options_.longest_pause));
 }
 
 // Whoever hears of it may put more.

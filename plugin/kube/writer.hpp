@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 
 #include "base/log.hpp"
@@ -26,25 +27,30 @@ class Writer {
   // Done, or refused for good: not_found (there is no such object, or another one has its name),
   // invalid_argument (nobody would take it).
   using Done = std::function<void(const Result<void>&)>;
+  // What to ask after the reply to a request, where that is not the last one: at once after a good
+  // reply, else after a pause. Errors: it can never be done.
+  using Next = std::function<Result<std::optional<Request>>(const Request&, const Reply&)>;
 
   // All outlives it.
   Writer(Options options, Loop& loop, const Clock& clock, Client& client, Logger& log);
   void stop();
 
   // In place of what waits under the same key. `tries`: given up after so many; 0: never.
-  void put(const std::string& key, Request request, unsigned tries, Done done);
+  void put(const std::string& key, Request request, unsigned tries, Done done, Next next = {});
   [[nodiscard]] bool has(const std::string& key) const { return jobs_.contains(key); }
   [[nodiscard]] size_t waiting() const { return jobs_.size(); }
-  // Why the last request failed; "": it did not.
-  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  // Why something waits that is never given up; "": nothing does.
+  [[nodiscard]] std::string trouble() const;
 
  private:
   struct Job {
     Request request;
     unsigned tries = 0;
     Done done;
+    Next next;
     bool is_replaced = false;  // while it was under way
     unsigned failures = 0;
+    std::string why;  // it failed last
     Loop::TimePoint due;
     Client::Pending call;
   };
@@ -52,6 +58,7 @@ class Writer {
 
   void start();
   void answered(const std::string& key, const Result<Reply>& reply);
+  [[nodiscard]] std::chrono::milliseconds pause_after(unsigned failures, const Reply* reply);
   void finish(Jobs::iterator job, const Result<void>& result);
   [[nodiscard]] bool take_token();
 
@@ -63,7 +70,8 @@ class Writer {
   size_t under_way_ = 0;
   double tokens_;
   Loop::TimePoint counted_;  // when tokens_ was right
-  std::string trouble_;
+  std::string told_;         // in the log, of what failed last
+  std::minstd_rand random_{std::random_device{}()};
   Loop::Timer again_;
 };
 

@@ -1,5 +1,7 @@
 #include <nlohmann/json.hpp>
 
+#include "plugin/kube/access.hpp"
+#include "plugin/kube/claim_status.hpp"
 #include "plugin/kube/items.hpp"
 #include "plugin/kube/objects.hpp"
 
@@ -23,6 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const char& c : text) is_good_cut = is_good_cut && cut.feed({&c, 1}).has_value();
   if (is_good != is_good_cut || whole.rest() != cut.rest()) __builtin_trap();
   (void)lines.feed(text);
+  (void)claim_status(text, {{"d", "p", "n", "r", "x"}}, {{"x", "net1", "", {}}});
+  (void)node_of(text);
   (void)refusal_of(500, text);
   return 0;
 }

@@ -56,6 +56,7 @@ refuses_wrong_values() {
 {cluster: true}|cluster
 {cluster: {enabled: "yes"}}|cluster.enabled
 {readiness: {enabled: true}, cluster: {enabled: false}}|cluster.enabled
+{claimStatus: {enabled: true}, cluster: {enabled: false}}|cluster.enabled
 {meta: {clusterNetwork: 1}}|meta.clusterNetwork
 {meta: {args: --take-over}}|meta.args
 {meta: {args: [take-over]}}|meta.args.0
@@ -78,6 +79,7 @@ alone='cluster: {enabled: false}, meta: {enabled: false}, reconciler: {enabled: 
 verdict "the device plugin alone is what base has" same_as base "{$alone}"
 verdict "with counters what pod-counters has" same_as pod-counters "{$alone, podCounters: {enabled: true}}"
 verdict "with the condition what readiness has" same_as readiness '{meta: {enabled: false}, reconciler: {enabled: false}, readiness: {enabled: true}}'
+verdict "with claims' status what claim-status has" same_as claim-status '{meta: {enabled: false}, reconciler: {enabled: false}, claimStatus: {enabled: true}}'
 verdict "the chart has the admission policies" has_policies_of_both
 verdict "the chart goes into another namespace as a whole" all_is_in_the_namespace
 verdict "the chart puts the programs where the distribution has them" puts_programs_elsewhere

@@ -95,6 +95,28 @@ cluster_start() {
     kubeconfig agent "tokenFile: $api/token" >"$api/agent.kubeconfig"
     kubeconfig_by_certificate kubelet >"$api/kubelet.kubeconfig"
 }
+# multus_rights: the account that network-operator's Multus has, with its role; of pods/status it may replace, and not patch
+multus_rights() {
+    must kubectl apply -f - >/dev/null <<'Y'
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: multus, namespace: default}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: multus}
+rules:
+  - {apiGroups: [k8s.cni.cncf.io], resources: [network-attachment-definitions], verbs: [get, list, watch]}
+  - {apiGroups: [""], resources: [pods, pods/status], verbs: [get, list, update, watch]}
+  - {apiGroups: ["", events.k8s.io], resources: [events], verbs: [create, patch, update]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: multus}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: multus}
+subjects: [{kind: ServiceAccount, name: multus, namespace: default}]
+Y
+}
 # nad_object NAME CONFIG RESOURCE: made, or changed
 nad_object() {
     jq -n --arg name "$1" --arg config "$2" --arg resource "$3" '{apiVersion: "k8s.cni.cncf.io/v1", kind: "NetworkAttachmentDefinition",

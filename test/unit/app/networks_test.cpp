@@ -192,9 +192,6 @@ TEST_CASE("An agent that follows no cluster says so, and one that cannot does no
   std::string said;
   none.answer(ipc::NadQuestion{"ml", "x", {}}, [&](const std::string& text) { said = text; });
   CHECK(said == R"x({"schema":1,"error":"it follows no API server (--cluster)"})x");
-  app::Networks nameless({{.is_followed = true}, "/nonexistent"}, *one.loop, one.clock, claimed,
-                         metrics, one.log);
-  CHECK(is(nameless.start(), ErrorCode::invalid_argument));
   app::Networks no_pod({{.is_followed = true, .node = "n"}, "/nonexistent"}, *one.loop, one.clock,
                        claimed, metrics, one.log);
   CHECK(is(no_pod.start(), ErrorCode::invalid_argument));

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <sys/socket.h>
 
@@ -28,8 +29,9 @@ class Agent {
  public:
   using Nads = std::function<ipc::NadAnswer(const ipc::NadQuestion&)>;
   using Pods = std::function<ipc::PodAnswer(const ipc::PodQuestion&)>;
-  explicit Agent(PodNode& node) {
-    const auto& run = node.fake.host.roots.run;
+  explicit Agent(PodNode& node) : Agent(node.fake.host.roots.run) {}
+  // `run`: its folder
+  explicit Agent(const std::string& run) {
     must(host::make_directories(run, 0700));
     const auto address = must(ipc::to_address(ipc::socket_in(run)));
     REQUIRE(bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) ==
@@ -173,6 +175,44 @@ TEST_CASE("What the cluster is to know of a pod is left in a file, which DEL rem
   CHECK(news.events[1].message.ends_with("] from ml/filed"));
   CHECK(news.events[2].is_warning);
   CHECK(news.events[2].reason == "NetworkWarning");
+  REQUIRE(node.run("DEL").exit_code == 0);
+  CHECK(is(host::read_private_file(file), ErrorCode::not_found));
+}
+
+TEST_CASE("The agent is told which interface stands on which of the pod's devices") {
+  PodNode node;
+  node.add_rail("rail0", 0);
+  node.give({{"uid-1", "main", {"0000:11:00.0"}}});
+  REQUIRE(node.add("rail0").exit_code == 0);
+  const auto file = ipc::news_folder_in(node.fake.host.roots.run) + "/c1.json";
+  const auto news = must(ipc::decode_pod_news(must(host::read_private_file(file))));
+  const auto status = node.network_status()[1];
+  CHECK(news.attached ==
+        std::vector<ipc::AttachedDevice>{
+            {"0000:11:00.0", "net1", status["mac"].get<std::string>(), {"10.9.0.1/24"}}});
+  CHECK(must(ipc::decode_pod_news(encode(news))) == news);
+}
+
+TEST_CASE("The agent that follows the cluster may be in another folder than the records") {
+  PodNode node;
+  node.add_plugin("foreign");
+  const auto folder = node.fake.host.roots.run + "-elsewhere/multus.d/railhead";
+  const bool is_beside = GENERATE(false, true);  // Multus' kubeconfig
+  if (is_beside) {
+    node.conf["kubeconfig"] = folder.substr(0, folder.rfind('/')) + "/multus.kubeconfig";
+    // As long as no such agent is there, that key means nothing.
+    CHECK_THAT(error_of(node.add("far")).message, ContainsSubstring("there is no "));
+  } else {
+    node.conf["agentDir"] = folder;
+  }
+  Agent agent(folder);
+  agent.nads = [](const auto&) {
+    return ipc::NadAnswer{ipc::ClusterState::known, "",
+                          R"({"cniVersion":"1.0.0","type":"foreign"})", ""};
+  };
+  REQUIRE(node.add("far").exit_code == 0);
+  const auto file = ipc::news_folder_in(folder) + "/c1.json";
+  CHECK(must(ipc::decode_pod_news(must(host::read_private_file(file)))).pod_name == "trainer-0");
   REQUIRE(node.run("DEL").exit_code == 0);
   CHECK(is(host::read_private_file(file), ErrorCode::not_found));
 }

@@ -86,6 +86,14 @@ TEST_CASE("Settings of Multus' node configuration are handed on, but for what is
   const auto plugin = nlohmann::json::parse(site.read(kConflist)).at("plugins").at(0);
   CHECK(plugin.at("namespaceIsolation") == true);
   CHECK(plugin.at("globalNamespaces") == "a,b");
+  REQUIRE(site.install({option, "--setting=globalNamespaces=c", "--setting=strict=false",
+                        "--agent-dir=/etc/cni/net.d/multus.d/railhead"}) == Answer{});
+  const auto changed = nlohmann::json::parse(site.read(kConflist)).at("plugins").at(0);
+  CHECK(changed.at("namespaceIsolation") == true);
+  CHECK(changed.at("globalNamespaces") == "c");
+  CHECK(changed.at("strict") == false);
+  CHECK(changed.at("agentDir") == "/etc/cni/net.d/multus.d/railhead");
+  CHECK_THAT(site.install({"--setting=strict=1"}).error_output, ContainsSubstring("--setting: "));
   for (const auto* wrong : {R"({"ClusterNetwork":"x"})", R"({"delegates":[]})",
                             R"({"stateDir":"/x"})", R"({"binDir":"/x"})", R"({"strict":1})",
                             R"({"pluginAllowList":"a"})", R"({"ownership":"maybe"})", "[]", "{"}) {
@@ -238,6 +246,10 @@ TEST_CASE("The conflist follows what the cluster network's file says") {
              ContainsSubstring("\"cbr0\"") && ContainsSubstring("portMappings"));
   const auto before = site.read(kConflist);
   site.write(kConfs + "10-a.conflist", "{\"na");
+  CHECK_THAT(look(site, installation),
+             ContainsSubstring("whether pods are attached is not seen here"));
+  CHECK(site.read(kConflist) == before);
+  site.write("/var/lib/railhead/boot", "");
   CHECK_THAT(look(site, installation), ContainsSubstring("a cluster network in"));
   CHECK(site.read(kConflist) == before);
 }
@@ -263,11 +275,19 @@ TEST_CASE("A better candidate is taken while no pod is attached, and not later")
   Installation installation(command, site.tools);
   REQUIRE(look(site, installation, 11).empty());
   SECTION("no pod") {
+    site.write("/var/lib/railhead/boot", "");
     site.write(kConfs + "10-a.conflist", named("a"));
     CHECK_THAT(look(site, installation, 5), ContainsSubstring("10-a.conflist to be the same"));
     CHECK(network(site) == kConfs + "20-b.conflist");
     CHECK(look(site, installation, 6).empty());
     CHECK(network(site) == kConfs + "10-a.conflist");
+  }
+  SECTION("whether there is one is not seen") {
+    site.write(kConfs + "10-a.conflist", named("a"));
+    (void)site.told();
+    CHECK(look(site, installation, 20).empty());
+    CHECK_THAT(site.told(), ContainsSubstring("whether pods are attached is not seen here"));
+    CHECK(network(site) == kConfs + "20-b.conflist");
   }
   SECTION("a pod, which is told once") {
     site.write("/var/lib/railhead/pods/c1.json", "{}");
@@ -313,6 +333,7 @@ TEST_CASE("What means nothing, or would do harm, is refused or told") {
   };
   CHECK_THAT(refused("--name=ib-sriov"), ContainsSubstring("InfiniBand VFs are not served yet"));
   CHECK_THAT(refused("--programs-only", "--settings=x"), ContainsSubstring("mean nothing"));
+  CHECK_THAT(refused("--programs-only", "--setting=a=1"), ContainsSubstring("mean nothing"));
   cni::InstallCommand command;
   command.folders.root = site.outside("none");
   const auto nowhere = cni::run_install(command, site.tools);

@@ -51,8 +51,11 @@ TEST_CASE("install reads its arguments, and nothing else") {
                        .settings_file = "meta.json",
                        .settle = 9s});
   CHECK(command({"--cni-bin-dir=/a/", "--cni-conf-dir=/b", "--nad-dir=/c", "--nad-conf-dir=/d",
-                 "--state-dir=/e", "--run-dir=/f", "--host-root=/host"})
-            .folders == NodeFolders{"/host", "/a", "/b", "/c", "/d", "/e", "/f"});
+                 "--state-dir=/e", "--run-dir=/f", "--agent-dir=/g", "--host-root=/host"})
+            .folders == NodeFolders{"/host", "/a", "/b", "/c", "/d", "/e", "/f", "/g"});
+  CHECK(
+      command({"--setting=strict=true", "--setting", "globalNamespaces=a,b", "--setting=strict=0"})
+          .settings == R"({"strict":0,"globalNamespaces":"a,b"})");
   CHECK_FALSE(read_install({"x"}).command);
   CHECK_FALSE(read_install({"x"}).answer);
   CHECK_FALSE(read_install({}).answer);
@@ -68,6 +71,8 @@ TEST_CASE("install reads its arguments, and nothing else") {
            {{"--name="}, "--name: expected a value"},
            {{"--network-name=a/b"}, "invalid characters found in network name"},
            {{"--cluster-network=../x"}, "expected a name, or an absolute path"},
+           {{"--setting=strict"}, "--setting strict: expected KEY=VALUE"},
+           {{"--setting==1"}, "--setting =1: expected KEY=VALUE"},
            {{"--drain"}, "--drain goes with --uninstall"},
            {{"--watch", "--timeout=5"}, "exclude each other"},
            {{"--uninstall", "--watch"}, "goes with neither of --watch"}}) {

@@ -164,6 +164,16 @@ TEST_CASE("More networks of a resource than devices are refused, and Multus' nam
   CHECK_THAT(refused(node, "rail0,rail0").message, ContainsSubstring("none is left"));
 }
 
+TEST_CASE("A network of a resource that the pod has none of comes up, and is warned of") {
+  PodNode node;
+  node.add_nad("shared", kForeign, "rdma/hca");
+  node.give({{"uid-1", "main", {"0000:11:00.0"}}});
+  good(node.add("shared"));
+  CHECK_THAT(node.log(),
+             ContainsSubstring("networks[0] (ml/shared): it is a network of rdma/hca, of which the "
+                               "pod has none: add rdma/hca: 1 to the resources"));
+}
+
 TEST_CASE("What no plugin of a network can give is refused, and Multus' name warns") {
   PodNode node;
   node.add_nad("net", kForeign);

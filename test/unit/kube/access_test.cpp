@@ -101,3 +101,14 @@ TEST_CASE("What a kubeconfig lacks, or asks for that is not supported, is named"
             .ends_with("client-key-data: expected base64"));
   CHECK(is(kube::read_kubeconfig(folder.folder.path() + "/none"), ErrorCode::not_found));
 }
+
+TEST_CASE("A token says which node it is bound to, or nothing") {
+  // {"kubernetes.io":{"namespace":"ml","node":{"name":"gpu-1.ex~~~"}}}
+  CHECK(kube::node_of("e30.eyJrdWJlcm5ldGVzLmlvIjp7Im5hbWVzcGFjZSI6Im1sIiwibm9kZSI6eyJu"
+                      "YW1lIjoiZ3B1LTEuZXh-fn4ifX19.c2ln") == "gpu-1.ex~~~");
+  // {"kubernetes.io":{"namespace":"ml"}}
+  CHECK(kube::node_of("e30.eyJrdWJlcm5ldGVzLmlvIjp7Im5hbWVzcGFjZSI6Im1sIn19.c2ln").empty());
+  for (const auto* other : {"", "opaque", "a.b", "a.!!!!.c", "a..c", "a.e30.c", "a.bnVsbA.c"}) {
+    CHECK(kube::node_of(other).empty());
+  }
+}

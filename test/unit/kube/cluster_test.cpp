@@ -3,8 +3,10 @@
 
 #include <atomic>
 #include <future>
+#include <thread>
 
 #include <catch2/generators/catch_generators.hpp>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "test/unit/kube/on_loop.hpp"
@@ -163,7 +165,7 @@ TEST_CASE("Of configurations so much is kept, and the others are asked for when 
                                  .body =
                                      nad(request.target.substr(request.target.rfind('/') + 1), 60)};
                            }));
-  OnCluster one(server, {.node = "n1", .nads = {100, 80}});
+  OnCluster one(server, {.node = "n1", .nads = {600, 500}});
   one.follow();
   for (const auto* name : {"a", "b", "c"}) {
     INFO(name);
@@ -233,6 +235,169 @@ TEST_CASE("A network-status is written for that very pod, the last one of severa
   CHECK(event["type"] == "Warning");
   CHECK(event["involvedObject"]["uid"] == "u1");
   CHECK(event["source"]["host"] == "n1");
+}
+
+TEST_CASE("Whoever may replace a pod's status and not patch it reads the pod first") {
+  std::atomic<int> puts = 0;
+  ApiServer server(serving("", "", [&](const ApiServer::Request& request) {
+    if (request.method == "PATCH") return ApiServer::Answer{.status = 403, .body = "{}"};
+    if (request.method == "PUT" && ++puts == 1) {
+      return ApiServer::Answer{.status = 409, .body = R"({"message":"changed"})"};
+    }
+    return ApiServer::Answer{
+        .body = R"({"kind":"Pod","metadata":{"name":"a","uid":"u1","resourceVersion":"8",)"
+                R"("annotations":{"other":"x"}},"status":{"phase":"Running"}})"};
+  }));
+  OnCluster one(server);
+  std::optional<Result<void>> result;
+  const auto write = [&](const std::string& uid, const std::string& text) {
+    result.reset();
+    one.cluster.write_status({"ml", "a"}, uid, text, [&](const auto& done) { result = done; });
+    REQUIRE(one.turn_until([&] { return result.has_value(); }));
+  };
+  write("u1", "one");
+  CHECK(result->has_value());
+  CHECK(puts == 2);
+  CHECK(server.requests().back().target == "/api/v1/namespaces/ml/pods/a/status");
+  CHECK(server.requests().back().body ==
+        R"({"kind":"Pod","metadata":{"name":"a","uid":"u1","resourceVersion":"8",)"
+        R"("annotations":{"other":"x","k8s.v1.cni.cncf.io/network-status":"one"}},)"
+        R"("status":{"phase":"Running"}})");
+  const auto asked = server.requests().size();
+  write("u1", "two");
+  CHECK(server.requests().size() == asked + 2);  // it is known what may not be done
+  write("u0", "three");
+  CHECK(is(*result, ErrorCode::not_found));
+  CHECK(puts == 3);
+}
+
+TEST_CASE("A status that may not be written for a while is written when it may, and by the patch") {
+  std::atomic<bool> may_write = false;
+  ApiServer server(serving("", "", [&](const ApiServer::Request& request) {
+    if (request.method == "GET") {
+      return ApiServer::Answer{.body = R"({"metadata":{"name":"a","uid":"u1"}})"};
+    }
+    if (request.method == "PATCH" && may_write) return ApiServer::Answer{.body = "{}"};
+    return ApiServer::Answer{.status = 403, .body = R"({"message":"no right"})"};
+  }));
+  OnCluster one(server, {.node = "n1", .writing = {.first_pause = 2ms, .longest_pause = 10ms}});
+  std::optional<Result<void>> result;
+  const auto write = [&] {
+    result.reset();
+    one.cluster.write_status({"ml", "a"}, "u1", "x", [&](const auto& done) { result = done; });
+  };
+  write();
+  const auto count = [&](const std::string& method) {
+    const auto requests = server.requests();
+    return std::ranges::count(requests, method, &ApiServer::Request::method);
+  };
+  REQUIRE(one.turn_until([&] { return count("PUT") > 3 && count("PATCH") > 3; }));
+  CHECK_FALSE(result);
+  CHECK(std::ranges::count(one.cluster.troubles(), "writing: 403: no right") == 1);
+  may_write = true;
+  REQUIRE(one.turn_until([&] { return result.has_value(); }));
+  CHECK(result->has_value());
+  const auto puts = count("PUT");
+  write();
+  REQUIRE(one.turn_until([&] { return result.has_value(); }));
+  CHECK(count("PUT") == puts);
+  CHECK(std::ranges::count(one.cluster.troubles(), "writing: 403: no right") == 0);
+}
+
+TEST_CASE("A patch that meets another writer is tried again, one that meets another pod is not") {
+  std::string uid = "u1";
+  std::atomic<int> patches = 0;
+  ApiServer server(serving("", "", [&](const ApiServer::Request& request) {
+    if (request.method == "GET") {
+      return ApiServer::Answer{.body = R"({"metadata":{"name":"a","uid":")" + uid + R"("}})"};
+    }
+    return ApiServer::Answer{.status = ++patches == 2 ? 200 : 409, .body = "{}"};
+  }));
+  OnCluster one(server, {.node = "n1", .writing = {.first_pause = 2ms, .longest_pause = 10ms}});
+  std::optional<Result<void>> result;
+  const auto write = [&] {
+    result.reset();
+    one.cluster.write_status({"ml", "a"}, "u1", "x", [&](const auto& done) { result = done; });
+    REQUIRE(one.turn_until([&] { return result.has_value(); }));
+  };
+  write();
+  CHECK(result->has_value());
+  CHECK(patches == 2);
+  uid = "u2";
+  write();
+  CHECK(is(*result, ErrorCode::not_found));
+  CHECK(patches == 3);
+}
+
+TEST_CASE("A pod's claims are told what its interfaces are") {
+  const std::string pod =
+      R"({"metadata":{"namespace":"ml","name":"a","uid":"u1"},"spec":{"resourceClaims":[{"resourceClaimName":"own"}]},)"
+      R"("status":{"resourceClaimStatuses":[{"name":"x","resourceClaimName":"made"},{"name":"none"}],)"
+      R"("extendedResourceClaimStatus":{"resourceClaimName":"own"}}})";
+  const std::string slice =
+      R"({"metadata":{"name":"s","resourceVersion":"3"},"spec":{"driver":"sriov","pool":{"name":"n1"},"devices":[{"name":"vf-1",)"
+      R"("attributes":{"k8s.cni.cncf.io/resourceName":{"string":"rdma/vf"},"k8s.cni.cncf.io/deviceID":{"string":"0000:3b:00.2"}}}]}})";
+  ApiServer server([&](const ApiServer::Request& request) {
+    if (has(request, "/resourceslices?") && !has(request, "watch=1")) {
+      return ApiServer::Answer{.body = R"({"metadata":{"resourceVersion":"7"},"items":[)" + slice +
+                                       "]}"};
+    }
+    return serving(pod, "", [](const ApiServer::Request& asked) {
+      if (asked.method == "PATCH") return ApiServer::Answer{.body = "{}"};
+      const auto* device = has(asked, "/made") ? "vf-1" : "gpu-0";
+      return ApiServer::Answer{
+          .body = fmt::format(R"({{"metadata":{{"namespace":"ml","name":"c","uid":"u"}},)"
+                              R"("status":{{"allocation":{{"devices":{{"results":[)"
+                              R"({{"driver":"sriov","pool":"n1","device":"{}"}}]}}}}}}}})",
+                              device)};
+    })(request);
+  });
+  OnCluster one(server);
+  one.follow();
+  one.cluster.write_claims({"ml", "a"}, "u1", {{"0000:3b:00.2", "net1", "", {"10.1.2.3/24"}}});
+  one.cluster.write_claims({"ml", "a"}, "u0", {{"0000:3b:00.2", "net1", "", {}}});
+  const std::string claims = "/apis/resource.k8s.io/v1/namespaces/ml/resourceclaims/";
+  REQUIRE(one.turn_until([&] {
+    return server.count(claims) == 3 && server.count("/status?fieldManager=railhead-u1") == 1;
+  }));
+  const auto requests = server.requests();
+  const auto patch = std::ranges::find(requests, "PATCH", &ApiServer::Request::method);
+  REQUIRE(patch != requests.end());
+  CHECK(patch->target == claims + "made/status?fieldManager=railhead-u1");
+  CHECK(patch->content_type == "application/apply-patch+yaml");
+  CHECK(patch->body.find(R"("networkData":{"interfaceName":"net1","ips":["10.1.2.3/24"]})") !=
+        std::string::npos);
+}
+
+TEST_CASE("A condition of the node is written, and since when it is so") {
+  ApiServer server(
+      serving("", "", [&](const ApiServer::Request&) { return ApiServer::Answer{.body = "{}"}; }));
+  OnCluster one(server);
+  std::vector<Json> written;
+  const auto write = [&](bool is_true, const std::string& reason) {
+    one.cluster.write_condition({"RailheadReady", is_true, reason, "why"});
+    const auto wanted = written.size() + 1;
+    REQUIRE(one.turn_until([&] { return server.count("/nodes/n1/status") == wanted; }));
+    written.push_back(Json::parse(server.requests().back().body)["status"]["conditions"][0]);
+  };
+  write(false, "PoolsDegraded");
+  std::this_thread::sleep_for(1100ms);  // the API's times are seconds
+  write(false, "InventoryUnknown");
+  write(true, "Ready");
+  CHECK(server.requests().back().target == "/api/v1/nodes/n1/status");
+  CHECK(server.requests().back().content_type == "application/strategic-merge-patch+json");
+  CHECK(written[0]["status"] == "False");
+  CHECK(written[2]["status"] == "True");
+  CHECK(written[1]["lastTransitionTime"] == written[0]["lastTransitionTime"]);
+  CHECK(written[2]["lastTransitionTime"] == written[2]["lastHeartbeatTime"]);
+  CHECK(written[2]["lastTransitionTime"] != written[0]["lastTransitionTime"]);
+}
+
+TEST_CASE("Where claims are no matter, slices are not asked for") {
+  ApiServer server(serving(kPod, kNad));
+  OnCluster one(server, {.node = "n1", .claims = false});
+  one.follow();
+  CHECK(server.count("/resourceslices") == 0);
 }
 
 TEST_CASE("What no pod takes any more is not written for ever") {

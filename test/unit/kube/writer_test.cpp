@@ -58,7 +58,7 @@ TEST_CASE("No more writes are under way than may be, and those that are never gi
   REQUIRE(one.turn_until([&] { return done == 7; }));
   const auto requests = server.requests();
   const auto status = std::ranges::find(requests, "/status", &ApiServer::Request::target);
-  CHECK(status - requests.begin() <= 3);
+  CHECK(status - requests.begin() <= 4);  // the server notes those of one moment in any order
 }
 
 TEST_CASE("A write that may come to nothing is given up after its tries, others are not") {

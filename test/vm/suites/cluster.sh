@@ -72,6 +72,15 @@ check "it runs as soon as it is there" wait_for 240 phase_is b Running
 end_object_pod b
 check "it ends" wait_for 180 is_gone b
 
+section a pod that has a VF and asks for no network
+object_pod forgets '' 1
+check "it runs" wait_for 240 phase_is forgets Running
+forgotten() { events_of forgets | grep -E 'Warning NetworkWarning 0000:[^ ]* \(rdma/vf\) was given to container main, and no network of the pod takes it'; }
+check "an Event says what is missing" wait_for 60 forgotten
+end_object_pod forgets
+check "it ends" wait_for 180 is_gone forgets
+t_eq "no Event says so of the other pods" "" "$(events_of a | grep NetworkWarning)$(events_of b | grep NetworkWarning)"
+
 section the API server is away
 api_stop
 meta_pod s rail0@own 1 sh -c 'exec sleep 3600'
@@ -101,6 +110,41 @@ check_becomes "all that stands is as before" "$before" standing
 kill $agent
 wait $agent
 t_eq "the agent ends well" 0 $?
+
+section "in the place of network-operator's containers"
+# Its device plugin has no folder of the node's for what the CNI program asks.
+rm -rf /run/railhead/agent.sock /run/railhead/news
+touch $e2e/stamp
+agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent-of-operator.log --run-dir $e2e/run-of-device-plugin
+check "kubelet knows the devices of the device plugin's container" wait_for 180 devices_known $e2e/stamp
+multus_rights
+mkdir -p $e2e/account
+cp $api/ca.crt $e2e/account/ca.crt
+api_token default multus >$e2e/account/token
+rm -f $e2e/net.d/*
+cp $e2e/cluster.d/10-cluster.conflist $e2e/net.d/
+echo '{"cniVersion": "1.0.0", "name": "multus-cni-network", "type": "multus", "clusterNetwork": "cluster"}' >$e2e/net.d/00-multus.conf
+bin=$RAILHEAD_BIN work=$e2e/containers node=
+. "$here/../../image/container.sh"
+root=$(container multus $e2e/net.d=/host$e2e/net.d $plugins=/host$plugins $e2e/account=/var/run/secrets/kubernetes.io/serviceaccount:ro)
+setsid env -i PATH=/usr/sbin:/usr/bin:/bin KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT=$api_port NODE_NAME=testbed chroot "$root" \
+    /thin_entrypoint --multus-conf-file=auto --cni-conf-dir=/host$e2e/net.d --multus-autoconfig-dir=/host$e2e/net.d --cleanup-config-on-exit \
+    --skip-config-watch --cni-bin-dir=/host$plugins --multus-kubeconfig-file-host=$e2e/net.d/multus.d/multus.kubeconfig >$e2e/multus.log 2>&1 & multus=$!
+check "Multus' entry point writes the node's conflist" wait_for 60 [ -s $e2e/net.d/00-railhead.conflist ]
+check "and takes away Multus' own" wait_for 10 [ ! -e $e2e/net.d/00-multus.conf ]
+object_pod d rail0,rail1 2
+check "a pod with two rails runs" wait_for 240 phase_is d Running
+d_names() { written_status d | jq -r '[.[].interface] | join(" ")'; }
+check_becomes "its network-status is written with the rights of Multus' role" "eth0 net1 net2" d_names
+t_eq "no note of it is in the other agent's folder" "" "$(ls /run/railhead/news 2>/dev/null)"
+t_eq "no credential is on the node" "" "$(grep -rlF "$(cat $e2e/account/token)" $e2e/net.d)"
+end_object_pod d
+check "it ends" wait_for 180 is_gone d
+check "with its record" wait_for 120 eval '[ -z "$(ls /var/lib/railhead/pods)" ]'
+kill $multus
+check "the entry point ends with all it started" wait_for 20 eval '! pgrep -s $multus'
+kill $agent
+wait $agent
 real_kubelet_stop
 api_stop
 etcd_stop

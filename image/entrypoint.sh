@@ -1,0 +1,1 @@
+thin_entrypoint
