@@ -18,7 +18,7 @@
 namespace railhead::bench {
 namespace {
 
-constexpr auto kLimit = std::chrono::seconds(30);
+constexpr auto kLifeLimit = std::chrono::seconds(30);
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
@@ -55,7 +55,7 @@ class LifeNode {
     return child.wait() == 0;
   }
   void wait_for(size_t healthy, int lists) const {
-    const bool there = kubelet_.wait(kLimit, [&](const test::FakeKubeletState& state) {
+    const bool there = kubelet_.wait(kLifeLimit, [&](const test::FakeKubeletState& state) {
       const auto found = state.resources.find("rdma/vf");
       return found != state.resources.end() && found->second.lists > lists &&
              found->second.healthy() == healthy;
@@ -81,7 +81,7 @@ Figure measure_one_handover(const std::string& programs, unsigned rounds, bool p
   for (unsigned i = 1; i <= rounds; ++i) {
     const auto probe = fmt::format("probe{}.sock", i);
     auto standby = node.start_agent(probe);
-    const auto end = Clock::now() + kLimit;
+    const auto end = Clock::now() + kLifeLimit;
     while (!node.is_ready(probe)) {
       if (Clock::now() > end) throw std::runtime_error("the standby does not become ready");
     }

@@ -5,6 +5,9 @@ add_library(railhead_warnings INTERFACE)
 # Naming some fields of a value and leaving the rest empty is how this project writes it.
 target_compile_options(railhead_warnings INTERFACE -Wall -Wextra -Wconversion -Werror
                                                    -Wno-missing-field-initializers)
+if(CMAKE_UNITY_BUILD)  # to GCC, what several files are put together in is a header
+  target_compile_options(railhead_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
+endif()
 
 if(RAILHEAD_SANITIZE)
   add_compile_definitions(RAILHEAD_SANITIZED)
@@ -45,13 +48,19 @@ function(railhead_module name)
   add_library(railhead::${name} ALIAS railhead_${name})
 endfunction()
 
-# railhead_test(NAME LINKS targets…): the .cpp files of test/unit/NAME as the program test_NAME.
+# railhead_test(NAME [ALONE names…] LINKS targets…): the .cpp files of test/unit/NAME as the program
+# test_NAME. ALONE: those (without _test.cpp) whose helpers have names that others in the folder have
+# too, so that they cannot be compiled in one with them.
 function(railhead_test name)
-  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "ALONE;LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/unit/${name}/*.cpp)
   if(NOT sources)
     return()
   endif()
+  foreach(alone ${ARG_ALONE})
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/test/unit/${name}/${alone}_test.cpp
+                                PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endforeach()
   add_executable(test_${name} ${sources})
   target_link_libraries(test_${name} PRIVATE ${ARG_LINKS} railhead::test_support railhead_lines_reporter
                                              Catch2::Catch2WithMain railhead_warnings)

@@ -26,7 +26,7 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-constexpr size_t kMostOfAFile = 1 << 20;
+constexpr size_t kMostOfAConfiguration = 1 << 20;
 constexpr std::string_view kMeta = "railhead-meta";
 
 // A configuration as a runtime reads it: one plugin, or a list of them.
@@ -52,7 +52,7 @@ Result<std::string> read_below(const std::string& root, const std::string& path)
   if (!S_ISREG(status.st_mode)) {
     return fail(ErrorCode::invalid_argument, "{} is no regular file", path);
   }
-  std::string text(kMostOfAFile + 1, '\0');
+  std::string text(kMostOfAConfiguration + 1, '\0');
   size_t size = 0;
   ssize_t got = 1;
   while (got > 0 && size < text.size()) {
@@ -64,8 +64,9 @@ Result<std::string> read_below(const std::string& root, const std::string& path)
     else
       size += static_cast<size_t>(got);
   }
-  if (size > kMostOfAFile) {
-    return fail(ErrorCode::invalid_argument, "{} has more than {} bytes", path, kMostOfAFile);
+  if (size > kMostOfAConfiguration) {
+    return fail(ErrorCode::invalid_argument, "{} has more than {} bytes", path,
+                kMostOfAConfiguration);
   }
   text.resize(size);
   return text;
@@ -197,7 +198,7 @@ Result<Offer> look_for_network(const NodeFolders& folders, const std::string& na
 
 std::optional<Installed> installed_network(const NodeFolders& folders) {
   const auto path = fmt::format("{}/{}", folders.conf, kConflistName);
-  const auto text = host::read_regular_file(folders.here(path), kMostOfAFile);
+  const auto text = host::read_regular_file(folders.here(path), kMostOfAConfiguration);
   if (!text) return std::nullopt;
   const auto json = cnispec::parse_config(*text);
   if (!json) return std::nullopt;

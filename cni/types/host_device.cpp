@@ -18,7 +18,7 @@ using go_json::Object;
 
 namespace {
 
-constexpr std::string_view kOtherKeys[] = {
+constexpr std::string_view kOtherHostDeviceKeys[] = {
     "cniVersion",   "name",       "type",         "ipam",     "dns",
     "capabilities", "prevResult", "args",         "logLevel", "logFile",
     "disableGC",    "addTimeout", "delTimeout",   "plugins",  "cniVersions",
@@ -101,7 +101,7 @@ Result<Asked> read_host_device(const Source& source) {
   Asked asked;
   asked.device = std::move(*device);
   asked.kind = attach::KindName::whole_nic;
-  for (const auto key : kOtherKeys) config.value(key);
+  for (const auto key : kOtherHostDeviceKeys) config.value(key);
   asked.unknown_keys = told_keys(config);
   return asked;
 }

@@ -17,7 +17,7 @@ using go_json::Object;
 namespace {
 
 // Keys that other parts read, or that runtimes and other programs put there.
-constexpr std::string_view kOtherKeys[] = {
+constexpr std::string_view kOtherRdmaKeys[] = {
     "cniVersion", "name",         "type",      "ipam",        "dns",        "capabilities",
     "prevResult", "logLevel",     "logFile",   "disableGC",   "addTimeout", "delTimeout",
     "plugins",    "disableCheck", "ownership", "cniVersions", "pciBusID",   "resourceName"};
@@ -108,7 +108,7 @@ Result<Asked> read_rdma_type(const Source& source) {
         "exclusive, invalid system configurations",
         *mode ? to_string(**mode) : "unknown");
   }
-  for (const auto key : kOtherKeys) config.value(key);
+  for (const auto key : kOtherRdmaKeys) config.value(key);
   config.value("runtimeConfig");
   asked.unknown_keys = told_keys(config);
   return asked;

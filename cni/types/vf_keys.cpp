@@ -24,7 +24,7 @@ constexpr uint16_t kEthP8021Q = 0x8100;   // ETH_P_8021Q, linux/if_ether.h
 constexpr uint16_t kEthP8021AD = 0x88a8;  // ETH_P_8021AD
 
 // Keys that other parts read, or that runtimes and other programs put there.
-constexpr std::string_view kOtherKeys[] = {
+constexpr std::string_view kOtherVfKeys[] = {
     "cniVersion", "name",         "type",        "ipam",       "dns",         "capabilities",
     "prevResult", "args",         "logLevel",    "logFile",    "pciBusID",    "disableCheck",
     "Master",     "VFID",         "OrigVfState", "disableGC",  "cniVersions", "plugins",
@@ -188,7 +188,7 @@ Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   asked.settings.vf.spoofchk = *spoofchk;
   asked.settings.vf.trust = *trust;
   asked.settings.mtu = *mtu;
-  for (auto key : kOtherKeys) object.value(key);
+  for (auto key : kOtherVfKeys) object.value(key);
   asked.unknown_keys = told_keys(object);
   return asked;
 }

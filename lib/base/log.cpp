@@ -20,7 +20,7 @@ bool is_plain(std::string_view value) {
   });
 }
 
-std::string json_string(std::string_view value) {
+std::string escaped(std::string_view value) {
   std::string text = "\"";
   for (char c : valid_utf8(value)) {
     if (c == '"' || c == '\\') {
@@ -77,17 +77,17 @@ std::string format_log_line(Logger::Format format, LogLevel level, std::string_v
                             std::initializer_list<Field> fields) {
   if (format == Logger::Format::json) {
     std::string line =
-        fmt::format("\"level\":\"{}\",\"msg\":{}", to_string(level), json_string(message));
+        fmt::format("\"level\":\"{}\",\"msg\":{}", to_string(level), escaped(message));
     for (const auto& field : fields) {
-      line += fmt::format(",{}:{}", json_string(field.key),
-                          field.is_bare ? field.value : json_string(field.value));
+      line += fmt::format(",{}:{}", escaped(field.key),
+                          field.is_bare ? field.value : escaped(field.value));
     }
     return line;
   }
-  std::string line = fmt::format("level={} msg={}", to_string(level), json_string(message));
+  std::string line = fmt::format("level={} msg={}", to_string(level), escaped(message));
   for (const auto& field : fields) {
     line += fmt::format(" {}={}", field.key,
-                        is_plain(field.value) ? field.value : json_string(field.value));
+                        is_plain(field.value) ? field.value : escaped(field.value));
   }
   return line;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/unique_fd.hpp"
+#include "linux/pidfd.hpp"
 
 namespace railhead::linux {
 namespace {
@@ -37,11 +38,6 @@ int write_alone(const char* folder, const char* path, const std::string& text, p
   const int file = ::open(path, O_WRONLY | O_CLOEXEC);
   if (file < 0) return errno;
   return ::write(file, text.data(), text.size()) < 0 ? errno : 0;
-}
-
-// pidfd_open(2), readable once the process has ended. glibc 2.36 declares it, but not for C++.
-UniqueFd open_process(pid_t pid) {
-  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
 // Whether the process has ended by then.

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "host/files.hpp"
+#include "linux/pidfd.hpp"
 
 namespace railhead::linux {
 namespace {
@@ -110,11 +111,6 @@ pid_t spawn(const host::ProcessRequest& request, const Streams& streams) {
   while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
   return -failed;
-}
-
-// pidfd_open(2), readable once the program has ended. glibc 2.36 declares it, but not for C++.
-UniqueFd open_process(pid_t pid) {
-  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
 // Takes what stands in the pipe now, with one read: who writes without a pause must not keep us

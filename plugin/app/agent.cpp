@@ -7,7 +7,7 @@
 namespace railhead::app {
 namespace {
 
-constexpr std::chrono::seconds kListenRetry{10};
+constexpr std::chrono::seconds kQuestionsRetry{10};
 
 ledger::Ledger::Options ledger_options(const Options& options) {
   auto all = options.ledger;
@@ -35,7 +35,7 @@ Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::E
              log),
       owners_({}, loop, host.clock, holders_.ledger(), metrics),
       networks_({options.cluster, host.roots.run}, loop, host.clock, claimed_, metrics, log),
-      questions_(kListenRetry, loop, host, owners_, networks_, metrics, log),
+      questions_(kQuestionsRetry, loop, host, owners_, networks_, metrics, log),
       unattached_(
           loop, host.clock, owners_, [this] { return inventory(); },
           [this](const Unattached::Pod& pod, const std::string& text) {

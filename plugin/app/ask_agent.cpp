@@ -14,7 +14,7 @@ namespace railhead::app {
 namespace {
 
 constexpr std::string_view kOwnFolder = "/run/railhead-agent";
-constexpr timeval kLimit{10, 0};  // of one read or write
+constexpr timeval kSocketLimit{10, 0};  // of one read or write
 
 Result<UniqueFd> connect_to(const std::string& path) {
   sockaddr_un address{};
@@ -26,8 +26,8 @@ Result<UniqueFd> connect_to(const std::string& path) {
   path.copy(address.sun_path, path.size());
   UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!fd) return fail_errno(errno, "socket");
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kLimit, sizeof(kLimit));
-  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kLimit, sizeof(kLimit));
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kSocketLimit, sizeof(kSocketLimit));
+  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kSocketLimit, sizeof(kSocketLimit));
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     return fail_errno(errno, "no agent answers at {}", path);
   }

@@ -7,7 +7,7 @@
 namespace railhead::app {
 namespace {
 
-constexpr std::chrono::seconds kLimit{30};         // of one round
+constexpr std::chrono::seconds kRoundLimit{30};    // of one round
 constexpr std::chrono::milliseconds kEnding{500};  // a round's rest is waited for
 
 }  // namespace
@@ -72,7 +72,7 @@ void Baselines::proceed() {
       auto links = open_links();
       if (!links) errors.push_back(links.error());
       const attach::Store store(host.roots.run);
-      const Deadline deadline(host.clock, kLimit, {});
+      const Deadline deadline(host.clock, kRoundLimit, {});
       for (const auto& [device, sign] : signs) {
         if (!links) break;
         host::Host own{**links,        host.rdma,  host.devlink, host.netns, host.functions,

@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kSchema = 1;
+constexpr int kFormerSchema = 1;
 
 }  // namespace
 
@@ -92,7 +92,7 @@ void FormerBoot::write() {
   if (boot_.empty()) return;
   Json former = Json::object();
   for (const auto& [resource, id] : former_) former[resource].push_back(id);
-  const Json json = {{"schema", kSchema}, {"former", std::move(former)}};
+  const Json json = {{"schema", kFormerSchema}, {"former", std::move(former)}};
   auto written = host::make_directories(file_.substr(0, file_.rfind('/')), 0700);
   if (written) written = host::write_file_atomically(file_, json.dump(), 0600);
   if (written) {

@@ -14,7 +14,7 @@
 namespace railhead::grant {
 namespace {
 
-using Json = nlohmann::json;  // sorts its keys, as Go does
+using SortedJson = nlohmann::json;  // sorts its keys, as Go does
 
 // A device and what stands there of it now.
 struct Given {
@@ -56,8 +56,8 @@ Result<std::vector<Given>> look_at(const Ask& ask, const NodeReader& reader) {
   return given;
 }
 
-Json info_of(const Ask& ask, const Given& one) {
-  Json info = one.nodes.info;
+SortedJson info_of(const Ask& ask, const Given& one) {
+  SortedJson info = one.nodes.info;
   info["generic"] = {{"deviceID", one.device->id}};
   for (const auto* key : {"*", one.device->id.c_str()}) {
     const auto extra = ask.additional_info.find(key);
@@ -134,7 +134,7 @@ Result<Grant> give(const Ask& ask, const Places& places) {
   if (!given) return pass(given);
 
   std::vector<std::string> ids;
-  Json info = Json::object();
+  SortedJson info = SortedJson::object();
   for (const auto& one : *given) {
     auto& of_device = grant.by_device[one.device->id] = one.nodes.nodes;
     if (!one.nodes.rdma.empty() && reader->has_connection_manager()) {
@@ -147,7 +147,7 @@ Result<Grant> give(const Ask& ask, const Places& places) {
   const std::string variable = variable_of(ask.resource);
   std::map<std::string, std::string> envs;
   envs[variable] = join(ids, ",");
-  envs[variable + "_INFO"] = info.dump(-1, ' ', false, Json::error_handler_t::replace);
+  envs[variable + "_INFO"] = info.dump(-1, ' ', false, SortedJson::error_handler_t::replace);
   if (ask.nccl) envs.merge(nccl_of(ask, *given, *reader));
   auto bounded = within_bounds(std::move(envs));
   grant.envs = std::move(bounded.envs);

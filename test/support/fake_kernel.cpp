@@ -43,8 +43,6 @@ void set_flag(host::Link& link, unsigned flag, bool on) {
   link.flags = on ? link.flags | flag : link.flags & ~flag;
 }
 
-Failure kernel(int os_errno) { return fail_errno(os_errno, "fake kernel"); }
-
 }  // namespace
 
 FakeDriver FakeDriver::igb() {

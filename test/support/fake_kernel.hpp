@@ -18,6 +18,8 @@ namespace railhead::test {
 
 using NetnsInode = uint64_t;
 
+inline Failure kernel(int os_errno) { return fail_errno(os_errno, "fake kernel"); }
+
 // How a PF's driver answers to VF attributes it does not know: an errno, or 0 for "takes it".
 struct FakeDriver {
   int link_state = 0;

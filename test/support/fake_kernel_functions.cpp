@@ -9,10 +9,6 @@ namespace railhead::test {
 
 namespace fs = std::filesystem;
 
-namespace {
-Failure kernel(int os_errno) { return fail_errno(os_errno, "fake kernel"); }
-}  // namespace
-
 std::pair<FakePf*, FakeVf*> FakeKernel::vf_at(const PciAddress& address) {
   for (auto& pf : pfs) {
     for (auto& vf : pf->vfs) {

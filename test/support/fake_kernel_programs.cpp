@@ -7,8 +7,6 @@
 namespace railhead::test {
 namespace {
 
-Failure kernel(int os_errno) { return fail_errno(os_errno, "fake kernel"); }
-
 constexpr uint16_t kLoopback = 772;  // ARPHRD_LOOPBACK
 
 // What RTM_GETLINK tells of XDP; of tcx it tells nothing.

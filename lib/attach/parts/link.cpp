@@ -9,6 +9,10 @@
 
 namespace railhead::attach::link {
 
+bool has(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 using host::Link;
 using host::LinkChange;
 
@@ -84,14 +88,10 @@ Result<void> change(Subject& subject, const LinkChange& what) {
 Result<void> remove_new_alt_names(host::Links& links, const Subject& subject) {
   const auto& own = subject.record.link->before.alt_names;
   for (const auto& name : subject.link->alt_names) {
-    if (std::find(own.begin(), own.end(), name) != own.end()) continue;
+    if (has(own, name)) continue;
     if (auto done = links.remove_alt_name(subject.link->index, name); !done) return done;
   }
   return {};
-}
-
-bool has(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 std::string who_has(Subject& subject, const std::string& name) {

@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::string_view kSysctl = "sysctl ";
 
-bool has(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 // What stands now of what the debt is about.
 std::string standing(const Debt& debt, const LinkState& now) {
   if (debt.what == "name") return now.name;

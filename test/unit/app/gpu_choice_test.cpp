@@ -15,7 +15,7 @@ namespace {
 
 using Ids = std::vector<std::string>;
 constexpr const char* kGpu = "nvidia.com/gpu";
-constexpr const char* kVf = "rdma/vf";
+constexpr const char* kRdmaVf = "rdma/vf";
 constexpr const char* kProbe = "example.com/probe";
 
 // Eight GPUs and PFs in pairs, as eight_gpu_node() says: GPU 0000:X1:00.0 with VFs 0000:X2:00.N.
@@ -47,7 +47,7 @@ class GpuChoice {
     ours_ = node_.serve({&vfs_}, "ours");
     theirs_ = node_.serve({&gpu_plugin_, &probe_}, "theirs");
     REQUIRE(node_.kubelet.wait_for_healthy(kGpu, 8));
-    REQUIRE(node_.kubelet.wait_for_healthy(kVf, 24));
+    REQUIRE(node_.kubelet.wait_for_healthy(kRdmaVf, 24));
     REQUIRE(node_.kubelet.wait_for_healthy(kProbe, 100));
   }
 
@@ -142,33 +142,33 @@ class GpuChoice {
 TEST_CASE("A container whose GPUs are taken first gets the VFs beside them") {
   GpuChoice node;
   node.take_gpus("inference", "main", {1, 2});
-  node.take("job", "main", {{kGpu, 2}, {kVf, 2}});
-  CHECK(node.places("job", "main", kVf) == node.places("job", "main", kGpu));
+  node.take("job", "main", {{kGpu, 2}, {kRdmaVf, 2}});
+  CHECK(node.places("job", "main", kRdmaVf) == node.places("job", "main", kGpu));
   CHECK(node.last_ground() == "PCIe distance to the pod's GPUs (2) pod=default/job");
 }
 
 TEST_CASE("A container whose GPUs are taken last gets VFs beside free GPUs, not a stranger's") {
   GpuChoice node;
   node.take_gpus("inference", "main", {1, 2, 3, 4});
-  node.take("job", "main", {{kVf, 4}, {kGpu, 4}});
-  CHECK(node.places("job", "main", kVf) == std::set{'5', '6', '7', '8'});
+  node.take("job", "main", {{kRdmaVf, 4}, {kGpu, 4}});
+  CHECK(node.places("job", "main", kRdmaVf) == std::set{'5', '6', '7', '8'});
   CHECK(node.last_ground() == "PCIe distance to the free GPUs (4) pod=");
-  node.take("next", "main", {{kVf, 1}});
+  node.take("next", "main", {{kRdmaVf, 1}});
   CHECK(node.last_ground().ends_with(" pod="));
 }
 
 TEST_CASE("In a pod of two containers with GPUs the VFs stand beside those of their container") {
   GpuChoice node;
   node.take_gpus("job", "c1", {1, 2, 3, 4});
-  node.take("job", "c2", {{kGpu, 4}, {kVf, 4}});
-  CHECK(node.places("job", "c2", kVf) == std::set{'5', '6', '7', '8'});
+  node.take("job", "c2", {{kGpu, 4}, {kRdmaVf, 4}});
+  CHECK(node.places("job", "c2", kRdmaVf) == std::set{'5', '6', '7', '8'});
   CHECK(node.last_ground() == "PCIe distance to the pod's GPUs (4) pod=default/job");
 }
 
 TEST_CASE("A pod is known when the one before it had the same name and GPUs") {
   GpuChoice node;
   for (int i = 0; i < 2; ++i) {
-    node.take("job-0", "main", {{kGpu, 8}, {kVf, 8}});
+    node.take("job-0", "main", {{kGpu, 8}, {kRdmaVf, 8}});
     CHECK(node.last_ground() == "PCIe distance to the pod's GPUs (8) pod=default/job-0");
     node.remove_pod("job-0");
   }

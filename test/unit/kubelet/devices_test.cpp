@@ -16,8 +16,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* kVf = "example.com/vf";
-
 std::vector<kubelet::Device> devices(size_t count) { return TestPool(kVf, count).devices(); }
 
 v1::ListPodResourcesResponse pod_resources(const FakeKubelet& kubelet) {

@@ -24,6 +24,8 @@
 
 namespace railhead::test {
 
+inline constexpr const char* kVf = "example.com/vf";
+
 class TestPool final : public kubelet::PoolService {
  public:
   using Answer = std::function<Result<kubelet::ContainerAllocation>(std::vector<std::string>)>;

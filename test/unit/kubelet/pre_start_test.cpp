@@ -17,8 +17,6 @@ namespace {
 
 using Starts = std::vector<std::vector<std::string>>;
 
-constexpr const char* kVf = "example.com/vf";
-
 // Puts the devices of each start, sorted, into `starts`.
 void note_starts(TestPool& pool, Starts& starts) {
   pool.set_start([&starts](auto ids) {

@@ -15,8 +15,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* kVf = "example.com/vf";
-
 Result<std::vector<std::string>> last_ones(const kubelet::PreferenceRequest& request) {
   auto ids = request.available;
   std::ranges::sort(ids, std::greater<>());

@@ -14,8 +14,6 @@ using kubelet::KubeletSession;
 
 namespace {
 
-constexpr const char* kVf = "example.com/vf";
-
 // A socket file as a killed process leaves it: bound once, nobody listens.
 void leave_dead_socket(const std::string& path) {
   sockaddr_un address{};
