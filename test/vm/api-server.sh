@@ -1,60 +1,34 @@
-# A real API server with its etcd, on loopback, with TLS and RBAC: Debian's kube-apiserver 1.20.2. No scheduler and no controllers: a pod
-# names its node, and is deleted by force. Sourced; needs $RAILHEAD_E2E, the folder that test/e2e/prepare printed, and $api, a folder of its own
-# that has a disk's properties (a tmpfs does).
+# The API server that runs beside the VM (beside-api-server), as its admin, its kubelet and its pods see it. Sourced; needs $RAILHEAD_E2E, the
+# folder that test/e2e/prepare printed, and $api, a folder of its own. What it wrote is in $api_folder.
 
-api_port=6443
-api_url=https://127.0.0.1:$api_port
-etcd_url=http://127.0.0.1:2379
+api_folder=/run/vm/beside
+api_address=10.0.2.2                                     # this machine's, in a guest of QEMU
 
-# api_certificates: a CA, the server's certificate, and those of an admin; once
-api_certificates() {
-    [ ! -e "$api/ca.crt" ] || return 0
+# api_ask WORD: stop or start
+api_ask() {
+    rm -f $api_folder/done
+    echo "$1" >$api_folder/ask.new
+    mv $api_folder/ask.new $api_folder/ask
+    wait_for 200 [ -e $api_folder/done ] || die "the API server does not $1: $(tail -5 $api_folder/kube-apiserver.log)"
+}
+api_stop() { api_ask stop; }
+api_start() { api_ask start; }
+
+# api_connect: the way to it: a NIC that QEMU forwards itself; and what tells who we are
+api_connect() {
+    local nic
     mkdir -p "$api"
-    (
-        cd "$api" || exit
-        set -e
-        openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=test-ca -keyout ca.key -out ca.crt
-        # signed NAME SUBJECT [EXTENSIONS]
-        signed() {
-            openssl req -newkey rsa:2048 -nodes -subj "$2" -keyout "$1.key" -out "$1.csr"
-            openssl x509 -req -days 30 -in "$1.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -out "$1.crt" -extfile <(echo "${3:-}")
-        }
-        signed server /CN=kube-apiserver subjectAltName=IP:127.0.0.1,DNS:localhost
-        signed admin /O=system:masters/CN=admin
-        signed kubelet /O=system:nodes/CN=system:node:testbed
-        openssl genrsa -out sa.key 2048
-    ) >/dev/null 2>&1 || die "the API server's certificates cannot be made"
-}
-
-# api_start: returns when it answers
-api_start() {
-    api_certificates
-    if [ -z "${etcd_pid:-}" ]; then
-        "$RAILHEAD_E2E/runtime/usr/bin/etcd" --data-dir "$api/etcd" --listen-client-urls $etcd_url --advertise-client-urls $etcd_url \
-            --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
-            --initial-cluster default=http://127.0.0.1:2380 --unsafe-no-fsync >>"$api/etcd.log" 2>&1 &
-        etcd_pid=$!
-        wait_for 120 curl -sf $etcd_url/health || die "etcd does not answer: $(tail -5 "$api/etcd.log")"
-    fi
-    "$RAILHEAD_E2E/kube-apiserver" --etcd-servers $etcd_url --bind-address 127.0.0.1 --advertise-address 127.0.0.1 --secure-port $api_port \
-        --tls-cert-file "$api/server.crt" --tls-private-key-file "$api/server.key" --client-ca-file "$api/ca.crt" \
-        --authorization-mode Node,RBAC --service-account-issuer https://kubernetes.default.svc \
-        --service-account-key-file "$api/sa.key" --service-account-signing-key-file "$api/sa.key" --api-audiences kubernetes \
-        --service-cluster-ip-range 10.0.0.0/24 --disable-admission-plugins ServiceAccount --endpoint-reconciler-type none \
-        --cert-dir "$api/certs" --profiling=false --v=1 >>"$api/kube-apiserver.log" 2>&1 &
-    api_pid=$!
-    wait_for 300 api GET /readyz || die "the API server does not become ready: $(tail -5 "$api/kube-apiserver.log")"
+    must modprobe virtio_net
+    wait_for 60 eval 'nic=$(ls /sys/bus/virtio/drivers/virtio_net/*/net)' || die "no NIC leads out of the VM"
+    must ip link set dev "$nic" name lan0
+    must ip address add 10.0.2.15/24 dev lan0
+    must ip link set dev lan0 up
+    wait_for 300 [ -e $api_folder/ready ] || die "there is no API server beside the VM: is it started with --beside?"
+    api_port=$(cat $api_folder/port)
+    api_url=https://$api_address:$api_port
+    cp $api_folder/{ca.crt,admin.crt,admin.key,kubelet.crt,kubelet.key} "$api"
     kubeconfig_by_certificate admin >"$api/admin.kubeconfig"
-    wait_for 120 api GET /api/v1/namespaces/default || die "the API server has no namespace 'default'"
-}
-api_stop() {
-    kill $api_pid
-    wait $api_pid 2>/dev/null
-}
-etcd_stop() {
-    kill $etcd_pid
-    wait $etcd_pid 2>/dev/null
-    etcd_pid=
+    wait_for 60 api GET /readyz || die "the API server cannot be reached"
 }
 
 # api METHOD PATH [JSON [CONTENT-TYPE]]: as the admin; what it answers; fails on a refusal
@@ -87,7 +61,7 @@ kubectl() { timeout 120 "$RAILHEAD_E2E/runtime/usr/bin/kubectl" --kubeconfig "$a
 cluster_start() {
     local manifests
     manifests=$(dirname "${BASH_SOURCE[0]}")/../../manifests
-    api_start
+    api_connect
     must kubectl apply -f "$manifests/cluster/nad-crd.yaml" -f "$manifests/cluster/rbac.yaml" -f "$manifests/base/namespace.yaml" >/dev/null
     sed 's/^metadata:/metadata:\n  namespace: railhead/' "$manifests/base/rbac.yaml" | must kubectl apply -f - >/dev/null
     wait_for 120 kubectl get net-attach-def || die "NetworkAttachmentDefinitions are not served"

@@ -56,6 +56,4 @@ title "The pod is deleted, and everything is given back"
 end_object_pod trainer
 wait_for 180 is_gone trainer || die "the pod does not end"
 pod_node_stop "$before"
-api_stop
-etcd_stop
 good "A cluster network and two rails by kubectl, given and given back."

@@ -54,6 +54,8 @@ machine_options() {
             -netdev "hubport,id=n$i,hubid=0" -device "igb,id=nic$i,bus=rq$i,netdev=n$i,mac=52:54:00:00:0$i:10,romfile="
         )
     done
+    # a NIC of another kind, from which the guest reaches this machine's loopback as 10.0.2.2
+    [ -z "$beside" ] || qemu+=(-netdev user,id=lan -device virtio-net-pci,bus=pcie.0,netdev=lan,romfile=)
     if [ -n "$share" ]; then
         qemu+=(-fsdev "local,id=share,path=${share//,/,,},security_model=none" -device virtio-9p-pci,bus=pcie.0,fsdev=share,mount_tag=share)
     fi
@@ -87,6 +89,7 @@ end_vm() {
 
 clean_up() {
     end_vm
+    [ -z "$beside_pid" ] || { kill "$beside_pid" && wait "$beside_pid"; } 2>/dev/null || :
     [ -z "$run_dir" ] || [ -n "$keep" ] || rm -rf "$run_dir"
 }
 
@@ -103,12 +106,12 @@ vm_failed() {
     fail "$@" "the logs are in $control"
 }
 
-# boot_and_run CMD...: needs timeout_s, memory_mb, share, append, pfs and threads
+# boot_and_run CMD...: needs timeout_s, memory_mb, share, append, pfs, beside and threads
 boot_and_run() {
     local rc try i
     qemu-system-x86_64 -device igb,help >/dev/null 2>&1 ||
         fail "this machine's QEMU has no igb NIC (8.0 or later is needed)" "run './dev setup', which installs QEMU from backports"
-    run_dir=$(mktemp -d "${TMPDIR:-/tmp}/railhead-vm.XXXXXX") control=$run_dir/control keep= vm_pid=
+    run_dir=$(mktemp -d "${TMPDIR:-/tmp}/railhead-vm.XXXXXX") control=$run_dir/control keep= vm_pid= beside_pid=
     trap clean_up EXIT
     trap 'exit 130' INT TERM HUP
     mkdir "$control"
@@ -116,6 +119,10 @@ boot_and_run() {
     [ -n "$share" ] || : >"$control/share"
     write_start "$@"
     machine_options
+    if [ -n "$beside" ]; then
+        mkdir "$control/beside"
+        "$vm_dir/$beside" "$control/beside" </dev/null >&2 & beside_pid=$!
+    fi
     [ ! -t 2 ] || say "booting the VM (5 to 15 s)"           # for who waits; a program that reads us wants the reason of a failure
     for ((try = 1; ; try++)); do
         rm -f "$control"/{up,exit-code}

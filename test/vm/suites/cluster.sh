@@ -2,7 +2,7 @@
 # A node of a cluster: real API server, kubelet and containerd, the agent with the rights of manifests/cluster, and the meta plugin, whose
 # networks are the API server's. What users see: kubectl.
 # needs: RAILHEAD_E2E test/e2e/prepare
-# vm-options: --timeout 2400 --memory 2700
+# vm-options: --timeout 2400 --memory 2700 --beside beside-api-server
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../real-kubelet.sh"
@@ -13,7 +13,6 @@ here=$(dirname "$(realpath "$0")")
 rdma_mode exclusive
 four_rdma_vfs
 mkdir -p $e2e
-# etcd keeps maps of its files
 api=$e2e/api
 
 section the cluster
@@ -86,7 +85,7 @@ api_stop
 meta_pod s rail0@own 1 sh -c 'exec sleep 3600'
 check "a static pod with a network that is known starts" wait_for 240 eval 'record_of s && ip -n "$(netns_of s)" link show own'
 t_eq "its network-status waits" 1 "$(ls /run/railhead/news | wc -l)"
-t_match "the agent's status says why" "networks: .*127.0.0.1" "$("$RAILHEAD_BIN/railhead-agent" status 2>&1)"
+t_match "the agent's status says why" "networks: .*10.0.2.2" "$("$RAILHEAD_BIN/railhead-agent" status 2>&1)"
 api_start
 written_soon() { [ "$(written_status s-testbed | jq -r '[.[].interface] | join(" ")')" = "eth0 own" ]; }
 check "it is written when the server is back" wait_for 300 written_soon
@@ -127,7 +126,7 @@ echo '{"cniVersion": "1.0.0", "name": "multus-cni-network", "type": "multus", "c
 bin=$RAILHEAD_BIN work=$e2e/containers node=
 . "$here/../../image/container.sh"
 root=$(container multus $e2e/net.d=/host$e2e/net.d $plugins=/host$plugins $e2e/account=/var/run/secrets/kubernetes.io/serviceaccount:ro)
-setsid env -i PATH=/usr/sbin:/usr/bin:/bin KUBERNETES_SERVICE_HOST=127.0.0.1 KUBERNETES_SERVICE_PORT=$api_port NODE_NAME=testbed chroot "$root" \
+setsid env -i PATH=/usr/sbin:/usr/bin:/bin KUBERNETES_SERVICE_HOST=$api_address KUBERNETES_SERVICE_PORT=$api_port NODE_NAME=testbed chroot "$root" \
     /thin_entrypoint --multus-conf-file=auto --cni-conf-dir=/host$e2e/net.d --multus-autoconfig-dir=/host$e2e/net.d --cleanup-config-on-exit \
     --skip-config-watch --cni-bin-dir=/host$plugins --multus-kubeconfig-file-host=$e2e/net.d/multus.d/multus.kubeconfig >$e2e/multus.log 2>&1 & multus=$!
 check "Multus' entry point writes the node's conflist" wait_for 60 [ -s $e2e/net.d/00-railhead.conflist ]
@@ -146,7 +145,5 @@ check "the entry point ends with all it started" wait_for 20 eval '! pgrep -s $m
 kill $agent
 wait $agent
 real_kubelet_stop
-api_stop
-etcd_stop
-[ -z "${RAILHEAD_SHARE:-}" ] || cp $e2e/*.log $api/*.log "$RAILHEAD_SHARE"
+[ -z "${RAILHEAD_SHARE:-}" ] || cp $e2e/*.log $api_folder/*.log "$RAILHEAD_SHARE"
 suite_done
