@@ -5,8 +5,6 @@
 
 namespace railhead::attach::link {
 
-[[nodiscard]] bool has(const std::vector<std::string>& names, const std::string& name);
-
 // ADD.
 
 // Fills in record.link->before; what was asked stands there already. Errors: invalid_argument

@@ -1,7 +1,7 @@
 // What a former undo left of a netdev, tried again.
 #include <algorithm>
 
-#include "attach/parts/link.hpp"
+#include "attach/parts/link_common.hpp"
 #include "base/text.hpp"
 
 namespace railhead::attach::link {
