@@ -1,14 +1,11 @@
 #include "plugin/app/networks.hpp"
 
-#include <algorithm>
 #include <array>
 #include <utility>
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/text.hpp"
-#include "host/files.hpp"
 #include "ipc/message.hpp"
 #include "ipc/question.hpp"
 #include "plugin/kube/access.hpp"
@@ -16,11 +13,8 @@
 namespace railhead::app {
 namespace {
 
-constexpr std::chrono::seconds kFolderRetry{10};
 // Of networks' configurations, in a container of 50 Mi.
 constexpr size_t kFewBytes = size_t{8} << 20U;
-// Kubelet tells the API of its static pods when it can.
-constexpr std::chrono::seconds kMirrorRetry{5};
 
 ipc::ClusterState state_of(kube::Known known) {
   switch (known) {
@@ -55,13 +49,6 @@ std::string node_name(const ClusterOptions& options, const kube::Access& access)
   return to_lower(host.data());
 }
 
-std::vector<kube::AttachedDevice> attached_of(const ipc::PodNews& news) {
-  std::vector<kube::AttachedDevice> all;
-  all.reserve(news.attached.size());
-  for (const auto& one : news.attached) all.push_back({one.device, one.ifname, one.mac, one.ips});
-  return all;
-}
-
 std::string not_followed() {
   return ipc::encode(Error{ErrorCode::unavailable, 0, "it follows no API server (--cluster)", {}});
 }
@@ -75,9 +62,7 @@ Networks::Networks(Options options, Loop& loop, const Clock& clock, ClaimedDevic
       clock_(clock),
       claimed_(claimed),
       metrics_(metrics),
-      log_(log),
-      folder_(ipc::news_folder_in(options_.run)),
-      again_(loop, [this] { folder_watch_ ? read_news() : serve(); }) {}
+      log_(log) {}
 
 Result<void> Networks::start() {
   if (!options_.cluster.is_followed) return {};
@@ -98,99 +83,27 @@ Result<void> Networks::start() {
     claimed_.set(std::move(all));
   });
   log_.info("following the cluster", {{"server", client_->server()}, {"node", cluster.node}});
+  delivery_.emplace(
+      Delivery::Options{ipc::news_folder_in(options_.run), options_.cluster.tells_claims}, loop_,
+      clock_, *cluster_, metrics_, log_,
+      [this](const ipc::PodNews& pod, const std::string& uid) { started_(pod, uid); });
   cluster_->start();
   return {};
 }
 
 void Networks::serve() {
-  if (!cluster_) return;
-  const auto watched = watch_news();
-  trouble_ = watched ? "" : watched.error().message;
-  if (!watched) return again_.set(clock_.now() + kFolderRetry);
-  read_news();
-}
-
-Result<void> Networks::watch_news() {
-  if (auto made = host::make_private_folder(folder_); !made) return made;
-  auto watch = host::FolderWatch::open();
-  if (!watch) return pass(watch);
-  if (auto added = watch->add(folder_); !added) return added;
-  folder_watch_ = std::move(*watch);
-  auto heard = loop_.watch(folder_watch_->fd(), [this] {
-    std::ignore = folder_watch_->read_names();
-    read_news();
-  });
-  if (!heard) return pass(heard);
-  news_ = std::move(*heard);
-  return {};
+  if (delivery_) delivery_->start();
 }
 
 void Networks::stop() {
-  again_.cancel();
-  news_.drop();
+  if (delivery_) delivery_->stop();
   if (cluster_) cluster_->stop();
 }
 
 std::vector<std::string> Networks::troubles() const {
   auto all = cluster_ ? cluster_->troubles() : std::vector<std::string>{};
-  if (!trouble_.empty()) all.push_back(trouble_);
+  if (delivery_ && !delivery_->trouble().empty()) all.push_back(delivery_->trouble());
   return all;
-}
-
-// The files' times tell which of a pod's sandboxes is the last.
-void Networks::read_news() {
-  const auto folder = host::Directory::open(folder_);
-  const auto names = folder ? folder->list(".") : pass(folder);
-  if (!names) return;  // a boot's records go as a whole, and come anew
-  std::erase_if(taken_, [&](const auto& one) {
-    return std::ranges::find(*names, one.first) == names->end();
-  });
-  std::vector<std::pair<Stamp, std::string>> files;
-  for (const auto& name : *names) {
-    struct stat status {};
-    const auto path = folder_ + "/" + name;
-    if (name.starts_with('.') || ::lstat(path.c_str(), &status) != 0) continue;
-    const Stamp stamp{status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec,
-                      status.st_ino};
-    const auto taken = taken_.find(name);
-    if (taken == taken_.end() || taken->second.stamp != stamp) files.emplace_back(stamp, name);
-  }
-  std::ranges::sort(files);
-  for (const auto& [stamp, name] : files) pass_on(name, stamp);
-}
-
-// A file that is replaced meanwhile is passed on again.
-void Networks::pass_on(const std::string& file, Stamp stamp) {
-  const auto path = folder_ + "/" + file;
-  const auto text = host::read_private_file(path);
-  if (!text) return;
-  const auto news = ipc::decode_pod_news(*text);
-  if (!news) {
-    taken_[file] = {*text, "", stamp};
-    log_.error("what is to be told of a pod cannot be read",
-               {{"file", path}, {"error", news.error().message}});
-    return;
-  }
-  const kube::Name pod{news->pod_namespace, news->pod_name};
-  const auto uid = cluster_->uid_of(pod, news->pod_uid);
-  if (!uid) return again_.set_if_sooner(clock_.now() + kMirrorRetry);
-  taken_[file] = {*text, pod.text() + "/" + *uid, stamp};
-  const auto written = [this, file, pod, uid = *uid, text = *text,
-                        news = *news](const Result<void>& result) {
-    if (!result) {
-      log_.warning("a pod's network-status is not written",
-                   {{"pod", pod.text()}, {"error", result.error().message}});
-    } else {
-      for (const auto& event : news.events) {
-        cluster_->tell(pod, uid, {event.is_warning, event.reason, event.message});
-      }
-      if (options_.cluster.tells_claims) cluster_->write_claims(pod, uid, attached_of(news));
-      started_(news, uid);
-    }
-    metrics_.status_written(result ? "written" : "refused");
-    told(file, text);
-  };
-  cluster_->write_status(pod, *uid, news->network_status, written);
 }
 
 void Networks::warn(const kube::Name& pod, const std::string& uid, const std::string& text) {
@@ -199,20 +112,6 @@ void Networks::warn(const kube::Name& pod, const std::string& uid, const std::st
 
 void Networks::write(const kube::Condition& condition) {
   if (cluster_) cluster_->write_condition(condition);
-}
-
-// Removes the file, unless it was replaced, and earlier ones of the same pod: nobody waits for what
-// was written in their place.
-void Networks::told(const std::string& file, const std::string& text) {
-  const auto now = taken_.find(file);
-  if (now == taken_.end() || now->second.text != text) return;
-  const auto [kept, pod, stamp] = now->second;
-  for (const auto& [other, taken] : taken_) {
-    if (taken.pod != pod || taken.stamp > stamp) continue;
-    const auto path = folder_ + "/" + other;
-    const auto stands = host::read_private_file(path);
-    if (stands && *stands == taken.text) std::ignore = host::remove_file(path);
-  }
 }
 
 void Networks::answer(const ipc::NadQuestion& question, const ipc::Server::Reply& reply) {

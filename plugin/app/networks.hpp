@@ -1,19 +1,15 @@
 #pragma once
-#include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/log.hpp"
 #include "base/loop.hpp"
-#include "host/folder_watch.hpp"
 #include "ipc/cluster.hpp"
-#include "ipc/pod_news.hpp"
 #include "plugin/app/claimed_devices.hpp"
 #include "plugin/app/cluster_options.hpp"
+#include "plugin/app/delivery.hpp"
 #include "plugin/app/part.hpp"
 #include "plugin/ipc/server.hpp"
 #include "plugin/kube/cluster.hpp"
@@ -23,7 +19,7 @@ namespace railhead::app {
 
 // Networks as the cluster has them: tells the CNI program of NetworkAttachmentDefinitions and pods,
 // the ledger what the devices of claims are for, and the cluster what the CNI program has to tell
-// of pods (ipc/pod_news.hpp). On the loop.
+// of pods (delivery.hpp). On the loop.
 class Networks final : public Part {
  public:
   struct Options {
@@ -42,10 +38,7 @@ class Networks final : public Part {
   void stop() override;
   [[nodiscard]] std::vector<std::string> troubles() const override;
 
-  // Called for each pod that has started, with its UID in the API, once the cluster knows of its
-  // networks.
-  using Started = std::function<void(const ipc::PodNews& pod, const std::string& uid)>;
-  void on_started(Started started) { started_ = std::move(started); }
+  void on_started(Delivery::Started started) { started_ = std::move(started); }
   // An Event of the pod that something is wrong with its networks.
   void warn(const kube::Name& pod, const std::string& uid, const std::string& text);
   // A condition of this node, until it is written.
@@ -55,34 +48,16 @@ class Networks final : public Part {
   void answer(const ipc::PodQuestion& question, const ipc::Server::Reply& reply);
 
  private:
-  // Time (ns) and inode of a file: two that are written at once have the same time.
-  using Stamp = std::pair<int64_t, uint64_t>;
-  [[nodiscard]] Result<void> watch_news();
-  void read_news();
-  void pass_on(const std::string& file, Stamp stamp);
-  void told(const std::string& file, const std::string& text);
-
   const Options options_;
   Loop& loop_;
   const Clock& clock_;
   ClaimedDevices& claimed_;
   metrics::Metrics& metrics_;
   Logger& log_;
-  const std::string folder_;
-  Started started_ = [](const auto&, const auto&) {};
+  Delivery::Started started_ = [](const auto&, const auto&) {};
   std::unique_ptr<kube::Client> client_;  // null: no API server is followed
   std::unique_ptr<kube::Cluster> cluster_;
-  std::optional<host::FolderWatch> folder_watch_;
-  Loop::Watch news_;
-  Loop::Timer again_;  // for a folder that cannot be watched, or what cannot be told yet
-  // What is on its way.
-  struct Taken {
-    std::string text;
-    std::string pod;  // whose: a later file of the same pod goes before an earlier one
-    Stamp stamp = {};
-  };
-  std::map<std::string, Taken> taken_;  // by file
-  std::string trouble_;
+  std::optional<Delivery> delivery_;  // and then there is one
 };
 
 }  // namespace railhead::app

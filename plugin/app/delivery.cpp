@@ -1,0 +1,134 @@
+#include "plugin/app/delivery.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include <sys/stat.h>
+
+#include "host/files.hpp"
+
+namespace railhead::app {
+namespace {
+
+constexpr std::chrono::seconds kFolderRetry{10};
+// Kubelet tells the API of its static pods when it can.
+constexpr std::chrono::seconds kMirrorRetry{5};
+
+std::vector<kube::AttachedDevice> attached_of(const ipc::PodNews& news) {
+  std::vector<kube::AttachedDevice> all;
+  all.reserve(news.attached.size());
+  for (const auto& one : news.attached) all.push_back({one.device, one.ifname, one.mac, one.ips});
+  return all;
+}
+
+}  // namespace
+
+Delivery::Delivery(Options options, Loop& loop, const Clock& clock, kube::Cluster& cluster,
+                   metrics::Metrics& metrics, Logger& log, Started started)
+    : options_(std::move(options)),
+      loop_(loop),
+      clock_(clock),
+      cluster_(cluster),
+      metrics_(metrics),
+      log_(log),
+      started_(std::move(started)),
+      again_(loop, [this] { folder_watch_ ? read() : start(); }) {}
+
+void Delivery::start() {
+  const auto watched = watch();
+  trouble_ = watched ? "" : watched.error().message;
+  if (!watched) return again_.set(clock_.now() + kFolderRetry);
+  read();
+}
+
+Result<void> Delivery::watch() {
+  if (auto made = host::make_private_folder(options_.folder); !made) return made;
+  auto watch = host::FolderWatch::open();
+  if (!watch) return pass(watch);
+  if (auto added = watch->add(options_.folder); !added) return added;
+  folder_watch_ = std::move(*watch);
+  auto heard = loop_.watch(folder_watch_->fd(), [this] {
+    std::ignore = folder_watch_->read_names();
+    read();
+  });
+  if (!heard) return pass(heard);
+  news_ = std::move(*heard);
+  return {};
+}
+
+void Delivery::stop() {
+  again_.cancel();
+  news_.drop();
+}
+
+// The files' times tell which of a pod's sandboxes is the last.
+void Delivery::read() {
+  const auto folder = host::Directory::open(options_.folder);
+  const auto names = folder ? folder->list(".") : pass(folder);
+  if (!names) return;  // a boot's records go as a whole, and come anew
+  std::erase_if(taken_, [&](const auto& one) {
+    return std::ranges::find(*names, one.first) == names->end();
+  });
+  std::vector<std::pair<Stamp, std::string>> files;
+  for (const auto& name : *names) {
+    struct stat status {};
+    const auto path = options_.folder + "/" + name;
+    if (name.starts_with('.') || ::lstat(path.c_str(), &status) != 0) continue;
+    const Stamp stamp{status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec,
+                      status.st_ino};
+    const auto taken = taken_.find(name);
+    if (taken == taken_.end() || taken->second.stamp != stamp) files.emplace_back(stamp, name);
+  }
+  std::ranges::sort(files);
+  for (const auto& [stamp, name] : files) pass_on(name, stamp);
+}
+
+// A file that is replaced meanwhile is passed on again.
+void Delivery::pass_on(const std::string& file, Stamp stamp) {
+  const auto path = options_.folder + "/" + file;
+  const auto text = host::read_private_file(path);
+  if (!text) return;
+  const auto news = ipc::decode_pod_news(*text);
+  if (!news) {
+    taken_[file] = {*text, "", stamp};
+    log_.error("what is to be told of a pod cannot be read",
+               {{"file", path}, {"error", news.error().message}});
+    return;
+  }
+  const kube::Name pod{news->pod_namespace, news->pod_name};
+  const auto uid = cluster_.uid_of(pod, news->pod_uid);
+  if (!uid) return again_.set_if_sooner(clock_.now() + kMirrorRetry);
+  taken_[file] = {*text, pod.text() + "/" + *uid, stamp};
+  const auto written = [this, file, pod, uid = *uid, text = *text,
+                        news = *news](const Result<void>& result) {
+    if (!result) {
+      log_.warning("a pod's network-status is not written",
+                   {{"pod", pod.text()}, {"error", result.error().message}});
+    } else {
+      for (const auto& event : news.events) {
+        cluster_.tell(pod, uid, {event.is_warning, event.reason, event.message});
+      }
+      if (options_.tells_claims) cluster_.write_claims(pod, uid, attached_of(news));
+      started_(news, uid);
+    }
+    metrics_.status_written(result ? "written" : "refused");
+    told(file, text);
+  };
+  cluster_.write_status(pod, *uid, news->network_status, written);
+}
+
+// Removes the file, unless it was replaced, and earlier ones of the same pod: nobody waits for what
+// was written in their place.
+void Delivery::told(const std::string& file, const std::string& text) {
+  const auto now = taken_.find(file);
+  if (now == taken_.end() || now->second.text != text) return;
+  const auto [kept, pod, stamp] = now->second;
+  for (const auto& [other, taken] : taken_) {
+    if (taken.pod != pod || taken.stamp > stamp) continue;
+    const auto path = options_.folder + "/" + other;
+    const auto stands = host::read_private_file(path);
+    if (stands && *stands == taken.text) std::ignore = host::remove_file(path);
+  }
+}
+
+}  // namespace railhead::app
