@@ -143,15 +143,30 @@ check "it follows its VF" ip link set dev pf0v0 netns pod0
 t_match "and shows its netdev in the pod" "netdev pf0v0" "$(in_netns pod0 rdma link show mlx5_0/1)"
 
 section InfiniBand
-must tbrdma_add mlx5_1 pf0 ib
+make_vfs pf1 2
+vf=$(vf_pci pf1 0)
+must tbrdma_add mlx5_1 pf1 ib
+must tbrdma_add mlx5_2 pf1v0 ib
 must modprobe ib_ipoib
-check "IPoIB makes a netdev on an InfiniBand device" wait_for 60 pci_netdev $PF0 32
-ib=$(pci_netdev $PF0 32)
+check "IPoIB makes a netdev on an InfiniBand device" wait_for 60 pci_netdev $PF1 32
+ib=$(pci_netdev $PF1 32)
+own=$(cat /sys/class/infiniband/mlx5_2/node_guid)
 check "a VF's GUIDs can be set" bash -c "ip link set dev $ib vf 0 node_guid 02:00:00:00:00:00:00:01 && ip link set dev $ib vf 0 port_guid 02:00:00:00:00:00:00:02"
 t_match "and read back" "NODE_GUID 02:00:00:00:00:00:00:01, PORT_GUID 02:00:00:00:00:00:00:02" "$(ip link show dev "$ib")"
-t_eq "pf0 still is the PF's Ethernet netdev" pf0 "$(pci_netdev $PF0)"
-check "the device can be deleted" rdma link delete mlx5_1
-check_fails "and its IPoIB netdev is gone" "" pci_netdev $PF0 32
+check_fails "those of a VF that does not exist cannot" "Invalid argument" ip link set dev "$ib" vf 2 node_guid 02:00:00:00:00:00:00:03
+t_eq "the VF has its own until it is made anew" "$own" "$(cat /sys/class/infiniband/mlx5_2/node_guid)"
+echo 1 >/sys/module/tbrdma/parameters/comes_back
+echo "$vf" >/sys/bus/pci/drivers/igbvf/unbind
+check_fails "it goes with its driver" "" rdma dev show mlx5_2
+echo "$vf" >/sys/bus/pci/drivers/igbvf/bind
+check "and comes back with it" wait_for 60 rdma dev show mlx5_2
+t_eq "with the node GUID that its PF holds" 0200:0000:0000:0001 "$(cat /sys/class/infiniband/mlx5_2/node_guid)"
+t_eq "and the port GUID" fe80:0000:0000:0000:0200:0000:0000:0002 "$(cat /sys/class/infiniband/mlx5_2/ports/1/gids/0)"
+check "which its IPoIB netdev has in its address" wait_for 60 eval 'ip link show dev "$(pci_netdev "$vf" 32)" | grep -q 02:00:00:00:00:00:00:02'
+echo 0 >/sys/module/tbrdma/parameters/comes_back
+t_eq "pf1 still is the PF's Ethernet netdev" pf1 "$(pci_netdev $PF1)"
+check "a device can be deleted" rdma link delete mlx5_1
+check_fails "and its IPoIB netdev is gone" "" pci_netdev $PF1 32
 
 section VF attributes
 netdevsim_add 7 4
