@@ -18,6 +18,7 @@ constexpr int64_t kLeastBudget = 25;  // more than the undo's part of it
 constexpr int64_t kMostBudget = 600;
 
 constexpr size_t kToldKeys = 16;  // a NAD's author may write thousands into the node's log
+constexpr size_t kToldKey = 64;   // characters of each
 
 }  // namespace
 
@@ -74,7 +75,8 @@ std::vector<std::string> told_keys(const Object& object) {
       told.emplace_back("…");
       break;
     }
-    told.push_back(meant.empty() ? path : fmt::format("{} ({}?)", path, meant));
+    const auto key = path.size() > kToldKey ? path.substr(0, kToldKey) + "…" : path;
+    told.push_back(meant.empty() ? key : fmt::format("{} ({}?)", key, meant));
   }
   return told;
 }

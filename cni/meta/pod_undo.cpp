@@ -14,10 +14,18 @@ namespace {
 // for ever.
 constexpr std::chrono::seconds kRetryTime{60};
 constexpr std::chrono::seconds kForOthers{10};  // of a DEL, for other pods' leavings
+constexpr size_t kMostOthers = 8;               // and of these so many
 constexpr std::chrono::seconds kPerPod{60};     // of a reconcile
+constexpr std::chrono::seconds kAllPods{120};   // its devices want their turn, too
 
 std::chrono::milliseconds since_boot(const Clock& clock) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(clock.now().time_since_epoch());
+}
+
+// Where a round through what failed before begins: at the same ones each time, these would keep the
+// others waiting for ever.
+size_t turn(const Clock& clock) {
+  return static_cast<size_t>(std::chrono::floor<std::chrono::seconds>(since_boot(clock)).count());
 }
 
 // Plugins before 0.4.0 are given none, as libcni does.
@@ -145,9 +153,11 @@ void take_up_left(const cnispec::Environment& environment, const Deadline& deadl
   if (!left) return;
   const Deadline for_others(host.clock, deadline.left(kForOthers), {});
   const PluginCalls calls(environment, for_others, host, log);
-  for (const auto& record : *left) {
-    if (for_others.left().count() == 0 || !is_gone(host, record)) continue;
-    const auto done = undo_pod_on_record(calls, pods, record, "", {}, host, log);
+  for (size_t i = 0; i < std::min(left->size(), kMostOthers); ++i) {
+    if (for_others.left().count() == 0) break;
+    const auto record = pods.load_file((*left)[(turn(host.clock) + i) % left->size()]);
+    if (!record || !*record || !is_gone(host, **record)) continue;
+    const auto done = undo_pod_on_record(calls, pods, **record, "", {}, host, log);
     if (!done) {
       log.warning("a pod that is gone cannot be taken up", {{"error", done.error().text()}});
     }
@@ -161,7 +171,17 @@ Result<attach::Reconciled> reconcile_pods(host::Host& host, const cnispec::Envir
   if (!listing) return pass(listing);
   attach::Reconciled all;
   for (const auto& error : listing->unreadable) all.left.push_back(error.message);
-  for (const auto& record : listing->records) {
+  const Deadline whole(host.clock, kAllPods, {});
+  auto& records = listing->records;
+  if (!records.empty() && doing != attach::Doing::dry_run) {
+    const auto first = static_cast<std::ptrdiff_t>(turn(host.clock) % records.size());
+    std::rotate(records.begin(), records.begin() + first, records.end());
+  }
+  for (const auto& record : records) {
+    if (whole.left().count() == 0) {
+      all.left.emplace_back("further pods' networks: the time for one round is over");
+      break;
+    }
     if (!is_gone(host, record)) continue;
     const auto who = fmt::format("networks of container {}{}", record.container_id,
                                  record.pod_name.empty() ? "" : " of pod " + record.pod());
@@ -169,7 +189,7 @@ Result<attach::Reconciled> reconcile_pods(host::Host& host, const cnispec::Envir
       all.done.push_back(who + ": given back");
       continue;
     }
-    const Deadline deadline(host.clock, kPerPod, {});
+    const Deadline deadline(host.clock, whole.left(kPerPod), {});
     const PluginCalls calls(environment, deadline, host, log);
     const auto done = undo_pod_on_record(calls, pods, record, "", {}, host, log);
     const auto reason = done ? pods.progress(record).reason : done.error().text();

@@ -29,6 +29,26 @@ std::string temporary_of(const std::string& folder, const std::string& file) {
   return fmt::format("{}/.{}.new", folder, file);
 }
 
+// An annotation's share of the 256 KiB that the API server takes of all of a pod's, and Events: a
+// NAD's author decides how long they are.
+constexpr size_t kLongestStatus = size_t{128} << 10U;
+constexpr size_t kMostEvents = 64;
+constexpr size_t kLongestEvent = 1024;
+
+ipc::PodNews bounded(ipc::PodNews news) {
+  if (news.events.size() > kMostEvents) news.events.resize(kMostEvents);
+  for (auto& event : news.events) {
+    if (event.message.size() > kLongestEvent) event.message.resize(kLongestEvent);
+  }
+  if (news.network_status.size() <= kLongestStatus) return news;
+  news.events.push_back({true, "NetworkWarning",
+                         fmt::format("its network-status has {} bytes and is not written: expected "
+                                     "at most {}",
+                                     news.network_status.size(), kLongestStatus)});
+  news.network_status = "[]";
+  return news;
+}
+
 }  // namespace
 
 Result<void> Pods::prepare() const {
@@ -70,7 +90,7 @@ Result<void> Pods::tell(const PodRecord& record, const ipc::PodNews& news) const
   if (auto made = host::make_private_folder(news_); !made) return made;
   const auto file = file_of(record.container_id);
   return host::replace_file(fmt::format("{}/{}", news_, file), temporary_of(news_, file),
-                            ipc::encode(news), 0600);
+                            ipc::encode(bounded(news)), 0600);
 }
 
 bool Pods::has_news(std::string_view container_id) const {
@@ -126,17 +146,14 @@ Result<void> Pods::leave(const PodRecord& record) const {
   return host::replace_file(fmt::format("{}/{}", left_, file), temporary_of(left_, file), "", 0600);
 }
 
-Result<std::vector<PodRecord>> Pods::left() const {
-  std::vector<PodRecord> all;
+Result<std::vector<std::string>> Pods::left() const {
   const auto folder = host::Directory::open(left_);
-  if (is(folder, ErrorCode::not_found)) return all;
-  const auto names = folder ? folder->list(".") : pass(folder);
+  if (is(folder, ErrorCode::not_found)) return std::vector<std::string>();
+  auto names = folder ? folder->list(".") : pass(folder);
   if (!names) return pass(names);
-  for (const auto& name : *names) {
-    auto record = name.starts_with('.') ? Result<std::optional<PodRecord>>() : load_file(name);
-    if (record && *record) all.push_back(std::move(**record));
-  }
-  return all;
+  std::erase_if(*names, [](const auto& name) { return name.starts_with('.'); });
+  std::ranges::sort(*names);
+  return names;
 }
 
 Result<void> Pods::set_aside(std::string_view container_id) const {

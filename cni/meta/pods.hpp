@@ -35,7 +35,8 @@ class Pods {
   [[nodiscard]] Result<void> save(const PodRecord& record, const PodProgress& progress) const;
   // An empty one where this boot has none, or none that can be read: every call is made again then.
   [[nodiscard]] PodProgress progress(const PodRecord& record) const;
-  // Hands over to the agent what is to be told of the pod; in place of what it was not told yet.
+  // Hands over to the agent what is to be told of the pod; in place of what it was not told yet. A
+  // network-status that no API server takes is left out, and told of.
   [[nodiscard]] Result<void> tell(const PodRecord& record, const ipc::PodNews& news) const;
   // Whether the agent has not told it yet.
   [[nodiscard]] bool has_news(std::string_view container_id) const;
@@ -44,8 +45,10 @@ class Pods {
   // Notes that no DEL of this container may come any more, so that others' take it up; remove()
   // forgets that, too.
   [[nodiscard]] Result<void> leave(const PodRecord& record) const;
-  // Those; missing or unreadable ones are left out.
-  [[nodiscard]] Result<std::vector<PodRecord>> left() const;
+  // The files of their records, sorted.
+  [[nodiscard]] Result<std::vector<std::string>> left() const;
+  // Nothing where it is gone meanwhile.
+  [[nodiscard]] Result<std::optional<PodRecord>> load_file(const std::string& file) const;
   // The file of the lock that whoever undoes a container's networks holds; it goes with the record.
   [[nodiscard]] std::string lock_of(std::string_view container_id) const;
   // Puts a record that cannot be read into another folder, where nobody takes it for one.
@@ -58,8 +61,6 @@ class Pods {
   [[nodiscard]] Result<Listing> list() const;
 
  private:
-  [[nodiscard]] Result<std::optional<PodRecord>> load_file(const std::string& name) const;
-
   std::string records_;
   std::string progress_;
   std::string left_;

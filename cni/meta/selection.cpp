@@ -21,9 +21,10 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 constexpr std::string_view kWho = "parsePodNetworkObjectName";
-constexpr size_t kMaxInterfaceName = 15;  // IFNAMSIZ (linux/if.h) without its zero
-constexpr size_t kMaxName = 253;          // of an object, RFC 1123
-constexpr size_t kMaxNetworks = 256;      // of a pod; a node has no more NICs to give
+constexpr size_t kMaxInterfaceName = 15;            // IFNAMSIZ (linux/if.h) without its zero
+constexpr size_t kMaxName = 253;                    // of an object, RFC 1123
+constexpr size_t kLongestArgs = size_t{16} << 10U;  // bytes
+constexpr size_t kMaxNetworks = 256;                // of a pod; a node has no more NICs to give
 
 bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
@@ -107,7 +108,12 @@ Result<Selection> read_entry(const Json& json, std::string_view text, std::strin
     if (object.value(key)) *value = raw(*members, key);
   }
   if (object.object("cni-args")) {
-    const auto args = RawObject::parse(raw(*members, "cni-args"));
+    const auto text = raw(*members, "cni-args");
+    if (text.size() > kLongestArgs) {  // they go into each plugin's record
+      object.error("cni-args",
+                   fmt::format("{} bytes: expected at most {}", text.size(), kLongestArgs));
+    }
+    const auto args = RawObject::parse(text);
     for (const auto& [key, value] : object.value("cni-args")->items()) {
       one.cni_args.emplace(key, args ? raw(*args, key) : "");
     }

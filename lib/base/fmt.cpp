@@ -1,6 +1,6 @@
-// fmt, compiled once and not in each file: Debian has no archive of it, which the static CNI program
-// needs, and its header-only form takes a third of each file's compile time. Asked for here is what
-// its headers declare and do not define.
+// fmt, compiled once and not in each file: Debian has no archive of it, which the static CNI
+// program needs, and its header-only form takes a third of each file's compile time. Asked for here
+// is what its headers declare and do not define.
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE

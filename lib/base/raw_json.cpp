@@ -1,5 +1,7 @@
 #include "base/raw_json.hpp"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "base/go_json.hpp"
@@ -78,6 +80,12 @@ std::optional<std::string_view> RawObject::get(std::string_view key) const {
     if (equal_ignoring_case(name, key)) found = value;
   }
   return found;
+}
+
+size_t RawObject::count(std::string_view key) const {
+  return static_cast<size_t>(std::count_if(members_.begin(), members_.end(), [&](const auto& one) {
+    return equal_ignoring_case(one.first, key);
+  }));
 }
 
 void RawObject::erase(std::string_view key) {

@@ -20,6 +20,8 @@ class RawObject {
 
   // The text of a member's value; nothing where it is missing. Of several the last.
   [[nodiscard]] std::optional<std::string_view> get(std::string_view key) const;
+  // How many members have that key.
+  [[nodiscard]] size_t count(std::string_view key) const;
   // Puts a value's text in the place of every member of that key.
   void set(std::string_view key, std::string value);
   void erase(std::string_view key);

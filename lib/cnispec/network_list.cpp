@@ -19,6 +19,23 @@ namespace {
 
 constexpr std::string_view kWho = "error parsing configuration list";
 
+// Keys that say what is run and with which device, and the objects that have some.
+constexpr std::string_view kOnce[] = {"type", "ipam", "deviceID", "pciBusID", "runtimeConfig"};
+
+// Programs differ in which of two keys they take that are equal but for case: what was checked
+// might not be what is done. The text is JSON.
+Result<void> refuse_twice(std::string_view text, std::string_view place) {
+  const auto object = RawObject::of(text);
+  for (const auto key : kOnce) {
+    if (object.count(key) < 2) continue;
+    return fail(ErrorCode::invalid_argument,
+                "error parsing configuration: {}{} stands there more than once (whatever its "
+                "case): expected once",
+                place, key);
+  }
+  return {};
+}
+
 Result<PluginConf> read_plugin(std::string_view text) {
   const auto json = go_json::parse(text);
   if (!json) return pass(json, "error parsing configuration");
@@ -40,6 +57,12 @@ Result<PluginConf> read_plugin(std::string_view text) {
   }
   if (plugin.type.empty()) {
     return fail(ErrorCode::invalid_argument, "error parsing configuration: missing 'type'");
+  }
+  const auto raw = RawObject::of(plugin.text);
+  if (auto once = refuse_twice(plugin.text, ""); !once) return pass(once);
+  for (const std::string_view below : {"ipam", "runtimeConfig"}) {
+    const auto part = raw.get(below).value_or("{}");
+    if (auto once = refuse_twice(part, fmt::format("{}.", below)); !once) return pass(once);
   }
   return plugin;
 }

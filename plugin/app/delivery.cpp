@@ -13,6 +13,8 @@ namespace {
 constexpr std::chrono::seconds kFolderRetry{10};
 // Kubelet tells the API of its static pods when it can.
 constexpr std::chrono::seconds kMirrorRetry{5};
+// The CNI program tells no more of a pod (cni/meta/pods.cpp).
+constexpr off_t kLargest = off_t{1} << 20U;
 
 std::vector<kube::AttachedDevice> attached_of(const ipc::PodNews& news) {
   std::vector<kube::AttachedDevice> all;
@@ -66,9 +68,7 @@ void Delivery::read() {
   const auto folder = host::Directory::open(options_.folder);
   const auto names = folder ? folder->list(".") : pass(folder);
   if (!names) return;  // a boot's records go as a whole, and come anew
-  std::erase_if(taken_, [&](const auto& one) {
-    return std::ranges::find(*names, one.first) == names->end();
-  });
+  drop_what_is_gone(*names);
   std::vector<std::pair<Stamp, std::string>> files;
   for (const auto& name : *names) {
     struct stat status {};
@@ -77,10 +77,31 @@ void Delivery::read() {
     const Stamp stamp{status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec,
                       status.st_ino};
     const auto taken = taken_.find(name);
-    if (taken == taken_.end() || taken->second.stamp != stamp) files.emplace_back(stamp, name);
+    if (taken != taken_.end() && taken->second.stamp == stamp) continue;
+    if (status.st_size <= kLargest) {
+      files.emplace_back(stamp, name);
+      continue;
+    }
+    taken_[name] = {"", {}, "", stamp};
+    log_.error("what is to be told of a pod is too large, it is left out",
+               {{"file", path}, {"bytes", status.st_size}});
   }
   std::ranges::sort(files);
   for (const auto& [stamp, name] : files) pass_on(name, stamp);
+}
+
+// A pod whose file is gone has ended: what is to be written of it is of no use to anybody.
+void Delivery::drop_what_is_gone(const std::vector<std::string>& names) {
+  std::erase_if(taken_, [&](const auto& one) {
+    const auto& file = one.first;
+    const auto& gone = one.second;
+    if (std::ranges::find(names, file) != names.end()) return false;
+    const bool has_other = std::ranges::any_of(taken_, [&](const auto& other) {
+      return other.first != file && other.second.uid == gone.uid && other.second.pod == gone.pod;
+    });
+    if (!gone.pod.name.empty() && !has_other) cluster_.drop_status(gone.pod, gone.uid);
+    return true;
+  });
 }
 
 // A file that is replaced meanwhile is passed on again.
@@ -90,7 +111,7 @@ void Delivery::pass_on(const std::string& file, Stamp stamp) {
   if (!text) return;
   const auto news = ipc::decode_pod_news(*text);
   if (!news) {
-    taken_[file] = {*text, "", stamp};
+    taken_[file] = {"", {}, "", stamp};
     log_.error("what is to be told of a pod cannot be read",
                {{"file", path}, {"error", news.error().message}});
     return;
@@ -98,7 +119,7 @@ void Delivery::pass_on(const std::string& file, Stamp stamp) {
   const kube::Name pod{news->pod_namespace, news->pod_name};
   const auto uid = cluster_.uid_of(pod, news->pod_uid);
   if (!uid) return again_.set_if_sooner(clock_.now() + kMirrorRetry);
-  taken_[file] = {*text, pod.text() + "/" + *uid, stamp};
+  taken_[file] = {*text, pod, *uid, stamp};
   const auto written = [this, file, pod, uid = *uid, text = *text,
                         news = *news](const Result<void>& result) {
     if (!result) {
@@ -122,9 +143,9 @@ void Delivery::pass_on(const std::string& file, Stamp stamp) {
 void Delivery::told(const std::string& file, const std::string& text) {
   const auto now = taken_.find(file);
   if (now == taken_.end() || now->second.text != text) return;
-  const auto [kept, pod, stamp] = now->second;
+  const auto [kept, pod, uid, stamp] = now->second;
   for (const auto& [other, taken] : taken_) {
-    if (taken.pod != pod || taken.stamp > stamp) continue;
+    if (taken.pod != pod || taken.uid != uid || taken.stamp > stamp) continue;
     const auto path = options_.folder + "/" + other;
     const auto stands = host::read_private_file(path);
     if (stands && *stands == taken.text) std::ignore = host::remove_file(path);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/log.hpp"
 #include "base/loop.hpp"
@@ -42,6 +43,7 @@ class Delivery {
   void read();
   void pass_on(const std::string& file, Stamp stamp);
   void told(const std::string& file, const std::string& text);
+  void drop_what_is_gone(const std::vector<std::string>& names);
 
   const Options options_;
   Loop& loop_;
@@ -56,7 +58,8 @@ class Delivery {
   // What is on its way.
   struct Taken {
     std::string text;
-    std::string pod;  // whose: a later file of the same pod goes before an earlier one
+    kube::Name pod;
+    std::string uid;  // in the API; a later file of the same pod goes before an earlier one
     Stamp stamp = {};
   };
   std::map<std::string, Taken> taken_;  // by file

@@ -36,7 +36,7 @@ std::vector<go_json::Object> results_of(go_json::Object& claim) {
 std::optional<std::string> claim_status(std::string_view claim,
                                         const std::vector<ClaimedDevice>& known,
                                         const std::vector<AttachedDevice>& attached) {
-  const auto json = Json::parse(claim, nullptr, false);
+  const auto json = parsed(claim);
   if (!json.is_object()) return std::nullopt;
   std::vector<Error> errors;
   go_json::Object object(json, "", errors);

@@ -39,7 +39,7 @@ Found<Object> found_in(const Result<Reply>& reply, Result<Object> (*read)(const 
   if (!reply) return {Known::unknown, {}, reply.error().message};
   if (reply->status == 404) return {Known::missing, {}, {}};
   if (!reply->is_good()) return {Known::unknown, {}, refusal_of(reply->status, reply->body)};
-  auto object = read(Json::parse(reply->body, nullptr, false));
+  auto object = read(parsed(reply->body));
   if (!object) return {Known::unknown, {}, object.error().message};
   return {Known::yes, std::move(*object), {}};
 }
@@ -47,7 +47,7 @@ Found<Object> found_in(const Result<Reply>& reply, Result<Object> (*read)(const 
 // A pod as the API server has it, with an annotation more. not_found: another one has its name.
 Result<std::string> with_annotation(const std::string& pod, const std::string& uid,
                                     const std::string& key, const std::string& text) {
-  auto json = Json::parse(pod, nullptr, false);
+  auto json = parsed(pod);
   if (!json.is_object() || !json.contains("metadata") || !json["metadata"].is_object()) {
     return fail(ErrorCode::invalid_argument, "the API server's answer is no pod");
   }
@@ -60,6 +60,10 @@ Result<std::string> with_annotation(const std::string& pod, const std::string& u
   if (!annotations.is_object()) annotations = Json::object();
   annotations[key] = text;
   return dump(json);
+}
+
+std::string status_key(const Name& pod, const std::string& uid) {
+  return "status/" + (uid.empty() ? pod.text() : uid);
 }
 
 void check_uid(Found<Pod>& found, const std::string& uid) {
@@ -75,7 +79,7 @@ Cluster::Cluster(Options options, Loop& loop, const Clock& clock, Client& client
       client_(client),
       pods_(read_pod, options_.pods, log, [] {}),
       nads_(read_nad, options_.nads, log, [] {}),
-      slices_(read_slice, {}, log, [this] { tell_claimed(); }),
+      slices_(read_slice, options_.slices, log, [this] { tell_claimed(); }),
       pod_reflector_({.what = "pods",
                       .path = std::string(kPods),
                       .selector = "fieldSelector=spec.nodeName%3D" + escaped(options_.node) +
@@ -193,8 +197,11 @@ void Cluster::write_status(const Name& pod, const std::string& uid, const std::s
     if (asked.method == "PUT" && reply.is_good()) may_patch_ = false;
     return std::nullopt;
   };
-  writer_.put("status/" + (uid.empty() ? pod.text() : uid), may_patch_ ? patch : read, 0,
-              std::move(done), next);
+  writer_.put(status_key(pod, uid), may_patch_ ? patch : read, 0, std::move(done), next);
+}
+
+void Cluster::drop_status(const Name& pod, const std::string& uid) {
+  writer_.drop(status_key(pod, uid));
 }
 
 // By an apply (KEP-555) in this pod's name: what a driver says there of a device stays, and what is
@@ -240,7 +247,8 @@ void Cluster::write_condition(const Condition& condition) {
 }
 
 void Cluster::tell(const Name& pod, const std::string& uid, const Event& event) {
-  const auto key = fmt::format("event/{}/{}/{}/{}", pod.text(), uid, event.reason, event.message);
+  const auto message = event.message.substr(0, kEventMessage);
+  const auto key = fmt::format("event/{}/{}/{}/{}", pod.text(), uid, event.reason, message);
   if (told_.size() >= kToldEvents) told_.clear();
   if (!told_.insert(key).second) return;
   const auto now = rfc3339_now();
@@ -254,7 +262,7 @@ void Cluster::tell(const Name& pod, const std::string& uid, const Event& event) 
                 {"name", pod.name},
                 {"uid", uid}}},
               {"reason", event.reason},
-              {"message", event.message.substr(0, kEventMessage)},
+              {"message", message},
               {"type", event.is_warning ? "Warning" : "Normal"},
               {"source", {{"component", "railhead"}, {"host", options_.node}}},
               {"firstTimestamp", now},

@@ -37,6 +37,7 @@ class Cluster {
     size_t gets = 8;                                                 // at a time; the others wait
     Mirror<Nad>::Limits nads{size_t{32} << 20U, size_t{64} << 10U};  // bytes
     Mirror<Pod>::Limits pods{size_t{4} << 20U, size_t{64} << 10U};
+    Mirror<Slice>::Limits slices{size_t{8} << 20U, size_t{1} << 20U};
     Writer::Options writing;
   };
 
@@ -66,6 +67,8 @@ class Cluster {
   // yet. `uid`: in the API; "": of whichever pod has the name. `done` as Writer's.
   void write_status(const Name& pod, const std::string& uid, const std::string& text,
                     Writer::Done done);
+  // What write_status() was asked for a pod is not needed any more; nobody is told.
+  void drop_status(const Name& pod, const std::string& uid);
   // Writes what the pod's interfaces are to its claims whose devices they stand on, as well as that
   // can be had; nothing for a pod without claims.
   void write_claims(const Name& pod, const std::string& uid,

@@ -162,6 +162,11 @@ size_t bytes_of(const Slice& slice) {
   return bytes;
 }
 
+Json parsed(std::string_view text) {
+  auto json = go_json::parse(text);
+  return json ? std::move(*json) : Json(Json::value_t::discarded);
+}
+
 std::string resource_version(const Json& json) {
   const auto metadata = json.is_object() ? json.find("metadata") : json.end();
   if (metadata == json.end() || !metadata->is_object()) return "";
@@ -170,7 +175,7 @@ std::string resource_version(const Json& json) {
 }
 
 std::string refusal_of(int status, std::string_view body) {
-  const auto json = Json::parse(body, nullptr, false);
+  const auto json = parsed(body);
   if (json.is_object()) {
     const auto message = json.find("message");
     if (message != json.end() && message->is_string()) {

@@ -79,6 +79,9 @@ struct Condition {
 [[nodiscard]] Result<Nad> read_nad(const nlohmann::ordered_json& object);
 // Devices that are for no network are left out.
 [[nodiscard]] Result<Slice> read_slice(const nlohmann::ordered_json& object);
+// What a server sent: in time and stack that its length bounds, whatever it is. What is no JSON
+// comes as a discarded value.
+[[nodiscard]] nlohmann::ordered_json parsed(std::string_view text);
 // "" where there is none.
 [[nodiscard]] std::string resource_version(const nlohmann::ordered_json& object);
 

@@ -45,8 +45,8 @@ double Reflector::spread() { return std::uniform_real_distribution(1.0, 2.0)(ran
 // The first one from the server's cache, which costs it little.
 void Reflector::list() {
   sink_.begin_list();
-  auto splitter = std::make_shared<ListSplitter>(
-      [this](std::string_view item) { sink_.put(Json::parse(item, nullptr, false)); });
+  auto splitter =
+      std::make_shared<ListSplitter>([this](std::string_view item) { sink_.put(parsed(item)); });
   const auto data = [this, splitter](std::string_view part) {
     const auto fed = splitter->feed(part);
     if (!fed) broken_ = fed.error().message;
@@ -70,7 +70,7 @@ void Reflector::listed(const Result<Reply>& reply, const std::string& rest) {
   if (!reply->is_good()) {
     return fail_with(refusal_of(reply->status, reply->body), reply->retry_after);
   }
-  version_ = resource_version(Json::parse(rest, nullptr, false));
+  version_ = resource_version(parsed(rest));
   if (version_.empty()) return fail_with("the list has no resourceVersion", {});
   is_expired_ = false;
   sink_.end_list();
@@ -99,7 +99,7 @@ void Reflector::watch() {
 
 void Reflector::heard(std::string_view line) {
   if (!broken_.empty()) return;
-  const auto json = Json::parse(line, nullptr, false);
+  const auto json = parsed(line);
   const auto type = json.is_object() ? json.find("type") : json.end();
   const auto object = json.is_object() ? json.find("object") : json.end();
   if (type == json.end() || !type->is_string() || object == json.end()) {

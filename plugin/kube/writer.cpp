@@ -43,6 +43,16 @@ void Writer::put(const std::string& key, Request request, unsigned tries, Done d
   again_.set_if_sooner(job.due);
 }
 
+void Writer::drop(const std::string& key) {
+  const auto job = jobs_.find(key);
+  if (job == jobs_.end()) return;
+  if (job->second.call) {
+    --under_way_;
+    again_.set_if_sooner(clock_.now());
+  }
+  jobs_.erase(job);
+}
+
 std::string Writer::trouble() const {
   for (const auto& [key, job] : jobs_) {
     if (job.tries == 0 && !job.why.empty()) return job.why;

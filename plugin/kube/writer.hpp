@@ -37,6 +37,8 @@ class Writer {
 
   // In place of what waits under the same key. `tries`: given up after so many; 0: never.
   void put(const std::string& key, Request request, unsigned tries, Done done, Next next = {});
+  // What waits under a key, or is under way, is not needed any more; nobody is told.
+  void drop(const std::string& key);
   [[nodiscard]] bool has(const std::string& key) const { return jobs_.contains(key); }
   [[nodiscard]] size_t waiting() const { return jobs_.size(); }
   // Why something waits that is never given up; "": nothing does.

@@ -196,3 +196,30 @@ TEST_CASE("An agent that follows no cluster says so, and one that cannot does no
                        claimed, metrics, one.log);
   CHECK(is(no_pod.start(), ErrorCode::invalid_argument));
 }
+
+TEST_CASE("What is to be told of a pod that has ended is not told any more") {
+  Node node([](const ApiServer::Request& request) {
+    if (request.target.find("/pods/") != std::string::npos) {
+      return ApiServer::Answer{.status = 403, .body = "{}"};
+    }
+    return ApiServer::Answer{.body = "{}"};
+  });
+  node.start();
+  node.leave("c1.json", encode(kNews));
+  REQUIRE(node.turn_until([&] { return node.server.count("/pods/a") >= 2; }));
+  REQUIRE(node.turn_until([&] { return !node.networks->troubles().empty(); }));
+  fs::remove(node.news() + "/c1.json");
+  CHECK(node.turn_until([&] { return node.networks->troubles().empty(); }));
+}
+
+TEST_CASE("What is larger than the CNI program leaves it is left out") {
+  Node node([](const ApiServer::Request&) { return ApiServer::Answer{.body = "{}"}; });
+  node.start();
+  auto large = kNews;
+  large.network_status = std::string((1 << 20) + 1, ' ');
+  node.leave("large.json", encode(large));
+  node.leave("c1.json", encode(ipc::PodNews{"ml", "b", "u-2", "[2]", {}}));
+  REQUIRE(node.turn_until([&] { return !node.is_left("c1.json"); }));
+  CHECK(node.is_left("large.json"));
+  CHECK(node.server.count("/pods/a/status") == 0);
+}

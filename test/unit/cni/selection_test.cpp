@@ -99,6 +99,15 @@ TEST_CASE("The JSON form is refused with the entry's place and the key") {
   }
 }
 
+TEST_CASE("A network's arguments are no longer than records can keep") {
+  const std::string most(16'000, 'x');
+  const auto text = [](const std::string& value) {
+    return R"([{"name":"a","cni-args":{"x":")" + value + R"("}}])";
+  };
+  CHECK(read_selections(text(most), "ml"));
+  CHECK_THAT(error_of(text(most + most)), ContainsSubstring("expected at most 16384"));
+}
+
 TEST_CASE("A pod cannot ask for more networks than a node could have") {
   std::string all = "a";
   for (int i = 0; i < 100000; ++i) all += ",a";

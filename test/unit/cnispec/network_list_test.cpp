@@ -82,3 +82,19 @@ TEST_CASE("A plugin gets the list's name and version, and of the arguments what 
         R"({"type":"b","name":"n","cniVersion":"1.0.0","prevResult":{"ips":[]}})");
   CHECK(with_prev_result(R"({"type":"b"})", "") == R"({"type":"b"})");
 }
+
+TEST_CASE("A key that says what is run, or with which device, stands there once") {
+  for (const auto* text :
+       {R"({"name":"n","type":"a","ipam":{"type":"evil"},"IPAM":{"x":1}})",
+        R"({"name":"n","type":"a","Type":"b"})",
+        R"({"name":"n","type":"a","deviceID":"","DEVICEID":"0000:3b:00.7"})",
+        R"({"name":"n","type":"a","pciBusID":"x","pciBusID":"y"})",
+        R"({"name":"n","type":"a","ipam":{"type":"a","tYpe":"b"}})",
+        R"({"name":"n","type":"a","runtimeConfig":{"deviceID":"x","deviceid":"y"}})",
+        R"({"name":"n","type":"a","runtimeConfig":{},"RuntimeConfig":{}})",
+        R"({"name":"n","plugins":[{"type":"a","ip\u0061m":{},"ipam":{"type":"b"}}]})"}) {
+    INFO(text);
+    CHECK_THAT(error_of(text), ContainsSubstring("more than once"));
+  }
+  CHECK(parse_network(R"({"name":"n","type":"a","other":1,"Other":2})", "n"));
+}

@@ -260,3 +260,21 @@ TEST_CASE("It can be dropped at any time") {
   REQUIRE(two.turn_until([&] { return server.count("") == 2; }));
   two.reflector.stop();
 }
+
+TEST_CASE("However deep or wide what the server sends is, it costs what its length does") {
+  std::string deep(200'000, '[');
+  std::string wide = R"({"metadata":{"name":"w","resourceVersion":"8","labels":{)";
+  for (int i = 0; i < 60'000; ++i) wide += fmt::format("{}\"{}\":\"\"", i == 0 ? "" : ",", i);
+  wide += "}}}";
+  ApiServer server([&](const ApiServer::Request& request) {
+    if (is_watch(request)) return ApiServer::Answer{.stays_open = true};
+    return ApiServer::Answer{.body = list(7, {pod("a", 1)})};
+  });
+  Following one(server);
+  REQUIRE(one.turn_until([&] { return server.watches() == 1; }));
+  server.push("", event("ADDED", wide));
+  REQUIRE(one.turn_until([&] { return one.sink.names.contains("w"); }));
+  server.push("", event("ERROR", deep + std::string(deep.size(), ']')));
+  CHECK(
+      one.turn_until([&] { return one.reflector.trouble() == "the watch sent what is no event"; }));
+}

@@ -105,3 +105,26 @@ TEST_CASE("A server that asks for a pause gets it") {
   REQUIRE(one.turn_until([&] { return is_done; }));
   CHECK(one.clock.now() - start >= 1s);
 }
+
+TEST_CASE("A write that nobody needs any more is dropped, and others have its place") {
+  std::promise<void> open;
+  const auto opened = open.get_future().share();
+  ApiServer server([&](const ApiServer::Request& request) {
+    if (request.target == "/hangs") opened.wait_for(20s);
+    return ApiServer::Answer{};
+  });
+  Writing one(server, {.at_once = 1});
+  bool is_done = false;
+  const auto never = [](const auto&) { FAIL("it was dropped"); };
+  one.writer.put("hangs", {.path = "/hangs"}, 0, never);
+  REQUIRE(one.turn_until([&] { return server.count("/hangs") == 1; }));
+  one.writer.put("waits", {.path = "/waits"}, 0, never);
+  one.writer.put("other", {.path = "/other"}, 3, [&](const auto&) { is_done = true; });
+  one.writer.drop("waits");
+  one.writer.drop("hangs");
+  one.writer.drop("none");
+  open.set_value();
+  CHECK(one.turn_until([&] { return is_done; }));
+  CHECK(one.writer.waiting() == 0);
+  CHECK(server.count("/waits") == 0);
+}
