@@ -1,6 +1,7 @@
 // fmt, compiled once and not in each file: Debian has no archive of it, which the static CNI
 // program needs, and its header-only form takes a third of each file's compile time. Asked for here
 // is what its headers declare and do not define.
+#ifndef FMT_HEADER_ONLY  // as it is with a later fmt (CMakeLists.txt)
 #include <fmt/format-inl.h>
 
 FMT_BEGIN_NAMESPACE
@@ -14,3 +15,5 @@ template FMT_API void buffer<char>::append(const char*, const char*);
 
 }  // namespace detail
 FMT_END_NAMESPACE
+
+#endif
