@@ -153,9 +153,10 @@ void take_up_left(const cnispec::Environment& environment, const Deadline& deadl
   if (!left) return;
   const Deadline for_others(host.clock, deadline.left(kForOthers), {});
   const PluginCalls calls(environment, for_others, host, log);
+  const auto first = turn(host.clock);
   for (size_t i = 0; i < std::min(left->size(), kMostOthers); ++i) {
     if (for_others.left().count() == 0) break;
-    const auto record = pods.load_file((*left)[(turn(host.clock) + i) % left->size()]);
+    const auto record = pods.load_file((*left)[(first + i) % left->size()]);
     if (!record || !*record || !is_gone(host, **record)) continue;
     const auto done = undo_pod_on_record(calls, pods, **record, "", {}, host, log);
     if (!done) {

@@ -23,9 +23,8 @@ constexpr std::string_view kWho = "error parsing configuration list";
 constexpr std::string_view kOnce[] = {"type", "ipam", "deviceID", "pciBusID", "runtimeConfig"};
 
 // Programs differ in which of two keys they take that are equal but for case: what was checked
-// might not be what is done. The text is JSON.
-Result<void> refuse_twice(std::string_view text, std::string_view place) {
-  const auto object = RawObject::of(text);
+// might not be what is done.
+Result<void> refuse_twice(const RawObject& object, std::string_view place) {
   for (const auto key : kOnce) {
     if (object.count(key) < 2) continue;
     return fail(ErrorCode::invalid_argument,
@@ -59,10 +58,11 @@ Result<PluginConf> read_plugin(std::string_view text) {
     return fail(ErrorCode::invalid_argument, "error parsing configuration: missing 'type'");
   }
   const auto raw = RawObject::of(plugin.text);
-  if (auto once = refuse_twice(plugin.text, ""); !once) return pass(once);
+  if (auto once = refuse_twice(raw, ""); !once) return pass(once);
   for (const std::string_view below : {"ipam", "runtimeConfig"}) {
-    const auto part = raw.get(below).value_or("{}");
-    if (auto once = refuse_twice(part, fmt::format("{}.", below)); !once) return pass(once);
+    const auto part = RawObject::parse(raw.get(below).value_or("{}"));
+    if (!part) return pass(part, fmt::format("error parsing configuration: {}", below));
+    if (auto once = refuse_twice(*part, fmt::format("{}.", below)); !once) return pass(once);
   }
   return plugin;
 }

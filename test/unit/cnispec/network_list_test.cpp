@@ -97,4 +97,10 @@ TEST_CASE("A key that says what is run, or with which device, stands there once"
     CHECK_THAT(error_of(text), ContainsSubstring("more than once"));
   }
   CHECK(parse_network(R"({"name":"n","type":"a","other":1,"Other":2})", "n"));
+  CHECK(parse_network(R"({"type":"a","ipam":null,"runtimeConfig":null})", "n"));
+  for (const auto* text : {R"({"name":"n","type":"a","runtimeConfig":[["\\n"],1]})",
+                           R"({"name":"n","type":"a","runtimeConfig":"x"})"}) {
+    INFO(text);
+    CHECK_THAT(error_of(text), ContainsSubstring("runtimeConfig: expected an object"));
+  }
 }
