@@ -233,7 +233,7 @@ Result<> Installation::write_conflist(const ClusterNetwork& network) {
         "cni.exclusive: false",
         {{"conflist", path}});
   }
-  const auto folder = open_locked(folders.here(folders.conf), tools_.clock);
+  const auto folder = LockedFolder::open(folders.here(folders.conf), tools_.clock);
   if (!folder) return pass(folder);
   auto put = put_durably(folder->get(), std::string(kConflistName), temporary_conflist(),
                          text->text, 0600);
@@ -281,7 +281,7 @@ Result<std::vector<std::string>> attached(const NodeFolders& folders) {
 namespace {
 
 // Removes our conflist; returns its text, "" where there is none of ours.
-Result<std::string> remove_conflist(const NodeFolders& folders, const UniqueFd& folder) {
+Result<std::string> remove_conflist(const NodeFolders& folders, const LockedFolder& folder) {
   // What a killed installation may have left.
   auto cleaned = host::remove_file(folders.here(folders.conf) + "/" + temporary_conflist());
   if (!cleaned) return pass(cleaned);
@@ -299,7 +299,7 @@ Result<std::string> remove_conflist(const NodeFolders& folders, const UniqueFd& 
 Result<std::vector<std::string>> uninstall(const NodeFolders& folders, const InstallTools& tools) {
   auto left = attached(folders);
   if (!left || !left->empty()) return left;
-  const auto confs = open_locked(folders.here(folders.conf), tools.clock);
+  const auto confs = LockedFolder::open(folders.here(folders.conf), tools.clock);
   if (!confs && !is(confs, ErrorCode::not_found)) return pass(confs);
   if (confs) {
     const auto text = remove_conflist(folders, *confs);
@@ -313,6 +313,7 @@ Result<std::vector<std::string>> uninstall(const NodeFolders& folders, const Ins
       if (!put) return pass(put, folders.conf);
     }
     if (!left || !left->empty()) return left;
+    if (auto removed = confs->remove_lock(); !removed) return pass(removed, folders.conf);
     if (!text->empty()) {
       tools.log.info("removed", {{"conflist", fmt::format("{}/{}", folders.conf, kConflistName)}});
     }
@@ -334,6 +335,7 @@ Result<std::vector<std::string>> uninstall(const NodeFolders& folders, const Ins
           {{"program", path}});
     }
   }
+  if (auto removed = programs->remove_lock(); !removed) return pass(removed, folders.bin);
   return left;
 }
 

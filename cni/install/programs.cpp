@@ -6,7 +6,6 @@
 #include <cstdio>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,7 +24,6 @@ constexpr std::string_view kElf =
 constexpr unsigned kMode = 0755;
 constexpr std::string_view kTemporary = ".railhead-install.new";
 constexpr std::string_view kTemporaryOriginal = ".railhead-install.original";
-constexpr std::chrono::minutes kLongestInstall{1};
 
 std::string kept_name(const std::string& name) {
   return fmt::format(".{}.railhead-original", name);
@@ -124,28 +122,12 @@ Result<> put_durably(int folder, const std::string& name, const std::string& tem
   return {};
 }
 
-Result<UniqueFd> open_locked(const std::string& path, Clock& clock) {
-  UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder) return fail_errno(errno, "open {}", path);
-  int error = 0;
-  const bool is_locked = wait_until(clock, kLongestInstall, std::chrono::milliseconds(20), [&] {
-    error = ::flock(folder.get(), LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
-    return error != EWOULDBLOCK && error != EINTR;
-  });
-  if (!is_locked) {
-    return fail(ErrorCode::timeout, "another railhead install has been at work in {} for a minute",
-                path);
-  }
-  if (error != 0) return fail_errno(error, "lock {}", path);
-  return folder;
-}
-
 Result<ProgramFolder> ProgramFolder::open(const std::string& path, const std::string& program,
                                           Clock& clock) {
   auto content = host::read_file(program);
   if (!content) return pass(content, "this program");
   if (auto made = host::make_directories(path, 0755); !made) return pass(made);
-  auto folder = open_locked(path, clock);
+  auto folder = LockedFolder::open(path, clock);
   if (!folder) return pass(folder);
   return ProgramFolder(path, std::move(*folder), std::move(*content));
 }

@@ -7,7 +7,7 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
-#include "base/unique_fd.hpp"
+#include "cni/install/locked_folder.hpp"
 
 namespace railhead::cni {
 
@@ -36,8 +36,7 @@ enum class Restored {
 
 // Whose file stands there is told by its content, whatever happened to the folder: this program
 // carries a mark in every version. Nothing is written through symbolic links, and every name has at
-// any time the whole old or the whole new file. One process at a time: the folder itself is locked
-// for as long as this lives (flock(2)), which leaves nothing behind.
+// any time the whole old or the whole new file. One process at a time (LockedFolder).
 class ProgramFolder {
  public:
   // Makes the folder where missing. `program`: the file to install. timeout: another process kept
@@ -50,10 +49,12 @@ class ProgramFolder {
   [[nodiscard]] Result<Placed> place(const std::string& name, Foreign foreign,
                                      OtherVersion other) const;
   [[nodiscard]] Result<Restored> restore(const std::string& name) const;
+  // Nobody is to find that anything was ever done here.
+  [[nodiscard]] Result<> remove_lock() const { return folder_.remove_lock(); }
 
  private:
   enum class Whose { nobodys, ours_as_is, ours, foreign, no_programs };
-  ProgramFolder(std::string path, UniqueFd folder, std::string content)
+  ProgramFolder(std::string path, LockedFolder folder, std::string content)
       : path_(std::move(path)), folder_(std::move(folder)), content_(std::move(content)) {}
   [[nodiscard]] Result<Whose> whose(const std::string& name) const;
   [[nodiscard]] Result<> keep(const std::string& name) const;
@@ -61,17 +62,13 @@ class ProgramFolder {
   [[nodiscard]] Result<> remove(const std::string& name) const;
 
   std::string path_;
-  UniqueFd folder_;
+  LockedFolder folder_;
   std::string content_;  // of the program
 };
 
 // By which the file at that path is known again without reading it: inode, size and when it was
 // changed; "" where none stands there.
 [[nodiscard]] std::string file_identity(const std::string& path);
-
-// Opens a folder that only one process at a time may write in by way of these: locked (flock(2))
-// for as long as it is open. timeout: another one had it for a minute.
-[[nodiscard]] Result<UniqueFd> open_locked(const std::string& path, Clock& clock);
 
 // Writes a file of the folder `folder` anew, whole or not at all, and through no symbolic link: by
 // way of `temporary`, which nobody else may use meanwhile, and onto the disk before it returns.

@@ -17,6 +17,9 @@ using device::DeviceId;
 
 namespace {
 constexpr std::chrono::seconds kAgentLimit{3};  // it may have to ask kubelet
+// Of what another program writes into them: ib-kubernetes looks every 5 s. Kubelet comes again.
+constexpr std::chrono::seconds kAnnotationsLimit{15};
+constexpr std::chrono::milliseconds kAnnotationsPause{500};
 
 // By itself, or as a share ("0000:3b:00.2::3").
 bool has_device(const std::set<std::string>& ids, const std::string& device) {
@@ -99,21 +102,40 @@ Result<Nad> Knowledge::nad(const std::string& namespace_, const std::string& nam
               namespace_, name, answer->reason);
 }
 
-Result<Annotations> Knowledge::annotations() {
-  const auto what =
-      fmt::format("what pod {}/{} asks for is not known", pod_.pod_namespace, pod_.pod_name);
+Result<Annotations> Knowledge::ask_annotations() const {
   const auto answer =
       ipc::ask_pod(ipc::socket_in(host_.roots.of_cluster()),
                    {pod_.pod_namespace, pod_.pod_name, pod_.pod_uid}, deadline_.left(kAgentLimit));
-  if (answer && answer->state == ipc::ClusterState::known) return answer->annotations;
-  if (answer && answer->state == ipc::ClusterState::missing) {
-    return fail(ErrorCode::unavailable, "{}: the API server has no such pod", what);
+  if (!answer) return fail(ErrorCode::unavailable, "the agent: {}", answer.error().message);
+  if (answer->state == ipc::ClusterState::known) return answer->annotations;
+  if (answer->state == ipc::ClusterState::unknown) {
+    return fail(ErrorCode::unavailable, "the agent: {}", answer->reason);
   }
+  return fail(ErrorCode::unavailable, "the API server has no such pod");
+}
+
+Result<Annotations> Knowledge::annotations() {
+  auto all = ask_annotations();
+  if (all) return all;
   return fail(ErrorCode::unavailable,
-              "{}: the runtime gave no annotations, and the agent: {}. The node's configuration "
-              "must have \"capabilities\": {{\"{}\": true}}, and the runtime give them, as "
-              "containerd 1.6 and newer do; or the agent follow the API server (--cluster)",
-              what, answer ? answer->reason : answer.error().message, kPodAnnotations);
+              "what pod {}/{} asks for is not known: the runtime gave no annotations, and {}. The "
+              "node's configuration must have \"capabilities\": {{\"{}\": true}}, and the runtime "
+              "give them, as containerd 1.6 and newer do; or the agent follow the API server "
+              "(--cluster)",
+              pod_.pod_namespace, pod_.pod_name, all.error().message, kPodAnnotations);
+}
+
+Result<void> Knowledge::await_annotations(
+    const std::function<bool(const Annotations&)>& is_content) {
+  std::string reason = "they have not changed in time";
+  const auto ask = [&] {
+    const auto all = ask_annotations();
+    if (!all) reason = all.error().message;
+    return all && is_content(*all);
+  };
+  if (wait_until(host_.clock, deadline_.left(kAnnotationsLimit), kAnnotationsPause, ask)) return {};
+  return fail(ErrorCode::unavailable, "the annotations of pod {}/{}: {}", pod_.pod_namespace,
+              pod_.pod_name, reason);
 }
 
 // What the node's configuration says of it.

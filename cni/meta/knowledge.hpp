@@ -1,6 +1,7 @@
 #pragma once
 // What is known of a node's devices, by the agent or else by the file that kubelet keeps of them,
 // and of the cluster, by files or else by the agent.
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -28,6 +29,10 @@ class Knowledge {
   [[nodiscard]] Result<Nad> nad(const std::string& namespace_, const std::string& name);
   // The pod's annotations as the agent has them. unavailable: it cannot say, or none is there.
   [[nodiscard]] Result<Annotations> annotations();
+  // The same until `is_content`, which is called with what they are by now; or until it is in vain.
+  // unavailable: it was.
+  [[nodiscard]] Result<void> await_annotations(
+      const std::function<bool(const Annotations&)>& is_content);
 
   // Whether the pod may have a device that its networks' configurations name: kubelet gave it to
   // the pod; or it is a function of some bus that nobody advertises, nobody has, and the host does
@@ -39,6 +44,7 @@ class Knowledge {
 
  private:
   [[nodiscard]] Result<PodDevices> ask();
+  [[nodiscard]] Result<Annotations> ask_annotations() const;
   [[nodiscard]] Result<void> is_free(const device::DeviceId& device);
   [[nodiscard]] Result<void> is_permitted(const device::DeviceId& device);
   [[nodiscard]] Result<void> is_unused(const device::DeviceId& device);

@@ -105,6 +105,7 @@ PlanSource Meta::source() {
             return knowledge_.nad(namespace_, name);
           },
           [this] { return knowledge_.annotations(); },
+          [this](const auto& is_content) { return knowledge_.await_annotations(is_content); },
           [this] { return knowledge_.devices(); },
           [this](const std::string& device) { return knowledge_.may_have(device); }};
 }
@@ -232,7 +233,8 @@ void Meta::tell(const PodRecord& record, std::span<const PluginResult> results,
                     record.pod_uid,
                     status,
                     added_events(record, results),
-                    attached_devices(record, results)};
+                    attached_devices(record, results),
+                    shared_interfaces(record, results)};
   for (const auto& warning : warnings_) news.events.push_back({true, "NetworkWarning", warning});
   if (const auto told = pods_.tell(record, news); !told) {
     call_.log.warning("the cluster is not told of a pod's networks",

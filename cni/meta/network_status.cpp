@@ -5,6 +5,8 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "base/go_json.hpp"
+
 namespace railhead::cni {
 namespace {
 
@@ -32,6 +34,13 @@ const cnispec::Interface* end_in_pod(const cnispec::PluginResult& result) {
   const auto found = std::ranges::find_if(
       result.interfaces, [](const auto& interface) { return !interface.sandbox.empty(); });
   return found == result.interfaces.end() ? nullptr : &*found;
+}
+
+// What macvlan, ipvlan, vlan and ipoib call the netdev they stand on; "": none is named.
+std::string master_of(const PodNetwork& network) {
+  const auto input = go_json::parse(network.plugins.front().input);
+  const auto master = input ? input->find("master") : Json::const_iterator();
+  return input && master != input->end() && master->is_string() ? master->get<std::string>() : "";
 }
 
 Json entry(const PodNetwork& network, const cnispec::PluginResult& result, bool is_default) {
@@ -81,6 +90,22 @@ std::vector<ipc::AttachedDevice> attached_devices(const PodRecord& record,
     if (network.device.empty()) continue;
     ipc::AttachedDevice one{network.device, network.ifname, {}, {}};
     if (const auto* in_pod = end_in_pod(results[i])) one.mac = in_pod->mac;
+    for (const auto& ip : results[i].ips) one.ips.push_back(ip.address);
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+std::vector<ipc::SharedInterface> shared_interfaces(
+    const PodRecord& record, std::span<const cnispec::PluginResult> results) {
+  std::vector<ipc::SharedInterface> all;
+  for (size_t i = 1; i < record.networks.size() && i < results.size(); ++i) {
+    const auto& network = record.networks[i];
+    const auto* in_pod = end_in_pod(results[i]);
+    if (!network.device.empty() || !in_pod) continue;
+    auto parent = master_of(network);
+    if (parent.empty()) continue;
+    ipc::SharedInterface one{std::move(parent), network.ifname, in_pod->mac, {}};
     for (const auto& ip : results[i].ips) one.ips.push_back(ip.address);
     all.push_back(std::move(one));
   }

@@ -20,6 +20,10 @@ inline constexpr std::string_view kNetworkStatusKey = "k8s.v1.cni.cncf.io/networ
 [[nodiscard]] std::vector<ipc::AttachedDevice> attached_devices(
     const PodRecord& record, std::span<const cnispec::PluginResult> results);
 
+// Of those that stand on a NIC of the node's, by the name that their configuration gives it.
+[[nodiscard]] std::vector<ipc::SharedInterface> shared_interfaces(
+    const PodRecord& record, std::span<const cnispec::PluginResult> results);
+
 // Of each of them, in Multus' words.
 [[nodiscard]] std::vector<ipc::PodEvent> added_events(
     const PodRecord& record, std::span<const cnispec::PluginResult> results);

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <span>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "base/text.hpp"
 #include "cni/conf.hpp"
+#include "cni/meta/late_guid.hpp"
 #include "cni/meta/plan_checks.hpp"
 #include "cni/meta/plugin_inputs.hpp"
 #include "cni/meta/wanted_network.hpp"
@@ -64,6 +66,7 @@ class Planner {
   [[nodiscard]] Result<void> check_namespace(const Selection& selection,
                                              std::string_view own) const;
   Result<std::vector<WantedNetwork>> wanted();
+  [[nodiscard]] Result<void> await_guids(std::span<WantedNetwork> pods) const;
   Result<void> give_devices(std::vector<WantedNetwork>& all);
 
   const PlanSource& source_;
@@ -201,7 +204,22 @@ Result<std::vector<WantedNetwork>> Planner::wanted() {
     one->is_pods = true;
     all.push_back(std::move(*one));
   }
+  const auto pods = std::span(all).last(selections->size());
+  if (auto known = await_guids(pods); !known) return pass(known);
   return all;
+}
+
+// The runtime's copy of the annotation tells the networks, and may be older than the GUIDs in it.
+Result<void> Planner::await_guids(std::span<WantedNetwork> pods) const {
+  if (std::ranges::none_of(pods, waits_for_guid)) return {};
+  const auto known = source_.await_annotations([&](const Annotations& later) {
+    const auto networks = later.find(std::string(kNetworksKey));
+    if (networks != later.end()) take_guids(pods, networks->second, pod_namespace());
+    return std::ranges::none_of(pods, waits_for_guid);
+  });
+  if (known) return {};
+  return pass(known, fmt::format("{}: ib-kubernetes has not given it a GUID",
+                                 std::ranges::find_if(pods, waits_for_guid)->selection.place));
 }
 
 // Who names a container gets of that one's before the others take theirs in turn.

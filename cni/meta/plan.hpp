@@ -21,6 +21,9 @@ struct PlanSource {
   std::function<Result<Nad>(const std::string& namespace_, const std::string& name)> nad;
   // The pod's annotations, where the runtime gave none.
   std::function<Result<Annotations>()> annotations;
+  // The pod's annotations until somebody is content with them (Knowledge::await_annotations).
+  std::function<Result<void>(const std::function<bool(const Annotations&)>& is_content)>
+      await_annotations;
   // What kubelet gave to the pod; asked at most once, and only where a network needs to know.
   std::function<Result<PodDevices>()> devices;
   // Whether the pod may have a device that none of its resources gave, by that name.

@@ -47,6 +47,7 @@ ipc::PodNews bounded(ipc::PodNews news) {
                                      news.network_status.size(), kLongestStatus)});
   news.network_status = "[]";
   for (auto& one : news.attached) one.ips.clear();  // they are what makes it so long
+  news.shared.clear();
   return news;
 }
 

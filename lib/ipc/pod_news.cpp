@@ -23,6 +23,12 @@ std::string encode(const PodNews& news) {
     put(entry, "mac", one.mac);
     if (!one.ips.empty()) entry["ips"] = one.ips;
   }
+  for (const auto& one : news.shared) {
+    auto& entry = json["shared"].emplace_back(Json{{"parent", one.parent}});
+    put(entry, "interface", one.ifname);
+    put(entry, "mac", one.mac);
+    if (!one.ips.empty()) entry["ips"] = one.ips;
+  }
   return text_of(json);
 }
 
@@ -44,6 +50,12 @@ Result<PodNews> decode_pod_news(std::string_view text) {
       news.attached.push_back({required(one, "device"), required(one, "interface"),
                                optional(one, "mac"),
                                one.strings("ips").value_or(std::vector<std::string>{})});
+    }
+    const auto shared = object.objects("shared");
+    for (auto one : shared ? *shared : std::vector<go_json::Object>{}) {
+      news.shared.push_back({required(one, "parent"), required(one, "interface"),
+                             optional(one, "mac"),
+                             one.strings("ips").value_or(std::vector<std::string>{})});
     }
     return news;
   });

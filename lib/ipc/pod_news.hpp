@@ -4,7 +4,8 @@
 //
 //   {"schema":1,"podNamespace":"ml","podName":"trainer-0","podUid":"1f3c",
 //    "networkStatus":"[…]","events":[{"reason":"AddedInterface","message":"Add eth0 […]"}],
-//    "attached":[{"device":"0000:3b:00.2","interface":"net1","mac":"…","ips":["10.1.2.3/24"]}]}
+//    "attached":[{"device":"0000:3b:00.2","interface":"net1","mac":"…","ips":["10.1.2.3/24"]}],
+//    "shared":[{"parent":"ens1f0","interface":"net2","mac":"…","ips":["10.1.3.4/24"]}]}
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,15 @@ struct AttachedDevice {
   friend bool operator==(const AttachedDevice&, const AttachedDevice&) = default;
 };
 
+// An interface of the pod that stands on a netdev of the node's, which others use, too.
+struct SharedInterface {
+  std::string parent = {};  // that netdev
+  std::string ifname = {};
+  std::string mac = {};               // "": it has none
+  std::vector<std::string> ips = {};  // with their prefixes
+  friend bool operator==(const SharedInterface&, const SharedInterface&) = default;
+};
+
 struct PodNews {
   std::string pod_namespace = {};
   std::string pod_name = {};
@@ -36,6 +46,7 @@ struct PodNews {
   std::string network_status = {};  // the annotation k8s.v1.cni.cncf.io/network-status
   std::vector<PodEvent> events = {};
   std::vector<AttachedDevice> attached = {};
+  std::vector<SharedInterface> shared = {};
   friend bool operator==(const PodNews&, const PodNews&) = default;
 };
 

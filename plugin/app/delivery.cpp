@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "host/files.hpp"
+#include "plugin/app/shared_gids.hpp"
 
 namespace railhead::app {
 namespace {
@@ -13,6 +14,9 @@ namespace {
 constexpr std::chrono::seconds kFolderRetry{10};
 // Kubelet tells the API of its static pods when it can.
 constexpr std::chrono::seconds kMirrorRetry{5};
+// The kernel adds a RoCE address to the device's GIDs a moment after the interface has it.
+constexpr std::chrono::milliseconds kGidRetry{200};
+constexpr std::chrono::seconds kGidLimit{2};
 // The CNI program tells no more of a pod (cni/meta/pods.cpp).
 constexpr off_t kLargest = off_t{1} << 20U;
 
@@ -92,6 +96,9 @@ void Delivery::read() {
 
 // A pod whose file is gone has ended: what is to be written of it is of no use to anybody.
 void Delivery::drop_what_is_gone(const std::vector<std::string>& names) {
+  std::erase_if(without_gids_, [&](const auto& one) {
+    return std::ranges::find(names, one.first) == names.end();
+  });
   std::erase_if(taken_, [&](const auto& one) {
     const auto& file = one.first;
     const auto& gone = one.second;
@@ -119,6 +126,9 @@ void Delivery::pass_on(const std::string& file, Stamp stamp) {
   const kube::Name pod{news->pod_namespace, news->pod_name};
   const auto uid = cluster_.uid_of(pod, news->pod_uid);
   if (!uid) return again_.set_if_sooner(clock_.now() + kMirrorRetry);
+  const auto status = with_gids(*news, options_.sysfs);
+  if (!status.is_whole && may_wait(file)) return again_.set_if_sooner(clock_.now() + kGidRetry);
+  without_gids_.erase(file);
   taken_[file] = {*text, pod, *uid, stamp};
   const auto written = [this, file, pod, uid = *uid, text = *text,
                         news = *news](const Result<void>& result) {
@@ -135,7 +145,12 @@ void Delivery::pass_on(const std::string& file, Stamp stamp) {
     metrics_.status_written(result ? "written" : "refused");
     told(file, text);
   };
-  cluster_.write_status(pod, *uid, news->network_status, written);
+  cluster_.write_status(pod, *uid, status.text, written);
+}
+
+bool Delivery::may_wait(const std::string& file) {
+  const auto since = without_gids_.emplace(file, clock_.now()).first->second;
+  return clock_.now() - since < kGidLimit;
 }
 
 // Removes the file, unless it was replaced, and earlier ones of the same pod: nobody waits for what

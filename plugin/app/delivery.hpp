@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -22,6 +23,7 @@ class Delivery {
  public:
   struct Options {
     std::string folder;
+    std::string sysfs;          // where it is mounted
     bool tells_claims = false;  // too, what networks did with their devices
   };
   // Called for each pod that has started, with its UID in the API, once the cluster knows of its
@@ -42,6 +44,7 @@ class Delivery {
   [[nodiscard]] Result<void> watch();
   void read();
   void pass_on(const std::string& file, Stamp stamp);
+  [[nodiscard]] bool may_wait(const std::string& file);
   void told(const std::string& file, const std::string& text);
   void drop_what_is_gone(const std::vector<std::string>& names);
 
@@ -63,6 +66,8 @@ class Delivery {
     Stamp stamp = {};
   };
   std::map<std::string, Taken> taken_;  // by file
+  // Since when a file waits for the GIDs of its pod's interfaces.
+  std::map<std::string, std::chrono::steady_clock::time_point> without_gids_;
   std::string trouble_;
 };
 

@@ -24,7 +24,8 @@ class Networks final : public Part {
  public:
   struct Options {
     ClusterOptions cluster;
-    std::string run;  // of this boot's records
+    std::string run;    // of this boot's records
+    std::string sysfs;  // where it is mounted
   };
   // All outlives it.
   Networks(Options options, Loop& loop, const Clock& clock, ClaimedDevices& claimed,

@@ -190,9 +190,13 @@ TEST_CASE("In 50 Mi the agent knows a large cluster, and a storm of pods gets it
   const auto news = ipc::news_folder_in(root + "/run");
   REQUIRE(fs::exists(news));
   for (size_t i = 0; i < kPods; ++i) {
-    const ipc::PodNews one{
-        "ml", fmt::format("trainer-{}", i), fmt::format("0000-{}", i), std::string(2'000, '1'), {},
-        {}};
+    const ipc::PodNews one{"ml",
+                           fmt::format("trainer-{}", i),
+                           fmt::format("0000-{}", i),
+                           std::string(2'000, '1'),
+                           {},
+                           {},
+                           {}};
     must(
         host::replace_file(fmt::format("{}/c{}.json", news, i), news + "/.new", encode(one), 0600));
   }

@@ -7,6 +7,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <fmt/format.h>
 #include <sys/socket.h>
 
 #include "base/unique_fd.hpp"
@@ -155,6 +156,70 @@ TEST_CASE("Where the runtime gives no annotations the agent's are taken") {
   };
   REQUIRE(add().exit_code == 0);
   CHECK(node.calls().back() == "ADD foreign net1");
+}
+
+TEST_CASE("The GUIDs of ib-kubernetes may be younger than the runtime's annotations") {
+  PodNode node;
+  node.add_plugin("ib-sriov");
+  node.add_nad("ib", R"({"cniVersion":"1.0.0","type":"ib-sriov","ibKubernetesEnabled":true,
+                         "capabilities":{"infinibandGUID":true}})");
+  node.add_nad("plain", {{"cniVersion", "1.0.0"}, {"type", "ib-sriov"}});
+  Agent agent(node);
+  std::string later = "plain,ib@a,ib@b";
+  int asked = 0;
+  const auto as_it_is = [&](const ipc::PodQuestion& question) {
+    ++asked;
+    CHECK(question.pod_uid == "uid-1");
+    return ipc::PodAnswer{ipc::ClusterState::known, {{"k8s.v1.cni.cncf.io/networks", later}}, ""};
+  };
+  const auto configured = [](const std::string& name, const std::string& ifname, int guid) {
+    return fmt::format(
+        R"({{"name":"{}","interface":"{}","mac":"02:00:00:00:00:99","cni-args":{{"guid":"02:00:00:00:00:00:00:0{}","pkey":"0x7fff",
+            "mellanox.infiniband.app":"configured","other":"no"}}}})",
+        name, ifname, guid);
+  };
+  SECTION("it is waited for, and of the same entries only these keys are taken") {
+    agent.pods = [&](const ipc::PodQuestion& question) {
+      if (asked == 2) {
+        later = fmt::format("[{},{},{}]", configured("plain", "", 1), configured("ib", "a", 2),
+                            configured("ib", "b", 3));
+      }
+      return as_it_is(question);
+    };
+    REQUIRE(node.add("plain,ib@a,ib@b").exit_code == 0);
+    CHECK(asked == 3);
+    CHECK(node.input("ib-sriov", "ADD")["args"]["cni"] ==
+          Json::parse(R"({"guid":"02:00:00:00:00:00:00:03","mellanox.infiniband.app":"configured",
+                          "pkey":"0x7fff"})"));
+    CHECK_FALSE(node.environment_of("ib-sriov", "ADD").find("02:00:00:00:00:99") !=
+                std::string::npos);
+  }
+  SECTION("by its capability, too") {
+    later = R"([{"name":"ib","infiniband-guid":"02:00:00:00:00:00:00:07",
+                 "cni-args":{"mellanox.infiniband.app":"configured"}}])";
+    agent.pods = as_it_is;
+    REQUIRE(node.add("ib").exit_code == 0);
+    CHECK(node.input("ib-sriov", "ADD")["runtimeConfig"]["infinibandGUID"] ==
+          "02:00:00:00:00:00:00:07");
+  }
+  SECTION("not for ever, nor from an entry that asks for something else") {
+    later = fmt::format("[{}]", configured("ib", "other", 2));
+    agent.pods = as_it_is;
+    const auto before = node.fake.clock.now();
+    const auto error = error_of(node.add("ib"));
+    CHECK(error.code == 11);
+    CHECK_THAT(error.message,
+               ContainsSubstring("networks[0] (ml/ib): ib-kubernetes has not given it a GUID: the "
+                                 "annotations of pod ml/trainer-0: they have not changed in time"));
+    CHECK(node.fake.clock.now() - before == std::chrono::seconds(15));
+    CHECK(node.calls().empty());
+  }
+  SECTION("nobody is asked where the runtime's copy has them") {
+    agent.pods = as_it_is;
+    node.conf["strict"] = false;  // its MAC is nobody's
+    REQUIRE(node.add("[" + configured("ib", "", 2) + "]").exit_code == 0);
+    CHECK(asked == 0);
+  }
 }
 
 TEST_CASE("What the cluster is to know of a pod is left in a file, which DEL removes") {

@@ -253,7 +253,7 @@ TEST_CASE("Several installations at once end as one") {
   }
   for (auto& thread : threads) thread.join();
   for (const auto& answer : answers) CHECK(answer == Answer{});
-  CHECK(site.list("/opt/cni/bin").size() == 6);  // six names and the original
+  CHECK(site.list("/opt/cni/bin").size() == 6);  // five names and the original
   CHECK(site.read(kBin + "multus") == program_of_version("2"));
   CHECK(site.read(kBin + ".multus.railhead-original") == "multus 4.3");
   CHECK(site.list("/etc/cni/net.d").size() == 2);
@@ -261,11 +261,30 @@ TEST_CASE("Several installations at once end as one") {
 
 TEST_CASE("An installation that does not end is not waited for for ever") {
   Site site;
-  const UniqueFd folder(::open((site.root() + kBin).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  REQUIRE(::flock(folder.get(), LOCK_EX) == 0);
+  REQUIRE(place(site) == Answer{});
+  const auto lock = site.root() + kBin + ".railhead.lock";
+  const UniqueFd other(::open(lock.c_str(), O_RDWR | O_CLOEXEC));
+  REQUIRE(::flock(other.get(), LOCK_EX) == 0);
+  site.remove(kBin + "railhead");
   const auto answer = place(site);
   CHECK(answer.exit_code == 1);
   CHECK_THAT(answer.error_output, ContainsSubstring("another railhead install has been at work"));
+}
+
+TEST_CASE("Who may read the folders cannot keep an installation from its work") {
+  Site site;
+  site.write(kBin + "bridge", "bridge", 0755);
+  const UniqueFd folder(::open((site.root() + kBin).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  REQUIRE(::flock(folder.get(), LOCK_EX) == 0);
+  CHECK(place(site) == Answer{});
+  const auto lock = kBin + ".railhead.lock";
+  CHECK((site.status(lock).st_mode & 07777) == 0600);
+  // One that they made readable would be theirs to hold.
+  REQUIRE(::chmod((site.root() + lock).c_str(), 0644) == 0);
+  site.remove(kBin + "railhead");
+  const auto answer = place(site);
+  CHECK(answer.exit_code == 1);
+  CHECK_THAT(answer.error_output, ContainsSubstring(".railhead.lock: expected a file of user 0"));
 }
 
 TEST_CASE("uninstall leaves the folders byte for byte as they were") {
@@ -286,7 +305,12 @@ TEST_CASE("uninstall leaves the folders byte for byte as they were") {
   REQUIRE(site.install({"--uninstall"}) == Answer{});
   CHECK(site.list("/opt/cni/bin") == programs);
   CHECK(site.list("/etc/cni/net.d") == confs);
+  const auto no_lock = [&] {
+    return !site.has_lock("/opt/cni/bin") && !site.has_lock("/etc/cni/net.d");
+  };
+  CHECK(no_lock());
   REQUIRE(site.install({"--uninstall"}) == Answer{});
+  CHECK(no_lock());
 }
 
 TEST_CASE("uninstall leaves a foreign program that came back by itself, and no older one") {
@@ -345,12 +369,12 @@ TEST_CASE("A pod that is attached while uninstall is at work gets the conflist b
   site.write("/etc/cni/net.d/10-flannel.conflist", kFlannel);
   REQUIRE(site.install() == Answer{});
   const auto confs = site.list("/etc/cni/net.d");
-  UniqueFd folder(
-      ::open((site.root() + "/etc/cni/net.d").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  REQUIRE(::flock(folder.get(), LOCK_EX) == 0);
+  const auto lock = site.root() + "/etc/cni/net.d/.railhead.lock";
+  UniqueFd other(::open(lock.c_str(), O_RDWR | O_CLOEXEC));
+  REQUIRE(::flock(other.get(), LOCK_EX) == 0);
   site.clock.on_sleep = [&] {
     site.write("/var/lib/railhead/pods/c1.json", "{}");
-    folder = UniqueFd();
+    other = UniqueFd();
   };
   CHECK(site.install({"--uninstall"}).exit_code == 3);
   CHECK(site.list("/etc/cni/net.d") == confs);

@@ -57,11 +57,16 @@ class Site {
     (void)::lstat((root() + path).c_str(), &status);
     return status;
   }
-  // "NAME MODE CONTENT" of all in a folder, sorted; of a link "NAME -> TARGET".
+  [[nodiscard]] bool has_lock(const std::string& folder) const {
+    return status(folder + "/.railhead.lock").st_mode != 0;
+  }
+  // "NAME MODE CONTENT" of all in a folder but the installer's lock, sorted; of a link
+  // "NAME -> TARGET".
   [[nodiscard]] std::vector<std::string> list(const std::string& folder) const {
     std::vector<std::string> lines;
     for (const auto& entry : std::filesystem::directory_iterator(root() + folder)) {
       const auto name = entry.path().filename().string();
+      if (name == ".railhead.lock") continue;
       lines.push_back(entry.is_symlink()
                           ? name + " -> " + std::filesystem::read_symlink(entry.path()).string()
                           : fmt::format("{} {:o} {}", name,

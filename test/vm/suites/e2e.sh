@@ -142,7 +142,14 @@ section a rolling update with a surge
 daemonset_pod next "$here/../../../manifests/base/daemonset.yaml" localhost/railhead-agent:1 $e2e/etc
 check "the next agent is ready before the first one ends" wait_for 180 pod_is_ready next
 log_of() { sed -E 's/^[^ ]+ (stdout|stderr) [FP] //' /var/log/pods/default_"$1"-testbed_*/agent/*.log; }
-says_standby() { log_of next | grep "standby until the agent before this one ends" >/dev/null; }
+# What the agents said is shown where it failed, and how often kubelet started each: one that does not answer its probes is started anew.
+says_standby() {
+    log_of next | grep "standby until the agent before this one ends" >/dev/null && return
+    http 10255 /pods | jq -c '.items[] | [.metadata.name, (.status.containerStatuses[]? | .restartCount, .lastState)]'
+    grep -h "probe" $e2e/kubelet.log | tail -5
+    for name in agent next; do log_of $name | tail -5; done
+    return 1
+}
 check "as a standby" says_standby
 t_match "which says whose the node is" "pod agent-testbed " "$(log_of next | grep standby)"
 touch $e2e/stamp
