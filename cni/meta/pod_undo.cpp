@@ -74,6 +74,17 @@ bool is_of_another_boot(const host::Host& host, const PodRecord& record) {
   return !boot.empty() && !record.boot_id.empty() && record.boot_id != boot;
 }
 
+// This pod's end is not to fail for others'.
+void give_up_too_many(const Pods& pods, host::Host& host, Logger& log) {
+  const auto too_many = pods.left_too_many();
+  for (const auto& one : too_many ? *too_many : std::vector<PodRecord>{}) {
+    const auto lock = host.locks.lock(pods.lock_of(one.container_id), {});
+    if (!lock || !pods.remove(one)) continue;
+    log.error("a pod's networks were never given back whole, and its record is given up: too many",
+              {{"container", one.container_id}, {"pod", one.pod()}});
+  }
+}
+
 }  // namespace
 
 Result<void> undo_pod(const PluginCalls& calls, const Pods& pods, const PodRecord& record,
@@ -110,6 +121,7 @@ Result<void> undo_pod(const PluginCalls& calls, const Pods& pods, const PodRecor
   log.error(
       "a pod's networks are not given back whole, its record stays",
       {{"container", record.container_id}, {"pod", record.pod()}, {"reason", progress.reason}});
+  give_up_too_many(pods, host, log);
   return {};
 }
 
@@ -156,7 +168,9 @@ void take_up_left(const cnispec::Environment& environment, const Deadline& deadl
   const auto first = turn(host.clock);
   for (size_t i = 0; i < std::min(left->size(), kMostOthers); ++i) {
     if (for_others.left().count() == 0) break;
-    const auto record = pods.load_file((*left)[(first + i) % left->size()]);
+    const auto& file = (*left)[(first + i) % left->size()];
+    const auto record = pods.load_file(file);
+    if (record && !*record) std::ignore = pods.forget_left(file);
     if (!record || !*record || !is_gone(host, **record)) continue;
     const auto done = undo_pod_on_record(calls, pods, **record, "", {}, host, log);
     if (!done) {

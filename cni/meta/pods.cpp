@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <deque>
+#include <map>
 
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -15,6 +18,8 @@ namespace {
 constexpr std::string_view kEnding = ".json";
 // NAME_MAX (linux/limits.h) without what stands around an id; runtimes' have 64 digits.
 constexpr size_t kMaxId = 230;
+constexpr size_t kMostLeft = 256;
+constexpr off_t kMostLeftBytes = off_t{64} << 20U;
 
 std::string file_of(std::string_view container_id) {
   std::string name(container_id);
@@ -156,6 +161,50 @@ Result<std::vector<std::string>> Pods::left() const {
   std::erase_if(*names, [](const auto& name) { return name.starts_with('.'); });
   std::ranges::sort(*names);
   return names;
+}
+
+Result<std::vector<PodRecord>> Pods::left_too_many() const {
+  const auto names = left();
+  if (!names) return pass(names);
+  struct Left {
+    int64_t written = 0;  // ns, as the record is written once
+    off_t bytes = 0;
+    std::string file;
+  };
+  std::vector<Left> all;
+  off_t bytes = 0;
+  for (const auto& name : *names) {
+    struct stat status {};
+    if (::lstat(fmt::format("{}/{}", records_, name).c_str(), &status) != 0) continue;
+    bytes += status.st_size;
+    all.push_back(
+        {status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec, status.st_size, name});
+  }
+  if (all.size() <= kMostLeft && bytes <= kMostLeftBytes) return std::vector<PodRecord>{};
+  std::sort(all.begin(), all.end(),
+            [](const Left& one, const Left& other) { return one.written < other.written; });
+  std::map<std::string, std::deque<std::pair<PodRecord, off_t>>> by_namespace;
+  for (const auto& one : all) {
+    auto record = load_file(one.file);
+    if (!record || !*record) continue;
+    auto& of_namespace = by_namespace[(*record)->pod_namespace];
+    of_namespace.emplace_back(std::move(**record), one.bytes);
+  }
+  std::vector<PodRecord> too_many;
+  for (auto count = all.size(); count > kMostLeft || bytes > kMostLeftBytes; --count) {
+    const auto most = std::max_element(
+        by_namespace.begin(), by_namespace.end(),
+        [](const auto& one, const auto& other) { return one.second.size() < other.second.size(); });
+    if (most == by_namespace.end() || most->second.empty()) break;
+    bytes -= most->second.front().second;
+    too_many.push_back(std::move(most->second.front().first));
+    most->second.pop_front();
+  }
+  return too_many;
+}
+
+Result<void> Pods::forget_left(const std::string& file) const {
+  return host::remove_file(fmt::format("{}/{}", left_, file));
 }
 
 Result<void> Pods::set_aside(std::string_view container_id) const {

@@ -47,6 +47,12 @@ class Pods {
   [[nodiscard]] Result<void> leave(const PodRecord& record) const;
   // The files of their records, sorted.
   [[nodiscard]] Result<std::vector<std::string>> left() const;
+  // Those of these that are too many: more than 256, or with more than 64 MiB. A plugin that never
+  // gives back would fill the disk, by who can make pods of its network: so the oldest of the
+  // namespace that has most.
+  [[nodiscard]] Result<std::vector<PodRecord>> left_too_many() const;
+  // What stands of one without a record.
+  [[nodiscard]] Result<void> forget_left(const std::string& file) const;
   // Nothing where it is gone meanwhile.
   [[nodiscard]] Result<std::optional<PodRecord>> load_file(const std::string& file) const;
   // The file of the lock that whoever undoes a container's networks holds; it goes with the record.

@@ -1,6 +1,8 @@
 #include "plugin/app/shared_gids.hpp"
 
+#include <map>
 #include <optional>
+#include <vector>
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -18,6 +20,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kIpoibSize = 20;  // flags and QPN, and from its fourth byte on the port's GID
 constexpr std::string_view kRoceV2 = "RoCE v2";
+// An interface has one or two, and a node some NICs; who writes a NAD may say any number.
+constexpr size_t kMostAddresses = 16;
+constexpr size_t kMostParents = 16;
 
 std::string gid_text(std::span<const uint8_t> bytes) {
   std::string text;
@@ -53,32 +58,63 @@ std::vector<Sought> sought_of(const ipc::SharedInterface& one) {
   }
   std::vector<Sought> all;
   for (const auto& ip : one.ips) {
+    if (all.size() == kMostAddresses) break;
     if (auto gid = gid_of_ip(ip)) all.push_back({std::move(*gid), one.ifname});
   }
   return all;
 }
 
-std::optional<Json> find_gid(const host::Directory& function, const Sought& sought) {
+// All of a NIC's RDMA devices.
+struct Entry {
+  std::string device;
+  uint32_t port = 0;
+  device::Gid gid;
+};
+using Table = std::vector<Entry>;
+
+Table read_table(const host::Directory& function) {
+  Table all;
   const auto devices = function.list("infiniband");
-  std::optional<Json> found;
   for (const auto& device : devices ? *devices : std::vector<std::string>{}) {
     const auto ports = function.list(fmt::format("infiniband/{}/ports", device));
     for (const auto& name : ports ? *ports : std::vector<std::string>{}) {
       const auto port = parse_int<uint32_t>(name);
-      const auto gids = port ? device::read_gids(function, device, *port)
-                             : Result<std::vector<device::Gid>>(std::vector<device::Gid>{});
+      if (!port) continue;
+      auto gids = device::read_gids(function, device, *port);
       if (!gids) continue;
-      for (const auto& gid : *gids) {
-        if (gid.gid != sought.gid) continue;
-        if (!sought.netdev.empty() && gid.netdev != sought.netdev) continue;
-        if (found && gid.type != kRoceV2) continue;
-        found =
-            Json{{"device", device}, {"port", *port}, {"gid-index", gid.index}, {"gid", gid.gid}};
-        if (gid.type == kRoceV2) return found;
-      }
+      for (auto& gid : *gids) all.push_back({device, *port, std::move(gid)});
     }
   }
-  return found;
+  return all;
+}
+
+// RoCE v2's, else the other one. Where two are of the same kind, as of two pods with one address,
+// nothing says which is meant.
+std::optional<Json> find_gid(const Table& table, const Sought& sought) {
+  const Entry* found = nullptr;
+  bool is_unique = true;
+  for (const auto& entry : table) {
+    if (entry.gid.gid != sought.gid) continue;
+    if (!sought.netdev.empty() && entry.gid.netdev != sought.netdev) continue;
+    const bool is_v2 = entry.gid.type == kRoceV2;
+    const bool was_v2 = found && found->gid.type == kRoceV2;
+    if (found && is_v2 == was_v2) is_unique = false;
+    if (found && (was_v2 || !is_v2)) continue;
+    found = &entry;
+    is_unique = true;
+  }
+  if (!found || !is_unique) return std::nullopt;
+  return Json{{"device", found->device},
+              {"port", found->port},
+              {"gid-index", found->gid.index},
+              {"gid", found->gid.gid}};
+}
+
+std::optional<Json> find_first_gid(const Table& table, const std::vector<Sought>& all) {
+  for (const auto& sought : all) {
+    if (auto gid = find_gid(table, sought)) return gid;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -88,23 +124,24 @@ StatusWithGids with_gids(const ipc::PodNews& pod, const std::string& sysfs) {
   if (pod.shared.empty()) return status;
   auto json = go_json::parse(pod.network_status);
   if (!json || !json->is_array()) return status;
+  std::map<std::string, Table> tables;  // by netdev: each is read once
   for (const auto& one : pod.shared) {
     if (!is_netdev_name(one.parent)) continue;
-    const auto function =
-        host::Directory::open(fmt::format("{}/class/net/{}/device", sysfs, one.parent));
-    if (!function || !function->list("infiniband")) continue;
-    for (const auto& sought : sought_of(one)) {
-      const auto gid = find_gid(*function, sought);
-      if (!gid) {
-        status.is_whole = false;
-        continue;
+    auto table = tables.find(one.parent);
+    if (table == tables.end()) {
+      if (tables.size() == kMostParents) continue;
+      const auto function =
+          host::Directory::open(fmt::format("{}/class/net/{}/device", sysfs, one.parent));
+      table = tables.emplace(one.parent, function ? read_table(*function) : Table{}).first;
+    }
+    const auto sought = sought_of(one);
+    if (table->second.empty() || sought.empty()) continue;
+    const auto gid = find_first_gid(table->second, sought);
+    if (!gid) status.is_whole = false;
+    for (auto& entry : *json) {
+      if (gid && entry.is_object() && entry.value("interface", Json()) == one.ifname) {
+        entry["rdma"] = *gid;
       }
-      for (auto& entry : *json) {
-        if (entry.is_object() && entry.value("interface", Json()) == one.ifname) {
-          entry["rdma"] = *gid;
-        }
-      }
-      break;
     }
   }
   status.text = json->dump(4, ' ', false, Json::error_handler_t::replace);

@@ -62,6 +62,8 @@ TEST_CASE("A macvlan's GID is found by its address and its netdev, RoCE v2 befor
   CHECK(rdma() == Json{{"device", "mlx5_0"}, {"port", 1}, {"gid-index", 4}, {"gid", gid}});
   nic.add(5, gid, "RoCE v2", "net1");
   CHECK(rdma().at("gid-index") == 5);
+  nic.add(6, gid, "RoCE v2", "net1");  // another pod's, of the same name
+  CHECK_FALSE(app::with_gids(pod, nic.sysfs).is_whole);
 }
 
 TEST_CASE("An IPv6 address is its own GID, and IPoIB's stands in its hardware address") {

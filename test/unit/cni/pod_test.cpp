@@ -1,12 +1,17 @@
 // A pod's networks as one act: ADD, DEL, CHECK, GC and STATUS of the meta plugin.
+#include <algorithm>
 #include <filesystem>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cni/meta/plugin_calls.hpp"
 #include "cni/meta/pod_undo.hpp"
+#include "cni/meta/pods.hpp"
 #include "test/support/fake_standing.hpp"
 #include "test/support/must.hpp"
 #include "test/unit/cni/pod_node.hpp"
@@ -149,6 +154,84 @@ TEST_CASE("A plugin that never gives back keeps its pod for a minute, and its re
   }
   SECTION("another pod's DEL") { good(node.run("DEL", {{"CNI_CONTAINERID", "c2"}})); }
   CHECK(node.pods() == kNone);
+}
+
+TEST_CASE("Pods whose DEL always fails do not keep the others' from their turn") {
+  PodNode node;
+  node.add_nad("foreign", {{"cniVersion", "1.0.0"}, {"type", "after"}});
+  node.refuse("after", "DEL");
+  constexpr size_t kLeft = 20;
+  const cni::Pods pods(node.fake.host.roots);
+  std::vector<cni::PodRecord> left;
+  for (size_t i = 0; i < kLeft; ++i) {
+    const auto id = fmt::format("left{:02}", i);
+    const auto name = "pod-" + id;
+    node.annotations["k8s.v1.cni.cncf.io/networks"] = "foreign";
+    const auto netns = node.fake.add_netns(name);
+    good(node.run("ADD", {{"CNI_CONTAINERID", id}, {"CNI_NETNS", netns}}));
+    left.push_back(*must(pods.load(id)));
+    must(pods.leave(left.back()));
+    node.fake.delete_netns(name);
+  }
+  const auto tried = [&] {
+    return std::ranges::count_if(
+        left, [&](const auto& record) { return pods.progress(record).first_failed.has_value(); });
+  };
+  good(node.run("DEL", {{"CNI_CONTAINERID", "other"}}));
+  CHECK(tried() == 8);
+  for (int i = 0; i < 4; ++i) {
+    node.fake.clock.advance(std::chrono::seconds(7));
+    good(node.run("DEL", {{"CNI_CONTAINERID", "other"}}));
+  }
+  CHECK(tried() == kLeft);
+}
+
+TEST_CASE("What is left of pods is bounded, and the oldest of who has most goes first") {
+  PodNode node;
+  node.add_nad("foreign", {{"cniVersion", "1.0.0"}, {"type", "after"}});
+  good(node.add("foreign"));
+  const cni::Pods pods(node.fake.host.roots);
+  auto record = *must(pods.load("c1"));
+  must(pods.remove(record));
+  const bool is_large = GENERATE(false, true);
+  const size_t count = is_large ? 20 : 260;
+  for (size_t i = 0; i < count; ++i) {
+    record.container_id = fmt::format("{:03}", i);
+    record.pod_namespace = i >= count - 2 ? "quiet" : "flood";
+    if (is_large) record.networks[1].args = std::string(size_t{4} << 20U, 'x');
+    must(pods.save(record));
+    must(pods.leave(record));
+    // Later ones are older.
+    const timespec then[2] = {{.tv_sec = time_t(5'000 - i), .tv_nsec = 0},
+                              {.tv_sec = time_t(5'000 - i), .tv_nsec = 0}};
+    const auto file = fmt::format("{}/pods/{:03}.json", node.fake.host.roots.state, i);
+    REQUIRE(::utimensat(AT_FDCWD, file.c_str(), then, 0) == 0);
+  }
+  const auto too_many = must(pods.left_too_many());
+  REQUIRE(too_many.size() == (is_large ? 5 : 4));
+  CHECK(too_many.front().container_id == fmt::format("{:03}", count - 3));
+
+  // A DEL that leaves another one gives them up, but for one that somebody is at work on.
+  const auto lock = must(node.fake.host.locks.lock(pods.lock_of(too_many[1].container_id), {}));
+  node.refuse("after", "DEL");
+  good(node.add("foreign"));
+  CHECK(error_of(node.run("DEL")).code == 11);
+  node.fake.clock.advance(std::chrono::seconds(61));
+  good(node.run("DEL"));
+  CHECK_FALSE(must(pods.load(too_many[0].container_id)));
+  CHECK(must(pods.load(too_many[1].container_id)));
+  CHECK(must(pods.load(fmt::format("{:03}", count - 1))));
+}
+
+TEST_CASE("What is left of a pod without a record is forgotten") {
+  PodNode node;
+  const cni::Pods pods(node.fake.host.roots);
+  must(pods.prepare());
+  cni::PodRecord record;
+  record.container_id = "none";
+  must(pods.leave(record));
+  good(node.run("DEL", {{"CNI_CONTAINERID", "other"}}));
+  CHECK(must(pods.left()).empty());
 }
 
 TEST_CASE("A DEL does without its record's NADs, configuration, namespace and checkpoint") {

@@ -175,6 +175,9 @@ TEST_CASE("Keys that nobody knows are told, those of runtimes and other programs
       "Master":"pf0","VFID":3,"OrigVfState":{},"pciBusID":"","logLevel":"debug","logFile":"/x",
       "prevResult":{},"args":{},"dns":{})");
   CHECK(conf->unknown_keys == std::vector<std::string>{"vlann (vlan?)"});
+  const std::string long_key(100, 'k');
+  CHECK(read(fmt::format(R"(,"{}":1)", long_key))->unknown_keys ==
+        std::vector<std::string>{long_key.substr(0, 64) + "…"});
 }
 
 TEST_CASE("Type railhead has sriov's keys and its own words") {

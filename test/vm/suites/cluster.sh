@@ -12,6 +12,7 @@ here=$(dirname "$(realpath "$0")")
 
 rdma_mode exclusive
 four_rdma_vfs
+must tbrdma_add mlx5_9 pf0
 mkdir -p $e2e
 api=$e2e/api
 
@@ -61,6 +62,20 @@ check_becomes "three Events tell of it" 3 told
 t_match "in Multus' words" 'Normal AddedInterface Add net1 \[10\.9\.0\.[0-9]*/24\] from default/rail0' "$(events_of a)"
 t_eq "nothing is left to tell" "" "$(ls /run/railhead/news)"
 t_eq "its namespace has both VFs, with their RDMA devices" 2 "$(in_netns "$(basename "$(jq -r .body.netns /var/lib/railhead/pods/*.json)")" rdma dev | wc -l)"
+
+section an interface on a NIC of the node
+nad_object shared '{"cniVersion":"1.0.0","name":"shared","type":"macvlan","master":"pf0","ipam":{"type":"host-local","subnet":"10.9.8.0/24"}}' ''
+object_pod m shared 0
+check "a pod with a macvlan runs" wait_for 240 phase_is m Running
+m_name() { written_status m | jq -r '.[1].interface'; }
+check_becomes "its network-status is written" net1 m_name
+published() { written_status m | jq -r '.[1].rdma | "\(.device) \(.port) \(.gid)"'; }
+mapped=$(written_status m | jq -r '.[1].ips[0]' | tr . ' ' | xargs printf '0000:0000:0000:0000:0000:ffff:%02x%02x:%02x%02x')
+t_eq "with the GID by which it is reached" "mlx5_9 1 $mapped" "$(published)"
+index=$(written_status m | jq -r '.[1].rdma["gid-index"]')
+t_eq "at that index of the device" "$mapped" "$(cat "/sys/class/infiniband/mlx5_9/ports/1/gids/$index")"
+end_object_pod m
+check "it ends" wait_for 180 is_gone m
 
 section a network that is not there, and then is
 object_pod b rail9 1
