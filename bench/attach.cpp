@@ -3,7 +3,10 @@
 // look for the new ifindex, one link-up. Pairs are interleaved, so that what disturbs one disturbs
 // the other. Prints one JSON object.
 //
-//   bench-attach RAILHEAD PAIRS BDF...
+//   bench-attach [--ib] RAILHEAD PAIRS BDF...
+//
+// --ib: InfiniBand VFs in exclusive RDMA mode, one at a time. Their floor begins with the move of
+// the RDMA device, by which the kernel makes the netdev anew.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -18,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "host/files.hpp"
 #include "linux/netns.hpp"
 #include "netlink/linux_links.hpp"
 #include "netlink/linux_rdma.hpp"
@@ -56,16 +60,19 @@ struct Series {
 
 class Bench {
  public:
-  Bench(std::string binary, std::vector<std::string> vfs)
-      : binary_(std::move(binary)),
+  Bench(bool is_ib, std::string binary, std::vector<std::string> vfs)
+      : layer_(is_ib ? host::LinkLayer::infiniband : host::LinkLayer::ethernet),
+        binary_(std::move(binary)),
         vfs_(std::move(vfs)),
         netns_(
             must(linux::LinuxNetns::open({netlink::LinuxLinks::open, netlink::LinuxRdma::open}))),
         links_(must(netlink::LinuxLinks::open())),
         pod_(must(netns_->open("/run/netns/bench"))),
         pod_links_(must(netns_->links(pod_))),
-        home_(must(netns_->current())) {
-    for (const auto& vf : vfs_) names_.push_back(must(links_->by_parent(vf)).name);
+        home_(must(netns_->current())),
+        rdma_(must(netlink::LinuxRdma::open())),
+        pod_rdma_(must(netns_->rdma(pod_))) {
+    for (const auto& vf : vfs_) names_.push_back(must(links_->by_parent(vf, layer_)).name);
     for (size_t i = 0; i < vfs_.size(); ++i) {
       input_.push_back(fmt::format("/run/bench-conf-{}.json", i));
       std::ofstream(input_.back()) << fmt::format(
@@ -74,6 +81,19 @@ class Bench {
   }
 
   double floor(size_t count) {
+    return layer_ == host::LinkLayer::infiniband ? ib_floor() : ethernet_floor(count);
+  }
+
+  double attach(size_t count) {
+    const auto start = std::chrono::steady_clock::now();
+    for (size_t i = 0; i < count; ++i) cni("ADD", i);
+    const double time = milliseconds(start);
+    for (size_t i = 0; i < count; ++i) cni("DEL", i);
+    return time;
+  }
+
+ private:
+  double ethernet_floor(size_t count) {
     std::vector<uint32_t> indexes;
     for (size_t i = 0; i < count; ++i) indexes.push_back(must(links_->by_name(names_[i])).index);
     double time = 0;
@@ -94,15 +114,28 @@ class Bench {
     return time;
   }
 
-  double attach(size_t count) {
-    const auto start = std::chrono::steady_clock::now();
-    for (size_t i = 0; i < count; ++i) cni("ADD", i);
-    const double time = milliseconds(start);
-    for (size_t i = 0; i < count; ++i) cni("DEL", i);
+  // Looks are not part of the kernel's work.
+  double ib_floor() {
+    const auto folder = must(host::Directory::open("/sys/bus/pci/devices/" + vfs_[0]));
+    const auto device = must(folder.list("infiniband")).at(0);
+    auto start = std::chrono::steady_clock::now();
+    must(rdma_->move(device, pod_.fd()));
+    double time = milliseconds(start);
+    auto link = must(links_->by_parent(vfs_[0], layer_));
+    start = std::chrono::steady_clock::now();
+    must(links_->change(link.index, {.netns_fd = pod_.fd(), .name = ifname(0)}));
+    time += milliseconds(start);
+    link = must(pod_links_->by_name(ifname(0)));
+    start = std::chrono::steady_clock::now();
+    must(pod_links_->change(link.index, {.up = true}));
+    time += milliseconds(start);
+    must(pod_links_->change(link.index, {.up = false}));
+    must(pod_rdma_->move(device, home_.fd()));
+    link = must(links_->by_parent(vfs_[0], layer_));
+    if (link.name != names_[0]) must(links_->change(link.index, {.name = names_[0]}));
     return time;
   }
 
- private:
   static std::string ifname(size_t i) { return fmt::format("net{}", i + 1); }
 
   void cni(const char* verb, size_t i) {
@@ -128,6 +161,7 @@ class Bench {
     }
   }
 
+  const host::LinkLayer layer_;
   std::string binary_;
   std::vector<std::string> vfs_;
   std::vector<std::string> names_;
@@ -137,20 +171,27 @@ class Bench {
   host::Netns pod_;
   std::unique_ptr<host::Links> pod_links_;
   host::Netns home_;
+  std::unique_ptr<host::RdmaDevices> rdma_;
+  std::unique_ptr<host::RdmaDevices> pod_rdma_;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  const bool is_ib = argc > 1 && std::string_view(argv[1]) == "--ib";
+  if (is_ib) {
+    --argc;
+    ++argv;
+  }
   if (argc < 4) {
-    fmt::print(stderr, "usage: bench-attach RAILHEAD PAIRS BDF...\n");
+    fmt::print(stderr, "usage: bench-attach [--ib] RAILHEAD PAIRS BDF...\n");
     return 2;
   }
   const auto pairs = parse_int<unsigned>(argv[2]).value_or(20);
-  Bench bench(argv[1], std::vector<std::string>(argv + 3, argv + argc));
+  Bench bench(is_ib, argv[1], std::vector<std::string>(argv + 3, argv + argc));
   const auto all = static_cast<size_t>(argc - 3);
   fmt::print("{{");
-  for (const size_t count : {size_t{1}, all}) {
+  for (const size_t count : is_ib ? std::vector<size_t>{1} : std::vector<size_t>{1, all}) {
     Series floor, attach;
     bench.floor(count);  // the first use of a VF after boot is unlike all others
     bench.attach(count);
@@ -159,10 +200,10 @@ int main(int argc, char** argv) {
       attach.values.push_back(bench.attach(count));
     }
     fmt::print(
-        "{}\"attach_{}\":{{\"pairs\":{},\"floor_ms\":{:.2f},\"floor_sd\":{:.2f},"
+        "{}\"attach_{}{}\":{{\"pairs\":{},\"floor_ms\":{:.2f},\"floor_sd\":{:.2f},"
         "\"attach_ms\":{:.2f},\"attach_sd\":{:.2f},\"ratio\":{:.3f}}}",
-        count == 1 ? "" : ",", count, pairs, floor.mean(), floor.deviation(), attach.mean(),
-        attach.deviation(), attach.mean() / floor.mean());
+        count == 1 ? "" : ",", is_ib ? "ib_" : "", count, pairs, floor.mean(), floor.deviation(),
+        attach.mean(), attach.deviation(), attach.mean() / floor.mean());
   }
   fmt::print("}}\n");
   return 0;

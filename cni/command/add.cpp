@@ -105,6 +105,20 @@ Result<PluginResult> address(const Call& call, attach::Transaction& transaction,
   return result;
 }
 
+// To a netdev that came anew what the plugins before this one in the chain gave its predecessor.
+Result<> give_again(attach::Transaction& transaction, size_t number,
+                    const attach::Attached& attached, PluginResult& result) {
+  auto ip_config = read_ip_config(result);
+  if (!ip_config) return pass(ip_config);
+  ip_config->second_default = attach::SecondDefault::warn;
+  if (auto done = transaction.activate(number, *ip_config); !done) return done;
+  for (auto& interface : result.interfaces) {
+    const bool is_it = interface.name == attached.ifname && !interface.sandbox.empty();
+    if (is_it && attached.mac) interface.mac = attached.mac->to_string();
+  }
+  return {};
+}
+
 // What the plugins before this one in the chain gave, then the interface with every address on it.
 PluginResult join_results(const Call& call, PluginResult previous, PluginResult own,
                           const attach::Attached& attached, const cnispec::Dns& dns) {
@@ -147,8 +161,9 @@ void log_done(const Call& call, const attach::AttachRequest& request,
 
 Result<Wanted> read_wanted(const Call& call) {
   if (call.conf.type != call.type.name) {
-    return refuse("type {}: this program is railhead-meta, railhead, sriov, rdma and host-device",
-                  call.conf.type);
+    return refuse(
+        "type {}: this program is railhead-meta, railhead, sriov, ib-sriov, rdma and host-device",
+        call.conf.type);
   }
   // It would wait for the device that the call before it holds.
   if (call.ipam.is_of_child()) {
@@ -240,6 +255,8 @@ Result<std::vector<PluginResult>> attach_all(std::span<const Call> calls,
       } else {
         done = pass(own);
       }
+    } else if ((*all)[i].came_anew) {
+      done = give_again(transaction, i, (*all)[i], result);
     }
     results.push_back(std::move(result));
   }

@@ -138,11 +138,6 @@ Result<> take(InstallCommand& command, std::string_view name, std::string_view v
       return fail(ErrorCode::invalid_argument, "--name {}: expected one of {}", value,
                   join(known, ", "));
     }
-    if (value == "ib-sriov") {
-      return fail(ErrorCode::invalid_argument,
-                  "--name ib-sriov: InfiniBand VFs are not served yet; what has that name now goes "
-                  "on serving them");
-    }
     command.names.emplace_back(value);
   } else if (name == "--cluster-network") {
     command.cluster_network = value;

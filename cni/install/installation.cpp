@@ -42,7 +42,7 @@ std::string pods_folder(const NodeFolders& folders) {
 // The names to install under.
 std::vector<std::string> names_of(const InstallCommand& command) {
   std::vector<std::string> names{"railhead", "railhead-meta"};
-  if (command.take_over) names.insert(names.end(), {"multus", "sriov", "rdma"});
+  if (command.take_over) names.insert(names.end(), {"multus", "sriov", "ib-sriov", "rdma"});
   for (const auto& name : command.names) {
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }

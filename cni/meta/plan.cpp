@@ -25,7 +25,7 @@ using cnispec::PluginConf;
 namespace {
 
 // Foreign types that attach the device of their network's resource, as the own ones do.
-constexpr std::array<std::string_view, 4> kForeignDeviceTypes = {"ib-sriov", "ovs", "vdpa",
+constexpr std::array<std::string_view, 3> kForeignDeviceTypes = {"ovs", "vdpa",
                                                                  "accelerated-bridge"};
 
 bool uses_device(const NetworkList& list) {

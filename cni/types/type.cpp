@@ -1,6 +1,7 @@
 #include "cni/types/type.hpp"
 
 #include "cni/types/host_device.hpp"
+#include "cni/types/ib_sriov.hpp"
 #include "cni/types/railhead.hpp"
 #include "cni/types/rdma.hpp"
 #include "cni/types/sriov.hpp"
@@ -13,6 +14,10 @@ constexpr Type kRailhead{.name = "railhead",
                          .refusal = railhead_refusal,
                          .second_default = attach::SecondDefault::refuse};
 constexpr Type kSriov{.name = "sriov", .read = read_sriov, .refusal = sriov_refusal};
+constexpr Type kIbSriov{.name = "ib-sriov",
+                        .read = read_ib_sriov,
+                        .refusal = ib_sriov_refusal,
+                        .predecessor = attach::Predecessor::none};
 constexpr Type kRdma{.name = "rdma",
                      .read = read_rdma_type,
                      .refusal = rdma_refusal,
@@ -28,7 +33,7 @@ constexpr Type kHostDevice{.name = "host-device",
 bool is_own_type(std::string_view name) { return type_of(name).name == name; }
 
 const Type& type_of(std::string_view name) {
-  for (const auto* type : {&kSriov, &kRdma, &kHostDevice}) {
+  for (const auto* type : {&kSriov, &kIbSriov, &kRdma, &kHostDevice}) {
     if (type->name == name) return *type;
   }
   return kRailhead;

@@ -108,16 +108,6 @@ Result<std::optional<host::VfRate>> read_rate(Object& config) {
                       static_cast<uint32_t>(max.value_or(0))};
 }
 
-Result<std::optional<host::VfLinkState>> read_link_state(Object& config) {
-  const auto text = config.string("link_state").value_or("");
-  if (text.empty()) return std::nullopt;
-  for (auto state :
-       {host::VfLinkState::automatic, host::VfLinkState::enable, host::VfLinkState::disable}) {
-    if (text == to_string(state)) return state;
-  }
-  return refuse("invalid link_state value: {}", text);
-}
-
 // 0 is what Go's int holds when the key is missing.
 Result<std::optional<uint32_t>> read_mtu(Object& config) {
   const auto mtu = config.integer("mtu").value_or(0);
@@ -149,6 +139,34 @@ Result<std::optional<bool>> read_switch(Object& config, std::string_view key) {
 
 }  // namespace
 
+Result<std::optional<host::VfLinkState>> read_link_state(Object& config) {
+  const auto text = config.string("link_state").value_or("");
+  if (text.empty()) return std::nullopt;
+  for (auto state :
+       {host::VfLinkState::automatic, host::VfLinkState::enable, host::VfLinkState::disable}) {
+    if (text == to_string(state)) return state;
+  }
+  return refuse("invalid link_state value: {}", text);
+}
+
+Result<std::optional<Guid>> read_guid(Object& config, Object* runtime) {
+  auto args = config.object("args");
+  auto cni = args ? args->object("cni") : std::nullopt;
+  auto text = runtime ? runtime->string("infinibandGUID").value_or("") : "";
+  const auto of_args = cni ? cni->string("guid").value_or("") : "";
+  if (text.empty()) text = of_args;
+  if (text.empty()) return std::nullopt;
+  constexpr size_t kPairs = 23;  // "02:00:00:00:00:00:00:01", and not sysfs' form
+  const auto guid = text.size() == kPairs ? Guid::parse(text) : std::nullopt;
+  if (!guid || guid->value == 0) return refuse("invalid guid {}", text);
+  return guid;
+}
+
+std::vector<std::string> unknown_vf_keys(Object& config) {
+  for (auto key : kOtherVfKeys) config.value(key);
+  return told_keys(config);
+}
+
 Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   std::vector<Error> errors;
   Object object(source.config, "", errors);
@@ -164,6 +182,7 @@ Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   const auto spoofchk = read_switch(object, "spoofchk");
   const auto trust = read_switch(object, "trust");
   const auto rdma = read_rdma(object, of_type.default_rdma);
+  const auto guid = of_type.knows_guid ? read_guid(object, runtime_config) : std::nullopt;
   const auto reset = of_type.knows_reset ? object.boolean("reset") : std::nullopt;
 
   // A key of a wrong type reads as missing: say so before saying that something is missing.
@@ -177,6 +196,7 @@ Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   if (!spoofchk) return pass(spoofchk);
   if (!trust) return pass(trust);
   if (!rdma) return pass(rdma);
+  if (!guid) return pass(guid);
   Asked asked;
   asked.rdma = *rdma;
   asked.reset = reset.value_or(false);
@@ -188,8 +208,8 @@ Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   asked.settings.vf.spoofchk = *spoofchk;
   asked.settings.vf.trust = *trust;
   asked.settings.mtu = *mtu;
-  for (auto key : kOtherVfKeys) object.value(key);
-  asked.unknown_keys = told_keys(object);
+  asked.settings.vf.node_guid = asked.settings.vf.port_guid = *guid;
+  asked.unknown_keys = unknown_vf_keys(object);
   return asked;
 }
 

@@ -37,11 +37,16 @@ enum class RdmaUse {
 
 // Which way a device is handled; attach/kinds.hpp has their steps.
 enum class KindName {
-  eth_vf,     // a VF with its netdev and RDMA devices
-  user_vf,    // a VF of a userspace driver: what its PF keeps of it is all there is
-  whole_nic,  // a netdev with its RDMA devices, and no PF that answers for it
-  rdma_only,  // its RDMA devices: another plugin of the chain has the netdev
+  eth_vf,      // a VF with its netdev and RDMA devices
+  user_vf,     // a VF of a userspace driver: what its PF keeps of it is all there is
+  whole_nic,   // a netdev with its RDMA devices, and no PF that answers for it
+  rdma_only,   // its RDMA devices: another plugin of the chain has the netdev
+  ib_vf,       // an InfiniBand VF with its IPoIB netdev and RDMA device
+  ib_user_vf,  // one of a userspace driver
 };
+[[nodiscard]] bool is_vf(KindName kind);
+[[nodiscard]] bool is_of_userspace(KindName kind);  // it has no netdev
+[[nodiscard]] host::LinkLayer layer_of(KindName kind);
 std::string_view to_string(KindName kind);
 
 struct AttachRequest {
@@ -50,8 +55,9 @@ struct AttachRequest {
   device::DeviceId device;
   Settings settings = {};
   RdmaUse rdma = RdmaUse::automatic;
-  std::string pod = {};                     // "namespace/name" for messages; may be empty
-  KindName kind = KindName::eth_vf;         // or user_vf: the device's driver says which
+  std::string pod = {};  // "namespace/name" for messages; may be empty
+  // Of a VF its driver says whether it is one with a netdev (eth_vf, ib_vf) or without.
+  KindName kind = KindName::eth_vf;
   std::optional<AttachmentKey> group = {};  // the attachment whose DEL finds this one too
   bool reset = false;                       // of a VF: its undo resets it (attach/parts/reset.hpp)
 };
@@ -72,6 +78,7 @@ struct Attached {
   std::optional<HwAddress> mac;  // absent: no netdev, and no admin MAC
   uint32_t mtu = 0;              // bytes
   device::DeviceId device;
+  bool came_anew = false;             // the netdev, which has lost the addresses it had in the pod
   std::vector<std::string> rdma;      // RDMA devices of the function
   std::vector<std::string> warnings;  // "PF pf0 is down: …"
   friend bool operator==(const Attached&, const Attached&) = default;
@@ -93,11 +100,13 @@ struct IpConfig {
 // Error::reason of what lib/attach refuses, for callers that say it in a peer's words.
 namespace reason {
 inline constexpr std::string_view kLocked = "locked";  // the device's lock, for too long
+inline constexpr std::string_view kQueued = "queued";  // for the node's RDMA lock, the same
 inline constexpr std::string_view kHeld = "held";      // another attachment has the device
 inline constexpr std::string_view kNotLocated =
     "not located";                                             // no such device, or not of the kind
 inline constexpr std::string_view kNoNetdev = "no netdev";     // nor a userspace driver
 inline constexpr std::string_view kNoRdma = "no RDMA device";  // one is required
+inline constexpr std::string_view kNoGuid = "no GUID";         // of an InfiniBand VF
 }  // namespace reason
 
 }  // namespace railhead::attach

@@ -16,6 +16,8 @@ namespace {
 // kubelet ends a pod's sandbox within 120 s, and tries again: what a minute of that did not mend
 // would keep the pod for ever.
 constexpr std::chrono::seconds kRetryTime{60};
+// Devices that come anew do so one after the other on a node; a drain may bring dozens.
+constexpr std::chrono::minutes kQueueTime{10};
 
 // As long as the existing plugins wait for a device (sriov-cni).
 constexpr std::chrono::seconds kDeviceLockLimit{60};
@@ -137,7 +139,8 @@ Detached Attachments::detach_one(const AttachmentKey& key, const std::string& ne
   const auto now = since_boot(host_.clock);
   if (!tried) tried = Undo{now, {}, false};
   tried->reason = undone.left->message;
-  tried->quarantined = tried->quarantined || !undone.retry_helps || now - tried->first > kRetryTime;
+  const auto limit = undone.left->reason == reason::kQueued ? kQueueTime : kRetryTime;
+  tried->quarantined = tried->quarantined || !undone.retry_helps || now - tried->first > limit;
   if (auto saved = store_.update(**record); !saved) {
     return Detached{saved.error(), undone.silent, {}};
   }
@@ -166,7 +169,7 @@ Result<bool> Attachments::check(const AttachmentKey& key) {
   std::vector<std::string> wrong;
   if (subject.record.phase == Phase::adding) wrong.emplace_back("its ADD did not come to its end");
   if (subject.record.vf) {
-    auto text = vf::difference_to_asked(subject);
+    auto text = kind_of(subject.record.kind).vf->difference_to_asked(subject);
     if (!text) return pass(text);
     if (!text->empty()) wrong.push_back(*text);
   }

@@ -6,8 +6,8 @@
 #include "attach/debt.hpp"
 #include "attach/function.hpp"
 #include "attach/inspect.hpp"
+#include "attach/kinds.hpp"
 #include "attach/parts/link.hpp"
-#include "attach/parts/vf.hpp"
 #include "attach/undo.hpp"
 #include "host/files.hpp"
 
@@ -44,8 +44,9 @@ Result<void> write(const Work& work, const Baseline& baseline) {
 std::optional<bool> differs(const Work& work, const Baseline& baseline) {
   Subject subject{work, baseline.state, nullptr};
   if (subject.record.vf) {
-    if (auto seen = vf::look(subject); !seen) return std::nullopt;
-    const auto text = vf::difference_left(subject);
+    const auto& steps = *kind_of(subject.record.kind).vf;
+    if (auto seen = steps.look(subject); !seen) return std::nullopt;
+    const auto text = steps.difference_left(subject);
     if (!text) return std::nullopt;
     if (!text->empty()) return true;
   }
@@ -96,6 +97,7 @@ Result<void> note_held(const Work& work, const device::DeviceId& device) {
   auto& state = subject.record;
   state.boot_id = boot_id(work.host);
   state.device = device;
+  if (read_layer(work.host, device) == host::LinkLayer::infiniband) state.kind = KindName::ib_vf;
   state.vf.emplace();
   state.link.emplace();
   if (auto seen = inspect_settings(subject); !seen) return seen;

@@ -66,6 +66,8 @@ Result<uint32_t> index_in_pf(const host::Directory& pf, const PciAddress& vf) {
   return fail(ErrorCode::io, "its PF has no virtfn link to it");
 }
 
+constexpr std::string_view kIpoibType = "32";  // ARPHRD_INFINIBAND, linux/if_arp.h
+
 constexpr std::array kSysctls = {"ipv4/conf/*/arp_announce", "ipv4/conf/*/arp_ignore",
                                  "ipv4/conf/*/forwarding",   "ipv4/conf/*/rp_filter",
                                  "ipv6/conf/*/accept_ra",    "ipv6/conf/*/addr_gen_mode",
@@ -100,7 +102,9 @@ Result<std::vector<PciAddress>> vfs_of(const host::Host& host, const device::Dev
 
 bool stands_for(const host::Link& link, const Record& record) {
   const auto& before = record.link->before;
-  if (!before.parent.empty()) return link.parent_device == before.parent;
+  if (!before.parent.empty()) {
+    return link.parent_device == before.parent && link.is_of(layer_of(record.kind));
+  }
   if (link.kind.value_or("") != before.kind) return false;
   const auto index = record.link->pod_index;
   return index != 0 ? link.index == index : link.name == record.key.ifname;
@@ -145,7 +149,7 @@ Result<Function> read_function(const host::Host& host, const device::DeviceId& d
   return function;
 }
 
-Result<host::Link> pf_link(host::Host& host, const PciAddress& pf) {
+Result<host::Link> pf_link(host::Host& host, const PciAddress& pf, host::LinkLayer layer) {
   auto folder = open_function(host, pf);
   auto names = folder ? folder->list("net") : pass(folder);
   if (!names || names->empty()) {
@@ -158,11 +162,33 @@ Result<host::Link> pf_link(host::Host& host, const PciAddress& pf) {
   for (const auto& name : *names) {
     auto link = host.links.by_name(name);
     if (!link) return pass(link, fmt::format("PF {}", pf.to_string()));
+    if (!link->is_of(layer)) continue;
     const bool uplink = link->phys_port_name && device::is_uplink_port(*link->phys_port_name);
     if (names->size() == 1 || uplink) return link;
     if (!first) first = std::move(*link);
   }
+  if (!first) {
+    return fail(ErrorCode::not_found, "PF network device not found: none of {}'s is {}",
+                pf.to_string(),
+                layer == host::LinkLayer::infiniband
+                    ? "an IPoIB one"
+                    : "an Ethernet one; InfiniBand VFs are attached by the types ib-sriov and "
+                      "railhead");
+  }
   return *first;
+}
+
+host::LinkLayer read_layer(const host::Host& host, const device::DeviceId& device) {
+  const auto has_ipoib = [](const host::Directory& folder) {
+    const auto names = folder.list("net");
+    return names && std::ranges::any_of(*names, [&](const auto& name) {
+             return folder.read(fmt::format("net/{}/type", name)) == kIpoibType;
+           });
+  };
+  const auto folder = open_function(host, device);
+  const auto pf = folder ? folder->sub("physfn") : pass(folder);
+  const bool is_infiniband = folder && (has_ipoib(*folder) || (pf && has_ipoib(*pf)));
+  return is_infiniband ? host::LinkLayer::infiniband : host::LinkLayer::ethernet;
 }
 
 Result<std::vector<RdmaState>> rdma_of(const host::Host& host, const device::DeviceId& device) {
@@ -183,9 +209,7 @@ Result<std::vector<std::string>> rdma_in_host(const host::Host& host,
   return names_in(*function, "infiniband");
 }
 
-std::string_view noun(KindName kind) {
-  return kind == KindName::eth_vf || kind == KindName::user_vf ? "VF" : "device";
-}
+std::string_view noun(KindName kind) { return is_vf(kind) ? "VF" : "device"; }
 
 std::map<std::string, std::string> read_sysctls(const host::Host& host, const std::string& netdev) {
   std::map<std::string, std::string> values;

@@ -2,10 +2,10 @@
 
 #include "attach/kinds.hpp"
 #include "attach/parts/driver.hpp"
+#include "attach/parts/ib.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
 #include "attach/parts/reset.hpp"
-#include "attach/parts/vf.hpp"
 
 namespace railhead::attach {
 
@@ -38,12 +38,12 @@ Result<void> inspect_settings(Subject& subject) {
   if (device::is_userspace_driver(function->driver)) {
     record.link.reset();
     record.kind = without_netdev(record.kind);
-  } else if (record.kind == KindName::user_vf) {
-    record.kind = KindName::eth_vf;
+  } else {
+    record.kind = with_netdev(record.kind);
   }
   if (auto able = reset::check_ability(subject, *function); !able) return able;
   if (record.vf) {
-    if (auto seen = vf::inspect(subject, *function); !seen) return seen;
+    if (auto seen = kind_of(record.kind).vf->inspect(subject, *function); !seen) return seen;
   }
   if (record.kind == KindName::whole_nic) {
     if (auto free = refuse_pf_of_held_vfs(subject); !free) return free;
@@ -56,7 +56,10 @@ Result<void> inspect_settings(Subject& subject) {
 
 Result<void> inspect_device(Subject& subject) {
   if (auto seen = inspect_settings(subject); !seen) return seen;
-  return rdma::inspect(subject);
+  if (auto seen = rdma::inspect(subject); !seen) return seen;
+  const bool has_guids =
+      subject.record.vf && layer_of(subject.record.kind) == host::LinkLayer::infiniband;
+  return has_guids ? ib::inspect_guids(subject) : Result<void>();
 }
 
 void settle(Subject& subject, const Debts& owed) {
@@ -69,7 +72,8 @@ Result<std::vector<Debt>> pay_debts(const Work& work, const device::DeviceId& de
                                     const Debts& owed) {
   Subject subject{work, {}, nullptr};
   subject.record.device = device;
-  subject.record.kind = KindName::whole_nic;
+  const bool is_ib = read_layer(work.host, device) == host::LinkLayer::infiniband;
+  subject.record.kind = is_ib ? KindName::ib_vf : KindName::whole_nic;
   subject.record.link.emplace();
   const auto function =
       is_bare_netdev(device) ? Result<Function>(Function{}) : read_function(work.host, device);

@@ -1,5 +1,6 @@
 #include "attach/kinds.hpp"
 
+#include "attach/parts/ib.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
 #include "attach/parts/reset.hpp"
@@ -67,10 +68,45 @@ constexpr UndoStep kUndoWholeNic[] = {
 constexpr AddStep kAddRdmaOnly[] = {{AddPhase::rdma, rdma::move}};
 constexpr UndoStep kUndoRdmaOnly[] = {{rdma::bring_back, true}, {rdma::restore_names}};
 
-constexpr Kind kEthVf{kAddEthVf, kUndoEthVf};
-constexpr Kind kUserVf{kAddUserVf, kUndoUserVf};
+// The RDMA device before its netdev: its move makes that one anew, in the host.
+constexpr AddStep kAddIbVf[] = {
+    {AddPhase::configure, ib::apply},       {AddPhase::rdma, rdma::move},
+    {AddPhase::follow, link::find_anew},    {AddPhase::follow, link::drop_equal_alt_name},
+    {AddPhase::follow, link::down},         {AddPhase::follow, link::move},
+    {AddPhase::read_back, link::read_back}, {AddPhase::read_back, ib::read_back},
+};
+
+// The RDMA device first, too: with its move the netdev is in the host again, a new one. What the
+// pod made on the netdev is cleaned before, as it would go with it and not be seen.
+constexpr UndoStep kUndoIbVf[] = {
+    {link::silence},         {link::clean, true},        {rdma::bring_back, true},
+    {link::silence},         {link::leave_pod, true},    {link::arrive, true},
+    {rdma::restore_names},   {ib::look, true},           {ib::restore},
+    {reset::run, true},      {rdma::restore_names_anew}, {link::down_in_host},
+    {link::clean_in_host},   {link::restore_mtu},        {link::restore_names},
+    {link::restore_sysctls}, {link::restore_up},
+};
+
+constexpr AddStep kAddIbUserVf[] = {{AddPhase::configure, ib::apply}, {AddPhase::rdma, rdma::move}};
+constexpr UndoStep kUndoIbUserVf[] = {
+    {rdma::bring_back, true},
+    {ib::look, true},
+    {ib::restore},
+    {reset::run, true},
+};
+
+// The pod's netdev tells the GUID in force (link::check); link states are never read.
+Result<std::string> as_asked(Subject& /*subject*/) { return std::string(); }
+
+constexpr VfSteps kEthernet{vf::inspect, vf::look, vf::difference_left, vf::difference_to_asked};
+constexpr VfSteps kInfiniband{ib::inspect, ib::look, ib::difference_left, as_asked};
+
+constexpr Kind kEthVf{kAddEthVf, kUndoEthVf, &kEthernet};
+constexpr Kind kUserVf{kAddUserVf, kUndoUserVf, &kEthernet};
 constexpr Kind kWholeNic{kAddWholeNic, kUndoWholeNic};
 constexpr Kind kRdmaOnly{kAddRdmaOnly, kUndoRdmaOnly};
+constexpr Kind kIbVf{kAddIbVf, kUndoIbVf, &kInfiniband};
+constexpr Kind kIbUserVf{kAddIbUserVf, kUndoIbUserVf, &kInfiniband};
 
 }  // namespace
 
@@ -80,11 +116,30 @@ KindName without_netdev(KindName kind) {
       return KindName::user_vf;
     case KindName::whole_nic:
       return KindName::rdma_only;
+    case KindName::ib_vf:
+      return KindName::ib_user_vf;
     case KindName::user_vf:
     case KindName::rdma_only:
+    case KindName::ib_user_vf:
       break;
   }
   return kind;
+}
+
+KindName with_netdev(KindName kind) {
+  if (kind == KindName::user_vf) return KindName::eth_vf;
+  return kind == KindName::ib_user_vf ? KindName::ib_vf : kind;
+}
+
+bool is_vf(KindName kind) { return kind_of(kind).vf != nullptr; }
+
+bool is_of_userspace(KindName kind) {
+  return kind == KindName::user_vf || kind == KindName::ib_user_vf;
+}
+
+host::LinkLayer layer_of(KindName kind) {
+  return kind == KindName::ib_vf || kind == KindName::ib_user_vf ? host::LinkLayer::infiniband
+                                                                 : host::LinkLayer::ethernet;
 }
 
 const Kind& kind_of(KindName name) {
@@ -95,6 +150,10 @@ const Kind& kind_of(KindName name) {
       return kWholeNic;
     case KindName::rdma_only:
       return kRdmaOnly;
+    case KindName::ib_vf:
+      return kIbVf;
+    case KindName::ib_user_vf:
+      return kIbUserVf;
     case KindName::eth_vf:
       break;
   }

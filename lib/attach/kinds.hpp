@@ -3,6 +3,7 @@
 // their order. The undo's order is not the reverse of the other's (docs/architecture.md).
 #include <span>
 
+#include "attach/function.hpp"
 #include "attach/subject.hpp"
 
 namespace railhead::attach {
@@ -12,10 +13,11 @@ enum class AddPhase {
   leave,      // the netdev out of the host, into the pod
   configure,  // what the PF keeps
   rdma,       // under the node's RDMA lock
+  follow,     // the netdev that came anew with the RDMA device's move
   read_back,
 };
 inline constexpr std::array kAddPhases = {AddPhase::leave, AddPhase::configure, AddPhase::rdma,
-                                          AddPhase::read_back};
+                                          AddPhase::follow, AddPhase::read_back};
 
 struct AddStep {
   AddPhase phase;
@@ -28,13 +30,23 @@ struct UndoStep {
   bool needed = false;
 };
 
+// What the PF keeps of a VF, by how it is read.
+struct VfSteps {
+  Result<void> (*inspect)(Subject&, const Function&);
+  Result<void> (*look)(Subject&);
+  Result<std::string> (*difference_left)(Subject&);
+  Result<std::string> (*difference_to_asked)(Subject&);
+};
+
 struct Kind {
   std::span<const AddStep> add;
   std::span<const UndoStep> undo;
+  const VfSteps* vf = nullptr;  // null: it is no VF
 };
 
 [[nodiscard]] const Kind& kind_of(KindName name);
 // What is left of a device's kind where a userspace driver has it, so that there is no netdev.
 [[nodiscard]] KindName without_netdev(KindName kind);
+[[nodiscard]] KindName with_netdev(KindName kind);
 
 }  // namespace railhead::attach

@@ -56,7 +56,7 @@ void add_user_nodes(Nodes& nodes, const host::Host& host, const Record& record) 
 
 Nodes nodes_of(const host::Host& host, const Record& record) {
   Nodes nodes;
-  if (record.kind == KindName::user_vf || !record.link) add_user_nodes(nodes, host, record);
+  if (is_of_userspace(record.kind) || !record.link) add_user_nodes(nodes, host, record);
   if (!record.rdma || record.changes_rdma()) return nodes;
   for (const auto& device : record.rdma->before) {
     for (const auto& node : device.nodes) {

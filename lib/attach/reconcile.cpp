@@ -279,9 +279,15 @@ Result<Reconciled> release_unreadable(const Work& work, const device::DeviceId& 
   const auto who = who_has_open(work.host, record);
   const bool is_away = function && !is_bare_netdev(device) && function->netdevs.empty() &&
                        !device::is_userspace_driver(function->driver);
-  if (who || is_away) {
+  // IPoIB's netdev may be back before its RDMA device.
+  const auto rdma = rdma_of(work.host, device);
+  const auto here = rdma_in_host(work.host, device);
+  const bool is_half_away = rdma && !rdma->empty() && here && here->empty();
+  if (who || is_away || is_half_away) {
     return fail(ErrorCode::busy, "{} is not free: {}; its pod must end first", device.name,
-                who ? *who : "it has no netdev in the host");
+                who       ? *who
+                : is_away ? "it has no netdev in the host"
+                          : "its RDMA device is not in the host's namespace");
   }
   const auto restored = repair_to_baseline(work, device);
   if (!restored) return pass(restored);

@@ -132,8 +132,8 @@ VfAttributes vf_from(const Field& field) {
   return vf;
 }
 
-constexpr std::array kKinds = {KindName::eth_vf, KindName::user_vf, KindName::whole_nic,
-                               KindName::rdma_only};
+constexpr std::array kKinds = {KindName::eth_vf,    KindName::user_vf, KindName::whole_nic,
+                               KindName::rdma_only, KindName::ib_vf,   KindName::ib_user_vf};
 constexpr std::string_view kKindWords = "eth_vf, user_vf, whole_nic or rdma_only";
 
 std::optional<KindName> parse_kind(std::string_view text) {
@@ -389,9 +389,8 @@ Record record_from(const Json& json) {
                    "a device of kind pci, auxiliary or net");
   const auto kind = field["kind"];
   record.kind = kind.known(parse_kind(kind.text()), kKindWords);
-  const bool is_vf = record.kind == KindName::eth_vf || record.kind == KindName::user_vf;
-  const bool has_netdev = record.kind == KindName::eth_vf || record.kind == KindName::whole_nic;
-  if (is_vf || field.has("vf")) record.vf = vf_part_from(field["vf"]);
+  const bool has_netdev = !is_of_userspace(record.kind) && record.kind != KindName::rdma_only;
+  if (is_vf(record.kind) || field.has("vf")) record.vf = vf_part_from(field["vf"]);
   if (has_netdev || field.has("link")) record.link = link_part_from(field["link"]);
   if (field.has("rdma")) record.rdma = rdma_part_from(field["rdma"]);
   const auto driver = field["driver"];
@@ -424,6 +423,10 @@ std::string_view to_string(KindName kind) {
       return "whole_nic";
     case KindName::rdma_only:
       return "rdma_only";
+    case KindName::ib_vf:
+      return "ib_vf";
+    case KindName::ib_user_vf:
+      return "ib_user_vf";
   }
   return "";
 }

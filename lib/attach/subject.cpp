@@ -11,6 +11,14 @@ Result<host::Links*> Pod::links(host::NetNamespaces& namespaces) {
   return links_.get();
 }
 
+Result<host::FileLock> lock_rdma(const Work& work) {
+  auto lock = work.host.locks.lock(work.store.rdma_lock(), work.deadline.left());
+  if (!is(lock, ErrorCode::timeout)) return lock;
+  auto error = lock.error();
+  error.reason = reason::kQueued;
+  return Failure(std::move(error));
+}
+
 std::string temporary_name(const device::DeviceId& device) {
   if (const auto pci = device.pci()) {
     return fmt::format("rh{:x}{:02x}{:02x}{:x}", pci->domain, pci->bus, pci->device, pci->function);

@@ -50,6 +50,7 @@ struct Subject {
   bool link_in_pod = false;
   std::vector<host::Link> beside;       // of an undo: all links of the pod
   std::string programs_left;            // of an undo: why BPF programs may still be on it
+  std::string vf_left;                  // the same: what its PF did not take, and does not tell
   unsigned undo_tries = 0;              // that have come to their end
   std::vector<std::string> rdma_names;  // of an ADD: as its RDMA devices are called now
   std::vector<std::string> warnings;    // of an ADD: for its user
@@ -59,6 +60,9 @@ struct Subject {
   [[nodiscard]] host::Host& host() const { return work.host; }
   [[nodiscard]] const std::string& name() const { return record.device.name; }
 };
+
+// The node's RDMA lock. Its timeout has the reason kQueued.
+[[nodiscard]] Result<host::FileLock> lock_rdma(const Work& work);
 
 // Unique on the node and at most 15 characters: "rh" and the device without its punctuation.
 std::string temporary_name(const device::DeviceId& device);

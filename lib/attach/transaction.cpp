@@ -105,7 +105,10 @@ Result<std::vector<Attached>> Transaction::attach(std::span<const AttachRequest>
     return pass(done);
   }
   std::vector<Attached> all;
-  for (const auto& begun : begun_) all.push_back(attached(begun.subject));
+  for (const auto& begun : begun_) {
+    all.push_back(attached(begun.subject));
+    all.back().came_anew = begun.follows();
+  }
   return all;
 }
 
@@ -132,7 +135,7 @@ Result<void> Transaction::plan(std::span<const AttachRequest> requests) {
     auto& begun = begun_.emplace_back(Begun{Subject{work_, record_of(request, **pod, boot), *pod}});
     auto& subject = begun.subject;
     subject.rdma = request.rdma;
-    const bool is_vf = request.kind == KindName::eth_vf || request.kind == KindName::user_vf;
+    const bool is_vf = attach::is_vf(request.kind);
     if (is_vf && request.reset) subject.record.reset = Reset::asked;
     if (is_vf) subject.record.vf = VfPart{{}, 0, {}, request.settings.vf};
     if (request.kind == KindName::rdma_only) continue;
@@ -161,7 +164,7 @@ Result<void> Transaction::make_free(Begun& begun) {
   if (*mine && subject.record.kind == KindName::rdma_only && (*mine)->phase == Phase::attached) {
     auto inside = is_in_pod(host_, **mine);
     if (!inside) return pass(inside);
-    if (*inside && (*mine)->kind != KindName::user_vf) {
+    if (*inside && !is_of_userspace((*mine)->kind)) {
       begun.is_appended = true;
       begun.is_done = (*mine)->moves_rdma();
       subject.record = std::move(**mine);
@@ -211,6 +214,14 @@ Result<void> Transaction::undo_of_the_gone(const Subject& subject) {
 Result<void> Transaction::inspect(Begun& begun) {
   auto& subject = begun.subject;
   if (begun.is_done) return {};
+  if (subject.record.kind == KindName::rdma_only &&
+      read_layer(host_, subject.record.device) == host::LinkLayer::infiniband) {
+    return fail(ErrorCode::unsupported,
+                "{} is an InfiniBand device, whose netdev another program has attached: it would "
+                "leave the pod with the move of its RDMA device. rdmaIsolation of ib-sriov moves "
+                "both",
+                subject.name());
+  }
   if (begun.is_appended) return rdma::inspect(subject);
   if (auto seen = inspect_device(subject); !seen) return seen;
   settle(subject, read_debts(store_, subject.record.device));
@@ -285,7 +296,9 @@ Result<void> Transaction::take_phase(AddPhase phase) {
     const bool shares = phase == AddPhase::read_back && begun_.size() > 1;
     begun.subject.looks = shares ? &looks : nullptr;
     Result<void> done;
-    const auto kind = begun.is_appended ? KindName::rdma_only : begun.subject.record.kind;
+    if (begun.is_appended && phase < AddPhase::rdma) continue;
+    const auto kind =
+        begun.is_appended && !begun.follows() ? KindName::rdma_only : begun.subject.record.kind;
     for (const auto& step : kind_of(kind).add) {
       if (step.phase != phase) continue;
       if (step.run == link::read_back && !begun.subject.record.link) continue;

@@ -51,6 +51,10 @@ class Transaction {
     bool is_appended = false;  // to a record of this attachment that stood there
     bool is_recorded = false;
     bool is_done = false;  // nothing was left to do
+    // Its netdev comes anew with the move of its RDMA device.
+    [[nodiscard]] bool follows() const {
+      return is_appended && !is_done && subject.record.kind == KindName::ib_vf;
+    }
   };
 
   [[nodiscard]] Result<void> plan(std::span<const AttachRequest> requests);

@@ -11,7 +11,6 @@
 #include "attach/parts/driver.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
-#include "attach/parts/vf.hpp"
 #include "base/text.hpp"
 
 namespace railhead::attach {
@@ -94,7 +93,7 @@ class Restorer {
     Undone undone;
     std::vector<std::string> must;
     if (record_.vf) {
-      auto text = vf::difference_left(subject_);
+      auto text = kind_of(record_.kind).vf->difference_left(subject_);
       if (!text) return left({text.error()});
       if (!text->empty()) must.push_back(*text);
     }
@@ -218,7 +217,7 @@ Result<bool> is_in_netns(host::Host& host, const host::Netns& netns, const Recor
   auto links = host.netns.links(netns);
   if (!links) return pass(links);
   const auto index = record.link->pod_index;
-  auto link = !before.parent.empty() ? (*links)->by_parent(before.parent)
+  auto link = !before.parent.empty() ? (*links)->by_parent(before.parent, layer_of(record.kind))
               : index != 0           ? (*links)->by_index(index)
                                      : (*links)->by_name(record.key.ifname);
   if (is(link, ErrorCode::not_found)) return false;
@@ -232,9 +231,14 @@ Result<bool> is_in_host(host::Host& host, const Record& record) {
   if (record.link) {
     const auto& before = record.link->before;
     if (!before.parent.empty()) {
-      auto link = host.links.by_parent(before.parent);
+      auto link = host.links.by_parent(before.parent, layer_of(record.kind));
       if (!link && !is(link, ErrorCode::not_found)) return pass(link);
-      return link.has_value();
+      // An IPoIB netdev comes back to the host when its RDMA device leaves it, too.
+      const bool tells = record.kind != KindName::ib_vf || !record.moves_rdma();
+      if (!link || tells) return link.has_value();
+      const auto names = rdma_in_host(host, record.device);
+      if (is(names, ErrorCode::not_found)) return false;
+      return names ? Result<bool>(!names->empty()) : pass(names);
     }
     const auto temporary = temporary_name(record.device);
     for (const auto& name : {before.name, temporary}) {

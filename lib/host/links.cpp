@@ -15,6 +15,11 @@ bool Link::is_promisc() const { return (flags & IFF_PROMISC) != 0; }
 
 bool Link::is_allmulti() const { return (flags & IFF_ALLMULTI) != 0; }
 
+bool Link::is_of(LinkLayer layer) const {
+  if (layer == LinkLayer::ethernet) return type != ARPHRD_INFINIBAND;
+  return type == ARPHRD_INFINIBAND && !lower_index;
+}
+
 std::optional<uint32_t> Link::lower() const { return lower_netns ? std::nullopt : lower_index; }
 
 bool Link::is_hardware() const { return parent_device || (!kind && type != ARPHRD_LOOPBACK); }

@@ -27,6 +27,9 @@ struct XdpPrograms {
 // IFF_NOARP, IFF_MULTICAST, IFF_DYNAMIC: how a link is used, as somebody set it.
 inline constexpr uint32_t kLinkModes = 0x0080 | 0x1000 | 0x8000;
 
+// Which of a function's netdevs is meant: IPoIB's, or one of any other type.
+enum class LinkLayer { ethernet, infiniband };
+
 // A link as RTM_GETLINK tells it. An absent optional: the kernel did not say.
 struct Link {
   uint32_t index = 0;  // valid in this namespace only; a move may change it
@@ -54,7 +57,9 @@ struct Link {
   std::optional<std::string> phys_port_name;
   std::optional<std::string> phys_switch_id;  // hex digits
 
-  [[nodiscard]] bool is_up() const;        // IFF_UP
+  [[nodiscard]] bool is_up() const;  // IFF_UP
+  // Of InfiniBand's none that stands on another, as a partition's does.
+  [[nodiscard]] bool is_of(LinkLayer layer) const;
   [[nodiscard]] bool is_promisc() const;   // IFF_PROMISC; not what a sniffer's socket asks for
   [[nodiscard]] bool is_allmulti() const;  // IFF_ALLMULTI
   [[nodiscard]] uint32_t modes() const { return flags & kLinkModes; }
@@ -171,8 +176,10 @@ class Links {
   // ENODEV when there is none. by_name looks at alternative names too, as the kernel does.
   [[nodiscard]] virtual Result<Link> by_index(uint32_t index) = 0;
   [[nodiscard]] virtual Result<Link> by_name(std::string_view name) = 0;
-  // The link of the PCI function "0000:3b:00.2" in this namespace (the first, by ifindex).
-  [[nodiscard]] virtual Result<Link> by_parent(std::string_view pci_address) = 0;
+  // The link of the PCI function "0000:3b:00.2" in this namespace (the first, by ifindex, that
+  // is_of() the layer).
+  [[nodiscard]] virtual Result<Link> by_parent(std::string_view pci_address,
+                                               LinkLayer layer = LinkLayer::ethernet) = 0;
 
   [[nodiscard]] virtual Result<void> change(uint32_t index, const LinkChange& change) = 0;
   // RTM_DELLINK: a VLAN, macvlan, veth, …; EOPNOTSUPP for hardware and the loopback.

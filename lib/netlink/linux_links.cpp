@@ -93,12 +93,13 @@ Result<host::Link> LinuxLinks::by_name(std::string_view name) {
   return named(get(get_link(name)), fmt::format("link {}", name));
 }
 
-Result<host::Link> LinuxLinks::by_parent(std::string_view pci_address) {
+Result<host::Link> LinuxLinks::by_parent(std::string_view pci_address, host::LinkLayer layer) {
   auto links = list();
   if (!links) return pass(links);
   const host::Link* first = nullptr;
   for (const auto& link : *links) {
-    if (link.parent_device == pci_address && (!first || link.index < first->index)) first = &link;
+    if (link.parent_device != pci_address || !link.is_of(layer)) continue;
+    if (!first || link.index < first->index) first = &link;
   }
   if (!first) return fail_errno(ENODEV, "link of {}", pci_address);
   return *first;

@@ -15,7 +15,8 @@ class LinuxLinks final : public host::Links {
   Result<std::vector<host::Link>> list() override;
   Result<host::Link> by_index(uint32_t index) override;
   Result<host::Link> by_name(std::string_view name) override;
-  Result<host::Link> by_parent(std::string_view pci_address) override;
+  Result<host::Link> by_parent(std::string_view pci_address,
+                               host::LinkLayer layer = host::LinkLayer::ethernet) override;
   Result<void> change(uint32_t index, const host::LinkChange& change) override;
   Result<void> remove(uint32_t index) override;
   Result<unsigned> detach_programs(uint32_t index) override;

@@ -178,7 +178,8 @@ FakePf& FakeHost::add_pf(const FakePfRequest& request) {
   pf->driver = request.infiniband ? FakeDriver::infiniband() : request.driver;
   const auto hw_address = [&](unsigned n) {
     std::vector<uint8_t> bytes(request.infiniband ? 20 : 6);
-    bytes.front() = 0x02;
+    bytes.front() = request.infiniband ? 0x80 : 0x02;
+    if (request.infiniband) bytes[12] = 0x02;
     bytes[bytes.size() - 2] = pf->address.bus;
     bytes.back() = static_cast<uint8_t>(n);
     return *HwAddress::from_bytes(bytes);
@@ -195,6 +196,7 @@ FakePf& FakeHost::add_pf(const FakePfRequest& request) {
     link.address = hw_address(n);
     link.parent_bus = "pci";
     link.parent_device = address.to_string();
+    if (request.infiniband) link.kind = "ipoib";
     return &kernel.add_link(kernel.host_netns, std::move(link));
   };
   kernel.sysfs.add({.address = request.address, .total_vfs = request.vfs});
@@ -212,12 +214,19 @@ FakePf& FakeHost::add_pf(const FakePfRequest& request) {
                      .spoofchk = true,
                      .trust = false,
                      .link_state = host::VfLinkState::automatic};
-    if (!pf->driver.guids) vf.attributes.node_guid = vf.attributes.port_guid = Guid{};
     kernel.sysfs.add_vf(request.address, n, {.address = vf.address.to_string()});
     const auto folder = kernel.sysfs.folder(vf.address.to_string());
     if (request.flr) kernel.sysfs.write(folder + "/reset", "");
     kernel.sysfs.write(folder + "/reset_method", request.flr ? "flr bus" : "");
-    add_function(vf.address, fmt::format("{}v{}", request.netdev, n), n);
+    const auto* made = add_function(vf.address, fmt::format("{}v{}", request.netdev, n), n);
+    if (pf->driver.is_infiniband) {
+      for (const auto byte : made->link.address.bytes().subspan(12)) {
+        vf.own_port_guid.value = vf.own_port_guid.value << 8U | byte;
+      }
+      if (request.rdma) vf.own_node_guid = kernel.rdma.back()->device.node_guid;
+      vf.attributes.node_guid = vf.own_node_guid;
+      vf.attributes.port_guid = vf.own_port_guid;
+    }
     pf->vfs.push_back(vf);
   }
   kernel.pfs.push_back(std::move(pf));

@@ -44,11 +44,13 @@ class FakeHost::Links final : public host::Links {
   Result<host::Link> by_name(std::string_view name) override {
     return get("by_name", [&] { return fake_.kernel.find(netns_, name); });
   }
-  Result<host::Link> by_parent(std::string_view pci) override {
+  Result<host::Link> by_parent(std::string_view pci,
+                               host::LinkLayer layer = host::LinkLayer::ethernet) override {
     return get("by_parent", [&]() -> Result<FakeLink*> {
       FakeLink* first = nullptr;
       for (auto& link : fake_.kernel.links) {
         if (link->netns != netns_ || link->link.parent_device != pci) continue;
+        if (!link->link.is_of(layer)) continue;
         if (!first || link->link.index < first->link.index) first = link.get();
       }
       if (!first) return fail_errno(ENODEV, "link of {}", pci);
@@ -101,6 +103,7 @@ class FakeHost::Links final : public host::Links {
   Result<host::VfAttributes> vf(uint32_t pf_index, uint32_t vf) override {
     host::VfAttributes attributes;
     auto done = fake_.run("vf", [&]() -> Result<void> {
+      if (auto told = fake_.kernel.tells_vfs(netns_, pf_index); !told) return told;
       auto found = fake_.kernel.find_vf(netns_, pf_index, vf);
       if (!found) return pass(found);
       attributes = (*found)->attributes;
@@ -112,7 +115,7 @@ class FakeHost::Links final : public host::Links {
   Result<std::map<uint32_t, host::VfAttributes>> vfs(uint32_t pf_index) override {
     std::map<uint32_t, host::VfAttributes> all;
     auto done = fake_.run("vfs", [&]() -> Result<void> {
-      if (auto link = fake_.kernel.find(netns_, pf_index); !link) return pass(link);
+      if (auto told = fake_.kernel.tells_vfs(netns_, pf_index); !told) return told;
       for (uint32_t vf = 0;; ++vf) {
         auto found = fake_.kernel.find_vf(netns_, pf_index, vf);
         if (!found) return {};

@@ -55,7 +55,7 @@ FakeDriver FakeDriver::igb() {
           .rate_needs_carrier = true};
 }
 
-FakeDriver FakeDriver::infiniband() { return {.guids = 0}; }
+FakeDriver FakeDriver::infiniband() { return {.guids = 0, .is_infiniband = true}; }
 
 FakeKernel::FakeKernel(std::string root) : sysfs(root + "/sys"), root_(std::move(root)) {
   fs::create_directories(root_ + "/proc/sys");
@@ -97,6 +97,7 @@ void FakeKernel::end_netns(NetnsInode inode) {
     hide_rdma(*device);
     device->netns = host_netns;
     show_rdma(*device);
+    make_ipoib_anew(device->function);
   }
   ::close(netns[inode].keeps_inode);
   netns.erase(inode);

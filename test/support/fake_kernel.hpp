@@ -30,6 +30,7 @@ struct FakeDriver {
   // A VF that goes down is reset: it takes its admin MAC, or, trusted, makes its own the admin MAC.
   // Of others, a trusted one does so when it comes up.
   bool resets_when_down = false;
+  bool is_infiniband = false;
   // Rates, also 0, are EINVAL while the PF has no carrier (igb_ndo_set_vf_bw).
   bool rate_needs_carrier = false;
 
@@ -45,6 +46,8 @@ struct FakeVf {
   bool gone = false;           // taken away with its function
   std::string hardware_state;  // what a tenant left in it (flow rules, queues): for tests
   std::vector<host::RdmaLink> unbound_rdma = {};  // those its driver makes once it is bound
+  Guid own_node_guid = {};  // InfiniBand: what it has where its PF gives it none
+  Guid own_port_guid = {};
 };
 
 struct FakePf {
@@ -120,6 +123,8 @@ class FakeKernel {
 
   // --- VFs
   // ----------------------------------------------------------------------------------------
+  // EMSGSIZE of an InfiniBand PF from 16 VFs on: rtnl_vfinfo_size() leaves no room for GUIDs.
+  Result<void> tells_vfs(NetnsInode netns, uint32_t pf_index);
   Result<FakeVf*> find_vf(NetnsInode netns, uint32_t pf_index, uint32_t vf);
   Result<void> change_vf(NetnsInode netns, uint32_t pf_index, uint32_t vf,
                          const host::VfAttributes& change);
@@ -175,6 +180,9 @@ class FakeKernel {
   std::pair<FakePf*, FakeVf*> vf_at(const PciAddress& address);
   void remove_devices(const PciAddress& function);
   void make_devices(const PciAddress& function);
+  void make_rdma_anew(FakeVf& vf);
+  void make_ipoib(const PciAddress& function, const Guid& port_guid);
+  void make_ipoib_anew(const PciAddress& function);
   void show_in_sysfs(const FakeLink& link, bool show);
   void make_sysctls(const FakeLink& link);
   void rename_sysctls(const FakeLink& link, const std::string& old_name);
@@ -190,6 +198,7 @@ class FakeKernel {
   std::string root_;
   uint32_t rdma_made_ = 0;
   uint8_t macs_made_ = 0;
+  uint8_t qpns_made_ = 0;
 };
 
 }  // namespace railhead::test

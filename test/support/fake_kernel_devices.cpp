@@ -1,5 +1,6 @@
 // VFs and RDMA devices of test/support/fake_kernel.hpp.
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 
@@ -28,6 +29,15 @@ std::pair<FakePf*, FakeVf*> FakeKernel::vf_of(const FakeLink& link) {
   return {nullptr, nullptr};
 }
 
+Result<void> FakeKernel::tells_vfs(NetnsInode inode, uint32_t pf_index) {
+  constexpr size_t kFewest = 16;
+  auto link = find(inode, pf_index);
+  if (!link) return pass(link);
+  const FakePf* pf = pf_of(**link);
+  if (pf && pf->driver.is_infiniband && pf->vfs.size() >= kFewest) return kernel(EMSGSIZE);
+  return {};
+}
+
 Result<FakeVf*> FakeKernel::find_vf(NetnsInode inode, uint32_t pf_index, uint32_t vf) {
   auto link = find(inode, pf_index);
   if (!link) return pass(link);
@@ -49,6 +59,7 @@ Result<void> FakeKernel::change_vf(NetnsInode inode, uint32_t pf_index, uint32_t
   const FakeDriver& driver = pf->driver;
 
   if (change.mac) {
+    if (driver.is_infiniband) return kernel(EOPNOTSUPP);  // ipoib has no ndo_set_vf_mac
     if (change.mac->size() != (*link)->link.address.size() || (change.mac->bytes()[0] & 1)) {
       return kernel(EINVAL);
     }
@@ -208,7 +219,50 @@ Result<void> FakeKernel::move_rdma(NetnsInode from, std::string_view name, Netns
   if (on_rdma_gone) on_rdma_gone();
   (*device)->netns = to;
   show_rdma(**device);
+  make_ipoib_anew((*device)->function);
   return {};
+}
+
+namespace {
+
+// RFC 4391: flags and QPN, and the port's GID.
+HwAddress ipoib_address(uint8_t qpn, const Guid& port_guid) {
+  std::array<uint8_t, 20> bytes{0x80, 0, 0, qpn, 0xfe, 0x80};
+  for (size_t i = 0; i < 8; ++i)
+    bytes[12 + i] = static_cast<uint8_t>(port_guid.value >> (56 - 8 * i));
+  return *HwAddress::from_bytes(bytes);
+}
+
+}  // namespace
+
+// ipoib_add_port(): in the host's namespace, whatever its RDMA device's.
+void FakeKernel::make_ipoib(const PciAddress& function, const Guid& port_guid) {
+  unsigned number = 0;
+  while (name_in_use(host_netns, fmt::format("ib{}", number))) ++number;
+  host::Link link;
+  link.name = fmt::format("ib{}", number);
+  link.type = 32;
+  link.mtu = 2044;
+  link.kind = "ipoib";
+  link.flags = 0x1000;  // IFF_MULTICAST
+  link.address = ipoib_address(++qpns_made_, port_guid);
+  link.parent_bus = "pci";
+  link.parent_device = function.to_string();
+  add_link(host_netns, std::move(link));
+}
+
+// Its client goes from a device that changes its namespace, and comes again.
+void FakeKernel::make_ipoib_anew(const PciAddress& function) {
+  auto [pf, vf] = vf_at(function);
+  const auto old = std::ranges::find_if(links, [&](const auto& link) {
+    return link->link.type == 32 && link->link.parent_device == function.to_string();
+  });
+  if (!vf || old == links.end()) return;
+  Guid guid;
+  for (const auto byte : (*old)->link.address.bytes().subspan(12))
+    guid.value = guid.value << 8U | byte;
+  erase(**old);
+  make_ipoib(function, guid);
 }
 
 // ib_device_rename(): the names of all namespaces are one set.

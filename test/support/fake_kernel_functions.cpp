@@ -51,6 +51,16 @@ Result<void> FakeKernel::bind(const PciAddress& function, std::string_view drive
 
 void FakeKernel::make_devices(const PciAddress& function) {
   auto [pf, vf] = vf_at(function);
+  if (pf->driver.is_infiniband) {
+    const auto in_force = [](const std::optional<Guid>& set, const Guid& own) {
+      return set && set->value != 0 && set->value != ~uint64_t{0} ? *set : own;
+    };
+    make_ipoib(function, in_force(vf->attributes.port_guid, vf->own_port_guid));
+    for (auto& known : vf->unbound_rdma) {
+      known.node_guid = in_force(vf->attributes.node_guid, vf->own_node_guid);
+    }
+    return make_rdma_anew(*vf);
+  }
   unsigned number = 0;
   while (name_in_use(host_netns, fmt::format("eth{}", number))) ++number;
   host::Link link;
@@ -66,13 +76,17 @@ void FakeKernel::make_devices(const PciAddress& function) {
     vf->attributes.mac = link.address;
   }
   add_link(host_netns, std::move(link));
-  for (const auto& known : std::exchange(vf->unbound_rdma, {})) {
+  make_rdma_anew(*vf);
+}
+
+void FakeKernel::make_rdma_anew(FakeVf& vf) {
+  for (const auto& known : std::exchange(vf.unbound_rdma, {})) {
     const auto taken = [&](const std::string& name) {
       return std::ranges::any_of(rdma, [&](const auto& one) { return one->device.name == name; });
     };
     unsigned free = 0;
     while (taken(fmt::format("mlx5_{}", free))) ++free;
-    auto& made = add_rdma(function, fmt::format("mlx5_{}", free), known.protocol);
+    auto& made = add_rdma(vf.address, fmt::format("mlx5_{}", free), known.protocol);
     hide_rdma(made);
     made.device.node_guid = known.node_guid;
     show_rdma(made);

@@ -28,6 +28,12 @@ std::string describe(const host::VfAttributes& vf) {
   return text + " guids " + text_of(vf.node_guid) + " " + text_of(vf.port_guid);
 }
 
+// Of IPoIB the port's GUID: the QPN before it is another one whenever the netdev is made anew.
+std::string address_of(const host::Link& link) {
+  auto text = link.address.to_string();
+  return link.type == 32 ? text.substr(text.size() - 23) : text;
+}
+
 std::string describe(const FakeLink& fake) {
   const auto& link = fake.link;
   auto alt_names = link.alt_names;
@@ -43,7 +49,7 @@ std::string describe(const FakeLink& fake) {
   return fmt::format(
       "link {} alias \"{}\" alt [{}] mac {} mtu {} flags {:x} master {} programs {} ethtool {} "
       "[{}]",
-      link.name, link.alias, join(alt_names, " "), link.address.to_string(), link.mtu, link.flags,
+      link.name, link.alias, join(alt_names, " "), address_of(link), link.mtu, link.flags,
       link.master.value_or(0), fake.programs.size(), fake.ethtool, join(use, ", "));
 }
 

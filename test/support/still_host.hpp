@@ -19,7 +19,7 @@ class StillLinks final : public host::Links {
   Result<std::vector<host::Link>> list() override { return all; }
   Result<host::Link> by_index(uint32_t) override { return refused(); }
   Result<host::Link> by_name(std::string_view) override { return refused(); }
-  Result<host::Link> by_parent(std::string_view) override { return refused(); }
+  Result<host::Link> by_parent(std::string_view, host::LinkLayer) override { return refused(); }
   Result<void> change(uint32_t, const host::LinkChange&) override { return refused(); }
   Result<void> remove(uint32_t) override { return refused(); }
   Result<unsigned> detach_programs(uint32_t) override { return refused(); }

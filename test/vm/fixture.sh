@@ -201,6 +201,35 @@ four_rdma_vfs() {
     done
 }
 
+# ib_vfs PF COUNT: InfiniBand VFs with IPoIB, and the PF with it: RDMA devices mlx5_9 of the PF, mlx5_1 and so on. They come again with
+# the VF's driver. What the PF keeps of their GUIDs are their own, so that a dump after they were given back is like the one before.
+ib_vfs() {
+    local pf=$1 i vf guid
+    make_vfs "$pf" "$2"
+    must modprobe ib_ipoib
+    must tbrdma_add mlx5_9 "$pf" ib
+    wait_for 60 pci_netdev "$(pf_pci "$pf")" 32 || die "IPoIB makes no netdev on $pf"
+    for ((i = 0; i < $2; i++)); do
+        vf=$(vf_pci "$pf" $i)
+        must tbrdma_add mlx5_$((i + 1)) "${pf}v$i" ib
+        wait_for 60 pci_netdev "$vf" 32 || die "IPoIB makes no netdev on ${pf}v$i"
+        guid=$(sed -E 's/(..)(..):?/\1:\2:/g; s/:$//' /sys/class/infiniband/mlx5_$((i + 1))/node_guid)
+        must ip link set dev "$(pci_netdev "$(pf_pci "$pf")" 32)" vf $i node_guid "$guid"
+        must ip link set dev "$(pci_netdev "$(pf_pci "$pf")" 32)" vf $i port_guid "$guid"
+    done
+    echo 1 >/sys/module/tbrdma/parameters/comes_back
+}
+
+# name_ethernet PF: no other InfiniBand VF has an Ethernet netdev beside IPoIB's, which comes anew with its driver
+name_ethernet() {
+    local i vf now
+    for ((i = 0; ; i++)); do
+        [ -e "$pci_dir/$(pf_pci "$1")/virtfn$i" ] || return 0
+        vf=$(vf_pci "$1" $i) now=$(pci_netdev "$vf") || continue
+        [ "$now" = "${1}v$i" ] || ip link set dev "$now" name "${1}v$i"
+    done
+}
+
 # siw_add NAME NETNS NETDEV: an RDMA device with a data path on NETDEV of NETNS. The kernel makes it in the host's namespace; in the
 # exclusive mode it is then moved. It does not survive a move of its netdev: siw_del before that.
 siw_add() {

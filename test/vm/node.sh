@@ -65,8 +65,9 @@ dump_stacked() {
 # dump_netdev NETDEV: link with VFs, alias, flags and XDP, what stands on it, addresses, driver, sysctls; of the host's namespace
 dump_netdev() {
     local key file value
-    # VF lines carry "link-state", "trust", ... as they are; -d adds altnames, limits and parent
-    ip -d link show dev "$1" | sed -E 's/^[0-9]+: //; s/ qdisc [^ ]+//; s/ qlen [0-9]+//; s/ permaddr [0-9a-f:]+//'
+    # VF lines carry "link-state", "trust", ... as they are; -d adds altnames, limits and parent. IPoIB's address begins with flags and QPN,
+    # which are others whenever it is made anew.
+    ip -d link show dev "$1" | sed -E 's/^[0-9]+: //; s#^( *link/infiniband )(..:){4}#\1#; s/ qdisc [^ ]+//; s/ qlen [0-9]+//; s/ permaddr [0-9a-f:]+//'
     for file in "/sys/class/net/$1"/upper_*; do
         [ ! -e "$file" ] || printf 'below %s\n' "${file##*/upper_}"
     done

@@ -4,6 +4,7 @@
 
 #include <net/if_arp.h>
 
+#include "attach/parts/ib.hpp"
 #include "attach/parts/link_common.hpp"
 #include "base/text.hpp"
 
@@ -14,10 +15,16 @@ using host::LinkChange;
 
 namespace {
 
+// What IPoIB takes in the mode that it is made in, of a link of 4096 bytes (RFC 4391, 7).
+constexpr uint32_t kLargestDatagram = 4092;
+
 // The first netdev of the function, and no other: between the look at sysfs and the one by name
 // udev may have renamed both.
 Result<Link> find_own(Subject& subject, const Function& function) {
   auto& links = subject.host().links;
+  if (layer_of(subject.record.kind) == host::LinkLayer::infiniband) {
+    return links.by_parent(subject.name(), host::LinkLayer::infiniband);
+  }
   const bool is_bare = is_bare_netdev(subject.record.device);
   auto link = links.by_name(is_bare ? subject.name() : function.netdevs.front());
   if (!link && (is_bare || !is(link, ErrorCode::not_found))) return link;
@@ -35,10 +42,11 @@ Result<Link> find_own(Subject& subject, const Function& function) {
 
 Result<void> refuse_kinds(const Subject& subject, const Link& link) {
   const auto what = noun(subject.record.kind);
-  if (link.type == ARPHRD_INFINIBAND) {
+  if (link.type == ARPHRD_INFINIBAND && subject.record.kind != KindName::ib_vf) {
     return fail(ErrorCode::unsupported,
-                "{} {} ({}) is an InfiniBand one: InfiniBand {}s are not attached yet", what,
-                subject.name(), link.name, what);
+                "{} {} ({}) is an InfiniBand one: of these VFs alone are attached, by the types "
+                "ib-sriov and railhead",
+                what, subject.name(), link.name);
   }
   // The move takes it out, and nobody would put it back.
   if (link.master) {
@@ -46,6 +54,25 @@ Result<void> refuse_kinds(const Subject& subject, const Link& link) {
                 "{} {} ({}) is part of a bond, bridge or VRF of the host (ip link show dev {}); it "
                 "can be attached when it is taken out of that",
                 what, subject.name(), link.name, link.name);
+  }
+  return {};
+}
+
+// Partitions that the host made on it would go with it.
+Result<void> refuse_partitions(const Subject& subject, const Link& link) {
+  const auto all = subject.host().links.list();
+  if (!all) return pass(all);
+  for (const auto& other : *all) {
+    if (other.index == link.index) continue;
+    if (other.parent_device == link.parent_device && other.is_of(host::LinkLayer::infiniband)) {
+      return fail(ErrorCode::unsupported,
+                  "{} has several IPoIB netdevs ({}, {}), of which nothing says which is meant: it "
+                  "is not attached",
+                  subject.name(), link.name, other.name);
+    }
+    if (other.lower() != link.index) continue;
+    return fail(ErrorCode::busy, "{} stands on {} ({}): it is attached when that is removed",
+                other.name, subject.name(), link.name);
   }
   return {};
 }
@@ -67,7 +94,9 @@ Result<void> inspect(Subject& subject, const Function& function) {
   auto link = find_own(subject, function);
   if (!link) return pass(link);
   if (auto good = refuse_kinds(subject, *link); !good) return good;
-  if (function.netdevs.size() > 1) {
+  if (link->type == ARPHRD_INFINIBAND) {
+    if (auto free = refuse_partitions(subject, *link); !free) return free;
+  } else if (function.netdevs.size() > 1) {
     return fail(ErrorCode::unsupported,
                 "{} has several netdevs ({}), of which the kernel does not say which is meant: it "
                 "is not attached",
@@ -112,7 +141,11 @@ Result<void> move(Subject& subject) {
   if (part.asked_address && *part.asked_address != subject.link->address) {
     moved.address = part.asked_address;
   }
-  if (part.asked_mtu && *part.asked_mtu != subject.link->mtu) moved.mtu = part.asked_mtu;
+  // A netdev that came anew has the kernel's own.
+  const bool is_anew = subject.record.kind == KindName::ib_vf && subject.record.moves_rdma() &&
+                       part.before.mtu <= kLargestDatagram;
+  const auto mtu = part.asked_mtu || !is_anew ? part.asked_mtu : std::optional(part.before.mtu);
+  if (mtu && *mtu != subject.link->mtu) moved.mtu = mtu;
   auto done = change(subject, moved);
   if (done) return done;
   return pass(done, fmt::format("moving {} ({}) into {} as {}", subject.link->name, subject.name(),
@@ -147,6 +180,11 @@ Result<std::vector<std::string>> check(const Subject& subject, host::Links& link
                                 noun(subject.record.kind), subject.name()));
   }
   if (!link->is_up()) wrong.push_back(fmt::format("{} is down", ifname));
+  if (subject.record.kind == KindName::ib_vf) {
+    if (auto text = ib::wrong_guid(*subject.record.vf, *link); !text.empty()) {
+      wrong.push_back(std::move(text));
+    }
+  }
   return wrong;
 }
 

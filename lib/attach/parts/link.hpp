@@ -9,8 +9,8 @@ namespace railhead::attach::link {
 
 // Fills in record.link->before; what was asked stands there already. Errors: invalid_argument
 // (kNoNetdev: no driver is bound), busy (kNoNetdev: it is in another namespace), unsupported
-// (InfiniBand; a kernel that does not name a netdev's parent), busy (part of a bond, bridge or VRF
-// of the host).
+// (InfiniBand, but as a VF of its own kind; a kernel that does not name a netdev's parent), busy
+// (part of a bond, bridge or VRF of the host; another netdev stands on it).
 [[nodiscard]] Result<void> inspect(Subject& subject, const Function& function);
 // The name asked for, where it is an alternative name of the device's own: the move would fail.
 [[nodiscard]] Result<void> drop_equal_alt_name(Subject& subject);
@@ -19,6 +19,8 @@ namespace railhead::attach::link {
 // wait for RTNL.
 [[nodiscard]] Result<void> move(Subject& subject);
 [[nodiscard]] Result<void> read_back(Subject& subject);
+// Of InfiniBand, where the RDMA device has moved: the netdev that came for it in the host. timeout.
+[[nodiscard]] Result<void> find_anew(Subject& subject);
 
 // Undo. Each looks first at what stands there; what is in the host already is not taken back again.
 

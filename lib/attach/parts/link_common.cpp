@@ -12,7 +12,7 @@ namespace {
 Result<Link> find(host::Links& links, const Subject& subject,
                   const std::vector<std::string>& names) {
   const auto& before = subject.record.link->before;
-  if (!before.parent.empty()) return links.by_parent(before.parent);
+  if (!before.parent.empty()) return links.by_parent(before.parent, layer_of(subject.record.kind));
   for (const auto& name : names) {
     auto found = links.by_name(name);
     if (found && found->kind.value_or("") == before.kind) return found;

@@ -1,6 +1,7 @@
 // In the host again: as it was before.
 #include <algorithm>
 
+#include "attach/parts/ib.hpp"
 #include "attach/parts/link_common.hpp"
 #include "attach/vf_settings.hpp"
 #include "base/text.hpp"
@@ -61,7 +62,8 @@ Result<void> down_in_host(Subject& subject) {
   const auto& vf = subject.record.vf;
   const bool same = now.name == before.name && now.mtu == before.mtu &&
                     (!vf || difference(subject.vf, vf->before).empty());
-  const bool may_stay = before.up && now.address == before.address;
+  const bool may_stay =
+      before.up && (now.address == before.address || ib::is_same_port(now.address, before.address));
   if (!now.is_up() || (may_stay && (same || subject.undo_tries > 0))) return {};
   if (auto done = change(subject, {.up = false}); !done) return done;
   subject.link->flags &= ~1U;  // IFF_UP
@@ -169,7 +171,8 @@ Result<Differences> differences(Subject& subject) {
   subject.link = std::move(*link);
   const auto& now = *subject.link;
   const auto& before = subject.record.link->before;
-  if (now.address != before.address) {
+  const bool is_ib = subject.record.kind == KindName::ib_vf;  // its QPN is new each time
+  if (!is_ib && now.address != before.address) {
     left.must.push_back(
         fmt::format("MAC is {}, was {}", now.address.to_string(), before.address.to_string()));
   }

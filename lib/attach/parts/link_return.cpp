@@ -122,12 +122,15 @@ Result<void> arrive(Subject& subject) {
   return {};
 }
 
-Result<void> arrive_anew(Subject& subject) {
+namespace {
+
+// One that is not `former`, an ifindex: that may only be about to go.
+Result<void> await_netdev(Subject& subject, uint32_t former) {
   const auto limit = subject.work.deadline.left(kReturnLimit);
   auto link = find_in_host(subject);
   const auto made = [&] {
     link = find_in_host(subject);
-    return !is(link, ErrorCode::not_found);
+    return link ? link->index != former : !is(link, ErrorCode::not_found);
   };
   if (!wait_until(subject.host().clock, limit, kReturnPoll, made)) {
     return fail(ErrorCode::timeout, "its driver {} has made no netdev for it within {} s",
@@ -139,5 +142,14 @@ Result<void> arrive_anew(Subject& subject) {
   subject.link_in_pod = false;
   return {};
 }
+
+}  // namespace
+
+Result<void> find_anew(Subject& subject) {
+  if (!subject.record.moves_rdma()) return {};
+  return await_netdev(subject, subject.link ? subject.link->index : 0);
+}
+
+Result<void> arrive_anew(Subject& subject) { return await_netdev(subject, 0); }
 
 }  // namespace railhead::attach::link

@@ -22,17 +22,6 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// The function's devices in the host, with their GUIDs.
-Result<std::vector<host::RdmaLink>> in_host(const Subject& subject) {
-  auto names = rdma_in_host(subject.host(), subject.record.device);
-  if (!names) return pass(names);
-  if (names->empty()) return std::vector<host::RdmaLink>{};
-  auto devices = subject.host().rdma.list();
-  if (!devices) return pass(devices, "RDMA devices");
-  std::erase_if(*devices, [&](const auto& device) { return !contains(*names, device.name); });
-  return devices;
-}
-
 // The kernel takes any name, but sysfs, where a device's function is looked for, shows none that is
 // no file's: a pod could hide its device, and make the folder unreadable for all.
 Result<void> make_names_visible(host::RdmaDevices& devices, const Subject& subject) {
@@ -62,7 +51,7 @@ Result<void> bring_back(Subject& subject, const std::string& name) {
   if (*back) return {};
   const auto& work = subject.work;
   if (subject.pod) {
-    auto lock = work.host.locks.lock(work.store.rdma_lock(), work.deadline.left());
+    auto lock = lock_rdma(work);
     if (!lock) return pass(lock);
     auto here = work.host.netns.current();
     if (!here) return pass(here);
@@ -115,6 +104,16 @@ Pairs pair_up(const std::vector<RdmaState>& before, std::vector<host::RdmaLink> 
 }
 
 }  // namespace
+
+Result<std::vector<host::RdmaLink>> in_host(const Subject& subject) {
+  auto names = rdma_in_host(subject.host(), subject.record.device);
+  if (!names) return pass(names);
+  if (names->empty()) return std::vector<host::RdmaLink>{};
+  auto devices = subject.host().rdma.list();
+  if (!devices) return pass(devices, "RDMA devices");
+  std::erase_if(*devices, [&](const auto& device) { return !contains(*names, device.name); });
+  return devices;
+}
 
 Result<void> inspect(Subject& subject) {
   auto now = rdma_of(subject.host(), subject.record.device);

@@ -5,6 +5,9 @@
 
 namespace railhead::attach::rdma {
 
+// The function's devices in the host, with their GUIDs.
+[[nodiscard]] Result<std::vector<host::RdmaLink>> in_host(const Subject& subject);
+
 // ADD. Fills in record.rdma. invalid_argument (kNoRdma): one is required, and none is there.
 [[nodiscard]] Result<void> inspect(Subject& subject);
 // The container was given these character devices at Allocate, maybe not all that the device has;

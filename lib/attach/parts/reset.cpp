@@ -53,6 +53,8 @@ Result<void> rebind(Subject& subject, const Function& function) {
   const auto address = *subject.record.device.pci();
   const auto& driver = function.driver.empty() ? subject.record.driver.name : function.driver;
   if (!function.driver.empty()) {
+    // An operator may have changed that since the ADD.
+    if (auto good = check_rebind(subject, "its reset"); !good) return good;
     if (auto done = functions.unbind(address, driver, limit(subject)); !done) return done;
   }
   if (has_function_level_reset(subject.host(), subject.record.device)) {
@@ -65,6 +67,27 @@ Result<void> rebind(Subject& subject, const Function& function) {
     }
   }
   return functions.bind(address, driver, limit(subject));
+}
+
+Result<void> arrive_anew(Subject& subject) {
+  auto come = link::arrive_anew(subject);
+  return come ? rdma::arrive_anew(subject) : come;
+}
+
+Result<void> rebind_alone(Subject& subject) {
+  const auto function = read_function(subject.host(), subject.record.device);
+  if (!function) return pass(function);
+  auto& functions = subject.host().functions;
+  const auto address = *subject.record.device.pci();
+  const auto& driver = subject.record.driver.name;
+  if (auto done = functions.unbind(address, driver, limit(subject)); !done) return done;
+  if (auto done = functions.bind(address, driver, limit(subject)); !done) return done;
+  if (auto come = arrive_anew(subject); !come) return come;
+  // While it counts as begun, which these ask.
+  if (auto named = rdma::restore_names(subject); !named) return named;
+  const auto now = rdma_of(subject.host(), subject.record.device);
+  if (!now) return pass(now);
+  return rdma::compare_nodes(subject, *now, "after its driver was bound again");
 }
 
 Result<void> reset_alone(Subject& subject, const Function& function) {
@@ -87,8 +110,7 @@ Result<void> make_anew(Subject& subject) {
     return note(subject, Reset::done);
   }
   if (auto done = rebind(subject, *function); !done) return done;
-  if (auto come = link::arrive_anew(subject); !come) return come;
-  if (auto come = rdma::arrive_anew(subject); !come) return come;
+  if (auto come = arrive_anew(subject); !come) return come;
   return note(subject, Reset::done);
 }
 
@@ -97,28 +119,47 @@ Result<void> make_anew(Subject& subject) {
 Result<void> check_ability(const Subject& subject, const Function& function) {
   const auto& record = subject.record;
   if (record.reset == Reset::none) return {};
-  if (record.kind == KindName::user_vf &&
-      !has_function_level_reset(subject.host(), record.device)) {
+  if (is_of_userspace(record.kind) && !has_function_level_reset(subject.host(), record.device)) {
     return fail(ErrorCode::unsupported,
                 "reset: true: {} {} is bound to {} and has no function level reset "
                 "(/sys/bus/pci/devices/{}/reset_method)",
                 noun(record.kind), subject.name(), function.driver, subject.name());
   }
-  if (record.kind == KindName::eth_vf && !function.driver.empty() &&
-      !may_be_bound_again(subject.host(), record.device)) {
-    return fail(ErrorCode::unsupported,
-                "reset: true: {} {} could not be bound to {} again: sriov_drivers_autoprobe of its "
-                "PF is 0, and no driver_override names it",
-                noun(record.kind), subject.name(), function.driver);
+  if (is_of_userspace(record.kind) || function.driver.empty()) return {};
+  return check_rebind(subject, "reset: true");
+}
+
+Result<void> check_rebind(const Subject& subject, std::string_view why) {
+  if (may_be_bound_again(subject.host(), subject.record.device)) return {};
+  return fail(ErrorCode::unsupported,
+              "{}: {} {} could not be bound to {} again: sriov_drivers_autoprobe of its PF is 0, "
+              "and no driver_override names it",
+              why, noun(subject.record.kind), subject.name(), subject.record.driver.name);
+}
+
+Result<void> ask(Subject& subject) {
+  const auto& reset = subject.record.reset;
+  return reset == Reset::asked || reset == Reset::begun ? Result<void>()
+                                                        : note(subject, Reset::asked);
+}
+
+Result<void> renew(Subject& subject) {
+  const auto& work = subject.work;
+  auto lock = lock_rdma(work);
+  if (!lock) return pass(lock);
+  if (auto noted = note(subject, Reset::begun); !noted) return noted;
+  if (auto done = rebind_alone(subject); !done) {
+    return pass(
+        done, fmt::format("binding VF {} to {} again", subject.name(), subject.record.driver.name));
   }
-  return {};
+  return note(subject, Reset::asked);
 }
 
 Result<void> run(Subject& subject) {
   const auto& record = subject.record;
   if (record.reset == Reset::none || record.reset == Reset::done) return {};
   const auto& work = subject.work;
-  auto lock = work.host.locks.lock(work.store.rdma_lock(), work.deadline.left());
+  auto lock = lock_rdma(work);
   if (!lock) return pass(lock);
   auto done = make_anew(subject);
   if (!done) return pass(done, fmt::format("resetting {} {}", noun(record.kind), subject.name()));

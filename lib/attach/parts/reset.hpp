@@ -14,6 +14,14 @@ namespace railhead::attach::reset {
 // ADD. unsupported: it could not be reset.
 [[nodiscard]] Result<void> check_ability(const Subject& subject, const Function& function);
 
+// The same of a driver that is to be bound again; the text begins with `why`.
+[[nodiscard]] Result<void> check_rebind(const Subject& subject, std::string_view why);
+// What is written by way of the PF comes into force with the driver alone: off and on, under the
+// names as before. Takes the RDMA lock. busy: the character devices changed; timeout.
+[[nodiscard]] Result<void> renew(Subject& subject);
+// The undo is to make it anew; on record.
+[[nodiscard]] Result<void> ask(Subject& subject);
+
 // Undo. The record says when it begins and when it is done; one that was cut off is made again, and
 // one that is done is not. Takes the RDMA lock. timeout: it hangs, or the netdev does not come;
 // busy: an earlier one hangs still.

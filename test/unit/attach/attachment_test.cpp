@@ -415,12 +415,13 @@ TEST_CASE("An alternative name of the VF that is taken in the pod is found befor
   CHECK(node.standing() == before);
 }
 
-TEST_CASE("An InfiniBand VF is refused before any change") {
+TEST_CASE("An InfiniBand VF is refused as an Ethernet one before any change") {
   Node node({.vfs = 1, .driver = FakeDriver::infiniband(), .infiniband = true});
   const auto attached = node.attach(node.request());
-  REQUIRE(is(attached, ErrorCode::unsupported));
+  REQUIRE(is(attached, ErrorCode::invalid_argument));
   CHECK(attached.error().message ==
-        "VF 0000:11:00.0 (p0v0) is an InfiniBand one: InfiniBand VFs are not attached yet");
+        "PF network device not found: none of 0000:10:00.0's is an Ethernet one; InfiniBand VFs "
+        "are attached by the types ib-sriov and railhead");
   CHECK(node.fake.operations.empty());
 }
 

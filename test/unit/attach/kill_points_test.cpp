@@ -18,7 +18,17 @@ using namespace railhead::test;
 
 namespace {
 
-enum class What { vf, two_vfs, two_rdma_devices, user_vf, whole_nic, chained_rdma };
+enum class What {
+  vf,
+  two_vfs,
+  two_rdma_devices,
+  user_vf,
+  whole_nic,
+  chained_rdma,
+  ib,
+  ib_guid,
+  ib_chain
+};
 
 struct Kind {
   const char* name;
@@ -52,7 +62,7 @@ struct Node {
 
   explicit Node(const Kind& of) : kind(of) {
     fake.kernel.rdma_mode = kind.rdma_mode;
-    fake.add_pf({.vfs = 2});
+    fake.add_pf({.vfs = is_ib() ? 17U : 2U, .infiniband = is_ib()});
     auto* link = fake.link("host", "p0v0");
     must(fake.host.links.add_alt_name(link->index, "net1"));
     must(fake.host.links.add_alt_name(link->index, "rail0"));
@@ -65,6 +75,11 @@ struct Node {
     if (kind.what == What::user_vf) bind_to_vfio();
     before = standing(fake);
     fake.operations.clear();
+  }
+
+  [[nodiscard]] bool is_ib() const { return kind.what >= What::ib; }
+  [[nodiscard]] bool is_chain() const {
+    return kind.what == What::chained_rdma || kind.what == What::ib_chain;
   }
 
   void bind_to_vfio() {
@@ -89,10 +104,18 @@ struct Node {
     request.settings.vf = all_settings();
     request.reset = kind.reset;
     if (kind.what != What::user_vf) request.settings.mtu = 9000;
-    if (kind.what == What::chained_rdma) request.rdma = RdmaUse::off;
+    if (is_chain()) request.rdma = RdmaUse::off;
     if (kind.what == What::whole_nic) {
       request.kind = KindName::whole_nic;
       request.settings = {};
+    }
+    if (is_ib()) {
+      request.kind = KindName::ib_vf;
+      request.settings.vf = {.link_state = host::VfLinkState::enable};
+    }
+    if (kind.what == What::ib_guid) {
+      request.settings.vf.node_guid = Guid{0x0200000000000011};
+      request.settings.vf.port_guid = Guid{0x0200000000000012};
     }
     if (kind.what != What::two_vfs) return {request};
     auto second = request;
@@ -118,7 +141,7 @@ struct Node {
   Result<void> add(const std::string& container) {
     auto done = attach(requests(container));
     if (done && kind.reset) use();
-    if (!done || kind.what != What::chained_rdma) return done;
+    if (!done || !is_chain()) return done;
     AttachRequest rdma{key(container), pod, kDevice};
     rdma.kind = KindName::rdma_only;
     return attach({rdma});
@@ -134,7 +157,7 @@ struct Node {
     const auto limit = deadline();
     Attachments attachments(fake.host, limit, log);
     for (const bool is_rdma : {true, false}) {
-      if (is_rdma && kind.what != What::chained_rdma) continue;
+      if (is_rdma && !is_chain()) continue;
       const auto done = is_rdma ? attachments.detach_rdma(key(container), "")
                                 : attachments.detach(key(container), "");
       if (done.quarantined) return fail(ErrorCode::internal, "{}", *done.quarantined);
@@ -175,6 +198,13 @@ const auto kKinds = {
          What::two_rdma_devices, true},
     Kind{"reset of a userspace driver's", host::RdmaNetnsMode::exclusive, false, true,
          What::user_vf, true},
+    Kind{"InfiniBand", host::RdmaNetnsMode::exclusive, true, false, What::ib},
+    Kind{"InfiniBand, shared", host::RdmaNetnsMode::shared, false, false, What::ib},
+    Kind{"InfiniBand with a GUID", host::RdmaNetnsMode::exclusive, true, false, What::ib_guid},
+    Kind{"InfiniBand with a GUID, shared", host::RdmaNetnsMode::shared, true, false, What::ib_guid},
+    Kind{"InfiniBand in a chain with rdma", host::RdmaNetnsMode::exclusive, true, false,
+         What::ib_chain},
+    Kind{"InfiniBand, reset", host::RdmaNetnsMode::exclusive, false, false, What::ib, true},
     Kind{"reset in a chain with rdma", host::RdmaNetnsMode::exclusive, true, false,
          What::chained_rdma, true},
 };

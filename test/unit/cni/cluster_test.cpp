@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/unique_fd.hpp"
+#include "cni/meta/pods.hpp"
 #include "ipc/message.hpp"
 #include "ipc/pod_news.hpp"
 #include "ipc/question.hpp"
@@ -160,10 +161,10 @@ TEST_CASE("Where the runtime gives no annotations the agent's are taken") {
 
 TEST_CASE("The GUIDs of ib-kubernetes may be younger than the runtime's annotations") {
   PodNode node;
-  node.add_plugin("ib-sriov");
-  node.add_nad("ib", R"({"cniVersion":"1.0.0","type":"ib-sriov","ibKubernetesEnabled":true,
+  node.add_plugin("foreign");
+  node.add_nad("ib", R"({"cniVersion":"1.0.0","type":"foreign","ibKubernetesEnabled":true,
                          "capabilities":{"infinibandGUID":true}})");
-  node.add_nad("plain", {{"cniVersion", "1.0.0"}, {"type", "ib-sriov"}});
+  node.add_nad("plain", {{"cniVersion", "1.0.0"}, {"type", "foreign"}});
   Agent agent(node);
   std::string later = "plain,ib@a,ib@b";
   int asked = 0;
@@ -188,10 +189,10 @@ TEST_CASE("The GUIDs of ib-kubernetes may be younger than the runtime's annotati
     };
     REQUIRE(node.add("plain,ib@a,ib@b").exit_code == 0);
     CHECK(asked == 3);
-    CHECK(node.input("ib-sriov", "ADD")["args"]["cni"] ==
+    CHECK(node.input("foreign", "ADD")["args"]["cni"] ==
           Json::parse(R"({"guid":"02:00:00:00:00:00:00:03","mellanox.infiniband.app":"configured",
                           "pkey":"0x7fff"})"));
-    CHECK_FALSE(node.environment_of("ib-sriov", "ADD").find("02:00:00:00:00:99") !=
+    CHECK_FALSE(node.environment_of("foreign", "ADD").find("02:00:00:00:00:99") !=
                 std::string::npos);
   }
   SECTION("by its capability, too") {
@@ -199,7 +200,7 @@ TEST_CASE("The GUIDs of ib-kubernetes may be younger than the runtime's annotati
                  "cni-args":{"mellanox.infiniband.app":"configured"}}])";
     agent.pods = as_it_is;
     REQUIRE(node.add("ib").exit_code == 0);
-    CHECK(node.input("ib-sriov", "ADD")["runtimeConfig"]["infinibandGUID"] ==
+    CHECK(node.input("foreign", "ADD")["runtimeConfig"]["infinibandGUID"] ==
           "02:00:00:00:00:00:00:07");
   }
   SECTION("not for ever, nor from an entry that asks for something else") {
@@ -242,6 +243,44 @@ TEST_CASE("What the cluster is to know of a pod is left in a file, which DEL rem
   CHECK(news.events[2].reason == "NetworkWarning");
   REQUIRE(node.run("DEL").exit_code == 0);
   CHECK(is(host::read_private_file(file), ErrorCode::not_found));
+}
+
+TEST_CASE("What is told of a pod has its bounds, whoever wrote its networks") {
+  PodNode node;
+  const cni::Pods pods(node.fake.host.roots);
+  cni::PodRecord record;
+  record.container_id = "c1";
+  ipc::PodNews news{"ml", "a", "u", std::string(128 << 10, ' '), {}, {}, {}};
+  news.attached = {{"0000:11:00.0", "net1", "", {"10.9.0.1/24"}}};
+  news.events.assign(100, {false, "AddedInterface", std::string(5'000, 'x')});
+  const auto told = [&] {
+    must(pods.tell(record, news));
+    return must(ipc::decode_pod_news(
+        must(host::read_private_file(ipc::news_folder_in(node.fake.host.roots.run) + "/c1.json"))));
+  };
+  CHECK(told().network_status == news.network_status);
+  CHECK(told().events.size() == 64);
+  CHECK(told().events[63].message.size() == 1'024);
+  news.network_status += ' ';
+  const auto less = told();
+  CHECK(less.network_status == "[]");
+  CHECK(less.attached[0].ips.empty());
+  CHECK(less.events.back().is_warning);
+  CHECK_THAT(less.events.back().message, ContainsSubstring("131073 bytes and is not written"));
+}
+
+TEST_CASE("The agent is told which interface stands on which of the node's NICs") {
+  PodNode node;
+  node.add_plugin("foreign");
+  node.add_nad("shared", {{"cniVersion", "1.0.0"}, {"type", "foreign"}, {"master", "ens1"}});
+  node.add_nad("other", {{"cniVersion", "1.0.0"}, {"type", "foreign"}});
+  REQUIRE(node.add("other,shared").exit_code == 0);
+  const auto file = ipc::news_folder_in(node.fake.host.roots.run) + "/c1.json";
+  const auto news = must(ipc::decode_pod_news(must(host::read_private_file(file))));
+  REQUIRE(news.shared.size() == 1);
+  CHECK(news.shared[0].parent == "ens1");
+  CHECK(news.shared[0].ifname == "net2");
+  CHECK(must(ipc::decode_pod_news(encode(news))) == news);
 }
 
 TEST_CASE("The agent is told which interface stands on which of the pod's devices") {

@@ -272,11 +272,11 @@ TEST_CASE("An IPAM plugin from before GC and STATUS keeps neither from its work"
 TEST_CASE("A type that this program is not is refused by ADD, and DEL is done all the same") {
   Node node;
   REQUIRE(node.run("ADD").exit_code == 0);
-  node.conf["type"] = "ib-sriov";
+  node.conf["type"] = "ovs";
   CHECK(error_of(node.run("ADD", {{"CNI_CONTAINERID", "c2"}})) ==
         ReadError{
             7,
-            "type ib-sriov: this program is railhead-meta, railhead, sriov, rdma and host-device",
+            "type ovs: this program is railhead-meta, railhead, sriov, ib-sriov, rdma and host-device",
             ""});
   CHECK(node.run("DEL") == kDone);
   CHECK(node.fake.link("host", "p0v0"));

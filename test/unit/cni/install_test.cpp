@@ -253,7 +253,7 @@ TEST_CASE("Several installations at once end as one") {
   }
   for (auto& thread : threads) thread.join();
   for (const auto& answer : answers) CHECK(answer == Answer{});
-  CHECK(site.list("/opt/cni/bin").size() == 6);  // five names and the original
+  CHECK(site.list("/opt/cni/bin").size() == 7);  // six names and the original
   CHECK(site.read(kBin + "multus") == program_of_version("2"));
   CHECK(site.read(kBin + ".multus.railhead-original") == "multus 4.3");
   CHECK(site.list("/etc/cni/net.d").size() == 2);
@@ -300,7 +300,7 @@ TEST_CASE("uninstall leaves the folders byte for byte as they were") {
   const auto programs = site.list("/opt/cni/bin");
   const auto confs = site.list("/etc/cni/net.d");
   REQUIRE(site.install({"--take-over", "--name=host-device"}) == Answer{});
-  CHECK(site.list("/opt/cni/bin").size() == 9);
+  CHECK(site.list("/opt/cni/bin").size() == 10);
   CHECK(site.list("/etc/cni/net.d").size() == 2);
   REQUIRE(site.install({"--uninstall"}) == Answer{});
   CHECK(site.list("/opt/cni/bin") == programs);

@@ -45,7 +45,9 @@ class BlindLinks final : public host::Links {
     return links;
   }
   Result<host::Link> by_index(uint32_t index) override { return real_->by_index(index); }
-  Result<host::Link> by_parent(std::string_view pci) override { return real_->by_parent(pci); }
+  Result<host::Link> by_parent(std::string_view pci, host::LinkLayer layer) override {
+    return real_->by_parent(pci, layer);
+  }
   Result<void> change(uint32_t index, const host::LinkChange& change) override {
     return real_->change(index, change);
   }

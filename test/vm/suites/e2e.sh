@@ -140,7 +140,7 @@ t_match "two of them" "^[^,]+,[^,]+$" "$(given f env)"
 t_eq "with their nodes" 2 "$(given f node | grep -c uverbs)"
 section a rolling update with a surge
 daemonset_pod next "$here/../../../manifests/base/daemonset.yaml" localhost/railhead-agent:1 $e2e/etc
-check "the next agent is ready before the first one ends" wait_for 180 pod_is_ready next
+check "the next agent is ready before the first one ends" wait_for 300 pod_is_ready next
 log_of() { sed -E 's/^[^ ]+ (stdout|stderr) [FP] //' /var/log/pods/default_"$1"-testbed_*/agent/*.log; }
 # What the agents said is shown where it failed, and how often kubelet started each: one that does not answer its probes is started anew.
 says_standby() {

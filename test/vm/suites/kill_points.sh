@@ -129,4 +129,12 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
     sweep "vfio" "$(cni_conf rail "$vf" '"vlan":100,"mac":"52:54:00:aa:bb:02","trust":"on"')" ADD DEL release
     sweep "vfio, reset" "$(cni_conf rail "$vf" '"vlan":100,"reset":true')" DEL
 fi
+
+section "an InfiniBand VF that is given a GUID"
+for name in $(rdma dev show | sed -n 's/^[0-9]*: \([^:]*\):.*/\1/p'); do must rdma link delete "$name"; done
+ib_vfs pf1 2
+vf=$(vf_pci pf1 0)
+device=$vf home_type=32
+tidy() { name_ethernet pf1; }
+sweep "InfiniBand" "$(cni_conf rail "$vf" '"link_state":"enable","args":{"cni":{"guid":"02:00:00:00:00:00:00:11"}}')" ADD DEL reconcile
 suite_done

@@ -139,7 +139,10 @@ std::string link_line(const Links& links, const Link& link) {
       out += text(" %s %u", word, *now);
     }
   }
-  if (const auto address = attributes.find(IFLA_ADDRESS)) out += " address " + hex(*address);
+  // Of IPoIB without flags and QPN: another one whenever it is made anew.
+  if (const auto address = attributes.find(IFLA_ADDRESS)) {
+    out += " address " + hex(address->size() == 20 ? address->subspan(4) : *address);
+  }
   if (const auto alias = attributes.string(IFLA_IFALIAS); !alias.empty()) {
     out += " alias '" + alias + "'";
   }

@@ -1,0 +1,269 @@
+// InfiniBand VFs: what the move of the RDMA device and a change of GUID make anew.
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+
+#include "test/unit/attach/node.hpp"
+
+using namespace railhead;
+using namespace railhead::attach;
+using namespace railhead::test;
+
+namespace {
+
+constexpr Guid kAsked{0x0200000000000011};
+
+struct IbNode : Node {
+  explicit IbNode(unsigned vfs = 2) : Node({.vfs = vfs, .infiniband = true}) {}
+
+  [[nodiscard]] AttachRequest ib_request(std::optional<Guid> guid = {}) const {
+    auto request = this->request();
+    request.kind = KindName::ib_vf;
+    request.settings = {};
+    request.settings.vf.node_guid = request.settings.vf.port_guid = guid;
+    return request;
+  }
+  // How often the driver was taken off.
+  [[nodiscard]] auto rebinds() const {
+    return std::ranges::count_if(fake.operations, [](const std::string& operation) {
+      return operation.find("unbind") != std::string::npos;
+    });
+  }
+};
+
+}  // namespace
+
+TEST_CASE("An InfiniBand VF comes with the netdev that its RDMA device's move made anew") {
+  IbNode node(17);  // whose PF tells of no VF any more
+  const auto before = node.standing();
+  const auto attached = must(node.attach(node.ib_request()));
+  REQUIRE(node.fake.link("pod0", "net1"));
+  CHECK(attached.mac == node.fake.link("pod0", "net1")->address);
+  CHECK(node.fake.netns_of_rdma("mlx5_1") == "pod0");
+  must(node.activate({}));
+  must(node.check(node.ib_request().key));
+  CHECK(node.rebinds() == 0);
+  SECTION("its DEL comes") { must(node.detach(node.ib_request().key)); }
+  SECTION("its namespace is gone") {
+    node.fake.delete_netns("pod0");
+    must(node.detach(node.ib_request().key));
+  }
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("A GUID is given by the PF, comes into force with the driver, and goes again") {
+  const auto mode = GENERATE(host::RdmaNetnsMode::exclusive, host::RdmaNetnsMode::shared);
+  IbNode node(17);
+  node.fake.kernel.rdma_mode = mode;
+  const auto before = node.standing();
+  const auto request = node.ib_request(kAsked);
+  const auto attached = must(node.attach(request));
+  CHECK(attached.mac->to_string().ends_with("02:00:00:00:00:00:00:11"));
+  CHECK(must(node.fake.host.rdma.list()).size() ==
+        (mode == host::RdmaNetnsMode::exclusive ? 17U : 18U));
+  CHECK(node.rebinds() == 1);
+  must(node.activate({}));
+  must(node.check(request.key));
+  must(node.detach(request.key));
+  CHECK(node.rebinds() == 2);
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("A VF that has the GUID already keeps its driver") {
+  IbNode node;
+  node.fake.kernel.rdma[1]->device.node_guid = node.fake.kernel.pfs[0]->vfs[0].own_port_guid;
+  const auto before = node.standing();
+  const auto request = node.ib_request(node.fake.kernel.pfs[0]->vfs[0].own_port_guid);
+  must(node.attach(request));
+  must(node.detach(request.key));
+  CHECK(node.rebinds() == 0);
+  node.fake.vf(*request.device.pci()).node_guid = Guid{};  // what the PF gave it is of no account
+  CHECK(node.standing() != before);
+}
+
+TEST_CASE("CHECK tells of another GUID, and of a VF without one nothing is attached") {
+  IbNode node;
+  must(node.attach(node.ib_request(kAsked)));
+  must(node.activate({}));
+  auto* link = node.fake.link("pod0", "net1");
+  auto bytes = std::vector<uint8_t>(link->address.bytes().begin(), link->address.bytes().end());
+  bytes.back() = 0x77;
+  link->address = *HwAddress::from_bytes(bytes);
+  const auto wrong = node.check(node.ib_request().key);
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().message.find("port GUID is 02:00:00:00:00:00:00:77, not "
+                                   "02:00:00:00:00:00:00:11") != std::string::npos);
+
+  IbNode other;
+  auto* none = other.fake.link("host", "p0v0");
+  std::fill(bytes.begin(), bytes.end(), 0);
+  none->address = *HwAddress::from_bytes(bytes);
+  const auto refused = other.attach(other.ib_request());
+  REQUIRE(is(refused, ErrorCode::invalid_argument));
+  CHECK(refused.error().message == "VF 0000:11:00.0 GUID is not valid");
+  CHECK(other.fake.operations.empty());
+}
+
+TEST_CASE("What cannot be made good is refused before any change") {
+  IbNode node;
+  auto request = node.ib_request(kAsked);
+  std::string why;
+  SECTION("a driver that would not come again") {
+    must(host::write_file_atomically(
+        node.fake.host.roots.sysfs + "/bus/pci/devices/0000:10:00.0/sriov_drivers_autoprobe", "0",
+        0644));
+    why = "its GUID cannot change: VF 0000:11:00.0 could not be bound to mlx5_core again";
+  }
+  SECTION("a partition of the host on it") {
+    const auto index = node.fake.link("host", "p0v0")->index;
+    auto child = *node.fake.link("host", "p0v0");
+    child.name = "ib0.8001";
+    child.index = 0;
+    child.alt_names.clear();
+    child.lower_index = index;
+    node.fake.kernel.add_link(node.fake.kernel.host_netns, child);
+    why = "ib0.8001 stands on 0000:11:00.0 (p0v0)";
+  }
+  SECTION("an Ethernet VF") {
+    node.fake.add_pf({.address = "0000:20:00.0", .netdev = "p1"});
+    request.device = *PciAddress::parse("0000:21:00.0");
+    why = "none of 0000:20:00.0's is an IPoIB one";
+  }
+  SECTION("its RDMA device alone") {
+    request.kind = KindName::rdma_only;
+    request.settings = {};
+    why = "rdmaIsolation of ib-sriov moves both";
+  }
+  const auto refused = node.attach(request);
+  REQUIRE_FALSE(refused);
+  INFO(refused.error().message);
+  CHECK(refused.error().message.find(why) != std::string::npos);
+  CHECK(node.fake.operations.empty());
+}
+
+TEST_CASE("A userspace driver's VF has its GUID by the PF alone, and none afterwards") {
+  IbNode node;
+  const auto function = node.fake.host.roots.sysfs + "/bus/pci/devices/0000:11:00.0/";
+  for (const char* folder : {"net", "infiniband", "infiniband_verbs", "infiniband_mad"}) {
+    std::filesystem::remove_all(function + folder);
+  }
+  std::filesystem::remove(function + "driver");
+  std::filesystem::create_symlink("../../../../bus/pci/drivers/vfio-pci", function + "driver");
+  std::erase_if(node.fake.kernel.links, [](const auto& one) { return one->link.name == "p0v0"; });
+  const auto request = node.ib_request(kAsked);
+  CHECK_FALSE(must(node.attach(request)).has_netdev);
+  CHECK(node.fake.vf(*request.device.pci()).port_guid == kAsked);
+  must(node.check(request.key));
+  must(node.detach(request.key));
+  CHECK(node.fake.vf(*request.device.pci()).port_guid == Guid{~uint64_t{0}});
+  CHECK(node.rebinds() == 0);
+}
+
+TEST_CASE("Whatever step of an InfiniBand ADD fails, everything stands as before") {
+  const auto effect = GENERATE(FakeHost::Effect::none, FakeHost::Effect::done);
+  for (const char* function : {"change", "change_vf", "move", "unbind", "bind", "list", "by_name",
+                               "by_parent", "open", "netns_mode"}) {
+    for (unsigned skip = 0;; ++skip) {
+      IbNode node;
+      const auto before = node.standing();
+      INFO(function << " fails at its call " << skip);
+      node.fake.fail_next(function, EBUSY, effect, skip);
+      const auto attached = node.attach(node.ib_request(kAsked));
+      if (node.fake.fails_yet()) break;
+      if (attached) must(node.detach(node.ib_request().key));
+      CHECK(node.standing() == before);
+    }
+  }
+}
+
+TEST_CASE("What the PF does not take back keeps the device, though nobody can read it there") {
+  IbNode node;
+  const auto before = node.standing();
+  auto request = node.ib_request();
+  request.settings.vf.link_state = host::VfLinkState::disable;
+  must(node.attach(request));
+  node.fake.fail_next("change_vf", EBUSY);
+  node.fake.fail_next("change_vf", EBUSY);
+  const auto failed = node.detach(request.key);
+  REQUIRE_FALSE(failed);
+  CHECK(failed.error().message.find("failed to set link_state auto") != std::string::npos);
+  CHECK(node.records() == 2);
+  must(node.detach(request.key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("A VF whose RDMA device is not seen at this moment is not attached") {
+  IbNode node;
+  auto& names = node.fake.kernel.rdma[1]->device.name;
+  const auto name = std::exchange(names, "renamed");  // as udev does between two looks
+  const auto refused = node.attach(node.ib_request(kAsked));
+  REQUIRE(is(refused, ErrorCode::busy));
+  CHECK(refused.error().message.find("cannot be seen at this moment") != std::string::npos);
+  CHECK(node.fake.operations.empty());
+  names = name;
+  CHECK(node.attach(node.ib_request(kAsked)));
+}
+
+TEST_CASE("A former GUID that was none is given back as none, and the pod's does not stay") {
+  IbNode node;
+  auto& vf = node.fake.kernel.pfs[0]->vfs[0];
+  auto* link = node.fake.link("host", "p0v0");
+  std::vector<uint8_t> bytes(20);
+  bytes[0] = 0x80;
+  link->address = *HwAddress::from_bytes(bytes);
+  node.fake.kernel.rdma[1]->device.node_guid = {};
+  vf.own_node_guid = vf.own_port_guid = {};
+  const auto request = node.ib_request(kAsked);
+  must(node.attach(request));
+  must(node.detach(request.key));
+  CHECK(vf.attributes.port_guid == Guid{~uint64_t{0}});
+  CHECK(node.rebinds() == 2);
+  CHECK(node.records() == 0);
+}
+
+TEST_CASE("A driver that could not come again is not taken off for an undo") {
+  IbNode node;
+  const auto request = node.ib_request(kAsked);
+  must(node.attach(request));
+  const auto autoprobe =
+      node.fake.host.roots.sysfs + "/bus/pci/devices/0000:10:00.0/sriov_drivers_autoprobe";
+  must(host::write_file_atomically(autoprobe, "0", 0644));
+  const auto failed = node.detach_all(request.key);
+  CHECK((failed.error || failed.quarantined));
+  CHECK(node.rebinds() == 1);
+  CHECK(node.records() == 2);
+  must(host::write_file_atomically(autoprobe, "1", 0644));
+  must(node.detach(request.key));
+  CHECK(node.rebinds() == 2);
+}
+
+TEST_CASE("rdma behind it in a chain takes the netdev along, which gets its addresses again") {
+  IbNode node;
+  const auto before = node.standing();
+  auto request = node.ib_request(kAsked);
+  request.rdma = RdmaUse::off;
+  must(node.attach(request));
+  must(node.activate({{*host::IpPrefix::parse("10.1.2.3/24")}, {}}));
+  const auto index = node.fake.link("pod0", "net1")->index;
+  AttachRequest rdma{request.key, node.pod, request.device};
+  rdma.kind = KindName::rdma_only;
+  rdma.rdma = RdmaUse::require;
+  const auto attached = must(node.attach(rdma));
+  CHECK(attached.came_anew);
+  CHECK(node.fake.netns_of_rdma("mlx5_1") == "pod0");
+  auto* link = node.fake.link("pod0", "net1");
+  REQUIRE(link);
+  CHECK(link->index != index);
+  CHECK(link->address.to_string().ends_with("02:00:00:00:00:00:00:11"));
+  must(node.activate({{*host::IpPrefix::parse("10.1.2.3/24")}, {}}));
+  must(node.check(request.key));
+  CHECK_FALSE(must(node.attach(rdma)).came_anew);  // once is enough
+  must(node.check(request.key));
+  REQUIRE_FALSE(
+      Attachments(node.fake.host, node.deadline(), node.log).detach_rdma(request.key, "").error);
+  must(node.detach(request.key));
+  CHECK(node.standing() == before);
+}

@@ -1,0 +1,95 @@
+#!/bin/bash
+# InfiniBand VFs with IPoIB, by the types ib-sriov and railhead: GUIDs as iproute2 shows them, what the kernel makes anew on the way.
+# boots: 2
+here=$(dirname "$(realpath "$0")")
+. "$here/../fixture.sh"
+. "$here/../cni.sh"
+
+# In the first boot RDMA devices move with their VFs, in the second they are everybody's.
+if [ "$RAILHEAD_BOOT" = 1 ]; then mode=exclusive; else mode=shared; fi
+rdma_mode $mode
+load_tbrdma
+pfs_up
+ib_vfs pf1 2
+vf=$(vf_pci pf1 0)
+ib=$(pci_netdev "$PF1" 32)
+make_netns pod0 pod1
+check_is_before() {
+    name_ethernet pf1
+    check_node_is "$1" "$before"
+}
+before=$(dump_node)
+
+asked=02:00:00:00:00:00:00:11
+# in_sysfs GUID: as sysfs writes it
+in_sysfs() { sed -E 's/(..):(..):?/\1\2:/g; s/:$//' <<<"$1"; }
+# typed TYPE [EXTRA]
+typed() { cni_conf ib "$vf" "${2:-}" | jq -c --arg type "$1" '.type = $type'; }
+where() { if [ $mode = exclusive ]; then echo pod0; fi; }
+node_guid() { in_netns "$(where)" cat /sys/class/infiniband/mlx5_1/node_guid; }
+port_guid() { ip -n pod0 -o link show dev net1 | grep -o 'link/infiniband [^ ]*' | cut -c53-; }
+
+section "as it is"
+isolation=
+[ $mode = shared ] || isolation='"rdmaIsolation":true'
+conf=$(typed ib-sriov "$isolation")
+check "ADD" cni ADD c1 pod0 net1 "$conf"
+check "the pod has its netdev" ip -n pod0 link show dev net1
+check "its RDMA device is where it belongs" rdma_device_is_in mlx5_1 "$(where)"
+check "CHECK" cni CHECK c1 pod0 net1 "$(jq -c '.prevResult = {cniVersion: "1.0.0", interfaces: []}' <<<"$conf")"
+check "DEL" cni DEL c1 pod0 net1 "$conf"
+check_is_before "the node is what it was"
+
+section "with a GUID"
+conf=$(typed ib-sriov "${isolation:+$isolation,}"'"link_state":"enable","runtimeConfig":{"infinibandGUID":"'$asked'"}')
+result=$(cni ADD c1 pod0 net1 "$conf") || not_ok "ADD" "$result"
+t_match "the result has it" "$asked" "$(jq -r '.interfaces[0].mac' <<<"$result")"
+t_eq "the pod's netdev too" $asked "$(port_guid)"
+t_eq "and its RDMA device" "$(in_sysfs $asked)" "$(node_guid)"
+t_match "as the PF says" "vf 0 .*NODE_GUID $asked, PORT_GUID $asked, .*state enable" "$(ip link show dev "$ib" | tr '\n' ' ')"
+check "DEL" cni DEL c1 pod0 net1 "$conf"
+check_is_before "the node is what it was"
+
+section "the pod's namespace ends without a DEL"
+result=$(cni ADD c1 pod0 net1 "$conf") || not_ok "ADD" "$result"
+must ip netns delete pod0
+check "DEL" cni DEL c1 pod0 net1 "$conf"
+make_netns pod0
+check_is_before "the node is what it was"
+
+section "by type railhead, and as another pod's next"
+result=$(cni ADD c1 pod0 net1 "$(typed railhead '"args":{"cni":{"guid":"'$asked'"}}')") || not_ok "ADD" "$result"
+t_eq "it has its GUID" $asked "$(port_guid)"
+check_fails "another pod does not get it" "c1" cni ADD c2 pod1 net1 "$conf"
+must ip netns delete pod0
+check "when the pod is gone it does" wait_for 30 cni ADD c2 pod1 net1 "$(typed railhead)"
+check "DEL" cni DEL c2 pod1 net1 "$(typed railhead)"
+check "DEL of the first pod, late" cni DEL c1 pod0 net1 "$(typed railhead)"
+make_netns pod0
+check_is_before "the node is what it was"
+
+if [ $mode = exclusive ]; then
+    section "a chain of ib-sriov and rdma"
+    first_conf=$(typed ib-sriov '"runtimeConfig":{"infinibandGUID":"'$asked'"},"ipam":{"type":"static","addresses":[{"address":"10.9.0.1/24"}]}')
+    first=$(cni ADD c1 pod0 net1 "$first_conf") || not_ok "ADD of ib-sriov" "$first"
+    check "after ib-sriov the RDMA device is in the host" rdma_device_is_in mlx5_1
+    second_conf=$(typed rdma | jq -c --argjson result "$first" '.prevResult = $result')
+    second=$(cni ADD c1 pod0 net1 "$second_conf") || not_ok "ADD of rdma" "$second"
+    check "after rdma it is in the pod" rdma_device_is_in mlx5_1 pod0
+    t_match "with a netdev that has its address" "inet 10.9.0.1/24" "$(ip -n pod0 -4 addr show net1)"
+    t_eq "and its GUID" $asked "$(port_guid)"
+    t_eq "the result has its hardware address" "$(ip -n pod0 -j link show net1 | jq -r '.[0].address')" "$(jq -r '.interfaces[0].mac' <<<"$second")"
+    check "DEL of rdma" cni DEL c1 pod0 net1 "$second_conf"
+    check "DEL of ib-sriov" cni DEL c1 pod0 net1 "$first_conf"
+    check_is_before "the node is what it was"
+fi
+
+section "what is refused changes nothing"
+check_fails "a VLAN" "vlan: $vf is an InfiniBand VF" cni ADD c1 pod0 net1 "$(typed railhead '"vlan":5')"
+check_fails "a GUID of zeros" "invalid guid" cni ADD c1 pod0 net1 "$(typed ib-sriov '"runtimeConfig":{"infinibandGUID":"00:00:00:00:00:00:00:00"}')"
+check_fails "type sriov" "attached,? by the types ib-sriov and railhead" cni ADD c1 pod0 net1 "$(typed sriov)"
+must ip link add link "$(pci_netdev "$vf" 32)" name ib.8001 type ipoib pkey 0x8001
+check_fails "a partition of the host's on it" "ib.8001 stands on $vf" cni ADD c1 pod0 net1 "$conf"
+must ip link del ib.8001
+check_is_before "the node is what it was"
+suite_done
