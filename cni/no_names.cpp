@@ -15,6 +15,6 @@ protoent* getprotobynumber(int) { return nullptr; }
 
 // The C++ library's own one prints the name of the exception's type, for which it carries a
 // demangler of 40 KB. What is not caught here is a lack of memory.
-namespace __gnu_cxx {                                  // NOLINT(bugprone-reserved-identifier)
+namespace __gnu_cxx {                                 // NOLINT(bugprone-reserved-identifier)
 void __verbose_terminate_handler() { std::abort(); }  // NOLINT(bugprone-reserved-identifier)
 }  // namespace __gnu_cxx

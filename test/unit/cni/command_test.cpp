@@ -274,10 +274,10 @@ TEST_CASE("A type that this program is not is refused by ADD, and DEL is done al
   REQUIRE(node.run("ADD").exit_code == 0);
   node.conf["type"] = "ovs";
   CHECK(error_of(node.run("ADD", {{"CNI_CONTAINERID", "c2"}})) ==
-        ReadError{
-            7,
-            "type ovs: this program is railhead-meta, railhead, sriov, ib-sriov, rdma and host-device",
-            ""});
+        ReadError{7,
+                  "type ovs: this program is railhead-meta, railhead, sriov, ib-sriov, rdma and "
+                  "host-device",
+                  ""});
   CHECK(node.run("DEL") == kDone);
   CHECK(node.fake.link("host", "p0v0"));
 }
