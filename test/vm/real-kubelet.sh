@@ -137,9 +137,13 @@ given() { pod_log "$1" | sed -n "s/^$2=//p"; }
 # registered LOG TIMES: whether kubelet has greeted and taken the agent so often. 1.20 does not count registrations by its plugin
 # watcher in its metrics.
 registered() { [ "$(grep -c "pool registered with kubelet" "$1")" -ge "$2" ]; }
-# devices_known STAMP: whether kubelet was told of four VFs since that file was made; it saves that with each list. A static pod
+# lists_taken RESOURCE: how many lists of its devices kubelet has received. What it has saved proves that it knows them, but where two
+# resources come at once is not all: 1.20 may save the former state last, without one of them, and then saves nothing more. This one is true
+# a moment before kubelet knows them: a pod that comes in between is refused.
+lists_taken() { grep -c "State pushed for device plugin $1\$" $e2e/kubelet.log 2>/dev/null; }
+# devices_known STAMP [COUNT]: whether kubelet was told of so many VFs, four, since that file was made; it saves that with each list. A static pod
 # that comes between registration and list is refused for good.
 devices_known() {
     local saved=$kubelet_dir/device-plugins/kubelet_internal_checkpoint
-    [ "$saved" -nt "$1" ] && jq -e '.Data.RegisteredDevices["rdma/vf"] | length == 4' "$saved"
+    [ "$saved" -nt "$1" ] && jq -e --argjson count "${2:-4}" '.Data.RegisteredDevices["rdma/vf"] | length == $count' "$saved"
 }

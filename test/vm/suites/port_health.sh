@@ -77,7 +77,8 @@ check "ten seconds after the port came back for good, not the first time" test $
 check "the RDMA port's too" kubelet wait net/rdma 2 90
 subnet_manager yes
 check "and the InfiniBand VF's, in its time" kubelet wait net/ib 1 90
-check "and the log says so" grep -q 'devices are healthy again.*resource=net/require' $log
+# Those of one PF that come back in one round are told of in one line, one alone in its own.
+check "and the log says so" grep -qE 'devices? (is|are) healthy again.* resource="?([^ ]*,)?net/require' $log
 
 section a PF that is down
 must ip link set dev pf0 down
