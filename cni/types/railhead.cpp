@@ -25,8 +25,9 @@ Result<Asked> read_railhead(const Source& source) {
       {.default_rdma = attach::RdmaUse::automatic, .knows_reset = true, .knows_guid = true});
   if (!asked) return asked;
   const auto layer = attach::read_layer(source.host, asked->device);
-  const bool is_ib = layer == host::LinkLayer::infiniband;
-  if (const auto key = misplaced(asked->settings.vf, layer); !key.empty()) {
+  if (!layer) return pass(layer);
+  const bool is_ib = *layer == host::LinkLayer::infiniband;
+  if (const auto key = misplaced(asked->settings.vf, *layer); !key.empty()) {
     return refuse("{}: {} is an {} VF, which has no such setting", key, asked->device.name,
                   is_ib ? "InfiniBand" : "Ethernet");
   }

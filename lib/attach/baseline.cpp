@@ -97,7 +97,9 @@ Result<void> note_held(const Work& work, const device::DeviceId& device) {
   auto& state = subject.record;
   state.boot_id = boot_id(work.host);
   state.device = device;
-  if (read_layer(work.host, device) == host::LinkLayer::infiniband) state.kind = KindName::ib_vf;
+  const auto layer = read_layer(work.host, device);
+  if (!layer) return pass(layer);
+  if (*layer == host::LinkLayer::infiniband) state.kind = KindName::ib_vf;
   state.vf.emplace();
   state.link.emplace();
   if (auto seen = inspect_settings(subject); !seen) return seen;

@@ -68,6 +68,33 @@ Result<uint32_t> index_in_pf(const host::Directory& pf, const PciAddress& vf) {
 
 constexpr std::string_view kIpoibType = "32";  // ARPHRD_INFINIBAND, linux/if_arp.h
 
+// Of its RDMA devices' first port, or of its netdevs: InfiniBand where one is; none where this
+// namespace shows none of them.
+using Layer = std::optional<host::LinkLayer>;
+
+Result<Layer> layer_in(const host::Directory& function, const std::string& folder,
+                       std::string_view attribute, std::string_view infiniband) {
+  const auto names = names_in(function, folder);
+  if (!names) return pass(names);
+  Layer layer;
+  for (const auto& name : *names) {
+    const auto value =
+        device::optional(function.read(fmt::format("{}/{}/{}", folder, name, attribute)));
+    if (!value) return pass(value);
+    if (*value == infiniband) return Layer(host::LinkLayer::infiniband);
+    if (*value) layer = host::LinkLayer::ethernet;
+  }
+  return layer;
+}
+
+Result<Layer> layer_of_rdma(const host::Directory& function) {
+  return layer_in(function, "infiniband", "ports/1/link_layer", "InfiniBand");
+}
+
+Result<Layer> layer_of_netdevs(const host::Directory& function) {
+  return layer_in(function, "net", "type", kIpoibType);
+}
+
 constexpr std::array kSysctls = {"ipv4/conf/*/arp_announce", "ipv4/conf/*/arp_ignore",
                                  "ipv4/conf/*/forwarding",   "ipv4/conf/*/rp_filter",
                                  "ipv6/conf/*/accept_ra",    "ipv6/conf/*/addr_gen_mode",
@@ -178,17 +205,35 @@ Result<host::Link> pf_link(host::Host& host, const PciAddress& pf, host::LinkLay
   return *first;
 }
 
-host::LinkLayer read_layer(const host::Host& host, const device::DeviceId& device) {
-  const auto has_ipoib = [](const host::Directory& folder) {
-    const auto names = folder.list("net");
-    return names && std::ranges::any_of(*names, [&](const auto& name) {
-             return folder.read(fmt::format("net/{}/type", name)) == kIpoibType;
-           });
-  };
+Result<std::string> driver_of(const host::Host& host, const device::DeviceId& device) {
   const auto folder = open_function(host, device);
-  const auto pf = folder ? folder->sub("physfn") : pass(folder);
-  const bool is_infiniband = folder && (has_ipoib(*folder) || (pf && has_ipoib(*pf)));
-  return is_infiniband ? host::LinkLayer::infiniband : host::LinkLayer::ethernet;
+  if (!folder) return pass(folder);
+  const auto driver = device::optional(folder->link_name("driver"));
+  if (!driver) return pass(driver);
+  return driver->value_or("");
+}
+
+Result<host::LinkLayer> read_layer(const host::Host& host, const device::DeviceId& device) {
+  const auto folder = device::optional(open_function(host, device));
+  if (!folder) return pass(folder);
+  if (!*folder) return host::LinkLayer::ethernet;
+  const auto rdma = layer_of_rdma(**folder);
+  if (!rdma) return pass(rdma);
+  if (*rdma) return **rdma;
+  const auto netdevs = layer_of_netdevs(**folder);
+  if (!netdevs) return pass(netdevs);
+  if (*netdevs == host::LinkLayer::infiniband) return host::LinkLayer::infiniband;
+  const auto pf = device::optional((*folder)->sub("physfn"));
+  if (!pf) return pass(pf);
+  if (!*pf) return host::LinkLayer::ethernet;
+  const auto rdma_of_pf = layer_of_rdma(**pf);
+  if (!rdma_of_pf) return pass(rdma_of_pf);
+  if (*rdma_of_pf) return **rdma_of_pf;
+  if (*netdevs) return host::LinkLayer::ethernet;
+  // These come last: a PF may have one for each of its VFs.
+  const auto netdevs_of_pf = layer_of_netdevs(**pf);
+  if (!netdevs_of_pf) return pass(netdevs_of_pf);
+  return netdevs_of_pf->value_or(host::LinkLayer::ethernet);
 }
 
 Result<std::vector<RdmaState>> rdma_of(const host::Host& host, const device::DeviceId& device) {

@@ -38,8 +38,13 @@ struct Function {
 // The PF's netdev: the one of its uplink port where switchdev representors stand beside it.
 [[nodiscard]] Result<host::Link> pf_link(host::Host& host, const PciAddress& pf,
                                          host::LinkLayer layer = host::LinkLayer::ethernet);
-// By its netdevs in sysfs, or of a VF without one by its PF's; ethernet where nothing tells.
-[[nodiscard]] host::LinkLayer read_layer(const host::Host& host, const device::DeviceId& device);
+// "": it has none.
+[[nodiscard]] Result<std::string> driver_of(const host::Host& host, const device::DeviceId& device);
+
+// By its RDMA devices and netdevs in sysfs, or by its PF's where this namespace does not show them;
+// ethernet where nothing tells.
+[[nodiscard]] Result<host::LinkLayer> read_layer(const host::Host& host,
+                                                 const device::DeviceId& device);
 
 // RDMA devices of the function with their character devices, in whatever namespace they are; the
 // node GUIDs are not filled in.

@@ -72,7 +72,9 @@ Result<std::vector<Debt>> pay_debts(const Work& work, const device::DeviceId& de
                                     const Debts& owed) {
   Subject subject{work, {}, nullptr};
   subject.record.device = device;
-  const bool is_ib = read_layer(work.host, device) == host::LinkLayer::infiniband;
+  const auto layer = read_layer(work.host, device);
+  if (!layer) return pass(layer);
+  const bool is_ib = *layer == host::LinkLayer::infiniband;
   subject.record.kind = is_ib ? KindName::ib_vf : KindName::whole_nic;
   subject.record.link.emplace();
   const auto function =

@@ -214,13 +214,16 @@ Result<void> Transaction::undo_of_the_gone(const Subject& subject) {
 Result<void> Transaction::inspect(Begun& begun) {
   auto& subject = begun.subject;
   if (begun.is_done) return {};
-  if (subject.record.kind == KindName::rdma_only &&
-      read_layer(host_, subject.record.device) == host::LinkLayer::infiniband) {
-    return fail(ErrorCode::unsupported,
-                "{} is an InfiniBand device, whose netdev another program has attached: it would "
-                "leave the pod with the move of its RDMA device. rdmaIsolation of ib-sriov moves "
-                "both",
-                subject.name());
+  if (subject.record.kind == KindName::rdma_only) {
+    const auto layer = read_layer(host_, subject.record.device);
+    if (!layer) return pass(layer);
+    if (*layer == host::LinkLayer::infiniband) {
+      return fail(ErrorCode::unsupported,
+                  "{} is an InfiniBand device, whose netdev another program has attached: it would "
+                  "leave the pod with the move of its RDMA device. rdmaIsolation of ib-sriov moves "
+                  "both",
+                  subject.name());
+    }
   }
   if (begun.is_appended) return rdma::inspect(subject);
   if (auto seen = inspect_device(subject); !seen) return seen;
