@@ -80,6 +80,25 @@ bool has_another_port(const Subject& subject) {
 // a baseline the GUIDs are not looked at.
 bool has_record(const Record& record) { return !record.key.container_id.empty(); }
 
+// ib-kubernetes gives a GUID of its pool to another pod once that of the pod before is gone: what
+// an attachment has by now is not put in force twice.
+Result<void> forget_given_away(Subject& subject) {
+  auto& part = *subject.record.vf;
+  if (!is_usable(part.before.node_guid) && !is_usable(part.before.port_guid)) return {};
+  const auto all = subject.work.store.list();
+  if (!all) return pass(all);
+  for (const auto& record : all->records) {
+    if (record.device == subject.record.device || !record.vf) continue;
+    for (auto* guid : {&part.before.node_guid, &part.before.port_guid}) {
+      if (!is_usable(*guid)) continue;
+      if (record.vf->asked.node_guid == *guid || record.vf->asked.port_guid == *guid) {
+        *guid = Guid{};
+      }
+    }
+  }
+  return {};
+}
+
 Result<void> write(Subject& subject, const VfAttributes& change) {
   return attach::apply(subject.host().links, subject.pf_index, subject.record.vf->index, change);
 }
@@ -180,6 +199,7 @@ Result<void> look(Subject& subject) {
 }
 
 Result<void> restore(Subject& subject) {
+  if (auto done = forget_given_away(subject); !done) return done;
   const auto& record = subject.record;
   const auto& before = record.vf->before;
   subject.vf_left.clear();

@@ -72,6 +72,27 @@ TEST_CASE("A GUID is given by the PF, comes into force with the driver, and goes
   CHECK(node.standing() == before);
 }
 
+TEST_CASE("A GUID that another attachment has by now is not given back") {
+  IbNode node;
+  const PciAddress first{0, 0x11, 0, 0};
+  const auto pf = node.fake.link("host", "p0")->index;
+  const Guid of_pool{0x02000000000000aa};
+  must(node.fake.host.links.change_vf(pf, 0, {.node_guid = of_pool, .port_guid = of_pool}));
+  must(node.fake.host.functions.unbind(first, "mlx5_core", std::chrono::seconds{1}));
+  must(node.fake.host.functions.bind(first, "mlx5_core", std::chrono::seconds{1}));
+  must(node.attach(node.ib_request(kAsked)));
+  auto other = node.ib_request(of_pool);
+  other.device = PciAddress{0, 0x11, 0, 1};
+  other.key.container_id = "c1";
+  other.key.ifname = "net2";
+  const bool is_given_away = GENERATE(true, false);
+  if (is_given_away) must(node.attach(other));
+  must(node.detach(node.ib_request().key));
+  const auto left = node.fake.vf(first).port_guid;
+  CHECK((left == of_pool) != is_given_away);
+  CHECK(left != kAsked);
+}
+
 TEST_CASE("A VF that has the GUID already keeps its driver") {
   IbNode node;
   node.fake.kernel.rdma[1]->device.node_guid = node.fake.kernel.pfs[0]->vfs[0].own_port_guid;
