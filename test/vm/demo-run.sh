@@ -11,15 +11,21 @@ ms() { echo $((($2 - $1 + 500) / 1000)); }      # of two $EPOCHREALTIME without 
 now() { echo "${EPOCHREALTIME/[.,]/}"; }
 
 work=$(mktemp -d /tmp/railhead-demo.XXXXXX)
-agent= vf0= vf1= ipam=
+agent= vf0= vf1= ipam= ib=${RAILHEAD_DEMO_IB:-}
+guid0=02:00:00:00:00:00:00:a0 guid1=02:00:00:00:00:00:00:a1
+# conf_of POD: its network; InfiniBand's VFs get a GUID each
+conf_of() {
+    local vf=vf$1 guid=guid$1 conf
+    conf=$(cni_conf rail0 "${!vf}" "$ipam")
+    if [ -n "$ib" ]; then jq -c --arg guid "${!guid}" '.args.cni.guid = $guid' <<<"$conf"; else echo "$conf"; fi
+}
 cleanup() {
     [ -z "$agent" ] || kill "$agent" 2>/dev/null || true
-    local pod id
+    local pod
     for pod in 0 1; do
         # After a step that failed: what is attached is given back before its namespace goes.
-        id=vf$pod
         [ ! -e /run/netns/railhead-pod$pod ] ||
-            cni DEL demo-pod$pod railhead-pod$pod net1 "$(cni_conf rail0 "${!id}" "${ipam:-}")" >/dev/null 2>&1 || true
+            cni DEL demo-pod$pod railhead-pod$pod net1 "$(conf_of $pod)" >/dev/null 2>&1 || true
         [ ! -e /run/netns/railhead-pod$pod ] || ip netns delete railhead-pod$pod || true
     done
     # What Allocate gave to pods that were none: a later ADD without an agent would compare with it.
@@ -36,8 +42,14 @@ if [ "${RAILHEAD_VM:-}" = 1 ]; then
     set -e
     gpus=(--gpu-class 00ff --gpu-class 0380 --gpu-vendor 1234)    # what QEMU has in place of GPUs
     rdma_mode exclusive
-    four_rdma_vfs
-    modprobe siw
+    if [ -n "$ib" ]; then
+        load_tbrdma
+        pfs_up
+        ib_vfs pf0 2
+    else
+        four_rdma_vfs
+        modprobe siw
+    fi
 fi
 config=${RAILHEAD_DEMO_CONFIG:-}
 if [ -z "$config" ]; then
@@ -110,36 +122,50 @@ title "CNI ADD: each VF moves into its pod, named net1, with its RDMA device"
 RAILHEAD_LOG_DIR=$work; export RAILHEAD_LOG_DIR
 ipam='"logFile":"'$work'/cni.log","ipam":{"type":"host-local","subnet":"10.77.0.0/24","dataDir":"'$work'/ipam"}'
 for pod in 0 1; do
-    id=vf$pod
     ip netns add railhead-pod$pod
     ip -n railhead-pod$pod link set dev lo up
     start=$(now)
-    result=$(cni ADD demo-pod$pod railhead-pod$pod net1 "$(cni_conf rail0 "${!id}" "$ipam")") ||
+    result=$(cni ADD demo-pod$pod railhead-pod$pod net1 "$(conf_of $pod)") ||
         die "ADD for pod$pod: $result"
     say "pod$pod: $(jq -rc '[.interfaces[0].name, .interfaces[0].mac, .ips[0].address] | join("  ")' <<<"$result")  in $(ms "$start" "$(now)") ms"
 done
 address0=$(ip -n railhead-pod0 -j -4 addr show dev net1 | jq -r '.[].addr_info[0].local')
 
-title "The pods reach each other"
-for pod in 0 1; do
-    if [ "${RAILHEAD_VM:-}" = 1 ]; then up_with_carrier net1 railhead-pod$pod; fi
-done
-wait_for 60 ip netns exec railhead-pod1 ping -c 1 -W 5 "$address0" || true
-show ip netns exec railhead-pod1 ping -c 3 -i 0.2 -W 5 "$address0"
+traffic() {
+    title "The pods reach each other"
+    for pod in 0 1; do
+        if [ "${RAILHEAD_VM:-}" = 1 ]; then up_with_carrier net1 railhead-pod$pod; fi
+    done
+    wait_for 60 ip netns exec railhead-pod1 ping -c 1 -W 5 "$address0" || true
+    show ip netns exec railhead-pod1 ping -c 3 -i 0.2 -W 5 "$address0"
 
-title "RDMA between the pods, over their VFs"
-if [ "${RAILHEAD_VM:-}" = 1 ]; then
-    say "(the VM's RDMA devices have no data path, so siw, software RDMA, is put on each VF inside its pod)"
-    for pod in 0 1; do siw_add siw$pod railhead-pod$pod net1; done
-fi
-timeout 180 ip netns exec railhead-pod0 rping -s -a "$address0" -C 10 >"$work/rping" 2>&1 &
-server=$!
-wait_for 60 ip netns exec railhead-pod0 grep -qi ':1c06 ' /proc/net/tcp || true
-show timeout 180 ip netns exec railhead-pod1 rping -c -v -a "$address0" -C 3 2>"$work/rping-client"
-wait $server 2>/dev/null || true
-if [ "${RAILHEAD_VM:-}" = 1 ]; then
-    for pod in 0 1; do siw_del siw$pod railhead-pod$pod; done
-fi
+    title "RDMA between the pods, over their VFs"
+    if [ "${RAILHEAD_VM:-}" = 1 ]; then
+        say "(the VM's RDMA devices have no data path, so siw, software RDMA, is put on each VF inside its pod)"
+        for pod in 0 1; do siw_add siw$pod railhead-pod$pod net1; done
+    fi
+    timeout 180 ip netns exec railhead-pod0 rping -s -a "$address0" -C 10 >"$work/rping" 2>&1 &
+    server=$!
+    wait_for 60 ip netns exec railhead-pod0 grep -qi ':1c06 ' /proc/net/tcp || true
+    show timeout 180 ip netns exec railhead-pod1 rping -c -v -a "$address0" -C 3 2>"$work/rping-client"
+    wait $server 2>/dev/null || true
+    if [ "${RAILHEAD_VM:-}" = 1 ]; then
+        for pod in 0 1; do siw_del siw$pod railhead-pod$pod; done
+    fi
+}
+
+# guids: what the pods' devices say of themselves, and the PF of both
+guids() {
+    title "Each pod has its GUID"
+    say "(IPoIB has no carrier in the VM, so no packet passes: what each device says of itself)"
+    for pod in 0 1; do
+        show ip netns exec railhead-pod$pod cat /sys/class/infiniband/mlx5_$((pod + 1))/node_guid
+        show ip -n railhead-pod$pod -br link show dev net1
+    done
+    show ip link show dev "$(pci_netdev "$PF0" 32)"
+}
+
+if [ -n "$ib" ]; then guids; else traffic; fi
 
 title "Where the RDMA devices are now"
 say "on the host:"
@@ -159,9 +185,8 @@ fi
 
 title "CNI DEL: everything is given back"
 for pod in 0 1; do
-    id=vf$pod
     start=$(now)
-    result=$(cni DEL demo-pod$pod railhead-pod$pod net1 "$(cni_conf rail0 "${!id}" "$ipam")") ||
+    result=$(cni DEL demo-pod$pod railhead-pod$pod net1 "$(conf_of $pod)") ||
         die "DEL for pod$pod: $result"
     say "pod$pod: in $(ms "$start" "$(now)") ms"
     kubelet remove "demo/pod$pod" >/dev/null
@@ -169,6 +194,7 @@ for pod in 0 1; do
 done
 
 title "Before and after, by iproute2, rdma, ethtool and sysfs"
+[ -z "$ib" ] || name_ethernet pf0
 # GIDs and port states follow their netdevs a moment later
 for try in {1..30}; do
     after=$(dump_node)

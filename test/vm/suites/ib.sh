@@ -92,4 +92,32 @@ must ip link add link "$(pci_netdev "$vf" 32)" name ib.8001 type ipoib pkey 0x80
 check_fails "a partition of the host's on it" "ib.8001 stands on $vf" cni ADD c1 pod0 net1 "$conf"
 must ip link del ib.8001
 check_is_before "the node is what it was"
+
+if [ $mode = shared ]; then
+    section "all VFs of a PF at once, a GUID for each"
+    # each_vf VERB: for all seven at once; the exit codes, in their order
+    each_vf() {
+        local n pids=()
+        for n in {0..6}; do
+            cni "$1" many$n many$n net1 "$(cni_conf ib "$(vf_pci pf1 $n)" '"args":{"cni":{"guid":"02:00:00:00:00:00:01:0'$n'"}}')" >/run/many$n 2>&1 & pids+=($!)
+        done
+        for n in {0..6}; do
+            wait "${pids[n]}" && printf '0 ' || { printf '%s ' $?; cat /run/many$n >&2; }
+        done
+    }
+    clean_node
+    ib_vfs pf1 7
+    before=$("$RAILHEAD_BIN/vm_dump_node")
+    make_netns many{0..6}
+    start=$SECONDS
+    t_eq "each ADD does its work" "0 0 0 0 0 0 0 " "$(each_vf ADD)"
+    echo "($((SECONDS - start)) s, each with a start of its driver)"
+    for n in {0..6}; do
+        t_eq "pod $n has its GUID, and no other" "02:00:00:00:00:00:01:0$n" "$(ip -n many$n -o link show dev net1 | grep -o 'link/infiniband [^ ]*' | cut -c53-)"
+    done
+    t_eq "each DEL does" "0 0 0 0 0 0 0 " "$(each_vf DEL)"
+    for n in {0..6}; do ip netns delete many$n; done
+    name_ethernet pf1
+    check_becomes "the node is what it was" "$before" "$RAILHEAD_BIN/vm_dump_node"
+fi
 suite_done

@@ -216,6 +216,34 @@ reconciled() {
 wait_for 300 reconciled || printf "reconcile says: %s\n" "$said" "$("$RAILHEAD_BIN/railhead" state 2>&1)"
 t_eq "is given back by reconcile, and all that stands is as before" "$before" "$now"
 
+section "an InfiniBand pod"
+kill $agent
+wait $agent
+clean_node
+rm -f /run/railhead/baseline/*
+ib_vfs pf1 2
+before=$(dump_node)
+touch $e2e/stamp
+agent_start $e2e/config.json $kubelet_dir $e2e/devinfo $e2e/agent4.log
+check "kubelet knows its VFs" wait_for 180 devices_known $e2e/stamp 2
+nad ib '{"cniVersion":"0.3.1","name":"ib","type":"ib-sriov","link_state":"enable","rdmaIsolation":true,"capabilities":{"infinibandGUID":true},
+    "ipam":{"type":"host-local","subnet":"10.9.9.0/24"}}' rdma/vf
+guid=02:00:00:00:00:00:00:11
+meta_pod m '[{"name":"ib","infiniband-guid":"'$guid'"}]' 1 sh -c 'echo guid=$(busybox cat /sys/class/infiniband/*/node_guid)
+    echo nodes=$(busybox ls /dev/infiniband); echo address=$(busybox ip -o -4 addr show dev net1 | busybox grep -o "inet [^ ]*"); echo done
+    exec sleep 3600'
+check "runs" wait_for 180 pod_is m Running
+wait_for 60 finished m || not_ok "it says what it was given" "$(pod_log m)"
+t_eq "its container's RDMA device, and no other, has the GUID of its annotation" 0200:0000:0000:0011 "$(given m guid)"
+t_match "it has the nodes of one device" "^issm[0-9] rdma_cm umad[0-9] uverbs[0-9]$" "$(given m nodes)"
+t_match "its IPoIB interface has its address" "^inet 10.9.9." "$(given m address)"
+t_match "and its GUID in its status" ":$guid\$" "$(status_of m | jq -r '.[1].mac')"
+remove_pod m
+check "it ends" wait_for 180 pod_is_gone m
+check "and leaves no record" wait_for 60 eval '[ -z "$(ls /var/lib/railhead/pods)" ]'
+name_ethernet pf1
+check_node_is "the node is what it was, with each device's own GUID" "$before"
+
 real_kubelet_stop
 [ -z "${RAILHEAD_SHARE:-}" ] || cp $e2e/*.log "$RAILHEAD_SHARE"
 suite_done
