@@ -12,7 +12,7 @@ here=$(dirname "$(realpath "$0")")
 
 # In the first boot RDMA devices move with their VFs, in the second they are everybody's.
 if [ "$RAILHEAD_BOOT" = 1 ]; then rdma_mode exclusive; else rdma_mode shared; fi
-sample_step 8
+sample_step 12
 make_netns pod0
 
 # sweep NAME CONF [VERB...]: the verbs of a configuration, by default ADD and DEL, killed at each point, or at every $step-th
@@ -103,7 +103,7 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
     kept=(/var/lib/cni/networks/{cluster,rail0,rail1,shared} {/var/lib,/run}/railhead/pods /run/railhead/left)
     step=$((step * 3))
     sweep "pod" "$conf" ADD DEL reconcile
-    sample_step 8
+    sample_step 12
     kept=(/var/lib/cni/networks/rail)
     device=$vf
 
