@@ -132,8 +132,9 @@ Result<void> activate_addresses(Subject& subject, const IpConfig& config) {
       return pass(done, fmt::format("address {} on {}", address.to_string(), link.name));
     }
   }
-  if (auto done = links.change(link.index, {.up = true}); !done) {
-    return pass(done, fmt::format("bringing {} up", link.name));
+  const auto up = patiently(subject.work, [&] { return links.change(link.index, {.up = true}); });
+  if (!up) {
+    return pass(up, fmt::format("bringing {} up", link.name));
   }
   // Only now: an announcement at the link's up would come while the address is looked for
   // duplicates. A NIC's switch that gives a VF its own multicasts back would then make the kernel

@@ -27,15 +27,25 @@ constexpr AddStep kAddEthVf[] = {
 // "up" made the driver write another admin MAC (igb, a trusted VF), the second try finds it up. A
 // reset makes the netdev and the RDMA devices anew: it comes before all that is restored of them.
 constexpr UndoStep kUndoEthVf[] = {
-    {link::silence},         {rdma::bring_back, true},
-    {rdma::restore_names},   {link::clean, true},
-    {link::leave_pod, true}, {link::arrive, true},
-    {reset::run, true},      {rdma::restore_names_anew},
-    {vf::look, true},        {link::down_in_host},
-    {link::clean_in_host},   {vf::restore_before_address},
-    {link::restore_address}, {vf::restore},
-    {link::restore_mtu},     {link::restore_names},
-    {link::restore_sysctls}, {link::restore_up},
+    {link::silence},
+    {rdma::bring_back, true},
+    {rdma::restore_names},
+    {link::clean, true},
+    {link::leave_pod, true},
+    {link::arrive, true},
+    {vf::restore_before_reset},
+    {reset::run, true},
+    {rdma::restore_names_anew},
+    {vf::look, true},
+    {link::down_in_host},
+    {link::clean_in_host},
+    {vf::restore_before_address},
+    {link::restore_address},
+    {vf::restore},
+    {link::restore_mtu},
+    {link::restore_names},
+    {link::restore_sysctls},
+    {link::restore_up},
 };
 
 constexpr AddStep kAddUserVf[] = {

@@ -1,5 +1,7 @@
 #include "attach/subject.hpp"
 
+#include <cerrno>
+
 namespace railhead::attach {
 
 Result<host::Links*> Pod::links(host::NetNamespaces& namespaces) {
@@ -9,6 +11,18 @@ Result<host::Links*> Pod::links(host::NetNamespaces& namespaces) {
     links_ = std::move(*opened);
   }
   return links_.get();
+}
+
+Result<void> patiently(const Work& work, const std::function<Result<void>()>& step) {
+  constexpr std::chrono::seconds kLongest{5};  // iavf_change_mtu() itself waits as long
+  constexpr std::chrono::milliseconds kPause{50};
+  Result<void> done;
+  const auto is_over = [&] {
+    done = step();
+    return done || (done.error().os_errno != EBUSY && done.error().os_errno != EAGAIN);
+  };
+  wait_until(work.host.clock, work.deadline.left(kLongest), kPause, is_over);
+  return done;
 }
 
 Result<host::FileLock> lock_rdma(const Work& work) {

@@ -1,5 +1,6 @@
 #pragma once
 // One device under work, by an ADD or by an undo: what the parts (attach/parts) work on.
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,8 +46,10 @@ struct Subject {
 
   // As found last.
   uint32_t pf_index = 0;
-  host::VfAttributes vf;           // what the PF keeps of it
-  std::optional<host::Link> link;  // its netdev, where `link_in_pod` says
+  host::VfAttributes vf;                 // what the PF keeps of it
+  bool had_admin_mac = false;            // when its PF was asked, once at least
+  std::optional<HwAddress> own_address;  // of an undo: its netdev's, which is no more
+  std::optional<host::Link> link;        // its netdev, where `link_in_pod` says
   bool link_in_pod = false;
   std::vector<host::Link> beside;       // of an undo: all links of the pod
   std::string programs_left;            // of an undo: why BPF programs may still be on it
@@ -60,6 +63,11 @@ struct Subject {
   [[nodiscard]] host::Host& host() const { return work.host; }
   [[nodiscard]] const std::string& name() const { return record.device.name; }
 };
+
+// A VF is not ready while its driver begins anew, as those of ice and i40e do whenever their PF
+// gives a VF another MAC, VLAN or trust: what comes next is refused with EBUSY or EAGAIN. So `step`
+// again and again, for 5 s at most; what it said last.
+[[nodiscard]] Result<void> patiently(const Work& work, const std::function<Result<void>()>& step);
 
 // The node's RDMA lock. Its timeout has the reason kQueued.
 [[nodiscard]] Result<host::FileLock> lock_rdma(const Work& work);

@@ -43,6 +43,7 @@ class Restorer {
     if (lost_its_netdev(record_, **function)) {
       subject_.work.log.warning("its driver was changed, so it has no netdev to give back",
                                 {{"device", subject_.name()}, {"driver", (*function)->driver}});
+      subject_.own_address = record_.link->before.address;
       record_.link.reset();
       record_.kind = without_netdev(record_.kind);
     }

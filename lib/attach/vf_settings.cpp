@@ -65,6 +65,14 @@ VfAttributes difference(const VfAttributes& now, const VfAttributes& wanted) {
   return change;
 }
 
+VfAttributes told_of(const VfAttributes& now, const VfAttributes& wanted) {
+  VfAttributes told;
+  for (const auto& attribute : kAttributes) {
+    if (!attribute.text(now).empty()) attribute.copy(wanted, told);
+  }
+  return told;
+}
+
 namespace {
 
 Result<void> apply_one(host::Links& links, uint32_t pf_index, uint32_t vf,

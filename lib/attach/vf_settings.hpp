@@ -23,6 +23,11 @@ enum class OnError { stop, go_on };
 [[nodiscard]] Result<void> take_off_admin_mac(host::Links& links, uint32_t pf_index, uint32_t vf,
                                               host::VfAttributes& now);
 
+// Of `wanted` without what `now` does not know: drivers take trust and spoofchk that do not tell
+// them (rtnl_fill_vfinfo() leaves out what is -1).
+[[nodiscard]] host::VfAttributes told_of(const host::VfAttributes& now,
+                                         const host::VfAttributes& wanted);
+
 // "trust is off, not on": what `wanted` has and `now` does not; empty when nothing differs.
 [[nodiscard]] std::string describe_difference(const host::VfAttributes& now,
                                               const host::VfAttributes& wanted);

@@ -145,7 +145,7 @@ class FakeHost::Functions final : public host::Functions {
 };
 
 FakeHost::FakeHost()
-    : kernel(folder.path()),
+    : kernel(folder.path(), clock),
       links_(std::make_unique<Links>(*this, kernel.host_netns)),
       rdma_(std::make_unique<Rdma>(*this, kernel.host_netns)),
       netns_(std::make_unique<Netns>(*this)),
@@ -199,7 +199,8 @@ FakePf& FakeHost::add_pf(const FakePfRequest& request) {
     if (request.infiniband) link.kind = "ipoib";
     return &kernel.add_link(kernel.host_netns, std::move(link));
   };
-  kernel.sysfs.add({.address = request.address, .total_vfs = request.vfs});
+  kernel.sysfs.add(
+      {.address = request.address, .driver = pf->driver.name, .total_vfs = request.vfs});
   auto* link = add_function(pf->address, request.netdev, 0xff);
   link->link.flags |= IFF_UP;
   link->link.carrier = true;
@@ -219,6 +220,9 @@ FakePf& FakeHost::add_pf(const FakePfRequest& request) {
     if (request.flr) kernel.sysfs.write(folder + "/reset", "");
     kernel.sysfs.write(folder + "/reset_method", request.flr ? "flr bus" : "");
     const auto* made = add_function(vf.address, fmt::format("{}v{}", request.netdev, n), n);
+    vf.own_mac = made->link.address;
+    if (pf->driver.resets_for_settings) vf.attributes.mac = vf.own_mac;  // iavf tells its PF
+    if (!pf->driver.tells_trust) vf.attributes.trust = vf.attributes.spoofchk = std::nullopt;
     if (pf->driver.is_infiniband) {
       for (const auto byte : made->link.address.bytes().subspan(12)) {
         vf.own_port_guid.value = vf.own_port_guid.value << 8U | byte;
@@ -231,6 +235,24 @@ FakePf& FakeHost::add_pf(const FakePfRequest& request) {
   }
   kernel.pfs.push_back(std::move(pf));
   return *kernel.pfs.back();
+}
+
+void FakeHost::give_admin_mac(const PciAddress& address, const std::string& mac) {
+  for (const auto& pf : kernel.pfs) {
+    for (uint32_t n = 0; n < pf->vfs.size(); ++n) {
+      if (pf->vfs[n].address != address) continue;
+      for (const auto& link : kernel.links) {
+        if (link->link.parent_device != pf->address.to_string()) continue;
+        must(kernel.change_vf(kernel.host_netns, link->link.index, n,
+                              {.mac = HwAddress::parse(mac)}));
+      }
+      for (const auto& device : kernel.rdma) {
+        if (device->function == address && pf->vfs[n].made_node_guid) {
+          device->device.node_guid = *pf->vfs[n].made_node_guid;
+        }
+      }
+    }
+  }
 }
 
 std::string FakeHost::add_netns(const std::string& name) {
@@ -325,6 +347,7 @@ std::string FakeHost::name_of_fd(int fd) const {
 
 Result<void> FakeHost::run(const std::string& function, const std::function<Result<void>()>& work) {
   end_what_is_due();
+  kernel.end_vf_resets();
   ++calls[function];
   for (auto& ending : ending_) --ending.calls;
   for (auto at = injected_.begin(); at != injected_.end(); ++at) {

@@ -57,6 +57,9 @@ class FakeHost {
   void delete_netns_later(const std::string& name, unsigned calls,
                           std::chrono::nanoseconds time = std::chrono::hours{24});
 
+  // As an operator gives it an admin MAC: its RDMA device shows what mlx5 makes of that.
+  void give_admin_mac(const PciAddress& vf, const std::string& mac);
+
   // The link of that name in a namespace ("host", "pod0"); null when there is none.
   host::Link* link(const std::string& netns, const std::string& name);
   // What a pod may leave on a link of its: see FakeKernel.

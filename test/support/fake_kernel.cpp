@@ -45,8 +45,11 @@ void set_flag(host::Link& link, unsigned flag, bool on) {
 
 }  // namespace
 
+FakeDriver FakeDriver::mlx5() { return {.makes_node_guid = true}; }
+
 FakeDriver FakeDriver::igb() {
-  return {.link_state = EOPNOTSUPP,
+  return {.name = "igb",
+          .link_state = EOPNOTSUPP,
           .min_rate = EINVAL,
           .qinq = EPROTONOSUPPORT,
           .guids = EOPNOTSUPP,
@@ -55,9 +58,14 @@ FakeDriver FakeDriver::igb() {
           .rate_needs_carrier = true};
 }
 
+FakeDriver FakeDriver::ice() {
+  return {.name = "ice", .shows_chosen_mac = true, .resets_for_settings = true};
+}
+
 FakeDriver FakeDriver::infiniband() { return {.guids = 0, .is_infiniband = true}; }
 
-FakeKernel::FakeKernel(std::string root) : sysfs(root + "/sys"), root_(std::move(root)) {
+FakeKernel::FakeKernel(std::string root, const Clock& clock)
+    : sysfs(root + "/sys"), root_(std::move(root)), clock_(clock) {
   fs::create_directories(root_ + "/proc/sys");
   host_netns = add_netns("host", root_ + "/proc/host-netns");
   show_sysctls_of(host_netns);
@@ -210,6 +218,12 @@ Result<void> FakeKernel::change(NetnsInode inode, uint32_t index, const host::Li
     done = move_link(link, *target, change.name ? &*change.name : nullptr);
   }
   show_in_sysfs(link, false);
+  const auto vf = vf_of(link).second;
+  const bool in_reset = vf && vf->back_at;
+  if (done && in_reset && change.address && *change.address != link.link.address) {
+    done = kernel(EAGAIN);
+  }
+  if (done && in_reset && (change.mtu || change.up == true)) done = kernel(EBUSY);
   if (done && change.address) done = set_address(link, *change.address);
   if (done && change.mtu) {
     if (*change.mtu < 68 || *change.mtu > 9978) {
@@ -279,7 +293,7 @@ Result<void> FakeKernel::set_address(FakeLink& link, const HwAddress& address) {
   if (address.size() != link.link.address.size()) return kernel(EINVAL);
   if (address.is_zero() || (address.bytes()[0] & 1)) return kernel(EADDRNOTAVAIL);
   auto [pf, vf] = vf_of(link);
-  if (vf && vf->admin_mac && vf->attributes.trust != true) return kernel(EADDRNOTAVAIL);
+  if (vf && vf->admin_mac && !vf->trusted) return kernel(EADDRNOTAVAIL);
   link.link.address = address;
   if (vf && pf->driver.shows_chosen_mac && !vf->admin_mac) vf->attributes.mac = address;
   return {};
@@ -293,7 +307,7 @@ void FakeKernel::set_up(FakeLink& link, bool up) {
   auto [pf, vf] = vf_of(link);
   if (!vf) return;
   if (pf->driver.resets_when_down ? !goes_down : !up) return;
-  if (vf->attributes.trust == true) {
+  if (vf->trusted) {
     vf->attributes.mac = link.link.address;
   } else if (vf->admin_mac && goes_down) {
     link.link.address = *vf->attributes.mac;

@@ -2,6 +2,7 @@
 // A kernel in memory: network namespaces, links, VFs and RDMA devices that answer with the errno
 // and the side effects of the real one (each is noted where it is made). What the real kernel
 // shows as files stands as files below `root`: sysfs, /proc/sys/net and nsfs.
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "host/links.hpp"
 #include "host/rdma.hpp"
 #include "test/support/sysfs_tree.hpp"
@@ -22,6 +24,7 @@ inline Failure kernel(int os_errno) { return fail_errno(os_errno, "fake kernel")
 
 // How a PF's driver answers to VF attributes it does not know: an errno, or 0 for "takes it".
 struct FakeDriver {
+  std::string name = "mlx5_core";
   int link_state = 0;
   int min_rate = 0;
   int qinq = 0;                   // VLAN protocol 802.1ad
@@ -30,11 +33,18 @@ struct FakeDriver {
   // A VF that goes down is reset: it takes its admin MAC, or, trusted, makes its own the admin MAC.
   // Of others, a trusted one does so when it comes up.
   bool resets_when_down = false;
+  // ice: a VF is reset for another MAC, VLAN or trust, and begins anew a while later. Until then it
+  // takes nothing (ice_check_vf_ready_for_cfg(), iavf_set_mac(), iavf_change_mtu(), iavf_open()).
+  bool resets_for_settings = false;
+  // mlx5_eswitch_set_vport_mac(): the VF's driver finds it at its next start.
+  bool makes_node_guid = false;
+  bool tells_trust = true;  // and spoofchk: taken all the same
   bool is_infiniband = false;
   // Rates, also 0, are EINVAL while the PF has no carrier (igb_ndo_set_vf_bw).
   bool rate_needs_carrier = false;
 
-  static FakeDriver mlx5() { return {}; }
+  static FakeDriver mlx5();
+  static FakeDriver ice();
   static FakeDriver igb();
   static FakeDriver infiniband();
 };
@@ -42,9 +52,14 @@ struct FakeDriver {
 struct FakeVf {
   PciAddress address;
   host::VfAttributes attributes;
-  bool admin_mac = false;      // the VF may not choose its MAC
+  bool admin_mac = false;  // the VF may not choose its MAC
+  bool trusted = false;
   bool gone = false;           // taken away with its function
   std::string hardware_state;  // what a tenant left in it (flow rules, queues): for tests
+  // In reset until then.
+  std::optional<std::chrono::steady_clock::time_point> back_at = {};
+  HwAddress own_mac = {};
+  std::optional<Guid> made_node_guid = {};        // of the last admin MAC
   std::vector<host::RdmaLink> unbound_rdma = {};  // those its driver makes once it is bound
   Guid own_node_guid = {};  // InfiniBand: what it has where its PF gives it none
   Guid own_port_guid = {};
@@ -93,7 +108,7 @@ struct FakeNetns {
 
 class FakeKernel {
  public:
-  explicit FakeKernel(std::string root);
+  FakeKernel(std::string root, const Clock& clock);
   FakeKernel(const FakeKernel&) = delete;
   FakeKernel& operator=(const FakeKernel&) = delete;
   ~FakeKernel();
@@ -128,6 +143,8 @@ class FakeKernel {
   Result<FakeVf*> find_vf(NetnsInode netns, uint32_t pf_index, uint32_t vf);
   Result<void> change_vf(NetnsInode netns, uint32_t pf_index, uint32_t vf,
                          const host::VfAttributes& change);
+  // Whose time has come, begin anew.
+  void end_vf_resets();
 
   // The function goes with its link and its RDMA device, as when it is unplugged.
   void remove_vf(const PciAddress& address);
@@ -181,6 +198,8 @@ class FakeKernel {
   void remove_devices(const PciAddress& function);
   void make_devices(const PciAddress& function);
   void make_rdma_anew(FakeVf& vf);
+  FakeLink* link_of(const FakeVf& vf);
+  void begin_reset(FakeVf& vf);
   void make_ipoib(const PciAddress& function, const Guid& port_guid);
   void make_ipoib_anew(const PciAddress& function);
   void show_in_sysfs(const FakeLink& link, bool show);
@@ -196,6 +215,7 @@ class FakeKernel {
   void erase(const FakeLink& link);
 
   std::string root_;
+  const Clock& clock_;
   uint32_t rdma_made_ = 0;
   uint8_t macs_made_ = 0;
   uint8_t qpns_made_ = 0;

@@ -46,6 +46,21 @@ Result<FakeVf*> FakeKernel::find_vf(NetnsInode inode, uint32_t pf_index, uint32_
   return &pf->vfs[vf];
 }
 
+namespace {
+
+// mlx5's node_guid_gen_from_mac(): an EUI-64 without the bit turned over.
+Guid node_guid_of(const HwAddress& mac) {
+  const auto bytes = mac.bytes();
+  Guid guid;
+  for (const uint8_t byte :
+       {bytes[0], bytes[1], bytes[2], uint8_t{0xff}, uint8_t{0xfe}, bytes[3], bytes[4], bytes[5]}) {
+    guid.value = guid.value << 8U | byte;
+  }
+  return guid;
+}
+
+}  // namespace
+
 // The order of do_setvfinfo(): what was set before a refusal stays set.
 Result<void> FakeKernel::change_vf(NetnsInode inode, uint32_t pf_index, uint32_t index,
                                    const host::VfAttributes& change) {
@@ -57,6 +72,7 @@ Result<void> FakeKernel::change_vf(NetnsInode inode, uint32_t pf_index, uint32_t
   if (!found) return kernel(EINVAL);
   FakeVf& vf = **found;
   const FakeDriver& driver = pf->driver;
+  if (vf.back_at) return kernel(EBUSY);
 
   if (change.mac) {
     if (driver.is_infiniband) return kernel(EOPNOTSUPP);  // ipoib has no ndo_set_vf_mac
@@ -65,6 +81,7 @@ Result<void> FakeKernel::change_vf(NetnsInode inode, uint32_t pf_index, uint32_t
     }
     vf.attributes.mac = change.mac;
     vf.admin_mac = !change.mac->is_zero();
+    if (driver.makes_node_guid) vf.made_node_guid = node_guid_of(*change.mac);
   }
   if (change.vlan) {
     if (change.vlan->id > 4095 || change.vlan->qos > 7) return kernel(EINVAL);
@@ -77,16 +94,46 @@ Result<void> FakeKernel::change_vf(NetnsInode inode, uint32_t pf_index, uint32_t
     if (change.rate->max_tx && change.rate->min_tx > change.rate->max_tx) return kernel(EINVAL);
     vf.attributes.rate = change.rate;
   }
-  if (change.spoofchk) vf.attributes.spoofchk = change.spoofchk;
+  if (change.spoofchk && driver.tells_trust) vf.attributes.spoofchk = change.spoofchk;
   if (change.link_state) {
     if (driver.link_state) return kernel(driver.link_state);
     vf.attributes.link_state = change.link_state;
   }
-  if (change.trust) vf.attributes.trust = change.trust;
+  if (change.trust) vf.trusted = *change.trust;
+  if (change.trust && driver.tells_trust) vf.attributes.trust = change.trust;
   if ((change.node_guid || change.port_guid) && driver.guids) return kernel(driver.guids);
   if (change.node_guid) vf.attributes.node_guid = change.node_guid;
   if (change.port_guid) vf.attributes.port_guid = change.port_guid;
+  if (driver.resets_for_settings && (change.mac || change.vlan || change.trust)) begin_reset(vf);
   return {};
+}
+
+FakeLink* FakeKernel::link_of(const FakeVf& vf) {
+  const auto function = vf.address.to_string();
+  const auto at = std::ranges::find_if(
+      links, [&](const auto& link) { return link->link.parent_device == function; });
+  return at == links.end() ? nullptr : at->get();
+}
+
+// iavf_reset_task(): it takes the MAC that its PF has for it, or tells the PF its own.
+void FakeKernel::begin_reset(FakeVf& vf) {
+  if (link_of(vf)) vf.back_at = clock_.now() + std::chrono::milliseconds(300);
+}
+
+void FakeKernel::end_vf_resets() {
+  for (auto& pf : pfs) {
+    for (auto& vf : pf->vfs) {
+      if (!vf.back_at || clock_.now() < *vf.back_at) continue;
+      vf.back_at.reset();
+      auto* link = link_of(vf);
+      if (!link) continue;
+      if (vf.admin_mac) {
+        link->link.address = *vf.attributes.mac;
+      } else {
+        vf.attributes.mac = link->link.address;
+      }
+    }
+  }
 }
 
 void FakeKernel::remove_vf(const PciAddress& address) {

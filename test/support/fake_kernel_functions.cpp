@@ -76,6 +76,12 @@ void FakeKernel::make_devices(const PciAddress& function) {
     vf->attributes.mac = link.address;
   }
   add_link(host_netns, std::move(link));
+  // The GUIDs that the devices have at first count as made of the VF's own MAC.
+  for (auto& known : vf->unbound_rdma) {
+    if (vf->made_node_guid && vf->attributes.mac != vf->own_mac) {
+      known.node_guid = *vf->made_node_guid;
+    }
+  }
   make_rdma_anew(*vf);
 }
 

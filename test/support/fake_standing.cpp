@@ -17,8 +17,18 @@ std::string text_of(const std::optional<T>& value) {
   return value ? value->to_string() : "-";
 }
 
-std::string describe(const host::VfAttributes& vf) {
-  std::string text = "mac " + text_of(vf.mac);
+// Where none is as good as its own (mlx5), one word for both.
+std::string mac_of(const FakePf& pf, const FakeVf& vf) {
+  if (!pf.driver.makes_node_guid) return text_of(vf.attributes.mac);
+  if (vf.made_node_guid && vf.attributes.mac->is_zero()) return "none, and its node GUID of that";
+  return vf.attributes.mac->is_zero() || vf.attributes.mac == vf.own_mac
+             ? "none or its own"
+             : text_of(vf.attributes.mac);
+}
+
+std::string describe(const FakePf& pf, const FakeVf& fake) {
+  const auto& vf = fake.attributes;
+  std::string text = "mac " + mac_of(pf, fake);
   if (vf.vlan)
     text += fmt::format(" vlan {}/{}/{:x}", vf.vlan->id, vf.vlan->qos, vf.vlan->protocol);
   if (vf.rate) text += fmt::format(" rate {}-{}", vf.rate->min_tx, vf.rate->max_tx);
@@ -79,8 +89,9 @@ std::string standing(FakeHost& fake) {
   }
   for (const auto& pf : fake.kernel.pfs) {
     for (const auto& vf : pf->vfs) {
-      lines.push_back("vf " + vf.address.to_string() + " " + describe(vf.attributes) + " holds " +
-                      vf.hardware_state);
+      lines.push_back("vf " + vf.address.to_string() + " " + describe(*pf, vf) +
+                      (vf.admin_mac && !pf->driver.makes_node_guid ? " forced" : "") +
+                      (vf.trusted ? " trusted" : "") + " holds " + vf.hardware_state);
     }
   }
   for (const auto& device : fake.kernel.rdma) {

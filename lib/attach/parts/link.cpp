@@ -1,6 +1,8 @@
 #include "attach/parts/link.hpp"
 
 #include <algorithm>
+#include <cerrno>
+#include <utility>
 
 #include <net/if_arp.h>
 
@@ -77,6 +79,20 @@ Result<void> refuse_partitions(const Subject& subject, const Link& link) {
   return {};
 }
 
+// Of a move that was refused in the midst: what do_setlink() had done by then stands, and the move
+// to the namespace comes first.
+Result<void> move_on(Subject& subject, LinkChange moved) {
+  auto links = subject.pod->links(subject.host().netns);
+  if (!links) return pass(links);
+  auto there = (*links)->by_parent(subject.name(), layer_of(subject.record.kind));
+  if (!there && !is(there, ErrorCode::not_found)) return pass(there);
+  if (!there) return change(subject, moved);
+  moved.netns_fd.reset();
+  if (moved.address == there->address) moved.address.reset();
+  if (moved.mtu == there->mtu) moved.mtu.reset();
+  return (*links)->change(there->index, moved);
+}
+
 }  // namespace
 
 Result<void> inspect(Subject& subject, const Function& function) {
@@ -146,7 +162,10 @@ Result<void> move(Subject& subject) {
                        part.before.mtu <= kLargestDatagram;
   const auto mtu = part.asked_mtu || !is_anew ? part.asked_mtu : std::optional(part.before.mtu);
   if (mtu && *mtu != subject.link->mtu) moved.mtu = mtu;
-  auto done = change(subject, moved);
+  bool is_begun = false;
+  const auto done = patiently(subject.work, [&] {
+    return std::exchange(is_begun, true) ? move_on(subject, moved) : change(subject, moved);
+  });
   if (done) return done;
   return pass(done, fmt::format("moving {} ({}) into {} as {}", subject.link->name, subject.name(),
                                 subject.record.netns_path, ifname));
@@ -155,9 +174,18 @@ Result<void> move(Subject& subject) {
 Result<void> read_back(Subject& subject) {
   auto links = subject.pod->links(subject.host().netns);
   if (!links) return pass(links);
+  const auto& part = *subject.record.link;
   auto link = (*links)->by_name(subject.record.key.ifname);
+  const auto carries = patiently(subject.work, [&]() -> Result<void> {
+    if (!link || !part.asked_address || link->address == *part.asked_address) return {};
+    const auto has = link->address.to_string();
+    link = (*links)->by_name(subject.record.key.ifname);
+    return fail_errno(EAGAIN, "{} has the MAC {}, not {}", subject.record.key.ifname, has,
+                      part.asked_address->to_string());
+  });
+  if (!carries) return carries;
   if (!link) return pass(link);
-  const auto& parent = subject.record.link->before.parent;
+  const auto& parent = part.before.parent;
   if (!parent.empty() && link->parent_device != parent) {
     return fail(ErrorCode::io, "{} in {} is {}, not {}", link->name, subject.record.netns_path,
                 link->parent_device.value_or("no bus device"), parent);

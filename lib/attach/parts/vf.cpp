@@ -1,5 +1,8 @@
 #include "attach/parts/vf.hpp"
 
+#include <array>
+#include <utility>
+
 #include "attach/vf_settings.hpp"
 
 namespace railhead::attach::vf {
@@ -10,6 +13,8 @@ Failure not_located(Error error) {
   error.reason = reason::kNotLocated;
   return Failure(std::move(error));
 }
+
+bool is_none(const std::optional<HwAddress>& mac) { return !mac || mac->is_zero(); }
 
 Result<void> find_pf(Subject& subject) {
   auto pf = pf_link(subject.host(), subject.record.vf->pf);
@@ -25,14 +30,83 @@ Result<void> read(Subject& subject) {
                            : links.vf(subject.pf_index, index);
   if (!now) return pass(now, fmt::format("VF {} ({})", subject.name(), index));
   subject.vf = std::move(*now);
+  subject.had_admin_mac = subject.had_admin_mac || !is_none(subject.vf.mac);
   return {};
 }
 
-Result<void> give_back(Subject& subject, const host::VfAttributes& change) {
-  auto done = attach::apply(subject.host().links, subject.pf_index, subject.record.vf->index,
-                            change, OnError::go_on);
+// As far as the PF does not tell that it is so already; what it tells is read anew for each try.
+Result<void> set(Subject& subject, const host::VfAttributes& wanted, OnError on_error) {
+  bool is_first = true;
+  return patiently(subject.work, [&]() -> Result<void> {
+    if (!std::exchange(is_first, false)) {
+      if (auto seen = read(subject); !seen) return seen;
+    }
+    return attach::apply(subject.host().links, subject.pf_index, subject.record.vf->index,
+                         difference(subject.vf, wanted), on_error);
+  });
+}
+
+Result<void> give_back(Subject& subject, const host::VfAttributes& wanted) {
+  auto done = set(subject, wanted, OnError::go_on);
   if (!done) return pass(done, fmt::format("restoring VF {}", subject.name()));
   return {};
+}
+
+Result<void> take_off_admin_mac(Subject& subject) {
+  return patiently(subject.work, [&] {
+    return attach::take_off_admin_mac(subject.host().links, subject.pf_index,
+                                      subject.record.vf->index, subject.vf);
+  });
+}
+
+// Each admin MAC that mlx5 gives to a VF makes its node GUID, too (mlx5_eswitch_set_vport_mac()):
+// of none it makes 0000:00ff:fe00:0000, for each VF the same, with which rdma_cm does not work.
+// Nothing shows it before the VF's driver begins anew.
+constexpr std::string_view kMakesNodeGuid = "mlx5_core";
+
+Result<bool> makes_node_guid(const Subject& subject) {
+  const auto driver = driver_of(subject.host(), subject.record.vf->pf);
+  if (!driver) return pass(driver);
+  return *driver == kMakesNodeGuid;
+}
+
+// Of a VF whose own nobody sees: one for each PF and index, locally administered.
+Result<HwAddress> made_address(const Subject& subject) {
+  const auto pf = subject.host().links.by_index(subject.pf_index);
+  if (!pf) return pass(pf);
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  const auto mix = [&](uint8_t byte) { hash = (hash ^ byte) * 0x100000001b3; };
+  for (const auto byte : pf->address.bytes()) mix(byte);
+  mix(static_cast<uint8_t>(subject.record.vf->index));
+  mix(static_cast<uint8_t>(subject.record.vf->index >> 8));
+  std::array<uint8_t, 6> bytes{0x02};
+  for (size_t i = 1; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(hash >> (8 * i));
+  return *HwAddress::from_bytes(bytes);
+}
+
+// What the PF shall keep of it in the end: what stood before. Where that was no admin MAC, and mlx5
+// was given one since, its own MAC; of what drivers take but do not tell, what they begin with.
+Result<host::VfAttributes> wanted(const Subject& subject) {
+  const auto& record = subject.record;
+  const auto& part = *record.vf;
+  auto wanted = part.before;
+  if (part.asked.trust && !part.before.trust) wanted.trust = false;
+  if (part.asked.spoofchk && !part.before.spoofchk) wanted.spoofchk = true;
+  const bool was_given = part.asked.mac || subject.had_admin_mac;
+  if (!is_none(part.before.mac) || !was_given) return wanted;
+  const auto made = makes_node_guid(subject);
+  if (!made) return pass(made);
+  if (!*made) return wanted;
+  if (record.link) {
+    wanted.mac = record.link->before.address;
+  } else if (subject.own_address) {
+    wanted.mac = subject.own_address;
+  } else {
+    const auto address = made_address(subject);
+    if (!address) return pass(address);
+    wanted.mac = *address;
+  }
+  return wanted;
 }
 
 // Whether the netdev is to get another address than it has.
@@ -91,16 +165,14 @@ Result<void> inspect(Subject& subject, const Function& function) {
 Result<void> free_address(Subject& subject) {
   const auto& link = subject.record.link;
   if (!link || !link->asked_address || *link->asked_address == subject.link->address) return {};
-  auto done = take_off_admin_mac(subject.host().links, subject.pf_index, subject.record.vf->index,
-                                 subject.vf);
-  if (!done) return pass(done, fmt::format("VF {}", subject.name()));
+  if (auto done = take_off_admin_mac(subject); !done) {
+    return pass(done, fmt::format("VF {}", subject.name()));
+  }
   return {};
 }
 
 Result<void> apply(Subject& subject) {
-  const auto& part = *subject.record.vf;
-  auto done = attach::apply(subject.host().links, subject.pf_index, part.index,
-                            difference(subject.vf, part.asked));
+  auto done = set(subject, subject.record.vf->asked, OnError::stop);
   if (!done) return pass(done, fmt::format("VF {}", subject.name()));
   return {};
 }
@@ -109,7 +181,7 @@ Result<void> read_back(Subject& subject) {
   const auto& asked = subject.record.vf->asked;
   if (asked.empty()) return {};
   if (auto seen = read(subject); !seen) return seen;
-  auto wrong = describe_difference(subject.vf, asked);
+  auto wrong = describe_difference(subject.vf, told_of(subject.vf, asked));
   if (wrong.empty()) return {};
   return fail(ErrorCode::io, "VF {} did not take its settings: {}", subject.name(), wrong);
 }
@@ -119,34 +191,50 @@ Result<void> look(Subject& subject) {
   return read(subject);
 }
 
+Result<void> restore_before_reset(Subject& subject) {
+  const auto& record = subject.record;
+  if (record.reset == Reset::none || record.reset == Reset::done || !record.link) return {};
+  const auto made = makes_node_guid(subject);
+  if (!made) return pass(made);
+  if (!*made) return {};
+  if (auto seen = look(subject); !seen) return seen;
+  const auto target = wanted(subject);
+  if (!target) return pass(target);
+  if (is_none(target->mac)) return {};
+  return give_back(subject, {.mac = target->mac});
+}
+
 Result<void> restore_before_address(Subject& subject) {
   if (!changes_address(subject)) return {};
-  const bool forced = subject.vf.mac && !subject.vf.mac->is_zero();
-  auto done = take_off_admin_mac(subject.host().links, subject.pf_index, subject.record.vf->index,
-                                 subject.vf);
+  const bool forced = !is_none(subject.vf.mac);
+  auto target = wanted(subject);
+  if (!target) return pass(target);
+  auto done = take_off_admin_mac(subject);
   if (!done) return pass(done, fmt::format("restoring VF {}", subject.name()));
   if (forced && subject.vf.trust == true) {
     if (done = give_back(subject, {.trust = false}); !done) return done;
     subject.vf.trust = false;
   }
-  auto change = difference(subject.vf, subject.record.vf->before);
-  change.mac.reset();
-  return give_back(subject, change);
+  target->mac.reset();
+  return give_back(subject, *target);
 }
 
 Result<void> restore(Subject& subject) {
   if (auto seen = read(subject); !seen) return seen;
-  return give_back(subject, difference(subject.vf, subject.record.vf->before));
+  const auto target = wanted(subject);
+  return target ? give_back(subject, *target) : pass(target);
 }
 
 Result<std::string> difference_left(Subject& subject) {
   if (auto seen = read(subject); !seen) return pass(seen);
-  return describe_difference(subject.vf, subject.record.vf->before);
+  const auto target = wanted(subject);
+  if (!target) return pass(target);
+  return describe_difference(subject.vf, told_of(subject.vf, *target));
 }
 
 Result<std::string> difference_to_asked(Subject& subject) {
   if (auto seen = look(subject); !seen) return pass(seen);
-  return describe_difference(subject.vf, subject.record.vf->asked);
+  return describe_difference(subject.vf, told_of(subject.vf, subject.record.vf->asked));
 }
 
 }  // namespace railhead::attach::vf

@@ -28,6 +28,9 @@ class Looks {
 
 // Undo. The PF, and what it keeps of the VF now.
 [[nodiscard]] Result<void> look(Subject& subject);
+// Where a reset is due, the admin MAC of before: of the one that it has then mlx5 makes the node
+// GUID that its RDMA device shows.
+[[nodiscard]] Result<void> restore_before_reset(Subject& subject);
 // All but the admin MAC, which comes off, and trust with it, where the VF's own address is to be
 // set back: a VF that is trusted writes its own MAC over the admin MAC at its next "up" (igb).
 [[nodiscard]] Result<void> restore_before_address(Subject& subject);

@@ -34,7 +34,7 @@ TEST_CASE("An IPv6 address is not announced while the link is taken up, and afte
   const auto conf = node.fake.host.roots.proc + "/sys/net/";
   // As a namespace may have it for new interfaces
   must(host::write_file(conf + "ipv6/conf/net1/ndisc_notify", "1"));
-  node.fake.fail_next("change", EBUSY);
+  node.fake.fail_next("change", EPERM);
   REQUIRE_FALSE(node.activate({}));
   node.fake.kernel.show_sysctls_of(must(node.fake.host.netns.open(node.pod)).id().inode);
   CHECK(must(host::read_file(conf + "ipv6/conf/net1/ndisc_notify")) == "0");
@@ -235,7 +235,8 @@ TEST_CASE("Whatever alternative name a pod gives its VF, the VF comes back witho
 TEST_CASE("A VF that lost its driver in the pod, or got a userspace one: its PF's side is undone") {
   const std::string driver = GENERATE("", "vfio-pci");
   Node node;
-  const auto before = node.fake.vf(*node.request().device.pci());
+  auto before = node.fake.vf(*node.request().device.pci());
+  before.mac = node.fake.link("host", "p0v0")->address;  // mlx5: none would spoil its node GUID
   must(node.attach(node.request()));
   const std::string link = node.fake.host.roots.sysfs + "/bus/pci/devices/0000:11:00.0/driver";
   std::filesystem::remove(link);
@@ -462,6 +463,41 @@ TEST_CASE("A VF of a userspace driver has no netdev: its PF's attributes are set
   CHECK(node.fake.vf(*request.device.pci()).vlan == request.settings.vf.vlan);
   must(node.check(request.key));
   must(node.detach(request.key));
-  CHECK(node.fake.vf(*request.device.pci()) == before);
+  auto after = node.fake.vf(*request.device.pci());
+  // mlx5 would make a node GUID of no admin MAC: it has one, that no pod has chosen.
+  CHECK(after.mac->bytes()[0] == 0x02);
+  CHECK(after.mac != request.settings.vf.mac);
+  after.mac = before.mac;
+  CHECK(after == before);
   CHECK(node.records() == 0);
+}
+
+TEST_CASE("A VF whose driver begins anew for its settings is waited for, but not for ever") {
+  Node node({.vfs = 2, .driver = FakeDriver::ice()});
+  const auto before = node.standing();
+  must(node.attach(node.request()));
+  must(node.activate({}));
+  CHECK(node.fake.link("pod0", "net1")->address == node.request().settings.vf.mac);
+  CHECK(node.fake.link("pod0", "net1")->is_up());
+  must(node.detach(node.request().key));
+  CHECK(node.standing() == before);
+  for (unsigned i = 0; i < 200; ++i) node.fake.fail_next("change", EBUSY);
+  const auto start = node.fake.clock.now();
+  REQUIRE_FALSE(node.attach(node.request()));
+  CHECK(node.fake.clock.now() - start < std::chrono::seconds(30));
+  node.fake.fail_no_more();
+}
+
+TEST_CASE("What a driver takes but does not tell is set, and set back to what it begins with") {
+  Node node({.vfs = 2, .driver = {.name = "other", .tells_trust = false}});
+  const auto before = node.standing();
+  auto request = node.request();
+  request.settings.vf.spoofchk = false;
+  must(node.attach(request));
+  must(node.activate({}));
+  CHECK(node.fake.kernel.pfs.front()->vfs.front().trusted);
+  must(node.check(request.key));
+  must(node.detach(request.key));
+  CHECK(node.standing() == before);
+  CHECK_FALSE(node.fake.kernel.pfs.front()->vfs.front().trusted);
 }

@@ -37,6 +37,7 @@ struct Kind {
   bool admin_mac;  // an operator had given it an admin MAC
   What what = What::vf;
   bool reset = false;  // of all that a pod may leave on it
+  FakeDriver driver = FakeDriver::mlx5();
 };
 
 const PciAddress kDevice = *PciAddress::parse("0000:11:00.0");
@@ -62,14 +63,11 @@ struct Node {
 
   explicit Node(const Kind& of) : kind(of) {
     fake.kernel.rdma_mode = kind.rdma_mode;
-    fake.add_pf({.vfs = is_ib() ? 17U : 2U, .infiniband = is_ib()});
+    fake.add_pf({.vfs = 2, .driver = kind.driver, .infiniband = is_ib()});
     auto* link = fake.link("host", "p0v0");
     must(fake.host.links.add_alt_name(link->index, "net1"));
     must(fake.host.links.add_alt_name(link->index, "rail0"));
-    if (kind.admin_mac) {
-      const auto pf = must(fake.host.links.by_name("p0"));
-      must(fake.host.links.change_vf(pf.index, 0, {.mac = HwAddress::parse("02:00:00:00:00:07")}));
-    }
+    if (kind.admin_mac) fake.give_admin_mac(kDevice, "02:00:00:00:00:07");
     if (kind.up) link->flags |= 1;  // IFF_UP
     if (kind.what == What::two_rdma_devices) fake.kernel.add_rdma(kDevice, "mlx5_7", "roce");
     if (kind.what == What::user_vf) bind_to_vfio();
@@ -103,6 +101,7 @@ struct Node {
     request.device = kDevice;
     request.settings.vf = all_settings();
     request.reset = kind.reset;
+    if (kind.driver.link_state) request.settings.vf.link_state.reset();
     if (kind.what != What::user_vf) request.settings.mtu = 9000;
     if (is_chain()) request.rdma = RdmaUse::off;
     if (kind.what == What::whole_nic) {
@@ -198,6 +197,12 @@ const auto kKinds = {
          What::two_rdma_devices, true},
     Kind{"reset of a userspace driver's", host::RdmaNetnsMode::exclusive, false, true,
          What::user_vf, true},
+    Kind{"ice, up", host::RdmaNetnsMode::exclusive, true, false, What::vf, false,
+         FakeDriver::ice()},
+    Kind{"ice, down, reset", host::RdmaNetnsMode::exclusive, false, false, What::vf, true,
+         FakeDriver::ice()},
+    Kind{"igb, up", host::RdmaNetnsMode::exclusive, true, false, What::vf, false,
+         FakeDriver::igb()},
     Kind{"InfiniBand", host::RdmaNetnsMode::exclusive, true, false, What::ib},
     Kind{"InfiniBand, shared", host::RdmaNetnsMode::shared, false, false, What::ib},
     Kind{"InfiniBand with a GUID", host::RdmaNetnsMode::exclusive, true, false, What::ib_guid},

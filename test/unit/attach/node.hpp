@@ -29,8 +29,7 @@ struct Node {
 
   // As an operator sets it: from then on drivers refuse the VF another address.
   void set_admin_mac(const std::string& text) {
-    auto pf = must(fake.host.links.by_name("p0"));
-    must(fake.host.links.change_vf(pf.index, 0, {.mac = HwAddress::parse(text)}));
+    fake.give_admin_mac(*PciAddress::parse("0000:11:00.0"), text);
     fake.operations.clear();
   }
 

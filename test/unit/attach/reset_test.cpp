@@ -134,6 +134,7 @@ TEST_CASE("A failed ADD is undone with the reset, too") {
 TEST_CASE("A userspace driver's VF is reset by itself, and never taken from its driver") {
   ResetNode node;
   node.bind_to_vfio();
+  node.set_admin_mac("02:00:00:00:00:07");
   auto request = node.asked();
   request.settings.mtu.reset();
   const auto before = node.standing();

@@ -29,9 +29,11 @@ std::string standing(Node& node) {
       "{} alt=[{}] mac={} mtu={} flags={:x} admin={} vlan={} rate={} spoofchk={} trust={} state={} "
       "rdma={} records=[{}]",
       link->name, join(link->alt_names, " "), link->address.to_string(), link->mtu, link->flags,
-      vf.mac ? vf.mac->to_string() : "", vf.vlan ? vf.vlan->id : 0, vf.rate ? vf.rate->max_tx : 0,
-      flag(vf.spoofchk), flag(vf.trust), vf.link_state ? to_string(*vf.link_state) : "",
-      node.fake.netns_of_rdma("mlx5_1"), join(node.records(), " "));
+      // mlx5: none is as good as its own
+      vf.mac->is_zero() || *vf.mac == link->address ? "" : vf.mac->to_string(),
+      vf.vlan ? vf.vlan->id : 0, vf.rate ? vf.rate->max_tx : 0, flag(vf.spoofchk), flag(vf.trust),
+      vf.link_state ? to_string(*vf.link_state) : "", node.fake.netns_of_rdma("mlx5_1"),
+      join(node.records(), " "));
 }
 
 }  // namespace

@@ -109,7 +109,7 @@ TEST_CASE("The whole of a pod's network that fails behind the cluster network is
   node.add_rail("rail1", 1);
   node.give({{"uid-1", "main", {"0000:11:00.0", "0000:11:00.1"}}});
   const auto before = standing(node.fake);
-  node.fake.fail_next("change_vf", EBUSY, FakeHost::Effect::none, 1);
+  node.fake.fail_next("change_vf", EPERM, FakeHost::Effect::none, 1);
   const auto error = error_of(node.add("rail0,rail1"));
   CHECK_THAT(error.message, ContainsSubstring("0000:11:00.1"));
   CHECK(standing(node.fake) == before);
