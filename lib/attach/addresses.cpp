@@ -132,7 +132,7 @@ Result<void> activate_addresses(Subject& subject, const IpConfig& config) {
       return pass(done, fmt::format("address {} on {}", address.to_string(), link.name));
     }
   }
-  const auto up = patiently(subject.work, [&] { return links.change(link.index, {.up = true}); });
+  const auto up = patiently(subject, [&] { return links.change(link.index, {.up = true}); });
   if (!up) {
     return pass(up, fmt::format("bringing {} up", link.name));
   }

@@ -121,7 +121,7 @@ Result<void> keep_baseline(const Work& work, const Record& record) {
   state.boot_id = record.boot_id;
   state.device = record.device;
   state.kind = record.kind;
-  state.vf = VfPart{record.vf->pf, record.vf->index, record.vf->before, {}};
+  state.vf = VfPart{record.vf->pf, record.vf->index, record.vf->before, record.vf->asked};
   if (record.link) state.link = LinkPart{record.link->before, {}, {}};
   state.driver = record.driver;
   return write(work, baseline);

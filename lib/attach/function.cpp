@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include <sys/stat.h>
 
@@ -80,6 +81,7 @@ Result<Layer> layer_in(const host::Directory& function, const std::string& folde
   for (const auto& name : *names) {
     const auto value =
         device::optional(function.read(fmt::format("{}/{}/{}", folder, name, attribute)));
+    if (!value && value.error().os_errno == EINVAL) continue;  // a netdev that is just going
     if (!value) return pass(value);
     if (*value == infiniband) return Layer(host::LinkLayer::infiniband);
     if (*value) layer = host::LinkLayer::ethernet;
@@ -234,6 +236,18 @@ Result<host::LinkLayer> read_layer(const host::Host& host, const device::DeviceI
   const auto netdevs_of_pf = layer_of_netdevs(**pf);
   if (!netdevs_of_pf) return pass(netdevs_of_pf);
   return netdevs_of_pf->value_or(host::LinkLayer::ethernet);
+}
+
+Result<bool> has_ipoib(const host::Host& host, const device::DeviceId& device) {
+  const auto folder = open_function(host, device);
+  if (!folder) return pass(folder);
+  const auto own = layer_of_netdevs(*folder);
+  if (!own) return pass(own);
+  const auto pf = device::optional(folder->sub("physfn"));
+  if (!pf) return pass(pf);
+  const auto of_pf = *pf ? layer_of_netdevs(**pf) : Result<Layer>(Layer{});
+  if (!of_pf) return pass(of_pf);
+  return *own == host::LinkLayer::infiniband || *of_pf == host::LinkLayer::infiniband;
 }
 
 Result<std::vector<RdmaState>> rdma_of(const host::Host& host, const device::DeviceId& device) {

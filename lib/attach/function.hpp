@@ -46,6 +46,9 @@ struct Function {
 [[nodiscard]] Result<host::LinkLayer> read_layer(const host::Host& host,
                                                  const device::DeviceId& device);
 
+// Whether IPoIB makes a netdev of it, or of its PF, where its own has left this namespace.
+[[nodiscard]] Result<bool> has_ipoib(const host::Host& host, const device::DeviceId& device);
+
 // RDMA devices of the function with their character devices, in whatever namespace they are; the
 // node GUIDs are not filled in.
 [[nodiscard]] Result<std::vector<RdmaState>> rdma_of(const host::Host& host,

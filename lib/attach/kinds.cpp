@@ -33,7 +33,7 @@ constexpr UndoStep kUndoEthVf[] = {
     {link::clean, true},
     {link::leave_pod, true},
     {link::arrive, true},
-    {vf::restore_before_reset},
+    {vf::restore_before_reset, true},
     {reset::run, true},
     {rdma::restore_names_anew},
     {vf::look, true},

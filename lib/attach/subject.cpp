@@ -1,6 +1,8 @@
 #include "attach/subject.hpp"
 
-#include <cerrno>
+#include <algorithm>
+
+#include "attach/vf_settings.hpp"
 
 namespace railhead::attach {
 
@@ -13,15 +15,21 @@ Result<host::Links*> Pod::links(host::NetNamespaces& namespaces) {
   return links_.get();
 }
 
-Result<void> patiently(const Work& work, const std::function<Result<void>()>& step) {
-  constexpr std::chrono::seconds kLongest{5};  // iavf_change_mtu() itself waits as long
+Result<void> patiently(Subject& subject, const std::function<Result<void>()>& step) {
+  constexpr std::chrono::nanoseconds kLongest = std::chrono::seconds(5);  // as iavf_change_mtu()
   constexpr std::chrono::milliseconds kPause{50};
   Result<void> done;
   const auto is_over = [&] {
     done = step();
-    return done || (done.error().os_errno != EBUSY && done.error().os_errno != EAGAIN);
+    return done || !is_not_ready(done.error());
   };
-  wait_until(work.host.clock, work.deadline.left(kLongest), kPause, is_over);
+  if (is_over()) return done;
+  auto& clock = subject.host().clock;
+  const auto start = clock.now();
+  const auto most = std::min(kLongest, subject.patience);
+  wait_until(clock, std::min<std::chrono::nanoseconds>(subject.work.deadline.left(), most), kPause,
+             is_over);
+  subject.patience -= std::min<std::chrono::nanoseconds>(clock.now() - start, subject.patience);
   return done;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 // One device under work, by an ADD or by an undo: what the parts (attach/parts) work on.
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -58,7 +59,8 @@ struct Subject {
   std::vector<std::string> rdma_names;  // of an ADD: as its RDMA devices are called now
   std::vector<std::string> warnings;    // of an ADD: for its user
   RdmaUse rdma = RdmaUse::automatic;    // of an ADD
-  attach::vf::Looks* looks = nullptr;   // of an ADD of several, while it only looks
+  std::chrono::nanoseconds patience = std::chrono::seconds(10);  // of all its steps together
+  attach::vf::Looks* looks = nullptr;  // of an ADD of several, while it only looks
 
   [[nodiscard]] host::Host& host() const { return work.host; }
   [[nodiscard]] const std::string& name() const { return record.device.name; }
@@ -66,8 +68,8 @@ struct Subject {
 
 // A VF is not ready while its driver begins anew, as those of ice and i40e do whenever their PF
 // gives a VF another MAC, VLAN or trust: what comes next is refused with EBUSY or EAGAIN. So `step`
-// again and again, for 5 s at most; what it said last.
-[[nodiscard]] Result<void> patiently(const Work& work, const std::function<Result<void>()>& step);
+// again and again, for 5 s at most, and no longer than the subject's patience; what it said last.
+[[nodiscard]] Result<void> patiently(Subject& subject, const std::function<Result<void>()>& step);
 
 // The node's RDMA lock. Its timeout has the reason kQueued.
 [[nodiscard]] Result<host::FileLock> lock_rdma(const Work& work);

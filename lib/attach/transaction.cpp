@@ -215,9 +215,9 @@ Result<void> Transaction::inspect(Begun& begun) {
   auto& subject = begun.subject;
   if (begun.is_done) return {};
   if (subject.record.kind == KindName::rdma_only) {
-    const auto layer = read_layer(host_, subject.record.device);
-    if (!layer) return pass(layer);
-    if (*layer == host::LinkLayer::infiniband) {
+    const auto ipoib = has_ipoib(host_, subject.record.device);
+    if (!ipoib && !is(ipoib, ErrorCode::not_found)) return pass(ipoib);
+    if (ipoib && *ipoib) {
       return fail(ErrorCode::unsupported,
                   "{} is an InfiniBand device, whose netdev another program has attached: it would "
                   "leave the pod with the move of its RDMA device. rdmaIsolation of ib-sriov moves "

@@ -1,6 +1,7 @@
 #include "attach/vf_settings.hpp"
 
 #include <array>
+#include <cerrno>
 
 namespace railhead::attach {
 
@@ -65,6 +66,10 @@ VfAttributes difference(const VfAttributes& now, const VfAttributes& wanted) {
   return change;
 }
 
+bool is_not_ready(const Error& error) {
+  return error.os_errno == EBUSY || error.os_errno == EAGAIN;
+}
+
 VfAttributes told_of(const VfAttributes& now, const VfAttributes& wanted) {
   VfAttributes told;
   for (const auto& attribute : kAttributes) {
@@ -97,7 +102,9 @@ Result<void> apply(host::Links& links, uint32_t pf_index, uint32_t vf, const VfA
   for (const auto& attribute : kAttributes) {
     if (attribute.text(change).empty()) continue;
     auto done = apply_one(links, pf_index, vf, attribute, change);
-    if (!done && first) first = done;
+    if (!done && (first || (is_not_ready(done.error()) && !is_not_ready(first.error())))) {
+      first = done;
+    }
     if (!done && on_error == OnError::stop) break;
   }
   return first;

@@ -12,7 +12,8 @@ namespace railhead::attach {
 // Sets each attribute with a message of its own, so that an error names it. The order serves ADD
 // and undo alike: the admin MAC before trust, because the next "up" of a VF that is trusted
 // overwrites an admin MAC set later (seen on igb). An undo goes on after an error, and returns the
-// first: one attribute that cannot be given back must not keep the others.
+// first, or the first that may pass: one attribute that cannot be given back must not keep the
+// others.
 enum class OnError { stop, go_on };
 [[nodiscard]] Result<void> apply(host::Links& links, uint32_t pf_index, uint32_t vf,
                                  const host::VfAttributes& change,
@@ -23,8 +24,11 @@ enum class OnError { stop, go_on };
 [[nodiscard]] Result<void> take_off_admin_mac(host::Links& links, uint32_t pf_index, uint32_t vf,
                                               host::VfAttributes& now);
 
+// What a VF answers, or its PF for it, whose driver begins anew: it passes.
+[[nodiscard]] bool is_not_ready(const Error& error);
+
 // Of `wanted` without what `now` does not know: drivers take trust and spoofchk that do not tell
-// them (rtnl_fill_vfinfo() leaves out what is -1).
+// them (their word is -1, which netlink/vf.cpp takes for none).
 [[nodiscard]] host::VfAttributes told_of(const host::VfAttributes& now,
                                          const host::VfAttributes& wanted);
 

@@ -293,7 +293,9 @@ Result<void> FakeKernel::set_address(FakeLink& link, const HwAddress& address) {
   if (address.size() != link.link.address.size()) return kernel(EINVAL);
   if (address.is_zero() || (address.bytes()[0] & 1)) return kernel(EADDRNOTAVAIL);
   auto [pf, vf] = vf_of(link);
-  if (vf && vf->admin_mac && !vf->trusted) return kernel(EADDRNOTAVAIL);
+  if (vf && vf->admin_mac && !vf->trusted && address != *vf->attributes.mac) {
+    return kernel(EADDRNOTAVAIL);
+  }
   link.link.address = address;
   if (vf && pf->driver.shows_chosen_mac && !vf->admin_mac) vf->attributes.mac = address;
   return {};

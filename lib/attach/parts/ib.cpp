@@ -82,11 +82,15 @@ bool has_record(const Record& record) { return !record.key.container_id.empty();
 
 // ib-kubernetes gives a GUID of its pool to another pod once that of the pod before is gone: what
 // an attachment has by now is not put in force twice.
-Result<void> forget_given_away(Subject& subject) {
+void forget_given_away(Subject& subject) {
   auto& part = *subject.record.vf;
-  if (!is_usable(part.before.node_guid) && !is_usable(part.before.port_guid)) return {};
+  if (!is_usable(part.before.node_guid) && !is_usable(part.before.port_guid)) return;
   const auto all = subject.work.store.list();
-  if (!all) return pass(all);
+  if (!all) {
+    subject.work.log.warning("who else may have its former GUID cannot be told",
+                             {{"device", subject.name()}, {"error", all.error().message}});
+    return;
+  }
   for (const auto& record : all->records) {
     if (record.device == subject.record.device || !record.vf) continue;
     for (auto* guid : {&part.before.node_guid, &part.before.port_guid}) {
@@ -96,7 +100,6 @@ Result<void> forget_given_away(Subject& subject) {
       }
     }
   }
-  return {};
 }
 
 Result<void> write(Subject& subject, const VfAttributes& change) {
@@ -199,7 +202,7 @@ Result<void> look(Subject& subject) {
 }
 
 Result<void> restore(Subject& subject) {
-  if (auto done = forget_given_away(subject); !done) return done;
+  forget_given_away(subject);
   const auto& record = subject.record;
   const auto& before = record.vf->before;
   subject.vf_left.clear();

@@ -84,7 +84,9 @@ Result<void> refuse_partitions(const Subject& subject, const Link& link) {
 Result<void> move_on(Subject& subject, LinkChange moved) {
   auto links = subject.pod->links(subject.host().netns);
   if (!links) return pass(links);
-  auto there = (*links)->by_parent(subject.name(), layer_of(subject.record.kind));
+  const auto& parent = subject.record.link->before.parent;
+  auto there = parent.empty() ? (*links)->by_name(subject.record.key.ifname)
+                              : (*links)->by_parent(parent, layer_of(subject.record.kind));
   if (!there && !is(there, ErrorCode::not_found)) return pass(there);
   if (!there) return change(subject, moved);
   moved.netns_fd.reset();
@@ -163,7 +165,7 @@ Result<void> move(Subject& subject) {
   const auto mtu = part.asked_mtu || !is_anew ? part.asked_mtu : std::optional(part.before.mtu);
   if (mtu && *mtu != subject.link->mtu) moved.mtu = mtu;
   bool is_begun = false;
-  const auto done = patiently(subject.work, [&] {
+  const auto done = patiently(subject, [&] {
     return std::exchange(is_begun, true) ? move_on(subject, moved) : change(subject, moved);
   });
   if (done) return done;
@@ -176,7 +178,7 @@ Result<void> read_back(Subject& subject) {
   if (!links) return pass(links);
   const auto& part = *subject.record.link;
   auto link = (*links)->by_name(subject.record.key.ifname);
-  const auto carries = patiently(subject.work, [&]() -> Result<void> {
+  const auto carries = patiently(subject, [&]() -> Result<void> {
     if (!link || !part.asked_address || link->address == *part.asked_address) return {};
     const auto has = link->address.to_string();
     link = (*links)->by_name(subject.record.key.ifname);

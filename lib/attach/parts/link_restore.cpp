@@ -89,7 +89,7 @@ Result<void> restore_address(Subject& subject) {
   if (subject.link->address == before.address) return {};
   LinkChange one;
   one.address = before.address;
-  if (auto done = patiently(subject.work, [&] { return change(subject, one); }); !done) {
+  if (auto done = patiently(subject, [&] { return change(subject, one); }); !done) {
     return pass(done, fmt::format("restoring the address of {}", subject.link->name));
   }
   subject.link->address = before.address;
@@ -101,7 +101,7 @@ Result<void> restore_mtu(Subject& subject) {
   if (subject.link->mtu == before.mtu) return {};
   LinkChange one;
   one.mtu = before.mtu;
-  if (auto done = patiently(subject.work, [&] { return change(subject, one); }); !done) {
+  if (auto done = patiently(subject, [&] { return change(subject, one); }); !done) {
     return pass(done, fmt::format("restoring the MTU of {}", subject.link->name));
   }
   return {};
@@ -141,7 +141,7 @@ Result<void> restore_sysctls(Subject& subject) {
 Result<void> restore_up(Subject& subject) {
   const bool up = subject.record.link->before.up;
   if (up == subject.link->is_up()) return {};
-  return patiently(subject.work, [&] { return change(subject, {.up = up}); });
+  return patiently(subject, [&] { return change(subject, {.up = up}); });
 }
 
 Result<void> restore_host_use(Subject& subject) {

@@ -37,7 +37,7 @@ Result<void> read(Subject& subject) {
 // As far as the PF does not tell that it is so already; what it tells is read anew for each try.
 Result<void> set(Subject& subject, const host::VfAttributes& wanted, OnError on_error) {
   bool is_first = true;
-  return patiently(subject.work, [&]() -> Result<void> {
+  return patiently(subject, [&]() -> Result<void> {
     if (!std::exchange(is_first, false)) {
       if (auto seen = read(subject); !seen) return seen;
     }
@@ -53,7 +53,7 @@ Result<void> give_back(Subject& subject, const host::VfAttributes& wanted) {
 }
 
 Result<void> take_off_admin_mac(Subject& subject) {
-  return patiently(subject.work, [&] {
+  return patiently(subject, [&] {
     return attach::take_off_admin_mac(subject.host().links, subject.pf_index,
                                       subject.record.vf->index, subject.vf);
   });
@@ -70,13 +70,15 @@ Result<bool> makes_node_guid(const Subject& subject) {
   return *driver == kMakesNodeGuid;
 }
 
-// Of a VF whose own nobody sees: one for each PF and index, locally administered.
+// Of a VF whose own nobody sees: one for each PF and index, locally administered. In a bond both
+// PFs have the bond's address.
 Result<HwAddress> made_address(const Subject& subject) {
   const auto pf = subject.host().links.by_index(subject.pf_index);
   if (!pf) return pass(pf);
   uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
   const auto mix = [&](uint8_t byte) { hash = (hash ^ byte) * 0x100000001b3; };
-  for (const auto byte : pf->address.bytes()) mix(byte);
+  for (const auto byte : pf->permanent_address.value_or(pf->address).bytes()) mix(byte);
+  for (const char c : subject.record.vf->pf.to_string()) mix(static_cast<uint8_t>(c));
   mix(static_cast<uint8_t>(subject.record.vf->index));
   mix(static_cast<uint8_t>(subject.record.vf->index >> 8));
   std::array<uint8_t, 6> bytes{0x02};
@@ -92,8 +94,7 @@ Result<host::VfAttributes> wanted(const Subject& subject) {
   auto wanted = part.before;
   if (part.asked.trust && !part.before.trust) wanted.trust = false;
   if (part.asked.spoofchk && !part.before.spoofchk) wanted.spoofchk = true;
-  const bool was_given = part.asked.mac || subject.had_admin_mac;
-  if (!is_none(part.before.mac) || !was_given) return wanted;
+  if (!is_none(part.before.mac) || !subject.had_admin_mac) return wanted;
   const auto made = makes_node_guid(subject);
   if (!made) return pass(made);
   if (!*made) return wanted;
@@ -201,7 +202,9 @@ Result<void> restore_before_reset(Subject& subject) {
   const auto target = wanted(subject);
   if (!target) return pass(target);
   if (is_none(target->mac)) return {};
-  return give_back(subject, {.mac = target->mac});
+  const auto done = give_back(subject, {.mac = target->mac});
+  // What is refused for good may not keep the reset away.
+  return !done && is_not_ready(done.error()) ? done : Result<void>();
 }
 
 Result<void> restore_before_address(Subject& subject) {
@@ -209,6 +212,11 @@ Result<void> restore_before_address(Subject& subject) {
   const bool forced = !is_none(subject.vf.mac);
   auto target = wanted(subject);
   if (!target) return pass(target);
+  // At once its own, never none in between, from which nobody could tell that it had been given
+  // one.
+  if (is_none(subject.record.vf->before.mac) && !is_none(target->mac)) {
+    return give_back(subject, *target);
+  }
   auto done = take_off_admin_mac(subject);
   if (!done) return pass(done, fmt::format("restoring VF {}", subject.name()));
   if (forced && subject.vf.trust == true) {
@@ -222,14 +230,21 @@ Result<void> restore_before_address(Subject& subject) {
 Result<void> restore(Subject& subject) {
   if (auto seen = read(subject); !seen) return seen;
   const auto target = wanted(subject);
-  return target ? give_back(subject, *target) : pass(target);
+  if (!target) return pass(target);
+  subject.vf_left.clear();
+  auto done = give_back(subject, *target);
+  const bool is_untold = !(told_of(subject.vf, *target) == *target);
+  if (!done && is_untold) subject.vf_left = done.error().message;
+  return done;
 }
 
 Result<std::string> difference_left(Subject& subject) {
   if (auto seen = read(subject); !seen) return pass(seen);
   const auto target = wanted(subject);
   if (!target) return pass(target);
-  return describe_difference(subject.vf, told_of(subject.vf, *target));
+  const auto text = describe_difference(subject.vf, told_of(subject.vf, *target));
+  if (text.empty() || subject.vf_left.empty()) return text + subject.vf_left;
+  return text + "; " + subject.vf_left;
 }
 
 Result<std::string> difference_to_asked(Subject& subject) {

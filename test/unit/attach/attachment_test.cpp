@@ -501,3 +501,29 @@ TEST_CASE("What a driver takes but does not tell is set, and set back to what it
   CHECK(node.standing() == before);
   CHECK_FALSE(node.fake.kernel.pfs.front()->vfs.front().trusted);
 }
+
+TEST_CASE("Trust that is not told and could not be taken back keeps the VF from the next pod") {
+  Node node({.vfs = 2, .driver = {.name = "other", .tells_trust = false}});
+  auto request = node.request();
+  request.settings.vf = {.trust = true};
+  must(node.attach(request));
+  for (int i = 0; i < 20; ++i) node.fake.fail_next("change_vf", EIO);
+  CHECK_FALSE(node.detach(request.key));
+  CHECK(node.records() != 0);
+  node.fake.fail_no_more();
+  must(node.detach(request.key));
+  CHECK_FALSE(node.fake.kernel.pfs.front()->vfs.front().trusted);
+  CHECK(node.records() == 0);
+}
+
+TEST_CASE("An ADD whose MAC the PF refuses leaves mlx5's VF as it was, with no admin MAC") {
+  Node node;
+  auto request = node.request();
+  request.settings.vf = {.mac = request.settings.vf.mac};
+  const auto before = node.standing();
+  for (int i = 0; i < 20; ++i) node.fake.fail_next("change_vf", EPERM);
+  REQUIRE_FALSE(node.attach(request));
+  CHECK(node.records() == 0);
+  CHECK(node.fake.vf(*request.device.pci()).mac->is_zero());
+  CHECK(node.standing() == before);
+}

@@ -201,12 +201,7 @@ TEST_CASE("ADD: what sriov-cni gave to a namespace that lives is held, else it i
   }
   SECTION("it is gone, and the undo fails") {
     node.fake.delete_netns("pod0");
-    node.fake.fail_next("change_vf", EIO, FakeHost::Effect::none, 0);
-    node.fake.fail_next("change_vf", EIO, FakeHost::Effect::none, 0);
-    node.fake.fail_next("change_vf", EIO, FakeHost::Effect::none, 0);
-    node.fake.fail_next("change_vf", EIO, FakeHost::Effect::none, 0);
-    node.fake.fail_next("change_vf", EIO, FakeHost::Effect::none, 0);
-    node.fake.fail_next("change_vf", EIO, FakeHost::Effect::none, 0);
+    for (int i = 0; i < 20; ++i) node.fake.fail_next("change_vf", EIO);
     const auto refused = node.attach(request);
     REQUIRE(is(refused, ErrorCode::busy));
     CHECK(node.records() == 2);
