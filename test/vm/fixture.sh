@@ -305,9 +305,9 @@ pf_cable() {
 
 # ---- what stands there ---------------------------------------------------------------------------------------------------------
 
-# check_becomes NAME TEXT CMD...: ok when CMD prints TEXT, within two minutes
+# check_becomes NAME TEXT CMD...: ok when CMD prints TEXT, within a minute
 check_becomes() {
-    local name=$1 text=$2 now end=$((SECONDS + 120))
+    local name=$1 text=$2 now end=$((SECONDS + 60))
     shift 2
     while now=$("$@"); [ "$now" != "$text" ] && [ $SECONDS -lt $end ]; do sleep 1; done
     t_eq "$name" "$text" "$now"

@@ -145,7 +145,7 @@ setsid env -i PATH=/usr/sbin:/usr/bin:/bin KUBERNETES_SERVICE_HOST=$api_address 
     /thin_entrypoint --multus-conf-file=auto --cni-conf-dir=/host$e2e/net.d --multus-autoconfig-dir=/host$e2e/net.d --cleanup-config-on-exit \
     --skip-config-watch --cni-bin-dir=/host$plugins --multus-kubeconfig-file-host=$e2e/net.d/multus.d/multus.kubeconfig >$e2e/multus.log 2>&1 & multus=$!
 check "Multus' entry point writes the node's conflist" wait_for 60 [ -s $e2e/net.d/00-railhead.conflist ]
-check "and takes away Multus' own" wait_for 60 [ ! -e $e2e/net.d/00-multus.conf ]
+check "and takes away Multus' own" wait_for 10 [ ! -e $e2e/net.d/00-multus.conf ]
 object_pod d rail0,rail1 2
 check "a pod with two rails runs" wait_for 240 phase_is d Running
 d_names() { written_status d | jq -r '[.[].interface] | join(" ")'; }
@@ -156,7 +156,7 @@ end_object_pod d
 check "it ends" wait_for 180 is_gone d
 check "with its record" wait_for 120 eval '[ -z "$(ls /var/lib/railhead/pods)" ]'
 kill $multus
-check "the entry point ends with all it started" wait_for 60 eval '! pgrep -s $multus'
+check "the entry point ends with all it started" wait_for 20 eval '! pgrep -s $multus'
 kill $agent
 wait $agent
 real_kubelet_stop

@@ -201,7 +201,7 @@ next_agent
 check "the next agent stands by" wait_for 60 grep -q 'msg="standby ' $log
 began=${EPOCHREALTIME/[.,]/}
 kill $before
-check "it serves when the first one is told to end" wait_for 60 grep -q 'msg="serving this node"' $log
+check "it serves when the first one is told to end" wait_for 10 grep -q 'msg="serving this node"' $log
 echo "($(((${EPOCHREALTIME/[.,]/} - began) / 1000)) ms after that)"
 check "and is registered" wait_for 60 registered $log 2
 check_becomes "it gives out the devices of the other PF" "$(vfs_of pf1)" ids rdma/b true
@@ -223,12 +223,12 @@ number=0
 baseline=/run/railhead/baseline/$held.json
 settings() { ip -j -d link show dev pf0 | jq -c --argjson vf $number '.[0].vfinfo_list[] | select(.vf == $vf) | [.vlan_list, .trust, .address]'; }
 as_before=$(settings)
-check "what the VF was like before is kept" wait_for 60 [ -e "$baseline" ]
+check "what the VF was like before is kept" wait_for 10 [ -e "$baseline" ]
 must ip link set dev pf0 vf $number vlan 66
 must ip link set dev pf0 vf $number trust on
 remove_pod u
 check "it ends" wait_for 180 pod_is_gone u
-check "and is seen to have left something" wait_for 180 grep -q '"owed": true' "$baseline"
+check "and is seen to have left something" wait_for 60 grep -q '"owed": true' "$baseline"
 ip netns add next
 check "the next pod is attached without a VLAN" cni ADD c1 next net1 "$(cni_conf rail $held)"
 t_eq "its VF is as it was before all" "$as_before" "$(settings)"
