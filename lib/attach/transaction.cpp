@@ -215,9 +215,14 @@ Result<void> Transaction::inspect(Begun& begun) {
   auto& subject = begun.subject;
   if (begun.is_done) return {};
   if (subject.record.kind == KindName::rdma_only) {
-    const auto ipoib = has_ipoib(host_, subject.record.device);
-    if (!ipoib && !is(ipoib, ErrorCode::not_found)) return pass(ipoib);
-    if (ipoib && *ipoib) {
+    const auto layer = read_layer(host_, subject.record.device);
+    if (!layer) return pass(layer);
+    // A PF may have a netdev for each of its VFs: of Ethernet they are not walked through.
+    const auto ipoib = *layer == host::LinkLayer::infiniband
+                           ? has_ipoib(host_, subject.record.device)
+                           : Result<bool>(false);
+    if (!ipoib) return pass(ipoib);
+    if (*ipoib) {
       return fail(ErrorCode::unsupported,
                   "{} is an InfiniBand device, whose netdev another program has attached: it would "
                   "leave the pod with the move of its RDMA device. rdmaIsolation of ib-sriov moves "

@@ -63,7 +63,7 @@ struct Node {
 
   explicit Node(const Kind& of) : kind(of) {
     fake.kernel.rdma_mode = kind.rdma_mode;
-    fake.add_pf({.vfs = 2, .driver = kind.driver, .infiniband = is_ib()});
+    fake.add_pf({.vfs = is_ib() ? 17U : 2U, .driver = kind.driver, .infiniband = is_ib()});
     auto* link = fake.link("host", "p0v0");
     must(fake.host.links.add_alt_name(link->index, "net1"));
     must(fake.host.links.add_alt_name(link->index, "rail0"));
