@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "device/char_devices.hpp"
+#include "device/eswitch.hpp"
 #include "device/port_name.hpp"
 #include "device/sysfs.hpp"
 
@@ -190,10 +191,12 @@ Result<host::Link> pf_link(host::Host& host, const PciAddress& pf, host::LinkLay
   std::optional<host::Link> first;
   for (const auto& name : *names) {
     auto link = host.links.by_name(name);
+    if (is(link, ErrorCode::not_found)) continue;  // renamed a moment ago, or gone
     if (!link) return pass(link, fmt::format("PF {}", pf.to_string()));
     if (!link->is_of(layer)) continue;
-    const bool uplink = link->phys_port_name && device::is_uplink_port(*link->phys_port_name);
-    if (names->size() == 1 || uplink) return link;
+    const auto port = link->phys_port_name.value_or("");
+    if (device::is_representor_port(port)) continue;
+    if (names->size() == 1 || device::is_uplink_port(port)) return link;
     if (!first) first = std::move(*link);
   }
   if (!first) {
@@ -205,6 +208,23 @@ Result<host::Link> pf_link(host::Host& host, const PciAddress& pf, host::LinkLay
                       "railhead");
   }
   return *first;
+}
+
+Result<bool> is_in_switchdev_mode(host::Host& host, const PciAddress& pf) {
+  const auto folder = open_function(host, pf);
+  const auto names = folder ? names_in(*folder, "net") : pass(folder);
+  if (!names) return pass(names);
+  std::vector<device::Netdev> netdevs;
+  for (const auto& name : *names) {
+    const auto link = host.links.by_name(name);
+    if (is(link, ErrorCode::not_found)) continue;  // a representor that was just renamed, or went
+    if (!link) return pass(link, fmt::format("PF {}", pf.to_string()));
+    device::Netdev netdev;
+    netdev.phys_port_name = link->phys_port_name;
+    netdev.phys_switch_id = link->phys_switch_id;
+    netdevs.push_back(std::move(netdev));
+  }
+  return device::eswitch_mode_of(netdevs, 0) == "switchdev";
 }
 
 Result<std::string> driver_of(const host::Host& host, const device::DeviceId& device) {

@@ -38,6 +38,8 @@ struct Function {
 // The PF's netdev: the one of its uplink port where switchdev representors stand beside it.
 [[nodiscard]] Result<host::Link> pf_link(host::Host& host, const PciAddress& pf,
                                          host::LinkLayer layer = host::LinkLayer::ethernet);
+// Whether the PF's switch is in switchdev mode (device/eswitch.hpp); false where nothing tells.
+[[nodiscard]] Result<bool> is_in_switchdev_mode(host::Host& host, const PciAddress& pf);
 // "": it has none.
 [[nodiscard]] Result<std::string> driver_of(const host::Host& host, const device::DeviceId& device);
 

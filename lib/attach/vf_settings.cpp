@@ -3,6 +3,8 @@
 #include <array>
 #include <cerrno>
 
+#include "base/text.hpp"
+
 namespace railhead::attach {
 
 using host::VfAttributes;
@@ -118,6 +120,14 @@ Result<void> take_off_admin_mac(host::Links& links, uint32_t pf_index, uint32_t 
   if (auto done = apply(links, pf_index, vf, off); !done) return done;
   now.mac = off.mac;
   return {};
+}
+
+std::string names_of(const VfAttributes& attributes) {
+  std::vector<std::string> names;
+  for (const auto& attribute : kAttributes) {
+    if (!attribute.text(attributes).empty()) names.emplace_back(attribute.name);
+  }
+  return join(names, ", ");
 }
 
 std::string describe_difference(const VfAttributes& now, const VfAttributes& wanted) {

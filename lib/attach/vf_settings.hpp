@@ -32,6 +32,9 @@ enum class OnError { stop, go_on };
 [[nodiscard]] host::VfAttributes told_of(const host::VfAttributes& now,
                                          const host::VfAttributes& wanted);
 
+// "vlan, trust": those that it has, by the keys of a NAD.
+[[nodiscard]] std::string names_of(const host::VfAttributes& attributes);
+
 // "trust is off, not on": what `wanted` has and `now` does not; empty when nothing differs.
 [[nodiscard]] std::string describe_difference(const host::VfAttributes& now,
                                               const host::VfAttributes& wanted);

@@ -39,6 +39,11 @@ std::optional<PortName> PortName::parse(std::string_view text) {
   return name;
 }
 
+bool is_representor_port(std::string_view phys_port_name) {
+  const auto name = PortName::parse(phys_port_name);
+  return name && !name->is_uplink();
+}
+
 bool is_uplink_port(std::string_view phys_port_name) {
   const auto name = PortName::parse(phys_port_name);
   return name && name->is_uplink();

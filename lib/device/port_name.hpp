@@ -32,6 +32,8 @@ struct PortName {
   friend bool operator==(const PortName&, const PortName&) = default;
 };
 
+// Whether this is the name of what stands on a switch for a PF, VF or sub-function.
+[[nodiscard]] bool is_representor_port(std::string_view phys_port_name);
 // Whether this is the name of a port to the wire; the PF's netdev has such a one, or none.
 [[nodiscard]] bool is_uplink_port(std::string_view phys_port_name);
 

@@ -34,8 +34,8 @@ Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::E
       pools_(pools_options(options), host, loop, configuration_, node_, holders_, metrics, news_,
              log),
       owners_({}, loop, host.clock, holders_.ledger(), metrics),
-      networks_({options.cluster, host.roots.run, host.roots.sysfs}, loop, host.clock, claimed_,
-                metrics, log),
+      networks_({options.cluster, host.roots.run, host.roots.sysfs, options.devinfo_dir}, loop,
+                host.clock, claimed_, metrics, log),
       questions_(kQuestionsRetry, loop, host, owners_, networks_, metrics, log),
       unattached_(
           loop, host.clock, owners_, [this] { return inventory(); },

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "host/files.hpp"
+#include "plugin/app/device_info.hpp"
 #include "plugin/app/shared_gids.hpp"
 
 namespace railhead::app {
@@ -116,7 +117,7 @@ void Delivery::pass_on(const std::string& file, Stamp stamp) {
   const auto path = options_.folder + "/" + file;
   const auto text = host::read_private_file(path);
   if (!text) return;
-  const auto news = ipc::decode_pod_news(*text);
+  auto news = ipc::decode_pod_news(*text);
   if (!news) {
     taken_[file] = {"", {}, "", stamp};
     log_.error("what is to be told of a pod cannot be read",
@@ -126,6 +127,7 @@ void Delivery::pass_on(const std::string& file, Stamp stamp) {
   const kube::Name pod{news->pod_namespace, news->pod_name};
   const auto uid = cluster_.uid_of(pod, news->pod_uid);
   if (!uid) return again_.set_if_sooner(clock_.now() + kMirrorRetry);
+  news->network_status = with_device_info(*news, options_.devinfo);
   const auto status = with_gids(*news, options_.sysfs);
   if (!status.is_whole && may_wait(file)) return again_.set_if_sooner(clock_.now() + kGidRetry);
   without_gids_.erase(file);

@@ -24,6 +24,7 @@ class Delivery {
   struct Options {
     std::string folder;
     std::string sysfs;          // where it is mounted
+    std::string devinfo;        // folder of device-info files
     bool tells_claims = false;  // too, what networks did with their devices
   };
   // Called for each pod that has started, with its UID in the API, once the cluster knows of its

@@ -84,7 +84,7 @@ Result<void> Networks::start() {
   });
   log_.info("following the cluster", {{"server", client_->server()}, {"node", cluster.node}});
   delivery_.emplace(
-      Delivery::Options{ipc::news_folder_in(options_.run), options_.sysfs,
+      Delivery::Options{ipc::news_folder_in(options_.run), options_.sysfs, options_.devinfo,
                         options_.cluster.tells_claims},
       loop_, clock_, *cluster_, metrics_, log_,
       [this](const ipc::PodNews& pod, const std::string& uid) { started_(pod, uid); });

@@ -24,8 +24,9 @@ class Networks final : public Part {
  public:
   struct Options {
     ClusterOptions cluster;
-    std::string run;    // of this boot's records
-    std::string sysfs;  // where it is mounted
+    std::string run;      // of this boot's records
+    std::string sysfs;    // where it is mounted
+    std::string devinfo;  // folder of device-info files
   };
   // All outlives it.
   Networks(Options options, Loop& loop, const Clock& clock, ClaimedDevices& claimed,

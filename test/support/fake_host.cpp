@@ -172,6 +172,29 @@ FakeHost::FakeHost()
 
 FakeHost::~FakeHost() = default;
 
+namespace {
+
+void make_switchdev(FakeKernel& kernel, FakePf& pf, FakeLink& uplink, const std::string& netdev) {
+  const std::string switch_id = "c4e2dc0003fe5524";
+  pf.is_switchdev = true;
+  uplink.link.phys_port_name = "p0";
+  uplink.link.phys_switch_id = switch_id;
+  for (size_t n = 0; n < pf.vfs.size(); ++n) {
+    host::Link link;
+    link.name = fmt::format("{}rep{}", netdev, n);
+    link.type = 1;
+    link.mtu = 1500;
+    link.address = *HwAddress::parse(fmt::format("02:00:00:00:01:{:02x}", n));
+    link.parent_bus = "pci";
+    link.parent_device = pf.address.to_string();
+    link.phys_port_name = fmt::format("pf0vf{}", n);
+    link.phys_switch_id = switch_id;
+    kernel.add_link(kernel.host_netns, std::move(link));
+  }
+}
+
+}  // namespace
+
 FakePf& FakeHost::add_pf(const FakePfRequest& request) {
   auto pf = std::make_unique<FakePf>();
   pf->address = *PciAddress::parse(request.address);
@@ -233,6 +256,7 @@ FakePf& FakeHost::add_pf(const FakePfRequest& request) {
     }
     pf->vfs.push_back(vf);
   }
+  if (request.switchdev) make_switchdev(kernel, *pf, *link, request.netdev);
   kernel.pfs.push_back(std::move(pf));
   return *kernel.pfs.back();
 }

@@ -31,8 +31,9 @@ struct FakePfRequest {
   unsigned vfs = 1;  // VF n is 0000:11:00.n and so on: the PF's bus plus one
   FakeDriver driver = FakeDriver::mlx5();
   bool infiniband = false;
-  bool rdma = true;  // PF and VFs have RDMA devices "mlx5_N", numbered over the host
-  bool flr = true;   // the VFs have a function level reset
+  bool rdma = true;        // PF and VFs have RDMA devices "mlx5_N", numbered over the host
+  bool flr = true;         // the VFs have a function level reset
+  bool switchdev = false;  // with a representor "<pf>repN" for each VF
 };
 
 class FakeHost {

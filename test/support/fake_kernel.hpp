@@ -69,6 +69,7 @@ struct FakePf {
   PciAddress address;
   FakeDriver driver;
   std::vector<FakeVf> vfs;
+  bool is_switchdev = false;
 };
 
 // A BPF program on a link. It stays there when the link moves.

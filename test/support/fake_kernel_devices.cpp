@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "device/port_name.hpp"
 #include "test/support/fake_kernel.hpp"
 
 namespace railhead::test {
@@ -62,17 +63,29 @@ Guid node_guid_of(const HwAddress& mac) {
 }  // namespace
 
 // The order of do_setvfinfo(): what was set before a refusal stays set.
+namespace {
+
+bool is_representor(const FakeLink& link) {
+  return device::is_representor_port(link.link.phys_port_name.value_or(""));
+}
+
+}  // namespace
+
 Result<void> FakeKernel::change_vf(NetnsInode inode, uint32_t pf_index, uint32_t index,
                                    const host::VfAttributes& change) {
   auto link = find(inode, pf_index);
   if (!link) return pass(link);
   const FakePf* pf = pf_of(**link);
-  if (!pf) return kernel(EOPNOTSUPP);
+  if (!pf || is_representor(**link)) return kernel(EOPNOTSUPP);
   auto found = find_vf(inode, pf_index, index);
   if (!found) return kernel(EINVAL);
   FakeVf& vf = **found;
   const FakeDriver& driver = pf->driver;
   if (vf.back_at) return kernel(EBUSY);
+  // mlx5_eswitch_set_vport_{vlan,spoofchk,trust}()
+  if (pf->is_switchdev && ((change.vlan && change.vlan->id) || change.spoofchk || change.trust)) {
+    return kernel(EOPNOTSUPP);
+  }
 
   if (change.mac) {
     if (driver.is_infiniband) return kernel(EOPNOTSUPP);  // ipoib has no ndo_set_vf_mac

@@ -110,6 +110,43 @@ Result<host::VfAttributes> wanted(const Subject& subject) {
   return wanted;
 }
 
+// What only the switch of the legacy mode has. In switchdev mode drivers refuse it, or take it and
+// do nothing.
+Result<void> refuse_legacy_settings(Subject& subject, const host::Link& pf) {
+  const auto& asked = subject.record.vf->asked;
+  host::VfAttributes legacy;
+  legacy.vlan = asked.vlan;
+  legacy.spoofchk = asked.spoofchk;
+  legacy.trust = asked.trust;
+  const auto change = difference(subject.vf, legacy);
+  if (change.empty()) return {};
+  const auto mode = is_in_switchdev_mode(subject.host(), subject.record.vf->pf);
+  if (!mode) return pass(mode);
+  if (!*mode) return {};
+  return fail(
+      ErrorCode::unsupported,
+      "VF {}: the switch of its PF {} ({}) is in switchdev mode, which has no {}: leave the "
+      "key out, and set it on the VF's representor",
+      subject.name(), pf.name, subject.record.vf->pf.to_string(), names_of(change));
+}
+
+// Its vports send frames of up to their own MTU, its port of up to the PF's: those between are
+// lost.
+constexpr std::string_view kPortHasPfsMtu = "mlx5_core";
+
+Result<void> warn_of_mtu(Subject& subject, const host::Link& pf) {
+  const auto mtu = subject.record.link ? subject.record.link->asked_mtu : std::nullopt;
+  if (!mtu || *mtu <= pf.mtu) return {};
+  const auto driver = driver_of(subject.host(), subject.record.vf->pf);
+  if (!driver) return pass(driver);
+  if (*driver != kPortHasPfsMtu) return {};
+  subject.warnings.push_back(fmt::format(
+      "mtu {} of {} is above that of its PF {} ({}), which is the port's: larger frames "
+      "are lost; raise the PF's",
+      *mtu, subject.name(), pf.name, pf.mtu));
+  return {};
+}
+
 // Whether the netdev is to get another address than it has.
 bool changes_address(const Subject& subject) {
   return subject.link && subject.record.link &&
@@ -155,6 +192,8 @@ Result<void> inspect(Subject& subject, const Function& function) {
   subject.pf_index = pf->index;
   if (auto seen = read(subject); !seen) return seen;
   part.before = subject.vf;
+  if (auto able = refuse_legacy_settings(subject, *pf); !able) return able;
+  if (auto told = warn_of_mtu(subject, *pf); !told) return told;
   if (!pf->is_up() || pf->carrier == false) {
     subject.warnings.push_back(
         fmt::format("PF {} ({}) is {}: {} is attached without a link", pf->name,

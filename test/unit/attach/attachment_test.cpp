@@ -73,6 +73,58 @@ TEST_CASE("A VF without an RDMA device that is required is refused before any ch
   CHECK(node.attach(request));
 }
 
+TEST_CASE("In switchdev mode what only the legacy switch has is refused before any change") {
+  Node node({.vfs = 2, .switchdev = true});
+  node.fake.link("host", "p0v0")->flags &= ~1U;
+  const auto before = node.standing();
+  auto request = node.request();
+  request.settings.vf.spoofchk = false;
+  const auto refused = node.attach(request);
+  REQUIRE(is(refused, ErrorCode::unsupported));
+  CHECK(refused.error().message.find("p0 (0000:10:00.0) is in switchdev mode, which has no vlan, "
+                                     "spoofchk, trust") != std::string::npos);
+  CHECK(node.fake.operations.empty());
+  CHECK(node.standing() == before);
+  CHECK(node.records() == 0);
+}
+
+TEST_CASE("In switchdev mode a VF is attached by what both modes have, and given back") {
+  Node node({.vfs = 2, .switchdev = true});
+  const auto before = node.standing();
+  auto request = node.request();
+  request.settings.vf = {};
+  request.settings.vf.mac = HwAddress::parse("02:00:00:00:00:aa");
+  request.settings.vf.rate = host::VfRate{0, 1000};
+  request.settings.vf.trust = false;  // as it stands: nothing is set
+  must(node.attach(request));
+  must(node.activate({}));
+  must(node.check(request.key));
+  must(node.detach(request.key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("A PF's representors are not taken for its netdev where its uplink is elsewhere") {
+  Node node({.vfs = 2, .switchdev = true});
+  const auto elsewhere = must(node.fake.host.netns.open(node.fake.add_netns("pod1")));
+  must(node.fake.host.links.change(node.fake.link("host", "p0")->index,
+                                   {.netns_fd = elsewhere.fd()}));
+  const auto refused = node.attach(node.request());
+  REQUIRE(is(refused, ErrorCode::invalid_argument));
+  CHECK(refused.error().message.find("PF network device not found") != std::string::npos);
+}
+
+TEST_CASE("An MTU above that of an mlx5 PF is warned of: its frames are lost at the port") {
+  for (const auto& driver : {FakeDriver::mlx5(), FakeDriver::igb()}) {
+    Node node({.driver = driver});
+    const auto attached = must(node.attach(node.request()));
+    size_t warnings = 0;
+    for (const auto& warning : attached.warnings) {
+      if (warning.find("mtu 9000") != std::string::npos) ++warnings;
+    }
+    CHECK(warnings == (driver.name == "mlx5_core" ? 1 : 0));
+  }
+}
+
 TEST_CASE("ADD and DEL leave everything as it stood") {
   Node node;
   const auto before = node.standing();
@@ -277,7 +329,9 @@ TEST_CASE("Another minor after the move: ADD is undone") {
 TEST_CASE("A PF that is down is attached and told") {
   Node node;
   node.fake.link("host", "p0")->flags &= ~1U;
-  const auto attached = must(node.attach(node.request()));
+  auto request = node.request();
+  request.settings.mtu.reset();
+  const auto attached = must(node.attach(request));
   REQUIRE(attached.warnings.size() == 1);
   CHECK(attached.warnings[0] ==
         "PF p0 (0000:10:00.0) is down: 0000:11:00.0 is attached without a link");
