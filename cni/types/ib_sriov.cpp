@@ -15,8 +15,6 @@ using go_json::Object;
 
 namespace {
 
-constexpr std::string_view kVfio = "vfio-pci";
-
 Result<PciAddress> read_device(Object& config, Object* runtime) {
   auto id = config.string("deviceID").value_or("");
   if (id.empty() && runtime) id = runtime->string("deviceID").value_or("");
@@ -59,7 +57,7 @@ Result<void> check_exclusive(host::Host& host) {
 Result<void> check_vfio(host::Host& host, const PciAddress& device) {
   const auto function = attach::read_function(host, device);
   // What is not there is refused with the others' text.
-  if (!function || function->driver == kVfio) return {};
+  if (!function || device::is_vfio_driver(function->driver)) return {};
   return refuse("vfioPciMode is enabled but device {} is not bound to vfio-pci driver",
                 device.to_string());
 }

@@ -270,6 +270,17 @@ Result<bool> has_ipoib(const host::Host& host, const device::DeviceId& device) {
   return *own == host::LinkLayer::infiniband || *of_pf == host::LinkLayer::infiniband;
 }
 
+Result<bool> loses_rdma_with_netdev(const host::Host& host, const device::DeviceId& device) {
+  const auto driver = driver_of(host, device);
+  if (!driver) return pass(driver);
+  if (*driver != "bnxt_en") return false;
+  const auto folder = open_function(host, device);
+  const auto names = folder ? folder->list(".") : pass(folder);
+  if (!names) return pass(names);
+  return std::ranges::none_of(
+      *names, [](const std::string& name) { return name.starts_with("bnxt_en.rdma."); });
+}
+
 Result<std::vector<RdmaState>> rdma_of(const host::Host& host, const device::DeviceId& device) {
   std::vector<RdmaState> all;
   if (is_bare_netdev(device)) return all;

@@ -51,6 +51,11 @@ struct Function {
 // Whether IPoIB makes a netdev of it, or of its PF, where its own has left this namespace.
 [[nodiscard]] Result<bool> has_ipoib(const host::Host& host, const device::DeviceId& device);
 
+// Whether its RDMA devices go for good where its netdev moves: bnxt_re's before it came to the
+// auxiliary bus (Linux 6.3), which takes the move for the netdev's end (bnxt_re_netdev_event()).
+[[nodiscard]] Result<bool> loses_rdma_with_netdev(const host::Host& host,
+                                                  const device::DeviceId& device);
+
 // RDMA devices of the function with their character devices, in whatever namespace they are; the
 // node GUIDs are not filled in.
 [[nodiscard]] Result<std::vector<RdmaState>> rdma_of(const host::Host& host,

@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/text.hpp"
+#include "device/iommu.hpp"
 #include "host/files.hpp"
 
 namespace railhead::attach {
@@ -41,12 +42,12 @@ void add_user_nodes(Nodes& nodes, const host::Host& host, const Record& record) 
       fmt::format("{}/bus/pci/devices/{}", host.roots.sysfs, record.device.name));
   if (!function) return;
   if (const auto group = function->link_name("iommu_group")) {
-    add_path(nodes, "/dev/vfio/" + *group);
-    add_path(nodes, "/dev/vfio/noiommu-" + *group);
+    add_path(nodes, device::vfio_node(*group, false));
+    add_path(nodes, device::vfio_node(*group, true));
   }
   const auto own = function->list("vfio-dev");
   for (const auto& name : own.value_or(std::vector<std::string>{})) {
-    add_path(nodes, "/dev/vfio/devices/" + name);
+    add_path(nodes, device::vfio_cdev_node(name));
   }
   const auto uio = function->list("uio");
   for (const auto& name : uio.value_or(std::vector<std::string>{})) {

@@ -82,7 +82,11 @@ Result<void> read_details(const Directory& devices, const std::string& name, con
   const auto group = optional(folder->link_name("iommu_group"));
   if (!group) return pass(group);
   if (*group) function.iommu_group = parse_int<uint32_t>(**group);
-  if (is_userspace_driver(function.driver) && function.driver != "vfio-pci") {
+  if (is_vfio_driver(function.driver)) {
+    auto cdev = read_vfio_cdev(*folder);
+    if (!cdev) return pass(cdev);
+    function.vfio_cdev = std::move(*cdev);
+  } else if (is_userspace_driver(function.driver)) {
     auto uio = first_numbered(*folder, "uio", "uio");
     if (!uio) return pass(uio);
     function.uio = std::move(*uio);
@@ -156,7 +160,7 @@ void read_gpu_uuids(const std::string& proc_root, GroupFacts& group) {
 void read_iommu_groups(const std::string& sysfs_root, std::vector<PciFunction>& functions) {
   std::map<uint32_t, IommuGroup> groups;
   for (auto& function : functions) {
-    if (function.driver != "vfio-pci" || !function.iommu_group) continue;
+    if (!is_vfio_driver(function.driver) || !function.iommu_group) continue;
     const auto [known, is_new] = groups.try_emplace(*function.iommu_group);
     if (is_new) {
       auto group = read_iommu_group(sysfs_root, *function.iommu_group);

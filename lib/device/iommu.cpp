@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "device/sysfs.hpp"
 #include "device/uevent.hpp"
+#include "device/values.hpp"
 #include "host/files.hpp"
 
 namespace railhead::device {
@@ -13,10 +15,7 @@ namespace {
 // driver, pci-stub, and PCI bridges under their port driver.
 bool blocks(const PciUevent& function) {
   if (function.driver.empty() || function.driver == "pci-stub") return false;
-  if (function.driver == "vfio-pci" || function.driver.ends_with("-vfio-pci") ||
-      function.driver.ends_with("_vfio_pci")) {
-    return false;
-  }
+  if (is_vfio_driver(function.driver)) return false;
   return !(function.pci_class >> 8 == 0x0604 && function.driver == "pcieport");
 }
 
@@ -24,6 +23,19 @@ bool blocks(const PciUevent& function) {
 
 std::string vfio_node(std::string_view group, bool without_iommu) {
   return fmt::format("/dev/vfio/{}{}", without_iommu ? "noiommu-" : "", group);
+}
+
+std::string vfio_cdev_node(std::string_view name) {
+  return fmt::format("/dev/vfio/devices/{}", name);
+}
+
+// Without VFIO_DEVICE_CDEV the folder is there, too (Linux 6.1), and has no device number.
+Result<std::optional<std::string>> read_vfio_cdev(const host::Directory& function) {
+  auto name = first_numbered(function, "vfio-dev", "vfio");
+  if (!name || !*name) return name;
+  const auto number = optional(function.read(fmt::format("vfio-dev/{}/dev", **name)));
+  if (!number) return pass(number);
+  return *number ? name : std::optional<std::string>();
 }
 
 Result<IommuGroup> read_iommu_group(const std::string& sysfs_root, uint32_t number) {

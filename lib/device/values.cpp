@@ -34,7 +34,11 @@ std::string_view to_string(LinkLayer layer) {
 }
 
 bool is_userspace_driver(std::string_view driver) {
-  return driver == "vfio-pci" || driver == "uio_pci_generic" || driver == "igb_uio";
+  return is_vfio_driver(driver) || driver == "uio_pci_generic" || driver == "igb_uio";
+}
+
+bool is_vfio_driver(std::string_view driver) {
+  return driver == "vfio-pci" || driver.ends_with("-vfio-pci") || driver.ends_with("_vfio_pci");
 }
 
 }  // namespace railhead::device

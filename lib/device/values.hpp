@@ -105,11 +105,13 @@ struct PciFunction {
   std::vector<Netdev> netdevs;                 // those in the host's namespace
   std::vector<RdmaDevice> rdma;
   std::optional<VdpaDevice> vdpa;            // the first by name
-  std::vector<PciAddress> iommu_blocked_by;  // of a function bound to vfio-pci: why it is not
+  std::vector<PciAddress> iommu_blocked_by;  // of a function that VFIO has: why it is not
                                              // viable (IommuGroup::blocking)
   bool without_iommu = false;                // the same function's IommuGroup::without_iommu
   std::optional<std::string> uio;            // "uio7", its node, while a UIO driver is bound
-  bool responds = true;                      // false: its PCI configuration reads as all ones
+  // "vfio3", its own node below /dev/vfio/devices (VFIO_DEVICE_CDEV, Linux 6.6): for iommufd
+  std::optional<std::string> vfio_cdev;
+  bool responds = true;  // false: its PCI configuration reads as all ones
   bool is_gpu = false;
   std::optional<std::string> gpu_uuid;  // "GPU-8f9d…", of a GPU whose driver tells it (NVIDIA's)
 
@@ -128,5 +130,8 @@ struct PciFunction {
 // A driver that hands the whole function to a program (VFIO, UIO): it has no netdev and no RDMA
 // device then.
 [[nodiscard]] bool is_userspace_driver(std::string_view driver);
+// Of these VFIO's: vfio-pci, and the variant drivers of devices that can be migrated, by their
+// names ("mlx5_vfio_pci", "nvgrace-gpu-vfio-pci"; drivers/vfio/pci).
+[[nodiscard]] bool is_vfio_driver(std::string_view driver);
 
 }  // namespace railhead::device

@@ -9,11 +9,11 @@
 namespace railhead::grant {
 
 bool is_own_node(std::string_view host_path) {
-  constexpr std::array<std::string_view, 7> kNumbered = {
+  constexpr std::array<std::string_view, 8> kNumbered = {
       "/dev/infiniband/uverbs", "/dev/infiniband/umad",
       "/dev/infiniband/issm",   "/dev/vfio/",
       "/dev/vfio/noiommu-",     "/dev/uio",
-      "/dev/vhost-vdpa-"};
+      "/dev/vhost-vdpa-",       "/dev/vfio/devices/vfio"};
   return std::ranges::any_of(kNumbered, [&](std::string_view start) {
     return host_path.starts_with(start) &&
            parse_int<uint32_t>(host_path.substr(start.size())).has_value();

@@ -31,15 +31,21 @@ std::vector<DeviceNode> rdma_nodes(const Wanted& wanted, const device::PciFuncti
 
 // Those of the driver that has the whole function for a program; none when something is missing.
 std::vector<DeviceNode> userspace_nodes(const Wanted& wanted, const device::PciFunction& function) {
-  if (wanted.driver != "vfio-pci") {
+  if (!device::is_vfio_driver(wanted.driver)) {
     if (!function.uio) return {};
     return {same_path("/dev/" + *function.uio)};
   }
   if (!function.iommu_group) return {};
   const auto group = std::to_string(*function.iommu_group);
   // Programs look for the plain number.
-  return {same_path("/dev/vfio/vfio"),
-          {device::vfio_node(group, function.without_iommu), device::vfio_node(group, false)}};
+  std::vector<DeviceNode> nodes = {
+      same_path("/dev/vfio/vfio"),
+      {device::vfio_node(group, function.without_iommu), device::vfio_node(group, false)}};
+  if (function.vfio_cdev) {
+    nodes.push_back(same_path(device::vfio_cdev_node(*function.vfio_cdev)));
+    nodes.push_back(same_path(device::kIommufd));
+  }
+  return nodes;
 }
 
 }  // namespace

@@ -95,10 +95,12 @@ Result<std::vector<std::string>> NodeReader::own_nodes(const std::vector<std::st
     for (const auto& [name, nodes] : *rdma) {
       for (const auto& node : nodes) all.push_back(node.path());
     }
-    // vfio-pci, and those that devices have of their own: mlx5_vfio_pci.
-    const auto driver = device->link_name("driver").value_or("");
+    const bool has_vfio = device::is_vfio_driver(device->link_name("driver").value_or(""));
     const auto group = device->link_name("iommu_group");
-    if (group && driver.find("vfio") != std::string::npos) all.push_back(group_node(*group));
+    if (group && has_vfio) all.push_back(group_node(*group));
+    const auto cdev = device::read_vfio_cdev(*device);
+    if (!cdev) return pass(cdev, id);
+    if (*cdev) all.push_back(device::vfio_cdev_node(**cdev));
     if (const auto uio = nodes_in(*device, "uio", "uio"); !add(uio)) return pass(uio, id);
     const auto address = PciAddress::parse(id);
     const auto own_vdpa = address ? vdpa->find(*address) : vdpa->end();
@@ -117,7 +119,7 @@ Result<DeviceNodes> NodeReader::read(const Wanted& wanted) const {
   if (wanted.rdma) {
     if (auto done = read_rdma(*device, wanted, nodes); !done) return pass(done);
   }
-  if (wanted.driver == "vfio-pci") {
+  if (device::is_vfio_driver(wanted.driver)) {
     if (auto done = read_vfio(*device, wanted, nodes); !done) return pass(done);
   } else if (device::is_userspace_driver(wanted.driver)) {
     if (auto done = read_uio(*device, wanted, nodes); !done) return pass(done);
@@ -176,13 +178,21 @@ Result<void> NodeReader::read_vfio(const Directory& device, const Wanted& wanted
                                    DeviceNodes& nodes) const {
   const auto group = device.link_name("iommu_group");
   if (!group) {
-    return fail(ErrorCode::unavailable, "device {} has no IOMMU group, which vfio-pci needs: {}",
-                wanted.id, group.error().message);
+    return fail(ErrorCode::unavailable, "device {} has no IOMMU group, which {} needs: {}",
+                wanted.id, wanted.driver, group.error().message);
   }
   const std::string path = "/dev/vfio/" + *group;
   give(nodes, "/dev/vfio/vfio");
   nodes.nodes.push_back({group_node(*group), path});
-  nodes.info["vfio"] = {{"mount", "/dev/vfio/vfio"}, {"dev-mount", path}};
+  auto& info = nodes.info["vfio"];
+  info = {{"mount", "/dev/vfio/vfio"}, {"dev-mount", path}};
+  const auto cdev = device::read_vfio_cdev(device);
+  if (!cdev) return pass(cdev, wanted.id);
+  if (!*cdev) return {};
+  give(nodes, device::vfio_cdev_node(**cdev));
+  give(nodes, std::string(device::kIommufd));
+  info["cdev-mount"] = device::vfio_cdev_node(**cdev);
+  info["iommufd-mount"] = device::kIommufd;
   return {};
 }
 

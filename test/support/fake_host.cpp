@@ -238,7 +238,8 @@ FakePf& FakeHost::add_pf(const FakePfRequest& request) {
                      .spoofchk = true,
                      .trust = false,
                      .link_state = host::VfLinkState::automatic};
-    kernel.sysfs.add_vf(request.address, n, {.address = vf.address.to_string()});
+    kernel.sysfs.add_vf(request.address, n,
+                        {.address = vf.address.to_string(), .driver = pf->driver.vf_name});
     const auto folder = kernel.sysfs.folder(vf.address.to_string());
     if (request.flr) kernel.sysfs.write(folder + "/reset", "");
     kernel.sysfs.write(folder + "/reset_method", request.flr ? "flr bus" : "");

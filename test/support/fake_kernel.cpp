@@ -58,6 +58,10 @@ FakeDriver FakeDriver::igb() {
           .rate_needs_carrier = true};
 }
 
+FakeDriver FakeDriver::bnxt() {
+  return {.name = "bnxt_en", .loses_rdma = true, .vf_name = "bnxt_en"};
+}
+
 FakeDriver FakeDriver::ice() {
   return {.name = "ice", .shows_chosen_mac = true, .resets_for_settings = true};
 }
@@ -218,7 +222,8 @@ Result<void> FakeKernel::change(NetnsInode inode, uint32_t index, const host::Li
     done = move_link(link, *target, change.name ? &*change.name : nullptr);
   }
   show_in_sysfs(link, false);
-  const auto vf = vf_of(link).second;
+  const auto [pf, vf] = vf_of(link);
+  if (done && change.netns_fd && vf && pf->driver.loses_rdma) remove_rdma(vf->address);
   const bool in_reset = vf && vf->back_at;
   if (done && in_reset && change.address && *change.address != link.link.address) {
     done = kernel(EAGAIN);

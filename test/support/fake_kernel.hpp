@@ -43,7 +43,12 @@ struct FakeDriver {
   // Rates, also 0, are EINVAL while the PF has no carrier (igb_ndo_set_vf_bw).
   bool rate_needs_carrier = false;
 
+  // bnxt_re before the auxiliary bus: a VF's RDMA device goes with its netdev's move.
+  bool loses_rdma = false;
+  std::string vf_name = "mlx5_core";  // the VFs' driver
+
   static FakeDriver mlx5();
+  static FakeDriver bnxt();
   static FakeDriver ice();
   static FakeDriver igb();
   static FakeDriver infiniband();
@@ -197,6 +202,7 @@ class FakeKernel {
   std::pair<FakePf*, FakeVf*> vf_of(const FakeLink& link);
   std::pair<FakePf*, FakeVf*> vf_at(const PciAddress& address);
   void remove_devices(const PciAddress& function);
+  void remove_rdma(const PciAddress& function);
   void make_devices(const PciAddress& function);
   void make_rdma_anew(FakeVf& vf);
   FakeLink* link_of(const FakeVf& vf);

@@ -165,6 +165,10 @@ void FakeKernel::remove_devices(const PciAddress& address) {
         links, [&](const auto& link) { return link->link.parent_device == function; });
   };
   for (auto at = next(); at != links.end(); at = next()) erase(**at);
+  remove_rdma(address);
+}
+
+void FakeKernel::remove_rdma(const PciAddress& address) {
   std::erase_if(rdma, [&](const auto& device) {
     if (device->function != address) return false;
     hide_rdma(*device);

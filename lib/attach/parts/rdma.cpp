@@ -103,6 +103,23 @@ Pairs pair_up(const std::vector<RdmaState>& before, std::vector<host::RdmaLink> 
   return pairs;
 }
 
+Result<void> check_that_it_stays(Subject& subject, const RdmaPart& part) {
+  if (part.before.empty() || !subject.record.link) return {};
+  const auto goes = loses_rdma_with_netdev(subject.host(), subject.record.device);
+  if (!goes) return pass(goes);
+  if (!*goes) return {};
+  const auto what = fmt::format(
+      "the RDMA device {} of {} goes when its netdev moves, and comes again only when bnxt_re is "
+      "loaded again (before Linux 6.3)",
+      part.before.front().name, subject.name());
+  if (subject.rdma == RdmaUse::off) {
+    subject.warnings.push_back(what);
+    return {};
+  }
+  return fail(ErrorCode::unsupported,
+              "{}: use a newer kernel, or \"rdma\": \"off\" where the pod needs none", what);
+}
+
 }  // namespace
 
 Result<std::vector<host::RdmaLink>> in_host(const Subject& subject) {
@@ -126,6 +143,7 @@ Result<void> inspect(Subject& subject) {
     return Failure(std::move(error));
   }
   RdmaPart part{std::move(*now), false};
+  if (auto stays = check_that_it_stays(subject, part); !stays) return stays;
   if (!part.before.empty() && subject.rdma != RdmaUse::off) {
     auto mode = subject.host().rdma.netns_mode();
     if (!mode) return pass(mode);

@@ -113,6 +113,32 @@ TEST_CASE("A PF's representors are not taken for its netdev where its uplink is 
   CHECK(refused.error().message.find("PF network device not found") != std::string::npos);
 }
 
+TEST_CASE("A VF that would lose its RDMA device by the move is refused, or attached without it") {
+  Node node({.vfs = 2, .driver = FakeDriver::bnxt()});
+  const auto before = node.standing();
+  auto request = node.request();
+  const auto refused = node.attach(request);
+  REQUIRE(is(refused, ErrorCode::unsupported));
+  CHECK(refused.error().message.find("mlx5_1 of 0000:11:00.0 goes when its netdev moves") !=
+        std::string::npos);
+  CHECK(node.standing() == before);
+  SECTION("rdma: off") {
+    request.rdma = attach::RdmaUse::off;
+    CHECK(must(node.attach(request)).warnings.front().find("bnxt_re") != std::string::npos);
+    CHECK(node.fake.kernel.rdma.size() == 2);
+    must(node.detach(request.key));
+    CHECK(node.records() == 0);
+  }
+  SECTION("on the auxiliary bus") {
+    node.fake.kernel.pfs.front()->driver.loses_rdma = false;
+    node.fake.kernel.sysfs.write(
+        node.fake.kernel.sysfs.folder("0000:11:00.0") + "/bnxt_en.rdma.0/modalias", "");
+    must(node.attach(request));
+    must(node.detach(request.key));
+    CHECK(node.standing() == before);
+  }
+}
+
 TEST_CASE("An MTU above that of an mlx5 PF is warned of: its frames are lost at the port") {
   for (const auto& driver : {FakeDriver::mlx5(), FakeDriver::igb()}) {
     Node node({.driver = driver});

@@ -71,6 +71,9 @@ TEST_CASE("an allocation that cannot be understood is an error, not a missing on
 
 TEST_CASE("the names of drivers and character devices are told apart") {
   CHECK(device::is_userspace_driver("vfio-pci"));
+  CHECK(device::is_vfio_driver("mlx5_vfio_pci"));
+  CHECK(device::is_vfio_driver("nvgrace-gpu-vfio-pci"));
+  CHECK_FALSE(device::is_vfio_driver("igb_uio"));
   CHECK_FALSE(device::is_userspace_driver("mlx5_core"));
   CHECK(device::parse_char_kind("umad") == device::CharKind::umad);
   CHECK_FALSE(device::parse_char_kind("umad0"));

@@ -17,9 +17,9 @@ using Paths = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("nodes that are one device's alone are told from those that all share") {
-  for (const auto* path :
-       {"/dev/infiniband/uverbs0", "/dev/infiniband/umad12", "/dev/infiniband/issm3",
-        "/dev/vfio/42", "/dev/vfio/noiommu-7", "/dev/uio0", "/dev/vhost-vdpa-5"}) {
+  for (const auto* path : {"/dev/infiniband/uverbs0", "/dev/infiniband/umad12",
+                           "/dev/infiniband/issm3", "/dev/vfio/42", "/dev/vfio/noiommu-7",
+                           "/dev/vfio/devices/vfio3", "/dev/uio0", "/dev/vhost-vdpa-5"}) {
     CHECK(grant::is_own_node(path));
   }
   for (const auto* path :
@@ -50,6 +50,8 @@ TEST_CASE("a device has nodes of every kind that the kernel shows, whatever is w
   tree.add({.address = "0000:5e:00.4"});
   tree.add_vdpa("0000:5e:00.4", "vdpa0", "vhost_vdpa", 5);
   tree.add({.address = "0000:5e:00.5", .iommu_group = 9});
+  tree.add({.address = "0000:5e:00.6", .driver = "mlx5_vfio_pci", .iommu_group = 10});
+  tree.write(tree.folder("0000:5e:00.6") + "/vfio-dev/vfio3/dev", "509:3");
   const auto reader = must(grant::NodeReader::open({.sysfs = folder.path() + "/sys"}));
   const auto nodes = [&](unsigned function) {
     return must(reader.own_nodes({fmt::format("0000:5e:00.{}", function)}));
@@ -61,7 +63,8 @@ TEST_CASE("a device has nodes of every kind that the kernel shows, whatever is w
   CHECK(nodes(3) == Paths{"/dev/uio7"});
   CHECK(nodes(4) == Paths{"/dev/vhost-vdpa-5"});
   CHECK(nodes(5).empty());
-  CHECK(nodes(6).empty());  // gone
+  CHECK(nodes(6) == Paths{"/dev/vfio/10", "/dev/vfio/devices/vfio3"});
+  CHECK(nodes(7).empty());  // gone
   CHECK(must(reader.own_nodes({"0000:5e:00.1", "0000:5e:00.3"})) ==
         Paths{"/dev/vfio/7", "/dev/uio7"});
 }

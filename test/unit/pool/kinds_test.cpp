@@ -86,6 +86,21 @@ TEST_CASE("a vfio function without an IOMMU group is an error that says so") {
   CHECK(allocation.error().message.find("no IOMMU group") != std::string::npos);
 }
 
+TEST_CASE("a variant driver's function gives VFIO's nodes, and iommufd's where it has its own") {
+  KindNode node;
+  node.tree.add({.address = kDevice, .driver = "mlx5_vfio_pci", .iommu_group = 7});
+  const auto config = resource(R"({"drivers":["mlx5_vfio_pci"]})");
+  CHECK(paths(node.allocate(config, {kDevice})) == same({"/dev/vfio/vfio", "/dev/vfio/7"}));
+  const auto own = node.tree.folder(kDevice) + "/vfio-dev/vfio3/";
+  node.tree.write(own + "name", "");  // without VFIO_DEVICE_CDEV
+  CHECK(paths(node.allocate(config, {kDevice})) == same({"/dev/vfio/vfio", "/dev/vfio/7"}));
+  node.tree.write(own + "dev", "509:3");
+  const auto allocation = node.allocate(config, {kDevice});
+  CHECK(paths(allocation) ==
+        same({"/dev/vfio/vfio", "/dev/vfio/7", "/dev/vfio/devices/vfio3", "/dev/iommu"}));
+  CHECK(info(allocation, kDevice)["vfio"]["cdev-mount"] == "/dev/vfio/devices/vfio3");
+}
+
 TEST_CASE("a uio function gives its uio device, the one it has now") {
   for (const auto* driver : {"igb_uio", "uio_pci_generic"}) {
     KindNode node;
