@@ -54,12 +54,18 @@ Result<void> check_exclusive(host::Host& host) {
       *mode ? to_string(**mode) : "unknown");
 }
 
-Result<void> check_vfio(host::Host& host, const PciAddress& device) {
+// Which kind it is: a PF can be given to a userspace driver alone, and takes no settings then.
+// What is not there is refused with the others' text.
+Result<attach::KindName> kind_of(host::Host& host, const PciAddress& device, bool by_vfio) {
   const auto function = attach::read_function(host, device);
-  // What is not there is refused with the others' text.
-  if (!function || device::is_vfio_driver(function->driver)) return {};
-  return refuse("vfioPciMode is enabled but device {} is not bound to vfio-pci driver",
-                device.to_string());
+  if (!function) return attach::KindName::ib_vf;
+  if (by_vfio && !device::is_vfio_driver(function->driver)) {
+    return refuse("vfioPciMode is enabled but device {} is not bound to vfio-pci driver",
+                  device.to_string());
+  }
+  if (function->pf) return attach::KindName::ib_vf;
+  if (by_vfio) return attach::KindName::whole_nic;
+  return refuse("PF device {} requires vfioPciMode to be enabled", device.to_string());
 }
 
 }  // namespace
@@ -86,15 +92,16 @@ Result<Asked> read_ib_sriov(const Source& source) {
   if (is_isolated) {
     if (auto good = check_exclusive(source.host); !good) return pass(good);
   }
-  if (by_vfio) {
-    if (auto good = check_vfio(source.host, *device); !good) return pass(good);
-  }
+  const auto kind = kind_of(source.host, *device, by_vfio);
+  if (!kind) return pass(kind);
   Asked asked;
   asked.device = *device;
-  asked.kind = attach::KindName::ib_vf;
+  asked.kind = *kind;
   asked.rdma = is_isolated ? attach::RdmaUse::automatic : attach::RdmaUse::off;
-  asked.settings.vf.link_state = *link_state;
-  asked.settings.vf.node_guid = asked.settings.vf.port_guid = *guid;
+  if (*kind == attach::KindName::ib_vf) {
+    asked.settings.vf.link_state = *link_state;
+    asked.settings.vf.node_guid = asked.settings.vf.port_guid = *guid;
+  }
   asked.unknown_keys = unknown_vf_keys(config);
   return asked;
 }

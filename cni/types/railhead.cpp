@@ -7,25 +7,52 @@
 namespace railhead::cni {
 namespace {
 
-// Of the keys that only the other link layer has, the first that is asked for; "": none.
-std::string_view misplaced(const host::VfAttributes& vf, host::LinkLayer layer) {
-  if (layer == host::LinkLayer::ethernet) return vf.port_guid ? "guid" : "";
+// Of the keys that an Ethernet PF keeps of its VFs, but for the MAC, the first that is asked for.
+std::string_view first_of_vf(const host::VfAttributes& vf) {
   if (vf.vlan) return "vlan";
-  if (vf.mac) return "mac";
   if (vf.rate) return vf.rate->max_tx != 0 ? "max_tx_rate" : "min_tx_rate";
   if (vf.spoofchk) return "spoofchk";
   return vf.trust ? "trust" : "";
 }
 
+// Of the keys that only the other link layer has, the first that is asked for; "": none.
+std::string_view misplaced(const host::VfAttributes& vf, host::LinkLayer layer) {
+  if (layer == host::LinkLayer::ethernet) return vf.port_guid ? "guid" : "";
+  return vf.mac ? "mac" : first_of_vf(vf);
+}
+
+// A netdev with its RDMA devices, as a whole NIC is: its PF keeps nothing of it that can be set.
+Result<void> make_sub_function(Asked& asked, host::LinkLayer layer) {
+  if (layer == host::LinkLayer::infiniband) {
+    return refuse("{} is a sub-function of an InfiniBand device: expected a VF", asked.device.name);
+  }
+  const auto& vf = asked.settings.vf;
+  auto key = first_of_vf(vf);
+  if (vf.link_state) key = "link_state";
+  if (vf.port_guid) key = "guid";
+  if (asked.reset) key = "reset";
+  if (!key.empty()) {
+    return refuse("{}: {} is a sub-function, which has no such setting{}", key, asked.device.name,
+                  asked.reset ? "" : ": it is its representor's");
+  }
+  asked.kind = attach::KindName::whole_nic;
+  return {};
+}
+
 }  // namespace
 
 Result<Asked> read_railhead(const Source& source) {
-  auto asked = read_vf_keys(
-      source,
-      {.default_rdma = attach::RdmaUse::automatic, .knows_reset = true, .knows_guid = true});
+  auto asked = read_vf_keys(source, {.default_rdma = attach::RdmaUse::automatic,
+                                     .knows_reset = true,
+                                     .knows_guid = true,
+                                     .takes_sub_function = true});
   if (!asked) return asked;
   const auto layer = attach::read_layer(source.host, asked->device);
   if (!layer) return pass(layer);
+  if (!asked->device.pci()) {
+    if (auto made = make_sub_function(*asked, *layer); !made) return pass(made);
+    return asked;
+  }
   const bool is_ib = *layer == host::LinkLayer::infiniband;
   if (const auto key = misplaced(asked->settings.vf, *layer); !key.empty()) {
     return refuse("{}: {} is an {} VF, which has no such setting", key, asked->device.name,

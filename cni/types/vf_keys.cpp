@@ -30,7 +30,7 @@ constexpr std::string_view kOtherVfKeys[] = {
     "Master",     "VFID",         "OrigVfState", "disableGC",  "cniVersions", "plugins",
     "ipMasq",     "resourceName", "addTimeout",  "delTimeout", "ownership"};
 
-Result<PciAddress> read_device(Object& config, Object* runtime) {
+Result<device::DeviceId> read_device(Object& config, Object* runtime, bool takes_sub_function) {
   auto id = config.string("deviceID").value_or("");
   if (id.empty() && runtime) id = runtime->string("deviceID").value_or("");
   if (id.empty()) id = config.string("pciBusID").value_or("");
@@ -39,10 +39,12 @@ Result<PciAddress> read_device(Object& config, Object* runtime) {
         "VF pci addr is required (deviceID: Multus fills it in where the "
         "NetworkAttachmentDefinition has the annotation k8s.v1.cni.cncf.io/resourceName)");
   }
-  const auto address = PciAddress::parse(id);
-  if (address) return *address;
-  return refuse("failed to get VF information: {}",
-                go_quoted(fmt::format("deviceID {} is not a PCI address like 0000:3b:00.2", id)));
+  auto device = device::DeviceId::parse(id);
+  if (device && (device->pci() || takes_sub_function)) return std::move(*device);
+  return refuse(
+      "failed to get VF information: {}",
+      go_quoted(fmt::format("deviceID {} is not a PCI address like 0000:3b:00.2{}", id,
+                            takes_sub_function ? " or a sub-function like mlx5_core.sf.4" : "")));
 }
 
 Result<std::optional<host::VfVlan>> read_vlan(Object& config) {
@@ -173,7 +175,7 @@ Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   auto runtime = object.object("runtimeConfig");
   Object* const runtime_config = runtime ? &*runtime : nullptr;
 
-  const auto device = read_device(object, runtime_config);
+  const auto device = read_device(object, runtime_config, of_type.takes_sub_function);
   const auto vlan = read_vlan(object);
   const auto mac = read_mac(object, runtime_config, source.args);
   const auto rate = read_rate(object);

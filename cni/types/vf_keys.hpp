@@ -11,6 +11,7 @@ struct VfKeys {
   attach::RdmaUse default_rdma;
   bool knows_reset = false;  // sriov-cni has no such key, and ignores it
   bool knows_guid = false;   // nor this
+  bool takes_sub_function = false;
 };
 
 // Errors (invalid_argument) name the key, the value and what was expected, in sriov-cni's text

@@ -262,6 +262,21 @@ FakePf& FakeHost::add_pf(const FakePfRequest& request) {
   return *kernel.pfs.back();
 }
 
+void FakeHost::add_sub_function(const FakePf& pf, unsigned number, const std::string& netdev) {
+  const auto name = fmt::format("mlx5_core.sf.{}", number);
+  kernel.sysfs.add_sub_function(pf.address.to_string(), {.name = name, .number = number});
+  kernel.add_rdma({device::DeviceId::Kind::auxiliary, name},
+                  fmt::format("mlx5_{}", kernel.rdma.size()), "roce");
+  host::Link link;
+  link.name = netdev;
+  link.type = 1;
+  link.mtu = 1500;
+  link.address = *HwAddress::parse(fmt::format("02:00:00:00:02:{:02x}", number));
+  link.parent_bus = "auxiliary";
+  link.parent_device = name;
+  kernel.add_link(kernel.host_netns, std::move(link));
+}
+
 void FakeHost::give_admin_mac(const PciAddress& address, const std::string& mac) {
   for (const auto& pf : kernel.pfs) {
     for (uint32_t n = 0; n < pf->vfs.size(); ++n) {

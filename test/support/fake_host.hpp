@@ -45,6 +45,8 @@ class FakeHost {
 
   // A PF that is up, with its VFs (netdev "<pf>vN", down), in the host's namespace.
   FakePf& add_pf(const FakePfRequest& request = {});
+  // A sub-function "mlx5_core.sf.4" of the PF with a netdev and an RDMA device.
+  void add_sub_function(const FakePf& pf, unsigned number, const std::string& netdev);
   // A namespace with only `lo`; returns its path.
   std::string add_netns(const std::string& name);
   // As `ip netns del`, with nobody left in it: path and namespace go, devices return.

@@ -194,7 +194,8 @@ bool FakeKernel::name_in_use(NetnsInode inode, std::string_view name) const {
 // The folder net/ of a function shows the links of the host's namespace only.
 void FakeKernel::show_in_sysfs(const FakeLink& link, bool show) {
   if (!link.link.parent_device || link.netns != host_netns) return;
-  if (link.link.parent_bus.value_or("pci") != "pci") return;  // no folder of it is made here
+  const auto bus = link.link.parent_bus.value_or("pci");
+  if (bus != "pci" && bus != "auxiliary") return;  // no folder of it is made here
   const auto folder =
       fmt::format("{}/net/{}", sysfs.folder(*link.link.parent_device), link.link.name);
   fs::remove_all(folder);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "device/device_id.hpp"
 #include "host/links.hpp"
 #include "host/rdma.hpp"
 #include "test/support/sysfs_tree.hpp"
@@ -100,8 +101,8 @@ struct FakeLink {
 struct FakeRdma {
   host::RdmaLink device;
   NetnsInode netns = 0;
-  PciAddress function;
-  unsigned char_number = 0;  // of its uverbs, umad and issm
+  device::DeviceId function;  // or sub-function
+  unsigned char_number = 0;   // of its uverbs, umad and issm
 };
 
 struct FakeNetns {
@@ -165,7 +166,7 @@ class FakeKernel {
 
   // --- RDMA
   // ---------------------------------------------------------------------------------------
-  FakeRdma& add_rdma(const PciAddress& function, const std::string& name,
+  FakeRdma& add_rdma(const device::DeviceId& function, const std::string& name,
                      const std::string& protocol);
   Result<FakeRdma*> find_rdma(NetnsInode netns, std::string_view name);
   [[nodiscard]] std::vector<host::RdmaLink> rdma_of(NetnsInode netns) const;
@@ -208,7 +209,7 @@ class FakeKernel {
   FakeLink* link_of(const FakeVf& vf);
   void begin_reset(FakeVf& vf);
   void make_ipoib(const PciAddress& function, const Guid& port_guid);
-  void make_ipoib_anew(const PciAddress& function);
+  void make_ipoib_anew(const device::DeviceId& function);
   void show_in_sysfs(const FakeLink& link, bool show);
   void make_sysctls(const FakeLink& link);
   void rename_sysctls(const FakeLink& link, const std::string& old_name);

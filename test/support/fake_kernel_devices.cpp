@@ -179,7 +179,7 @@ void FakeKernel::remove_rdma(const PciAddress& address) {
 // --- RDMA
 // -----------------------------------------------------------------------------------------
 
-FakeRdma& FakeKernel::add_rdma(const PciAddress& function, const std::string& name,
+FakeRdma& FakeKernel::add_rdma(const device::DeviceId& function, const std::string& name,
                                const std::string& protocol) {
   FakeRdma device;
   device.device.index = rdma_made_;
@@ -199,7 +199,7 @@ void FakeKernel::show_rdma(FakeRdma& device) {
   unsigned number = 0;
   while (!taken_char_numbers.insert(number).second) ++number;
   device.char_number = number;
-  const auto folder = sysfs.folder(device.function.to_string());
+  const auto folder = sysfs.folder(device.function.name);
   const auto write_char = [&](const std::string& name, unsigned minor) {
     sysfs.write(fmt::format("{}/{}{}/ibdev", folder, name, number), device.device.name);
     sysfs.write(fmt::format("{}/{}{}/dev", folder, name, number), fmt::format("231:{}", minor));
@@ -222,15 +222,15 @@ bool is_shown(std::string_view name) {
 
 void FakeKernel::show_name(const FakeRdma& device) {
   if (!is_shown(device.device.name)) return;
-  const auto shown = fmt::format("{}/infiniband/{}", sysfs.folder(device.function.to_string()),
-                                 device.device.name);
+  const auto shown =
+      fmt::format("{}/infiniband/{}", sysfs.folder(device.function.name), device.device.name);
   sysfs.write(shown + "/node_guid", device.device.node_guid.to_string());
   sysfs.write(shown + "/ports/1/link_layer",
               device.device.protocol == "ib" ? "InfiniBand" : "Ethernet");
 }
 
 void FakeKernel::hide_rdma(const FakeRdma& device) {
-  const auto folder = sysfs.folder(device.function.to_string());
+  const auto folder = sysfs.folder(device.function.name);
   const auto number = device.char_number;
   if (is_shown(device.device.name)) {
     fs::remove_all(fmt::format("{}/infiniband/{}", folder, device.device.name));
@@ -265,7 +265,7 @@ Result<host::RdmaPort> FakeKernel::rdma_port(NetnsInode inode, uint32_t index,
     if (device->device.index != index || number != 1) continue;
     host::RdmaPort port{.number = 1, .state = 4, .physical_state = 5, .netdev = std::nullopt};
     for (const auto& link : links) {
-      if (link->netns == inode && link->link.parent_device == device->function.to_string()) {
+      if (link->netns == inode && link->link.parent_device == device->function.name) {
         port.netdev = link->link.name;
       }
     }
@@ -316,7 +316,10 @@ void FakeKernel::make_ipoib(const PciAddress& function, const Guid& port_guid) {
 }
 
 // Its client goes from a device that changes its namespace, and comes again.
-void FakeKernel::make_ipoib_anew(const PciAddress& function) {
+void FakeKernel::make_ipoib_anew(const device::DeviceId& device) {
+  const auto address = device.pci();
+  if (!address) return;
+  const auto function = *address;
   auto [pf, vf] = vf_at(function);
   const auto old = std::ranges::find_if(links, [&](const auto& link) {
     return link->link.type == 32 && link->link.parent_device == function.to_string();

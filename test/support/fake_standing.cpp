@@ -96,8 +96,7 @@ std::string standing(FakeHost& fake) {
   }
   for (const auto& device : fake.kernel.rdma) {
     if (device->netns != fake.kernel.host_netns) continue;
-    lines.push_back(fmt::format("rdma {} of {} guid {}", device->device.name,
-                                device->function.to_string(),
+    lines.push_back(fmt::format("rdma {} of {} guid {}", device->device.name, device->function.name,
                                 device->device.node_guid.to_string()));
   }
   for (auto& line : files_below(fake.host.roots.proc + "/sys/net", true)) {

@@ -19,7 +19,9 @@ SysfsTree::SysfsTree(std::string root) : root_(std::move(root)) {
 }
 
 std::string SysfsTree::folder(const std::string& address) const {
-  return fs::canonical(root_ + "/bus/pci/devices/" + address);
+  const bool is_pci = PciAddress::parse(address).has_value();
+  return fs::canonical(root_ + (is_pci ? "/bus/pci/devices/" : "/bus/auxiliary/devices/") +
+                       address);
 }
 
 void SysfsTree::write(const std::string& path, const std::string& text) {

@@ -59,7 +59,7 @@ class SysfsTree {
   // A vDPA device of a function, with the folder "vhost-vdpa-<number>" when vhost_vdpa is bound.
   void add_vdpa(const std::string& function, const std::string& name, const std::string& driver,
                 unsigned number = 0);
-  // The folder of a function that was added.
+  // The folder of a function or sub-function that was added.
   [[nodiscard]] std::string folder(const std::string& address) const;
   // A file with a newline at its end, its folders made where missing.
   void write(const std::string& path, const std::string& text);

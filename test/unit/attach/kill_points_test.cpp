@@ -24,6 +24,7 @@ enum class What {
   two_rdma_devices,
   user_vf,
   whole_nic,
+  sub_function,
   chained_rdma,
   ib,
   ib_guid,
@@ -71,6 +72,10 @@ struct Node {
     if (kind.up) link->flags |= 1;  // IFF_UP
     if (kind.what == What::two_rdma_devices) fake.kernel.add_rdma(kDevice, "mlx5_7", "roce");
     if (kind.what == What::user_vf) bind_to_vfio();
+    if (kind.what == What::sub_function) {
+      fake.add_sub_function(*fake.kernel.pfs.front(), 4, "p0s4");
+      if (kind.up) fake.link("host", "p0s4")->flags |= 1;  // IFF_UP
+    }
     before = standing(fake);
     fake.operations.clear();
   }
@@ -107,6 +112,11 @@ struct Node {
     if (kind.what == What::whole_nic) {
       request.kind = KindName::whole_nic;
       request.settings = {};
+    }
+    if (kind.what == What::sub_function) {
+      request.device = {device::DeviceId::Kind::auxiliary, "mlx5_core.sf.4"};
+      request.kind = KindName::whole_nic;
+      request.settings.vf = {.mac = HwAddress::parse("02:00:00:00:00:aa")};
     }
     if (is_ib()) {
       request.kind = KindName::ib_vf;
@@ -190,6 +200,8 @@ const auto kKinds = {
     Kind{"two RDMA devices", host::RdmaNetnsMode::exclusive, true, false, What::two_rdma_devices},
     Kind{"a userspace driver's", host::RdmaNetnsMode::exclusive, false, true, What::user_vf},
     Kind{"a whole NIC", host::RdmaNetnsMode::exclusive, true, false, What::whole_nic},
+    Kind{"a sub-function", host::RdmaNetnsMode::exclusive, true, false, What::sub_function},
+    Kind{"a sub-function, shared", host::RdmaNetnsMode::shared, false, false, What::sub_function},
     Kind{"a chain with rdma", host::RdmaNetnsMode::exclusive, true, false, What::chained_rdma},
     Kind{"reset", host::RdmaNetnsMode::exclusive, true, false, What::vf, true},
     Kind{"reset, with an admin MAC", host::RdmaNetnsMode::shared, false, true, What::vf, true},

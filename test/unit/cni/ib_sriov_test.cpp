@@ -1,6 +1,9 @@
 // The keys of InfiniBand VFs: ib-sriov's with its texts, and railhead's.
 #include "cni/types/ib_sriov.hpp"
 
+#include <filesystem>
+#include <map>
+
 #include <catch2/catch_test_macros.hpp>
 #include <nlohmann/json.hpp>
 
@@ -73,6 +76,43 @@ TEST_CASE("ib-sriov's keys are refused in its own words") {
   CHECK(ib.refused(R"(,"vfioPciMode":true)") ==
         "vfioPciMode is enabled but device 0000:11:00.0 is not bound to vfio-pci driver");
   CHECK(ib.refused(R"(,"rdmaIsolation":"yes")").starts_with("failed to load netconf: "));
+}
+
+TEST_CASE("A PF is given to a userspace driver alone, and takes no settings then") {
+  Ib ib;
+  const std::string pf = R"(,"DeviceID":"0000:10:00.0")";
+  CHECK(ib.refused(pf) == "PF device 0000:10:00.0 requires vfioPciMode to be enabled");
+  const auto driver = ib.fake.host.roots.sysfs + "/bus/pci/devices/0000:10:00.0/driver";
+  std::filesystem::remove(driver);
+  std::filesystem::create_symlink("../../../../bus/pci/drivers/vfio-pci", driver);
+  const auto asked = ib.read(pf + R"(,"vfioPciMode":true,"link_state":"enable")");
+  REQUIRE(asked);
+  CHECK(asked->kind == attach::KindName::whole_nic);
+  CHECK(asked->settings == attach::Settings{});
+}
+
+TEST_CASE("railhead takes a sub-function as a whole NIC, with a MAC and an MTU") {
+  Ib node;
+  auto& pf = node.fake.add_pf({.address = "0000:20:00.0", .netdev = "p1"});
+  node.fake.add_sub_function(pf, 4, "p1s4");
+  const std::string sf = R"(,"DeviceID":"mlx5_core.sf.4")";
+  const auto asked = node.read(sf + R"(,"mtu":9000,"mac":"02:00:00:00:00:01")", "railhead");
+  REQUIRE(asked);
+  CHECK(asked->device == device::DeviceId{device::DeviceId::Kind::auxiliary, "mlx5_core.sf.4"});
+  CHECK(asked->kind == attach::KindName::whole_nic);
+  CHECK(asked->settings.mtu == 9000);
+  CHECK(asked->settings.vf.mac == HwAddress::parse("02:00:00:00:00:01"));
+  for (const auto& [key, value] : std::map<std::string, std::string>{{"vlan", "5"},
+                                                                     {"max_tx_rate", "5"},
+                                                                     {"trust", R"("on")"},
+                                                                     {"spoofchk", R"("off")"},
+                                                                     {"link_state", R"("auto")"},
+                                                                     {"reset", "true"}}) {
+    const auto text = node.refused(fmt::format(R"({},"{}":{})", sf, key, value), "railhead");
+    CHECK(text.starts_with(key + ": mlx5_core.sf.4 is a sub-function, which has no such setting"));
+  }
+  CHECK(node.refused(R"(,"DeviceID":"sf4")", "railhead").find("or a sub-function like") !=
+        std::string::npos);
 }
 
 TEST_CASE("With ibKubernetesEnabled its word and its GUID must be there") {
