@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/go_json.hpp"
+#include "base/guid.hpp"
 #include "base/raw_json.hpp"
 #include "base/text.hpp"
 #include "cni/conf.hpp"
@@ -93,6 +94,11 @@ Result<void> read_into(MetaConf& conf, const Json& config, std::string_view text
   take("readinessindicatorfile", conf.readiness_file);
   take("kubeletCheckpoint", conf.checkpoint);
   take("auxiliaryCNIChainName", conf.auxiliary_chain);
+  take("guidPool", conf.guid_pool);
+  if (!conf.guid_pool.empty() && !GuidRange::parse(conf.guid_pool)) {
+    return refuse("LoadNetConf: guidPool {}: expected the first and the last GUID of a range",
+                  conf.guid_pool);
+  }
   if (conf.auxiliary_chain.find('/') != std::string::npos || conf.auxiliary_chain == "..") {
     return refuse("LoadNetConf: auxiliaryCNIChainName {}: expected the name of a folder",
                   conf.auxiliary_chain);

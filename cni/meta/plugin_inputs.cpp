@@ -81,6 +81,9 @@ std::string cni_args(const PlanSource& source, const WantedNetwork& one) {
   return text;
 }
 
+// Ours alone: others may take an unknown key for an error.
+bool takes_guid_pool(std::string_view type) { return type == "railhead" || type == "ib-sriov"; }
+
 }  // namespace
 
 PodNetwork planned_network(const PlanSource& source, const WantedNetwork& one) {
@@ -102,6 +105,9 @@ PodNetwork planned_network(const PlanSource& source, const WantedNetwork& one) {
     if (!one.device.empty()) {
       object.set("deviceID", json_string(one.device));
       object.set("pciBusID", json_string(one.device));
+    }
+    if (!source.meta.guid_pool.empty() && takes_guid_pool(plugin.type) && !object.get("guidPool")) {
+      object.set("guidPool", json_string(source.meta.guid_pool));
     }
     merge_cni_args(object, one.selection.cni_args);
     const PluginConf changed{plugin.type, object.text(), plugin.ipam_type, plugin.capabilities};

@@ -78,6 +78,7 @@ Result<Asked> read_ib_sriov(const Source& source) {
   const auto device = read_device(config, runtime_config);
   const auto link_state = read_link_state(config);
   const auto guid = read_guid(config, runtime_config);
+  const auto guid_pool = read_guid_pool(config);
   const bool is_isolated = config.boolean("rdmaIsolation").value_or(false);
   const bool by_ib_kubernetes = config.boolean("ibKubernetesEnabled").value_or(false);
   const bool by_vfio = config.boolean("vfioPciMode").value_or(false);
@@ -88,6 +89,7 @@ Result<Asked> read_ib_sriov(const Source& source) {
   if (!device) return pass(device);
   if (!link_state) return pass(link_state);
   if (!guid) return pass(guid);
+  if (!guid_pool) return pass(guid_pool);
   if (!configured) return pass(configured);
   if (is_isolated) {
     if (auto good = check_exclusive(source.host); !good) return pass(good);
@@ -101,6 +103,7 @@ Result<Asked> read_ib_sriov(const Source& source) {
   if (*kind == attach::KindName::ib_vf) {
     asked.settings.vf.link_state = *link_state;
     asked.settings.vf.node_guid = asked.settings.vf.port_guid = *guid;
+    asked.settings.guid_pool = *guid_pool;
   }
   asked.unknown_keys = unknown_vf_keys(config);
   return asked;

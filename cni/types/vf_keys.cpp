@@ -164,6 +164,16 @@ Result<std::optional<Guid>> read_guid(Object& config, Object* runtime) {
   return guid;
 }
 
+Result<std::optional<GuidRange>> read_guid_pool(Object& config) {
+  const auto text = config.string("guidPool").value_or("");
+  if (text.empty()) return std::nullopt;
+  if (const auto range = GuidRange::parse(text)) return range;
+  return refuse(
+      "invalid guidPool {}: expected the first and the last GUID of a range, like "
+      "02:00:00:00:00:00:01:00-02:00:00:00:00:00:01:ff",
+      text);
+}
+
 std::vector<std::string> unknown_vf_keys(Object& config) {
   for (auto key : kOtherVfKeys) config.value(key);
   return told_keys(config);
@@ -185,6 +195,8 @@ Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   const auto trust = read_switch(object, "trust");
   const auto rdma = read_rdma(object, of_type.default_rdma);
   const auto guid = of_type.knows_guid ? read_guid(object, runtime_config) : std::nullopt;
+  const auto guid_pool =
+      of_type.knows_guid ? read_guid_pool(object) : Result<std::optional<GuidRange>>();
   const auto reset = of_type.knows_reset ? object.boolean("reset") : std::nullopt;
 
   // A key of a wrong type reads as missing: say so before saying that something is missing.
@@ -199,6 +211,7 @@ Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   if (!trust) return pass(trust);
   if (!rdma) return pass(rdma);
   if (!guid) return pass(guid);
+  if (!guid_pool) return pass(guid_pool);
   Asked asked;
   asked.rdma = *rdma;
   asked.reset = reset.value_or(false);
@@ -211,6 +224,7 @@ Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   asked.settings.vf.trust = *trust;
   asked.settings.mtu = *mtu;
   asked.settings.vf.node_guid = asked.settings.vf.port_guid = *guid;
+  asked.settings.guid_pool = *guid_pool;
   asked.unknown_keys = unknown_vf_keys(object);
   return asked;
 }

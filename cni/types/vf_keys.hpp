@@ -19,6 +19,8 @@ struct VfKeys {
 // the device is `deviceID`, else runtimeConfig.deviceID, else `pciBusID`.
 Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type);
 
+// `guidPool`, a range of GUIDs of this node; absent: none.
+Result<std::optional<GuidRange>> read_guid_pool(go_json::Object& config);
 // `link_state`; absent: not asked for.
 Result<std::optional<host::VfLinkState>> read_link_state(go_json::Object& config);
 // Of an InfiniBand VF, its node's and its port's: runtimeConfig.infinibandGUID, else args.cni.guid.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/guid.hpp"
 #include "base/hw_address.hpp"
 #include "device/device_id.hpp"
 #include "host/host.hpp"
@@ -25,6 +26,8 @@ struct AttachmentKey {
 struct Settings {
   host::VfAttributes vf;        // set through the PF; `vf.mac` is the effective MAC too
   std::optional<uint32_t> mtu;  // bytes
+  // Of an InfiniBand VF for which no GUID is asked: one of these that no attachment has.
+  std::optional<GuidRange> guid_pool = {};
   friend bool operator==(const Settings&, const Settings&) = default;
 };
 

@@ -49,6 +49,7 @@ std::string Store::device_lock(const device::DeviceId& device) const {
   return fmt::format("{}/locks/{}.lock", root_, device.file_name());
 }
 std::string Store::rdma_lock() const { return root_ + "/locks/rdma.lock"; }
+std::string Store::guid_lock() const { return root_ + "/locks/guids.lock"; }
 std::string Store::debts(const device::DeviceId& device) const {
   return fmt::format("{}/debts/{}.json", root_, device.file_name());
 }

@@ -81,6 +81,8 @@ class Store {
   [[nodiscard]] std::string folder() const { return root_ + "/attachments"; }  // of the records
   [[nodiscard]] std::string device_lock(const device::DeviceId& device) const;
   [[nodiscard]] std::string rdma_lock() const;
+  // While a GUID of a pool is chosen, until it is on record.
+  [[nodiscard]] std::string guid_lock() const;
   [[nodiscard]] std::string debts(const device::DeviceId& device) const;     // the file's path
   [[nodiscard]] std::string baseline(const device::DeviceId& device) const;  // the file's path
   // The devices that have a baseline.

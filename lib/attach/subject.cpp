@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "attach/vf_settings.hpp"
+#include "base/hash.hpp"
 
 namespace railhead::attach {
 
@@ -45,10 +46,8 @@ std::string temporary_name(const device::DeviceId& device) {
   if (const auto pci = device.pci()) {
     return fmt::format("rh{:x}{:02x}{:02x}{:x}", pci->domain, pci->bus, pci->device, pci->function);
   }
-  // FNV-1a: long names must stay apart in few characters.
-  uint32_t hash = 0x811c9dc5;
-  for (const char c : device.name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x01000193;
-  return fmt::format("rh{:08x}", hash);
+  // Long names must stay apart in few characters.
+  return fmt::format("rh{:08x}", static_cast<uint32_t>(fnv1a(device.name)));
 }
 
 }  // namespace railhead::attach

@@ -8,6 +8,7 @@
 #include "attach/baseline.hpp"
 #include "attach/debt.hpp"
 #include "attach/foreign.hpp"
+#include "attach/guid_pool.hpp"
 #include "attach/inspect.hpp"
 #include "attach/openers.hpp"
 #include "attach/parts/link.hpp"
@@ -83,6 +84,8 @@ Result<std::vector<Attached>> Transaction::attach(std::span<const AttachRequest>
   for (auto& begun : begun_) {
     if (done) done = make_free(begun);
   }
+  std::optional<host::FileLock> guid_lock;
+  if (done) done = choose_guids(guid_lock);
   vf::Looks looks;
   for (auto& begun : begun_) {
     begun.subject.looks = begun_.size() > 1 ? &looks : nullptr;
@@ -92,6 +95,7 @@ Result<std::vector<Attached>> Transaction::attach(std::span<const AttachRequest>
   if (done) done = check_names();
   if (!done) return pass(done);
   done = record();
+  guid_lock.reset();
   for (const auto phase : kAddPhases) {
     if (done) done = take_phase(phase);
   }
@@ -138,8 +142,31 @@ Result<void> Transaction::plan(std::span<const AttachRequest> requests) {
     const bool is_vf = attach::is_vf(request.kind);
     if (is_vf && request.reset) subject.record.reset = Reset::asked;
     if (is_vf) subject.record.vf = VfPart{{}, 0, {}, request.settings.vf};
+    if (is_vf && layer_of(request.kind) == host::LinkLayer::infiniband &&
+        !request.settings.vf.port_guid) {
+      begun.guid_pool = request.settings.guid_pool;
+    }
     if (request.kind == KindName::rdma_only) continue;
     subject.record.link = LinkPart{{}, request.settings.vf.mac, request.settings.mtu};
+  }
+  return {};
+}
+
+// For those that ask for one of a pool. `lock` stays until they are on record.
+Result<void> Transaction::choose_guids(std::optional<host::FileLock>& lock) {
+  std::vector<Guid> taken;
+  for (auto& begun : begun_) {
+    auto& record = begun.subject.record;
+    if (begun.is_done || begun.is_appended || !begun.guid_pool) continue;
+    if (!lock) {
+      auto locked = host_.locks.lock(store_.guid_lock(), deadline_.left());
+      if (!locked) return pass(locked, "guidPool");
+      lock = std::move(*locked);
+    }
+    const auto guid = choose_guid(store_, *begun.guid_pool, taken, record.key);
+    if (!guid) return pass(guid, record.device.name);
+    record.vf->asked.node_guid = record.vf->asked.port_guid = *guid;
+    taken.push_back(*guid);
   }
   return {};
 }

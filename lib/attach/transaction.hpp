@@ -50,7 +50,8 @@ class Transaction {
     Subject subject;
     bool is_appended = false;  // to a record of this attachment that stood there
     bool is_recorded = false;
-    bool is_done = false;  // nothing was left to do
+    bool is_done = false;                     // nothing was left to do
+    std::optional<GuidRange> guid_pool = {};  // where one of it is asked for
     // Its netdev comes anew with the move of its RDMA device.
     [[nodiscard]] bool follows() const {
       return is_appended && !is_done && subject.record.kind == KindName::ib_vf;
@@ -60,6 +61,7 @@ class Transaction {
   [[nodiscard]] Result<void> plan(std::span<const AttachRequest> requests);
   [[nodiscard]] Result<std::shared_ptr<Pod>> open_pod(const std::string& path);
   [[nodiscard]] Result<void> lock();
+  [[nodiscard]] Result<void> choose_guids(std::optional<host::FileLock>& lock);
   [[nodiscard]] Result<void> make_free(Begun& begun);
   [[nodiscard]] Result<void> undo_of_the_gone(const Subject& subject);
   [[nodiscard]] Result<void> inspect(Begun& begun);

@@ -27,4 +27,16 @@ std::string Guid::to_string() const {
   return text;
 }
 
+std::optional<GuidRange> GuidRange::parse(std::string_view text) {
+  const auto ends = split(text, '-');
+  if (ends.size() != 2) return std::nullopt;
+  const auto first = Guid::parse(trim(ends[0]));
+  const auto last = Guid::parse(trim(ends[1]));
+  const bool good = first && last && first->value != 0 && last->value != ~uint64_t{0} &&
+                    first->value <= last->value;
+  return good ? std::optional(GuidRange{*first, *last}) : std::nullopt;
+}
+
+std::string GuidRange::to_string() const { return first.to_string() + '-' + last.to_string(); }
+
 }  // namespace railhead

@@ -19,4 +19,17 @@ struct Guid {
   friend bool operator==(const Guid&, const Guid&) = default;
 };
 
+// The first and the last of them; none is 0 or all ones, which mean none.
+struct GuidRange {
+  Guid first;
+  Guid last;
+
+  // "02:00:00:00:00:00:01:00-02:00:00:00:00:00:01:ff"; nothing where the last is before the first.
+  static std::optional<GuidRange> parse(std::string_view text);
+  [[nodiscard]] uint64_t count() const { return last.value - first.value + 1; }
+  [[nodiscard]] std::string to_string() const;
+
+  friend bool operator==(const GuidRange&, const GuidRange&) = default;
+};
+
 }  // namespace railhead

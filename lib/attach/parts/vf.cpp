@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "attach/vf_settings.hpp"
+#include "base/hash.hpp"
 
 namespace railhead::attach::vf {
 namespace {
@@ -75,12 +76,11 @@ Result<bool> makes_node_guid(const Subject& subject) {
 Result<HwAddress> made_address(const Subject& subject) {
   const auto pf = subject.host().links.by_index(subject.pf_index);
   if (!pf) return pass(pf);
-  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  const auto mix = [&](uint8_t byte) { hash = (hash ^ byte) * 0x100000001b3; };
-  for (const auto byte : pf->permanent_address.value_or(pf->address).bytes()) mix(byte);
-  for (const char c : subject.record.vf->pf.to_string()) mix(static_cast<uint8_t>(c));
-  mix(static_cast<uint8_t>(subject.record.vf->index));
-  mix(static_cast<uint8_t>(subject.record.vf->index >> 8));
+  const auto address = pf->permanent_address.value_or(pf->address).bytes();
+  auto text = std::string(address.begin(), address.end()) + subject.record.vf->pf.to_string();
+  text += static_cast<char>(subject.record.vf->index);
+  text += static_cast<char>(subject.record.vf->index >> 8);
+  const auto hash = fnv1a(text);
   std::array<uint8_t, 6> bytes{0x02};
   for (size_t i = 1; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(hash >> (8 * i));
   return *HwAddress::from_bytes(bytes);

@@ -1,6 +1,8 @@
 // InfiniBand VFs: what the move of the RDMA device and a change of GUID make anew.
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <set>
 #include <utility>
 
 #include <catch2/catch_test_macros.hpp>
@@ -70,6 +72,70 @@ TEST_CASE("A GUID is given by the PF, comes into force with the driver, and goes
   must(node.detach(request.key));
   CHECK(node.rebinds() == 2);
   CHECK(node.standing() == before);
+}
+
+TEST_CASE("Of a pool each VF gets a GUID that no other has, and the next one after its DEL") {
+  IbNode node(4);
+  const GuidRange pool{Guid{0x0200000000000100}, Guid{0x0200000000000102}};
+  const auto before = node.standing();
+  const auto request = [&](unsigned number) {
+    auto one = node.ib_request();
+    one.settings.guid_pool = pool;
+    one.key.ifname = fmt::format("rail{}", number + 5);
+    one.device = PciAddress{0, 0x11, 0, static_cast<uint8_t>(number)};
+    return one;
+  };
+  // Two in one act and one alone.
+  const auto both = must(node.attach_all({request(0), request(1)}));
+  auto third = request(2);
+  third.key.container_id = "c2";
+  must(node.attach(third));
+  std::set<uint64_t> given;
+  for (const auto& record : must(node.store().list()).records) {
+    CHECK(record.vf->asked.node_guid == record.vf->asked.port_guid);
+    given.insert(record.vf->asked.port_guid->value);
+  }
+  CHECK(given == std::set<uint64_t>{0x0200000000000100, 0x0200000000000101, 0x0200000000000102});
+  const auto in_pod = node.fake.link("pod0", "rail5")->address.to_string();
+  CHECK(in_pod.find("02:00:00:00:00:00:01:0") != std::string::npos);
+
+  auto fourth = request(3);
+  fourth.key.container_id = "c3";
+  const auto refused = node.attach(fourth);
+  REQUIRE(is(refused, ErrorCode::unavailable));
+  CHECK(refused.error().message.find("all its 3 GUIDs are given") != std::string::npos);
+  must(node.detach(third.key));
+  must(node.attach(fourth));
+  must(node.detach(fourth.key));
+  for (unsigned i = 0; i < 2; ++i) must(node.detach(request(i).key));
+  CHECK(node.standing() == before);
+}
+
+TEST_CASE("A GUID that is asked for goes before the pool, and an Ethernet VF takes none") {
+  const GuidRange pool{Guid{0x0200000000000100}, Guid{0x0200000000000102}};
+  IbNode node;
+  auto request = node.ib_request(kAsked);
+  request.settings.guid_pool = pool;
+  must(node.attach(request));
+  CHECK(must(node.store().load(request.key))->vf->asked.port_guid == kAsked);
+  Node ethernet;
+  auto other = ethernet.request();
+  other.settings.guid_pool = pool;
+  must(ethernet.attach(other));
+  CHECK_FALSE(must(ethernet.store().load(other.key))->vf->asked.port_guid);
+}
+
+TEST_CASE("With a record that cannot be read no GUID of a pool is given") {
+  IbNode node;
+  must(node.store().prepare());
+  std::ofstream(node.store().folder() + "/c9@net1@rail0.json") << "{";
+  auto request = node.ib_request();
+  request.settings.guid_pool = GuidRange{Guid{1}, Guid{2}};
+  const auto refused = node.attach(request);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("which GUIDs of guidPool are free is not known") !=
+        std::string::npos);
+  CHECK(node.rebinds() == 0);
 }
 
 TEST_CASE("A GUID that another attachment has by now is not given back") {

@@ -78,6 +78,26 @@ TEST_CASE("ib-sriov's keys are refused in its own words") {
   CHECK(ib.refused(R"(,"rdmaIsolation":"yes")").starts_with("failed to load netconf: "));
 }
 
+TEST_CASE("A pool of GUIDs is a range") {
+  Ib ib;
+  const auto pool = [](const char* text) { return fmt::format(R"(,"guidPool":"{}")", text); };
+  const auto* good = "02:00:00:00:00:00:01:00-02:00:00:00:00:00:01:ff";
+  for (const auto* type : {"ib-sriov", "railhead"}) {
+    const auto asked = ib.read(pool(good), type);
+    REQUIRE(asked);
+    CHECK(asked->settings.guid_pool->count() == 256);
+    CHECK(asked->settings.guid_pool->to_string() == good);
+    CHECK(asked->unknown_keys.empty());
+    for (const auto* bad :
+         {"02:00:00:00:00:00:01:00", "02:00:00:00:00:00:01:00-02:00:00:00:00:00:00:ff",
+          "00:00:00:00:00:00:00:00-02:00:00:00:00:00:00:ff", "-", "a-b",
+          "02:00:00:00:00:00:01:00-ff:ff:ff:ff:ff:ff:ff:ff"}) {
+      CHECK(ib.refused(pool(bad), type).find(fmt::format("invalid guidPool {}: expected", bad)) !=
+            std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("A PF is given to a userspace driver alone, and takes no settings then") {
   Ib ib;
   const std::string pf = R"(,"DeviceID":"0000:10:00.0")";
