@@ -17,7 +17,7 @@ constexpr Type kSriov{.name = "sriov", .read = read_sriov, .refusal = sriov_refu
 constexpr Type kIbSriov{.name = "ib-sriov",
                         .read = read_ib_sriov,
                         .refusal = ib_sriov_refusal,
-                        .predecessor = attach::Predecessor::none};
+                        .predecessor = attach::Predecessor::ib_sriov_cni};
 constexpr Type kRdma{.name = "rdma",
                      .read = read_rdma_type,
                      .refusal = rdma_refusal,

@@ -70,7 +70,8 @@ struct AttachRequest {
 enum class Predecessor {
   none,
   sriov_cni,  // with rdma-cni behind it
-  rdma_cni,   // it alone
+  ib_sriov_cni,
+  rdma_cni,  // it alone
   host_device,
 };
 

@@ -5,6 +5,7 @@
 #include "attach/attachments.hpp"
 #include "attach/foreign_files.hpp"
 #include "attach/function.hpp"
+#include "attach/parts/ib.hpp"
 
 namespace railhead::attach {
 
@@ -19,7 +20,7 @@ struct Place {
 };
 
 // The first of the paths whose namespace has the device's netdev, else the first that lives.
-Place find_place(const Work& work, const device::DeviceId& device,
+Place find_place(const Work& work, const device::DeviceId& device, host::LinkLayer layer,
                  const std::vector<std::string>& paths) {
   Place place;
   auto& host = work.host;
@@ -31,10 +32,10 @@ Place find_place(const Work& work, const device::DeviceId& device,
     if (!netns || (here && netns->id() == here->id())) continue;
     if (place.netns == host::NetnsId{}) place = {path, netns->id(), {}};
     const auto links = host.netns.links(*netns);
-    const auto link = links ? (*links)->by_parent(device.name) : pass(links);
+    const auto link = links ? (*links)->by_parent(device.name, layer) : pass(links);
     if (link) return {path, netns->id(), *link};
   }
-  if (auto link = host.links.by_parent(device.name)) place.link = std::move(*link);
+  if (auto link = host.links.by_parent(device.name, layer)) place.link = std::move(*link);
   return place;
 }
 
@@ -75,7 +76,8 @@ host::VfAttributes known_of(const host::VfAttributes& before, const host::VfAttr
 }
 
 VfPart vf_part(const Work& work, const SriovCache& cache, const Function& function) {
-  VfPart part{*function.pf, function.vf_index, cache.before, {}};
+  VfPart part{*function.pf, function.vf_index, cache.before, cache.asked};
+  if (cache.layer == host::LinkLayer::infiniband) return part;  // no PF is asked for its VFs
   const auto pf = pf_link(work.host, part.pf);
   const auto now = pf ? work.host.links.vf(pf->index, part.index) : pass(pf);
   if (now) part.before = known_of(cache.before, *now);
@@ -83,13 +85,17 @@ VfPart vf_part(const Work& work, const SriovCache& cache, const Function& functi
 }
 
 LinkPart link_part(const Work& work, const SriovCache& cache, const Place& place) {
-  constexpr uint32_t kUsualMtu = 1500;
+  const bool is_ib = cache.layer == host::LinkLayer::infiniband;
+  const uint32_t usual_mtu = is_ib ? 2044 : 1500;
   LinkPart part;
   part.before = netdev_before(work.host, cache.host_name, place.link);
-  part.before.address = *cache.address;
+  if (cache.address) part.before.address = *cache.address;
+  if (cache.before.port_guid) {
+    part.before.address = ib::with_port(part.before.address, *cache.before.port_guid);
+  }
   part.before.parent = cache.device.name;
   if (cache.mtu) part.before.mtu = *cache.mtu;
-  if (part.before.mtu == 0) part.before.mtu = kUsualMtu;
+  if (part.before.mtu == 0) part.before.mtu = usual_mtu;
   return part;
 }
 
@@ -106,14 +112,20 @@ Record record_of(const Work& work, const Found& found, const Function& function,
   record.kind = KindName::rdma_only;
   if (found.rdma) record.rdma = RdmaPart{{{found.rdma->host_name, Guid{}, {}}}, true};
   if (!found.sriov) return record;
-  record.kind = KindName::user_vf;
+  const bool is_ib = found.sriov->layer == host::LinkLayer::infiniband;
+  record.kind = is_ib ? KindName::ib_user_vf : KindName::user_vf;
   record.vf = vf_part(work, *found.sriov, function);
   const bool has_netdev = !found.sriov->host_name.empty() && !function.driver.empty() &&
                           !device::is_userspace_driver(function.driver);
   if (!has_netdev) return record;
-  record.kind = KindName::eth_vf;
+  record.kind = is_ib ? KindName::ib_vf : KindName::eth_vf;
   record.link = link_part(work, *found.sriov, place);
   return record;
+}
+
+std::string_view program_of(const Found& found) {
+  if (!found.sriov) return "rdma-cni";
+  return found.sriov->layer == host::LinkLayer::infiniband ? "ib-sriov-cni" : "sriov-cni";
 }
 
 // The claim first: a record without one would be taken for one that had not begun. A claim without
@@ -150,14 +162,14 @@ Result<bool> adopt(const Work& work, const Found& found, const std::string& netn
     foreign::set_aside(work, found, "the device is no VF any more");
     return false;
   }
-  const auto place = find_place(work, found.device(),
+  const auto layer = found.sriov ? found.sriov->layer : host::LinkLayer::ethernet;
+  const auto place = find_place(work, found.device(), layer,
                                 {netns_path, foreign::allocated_to(work.host, found.device())});
   const auto record = record_of(work, found, *function, place);
   if (auto kept = keep(work, record); !kept) return pass(kept);
-  work.log.info("taking over an attachment of another program",
-                {{"holder", describe(record)},
-                 {"device", record.device.name},
-                 {"program", found.sriov ? "sriov-cni" : "rdma-cni"}});
+  work.log.info("taking over an attachment of another program", {{"holder", describe(record)},
+                                                                 {"device", record.device.name},
+                                                                 {"program", program_of(found)}});
   return true;
 }
 
@@ -252,6 +264,7 @@ Result<bool> take_over(const Work& work, const AttachmentKey& key, const std::st
                        Predecessor predecessor) {
   switch (predecessor) {
     case Predecessor::sriov_cni:
+    case Predecessor::ib_sriov_cni:
     case Predecessor::rdma_cni:
       return take_over_caches(work, key, netns_path, predecessor);
     case Predecessor::host_device:
@@ -287,7 +300,7 @@ Result<bool> take_over_device(const Work& work, const device::DeviceId& device) 
 }
 
 void set_aside(const Work& work, const AttachmentKey& key, Predecessor predecessor) {
-  if (predecessor != Predecessor::sriov_cni && predecessor != Predecessor::rdma_cni) return;
+  if (predecessor == Predecessor::none || predecessor == Predecessor::host_device) return;
   foreign::set_aside(work, foreign::look(work, key, predecessor));
 }
 

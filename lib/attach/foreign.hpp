@@ -4,6 +4,7 @@
 // kept of it is then renamed to "<name>.taken". Below Roots::cni_cache:
 //   sriov/<container>-<ifname>            sriov-cni's cache (foreign_cache.hpp)
 //   sriov/pci/<BDF>                       the path of the namespace that it gave the VF to
+//   ib-sriov/<container>-<ifname>         ib-sriov-cni's cache
 //   rdma/<network>-<container>-<ifname>   rdma-cni's cache
 // host-device keeps nothing but the interface's ifalias, the name that it had in the host.
 #include <string>

@@ -83,6 +83,42 @@ bool is_network_name(std::string_view name) {
          });
 }
 
+void read_network_and_device(Object& object, SriovCache& cache) {
+  cache.network = object.string("name").value_or("");
+  if (!is_network_name(cache.network)) object.error("name", "expected a network's name");
+  const auto id = object.string("deviceID").value_or("");
+  if (const auto pci = PciAddress::parse(id)) {
+    cache.device = *pci;
+  } else {
+    object.error("deviceID", "expected a PCI address");
+  }
+}
+
+// "": it had none, or gave none.
+std::optional<Guid> guid(Object& object, std::string_view key) {
+  const auto text = object.string(key).value_or("");
+  if (text.empty()) return std::nullopt;
+  if (const auto guid = Guid::parse(text)) return guid;
+  object.error(key, "expected a GUID");
+  return std::nullopt;
+}
+
+RdmaCache read_rdma_device(Object& object) {
+  RdmaCache cache;
+  if (auto device = device::DeviceId::parse(object.string("deviceID").value_or(""))) {
+    cache.device = std::move(*device);
+  } else {
+    object.error("deviceID", "expected a PCI address or an auxiliary device");
+  }
+  cache.host_name = object.string("sandboxRdmaDevName").value_or("");
+  constexpr size_t kMost = 63;  // IB_DEVICE_NAME_MAX without its NUL
+  if (cache.host_name.empty() || cache.host_name.size() > kMost ||
+      cache.host_name.find('/') != std::string::npos) {
+    object.error("sandboxRdmaDevName", "expected an RDMA device's name");
+  }
+  return cache;
+}
+
 template <class Cache>
 Result<Cache> finish(Cache cache, std::vector<Error>& errors) {
   if (errors.empty()) return cache;
@@ -108,19 +144,40 @@ Result<SriovCache> read_sriov_cache(std::string_view text) {
   std::vector<Error> errors;
   Object object(*json, "", errors);
   SriovCache cache;
-  cache.network = object.string("name").value_or("");
-  if (!is_network_name(cache.network)) object.error("name", "expected a network's name");
-  const auto id = object.string("deviceID").value_or("");
-  if (const auto pci = PciAddress::parse(id)) {
-    cache.device = *pci;
-  } else {
-    object.error("deviceID", "expected a PCI address");
-  }
+  read_network_and_device(object, cache);
   if (auto state = object.object("OrigVfState")) {
     cache.before = attributes(*state);
     read_netdev(*state, cache);
   } else {
     object.error("OrigVfState", "expected an object");
+  }
+  return finish(std::move(cache), errors);
+}
+
+Result<SriovCache> read_ib_sriov_cache(std::string_view text) {
+  const auto json = go_json::parse(text);
+  if (!json) return pass(json);
+  if (!json->is_object()) return fail(ErrorCode::decode, "expected an object");
+  std::vector<Error> errors;
+  Object object(*json, "", errors);
+  SriovCache cache;
+  cache.layer = host::LinkLayer::infiniband;
+  read_network_and_device(object, cache);
+  cache.host_name = object.string("HostIFNames").value_or("");
+  if (!cache.host_name.empty() && !is_netdev_name(cache.host_name)) {
+    object.error("HostIFNames", "expected an interface's name");
+  }
+  cache.before.link_state = host::VfLinkState::automatic;
+  cache.before.port_guid = cache.before.node_guid = guid(object, "HostIFGUID");
+  auto args = object.object("args");
+  auto cni = args ? args->object("cni") : std::nullopt;
+  auto runtime = object.object("runtimeConfig");
+  auto given = runtime ? guid(*runtime, "infinibandGUID") : std::nullopt;
+  if (!given && cni) given = guid(*cni, "guid");
+  cache.asked.port_guid = cache.asked.node_guid = given;
+  auto rdma = object.object("RdmaNetState");
+  if (rdma && rdma->string("sandboxRdmaDevName").value_or("") != "") {
+    cache.rdma = read_rdma_device(*rdma);
   }
   return finish(std::move(cache), errors);
 }
@@ -131,18 +188,7 @@ Result<RdmaCache> read_rdma_cache(std::string_view text) {
   if (!json->is_object()) return fail(ErrorCode::decode, "expected an object");
   std::vector<Error> errors;
   Object object(*json, "", errors);
-  RdmaCache cache;
-  if (auto device = device::DeviceId::parse(object.string("deviceID").value_or(""))) {
-    cache.device = std::move(*device);
-  } else {
-    object.error("deviceID", "expected a PCI address or an auxiliary device");
-  }
-  cache.host_name = object.string("sandboxRdmaDevName").value_or("");
-  constexpr size_t kMost = 63;  // IB_DEVICE_NAME_MAX without its NUL
-  if (cache.host_name.empty() || cache.host_name.size() > kMost ||
-      cache.host_name.find('/') != std::string::npos) {
-    object.error("sandboxRdmaDevName", "expected an RDMA device's name");
-  }
+  auto cache = read_rdma_device(object);
   return finish(std::move(cache), errors);
 }
 

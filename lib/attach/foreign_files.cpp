@@ -20,6 +20,9 @@ std::string sriov_folder(const host::Host& host) { return host.roots.cni_cache +
 std::string sriov_path(const host::Host& host, const AttachmentKey& key) {
   return fmt::format("{}/{}-{}", sriov_folder(host), key.container_id, key.ifname);
 }
+std::string ib_sriov_path(const host::Host& host, const AttachmentKey& key) {
+  return fmt::format("{}/ib-sriov/{}-{}", host.roots.cni_cache, key.container_id, key.ifname);
+}
 std::string rdma_path(const host::Host& host, const AttachmentKey& key) {
   return fmt::format("{}/rdma/{}-{}-{}", host.roots.cni_cache, key.network, key.container_id,
                      key.ifname);
@@ -79,6 +82,13 @@ AttachmentKey key_of(const std::string& file, const SriovCache& cache) {
   return {cache.network, file.substr(0, at), file.substr(at + 1)};
 }
 
+// The file of the program that attached the VF; else rdma-cni's.
+std::string path_of(const host::Host& host, const Found& found) {
+  if (!found.sriov) return rdma_path(host, found.key);
+  return found.sriov->layer == host::LinkLayer::infiniband ? ib_sriov_path(host, found.key)
+                                                           : sriov_path(host, found.key);
+}
+
 bool is_rdma_back(const host::Host& host, const device::DeviceId& device) {
   const auto names = rdma_in_host(host, device);
   return names ? !names->empty() : is(names, ErrorCode::not_found);
@@ -99,6 +109,13 @@ Found look(const Work& work, const AttachmentKey& key, Predecessor predecessor) 
   Found found{key, {}, {}};
   if (predecessor == Predecessor::sriov_cni) {
     found.sriov = read_cache(work, sriov_path(work.host, key), read_sriov_cache);
+  }
+  if (predecessor == Predecessor::ib_sriov_cni) {
+    found.sriov = read_cache(work, ib_sriov_path(work.host, key), read_ib_sriov_cache);
+    if (found.sriov && found.sriov->rdma) {
+      found.rdma = found.sriov->rdma;
+      return found;
+    }
   }
   found.rdma = read_cache(work, rdma_path(work.host, key), read_rdma_cache);
   if (found.sriov && found.rdma && found.sriov->device != found.rdma->device) found.rdma.reset();
@@ -134,13 +151,12 @@ void set_aside(const Work& work, const Found& found, std::string_view why) {
                    {{"holder", describe(found.key, "")},
                     {"device", found.device().name},
                     {"why", std::string(why)}});
-  if (found.sriov) rename_taken(work, sriov_path(work.host, found.key));
+  if (found.sriov) rename_taken(work, path_of(work.host, found));
   if (found.rdma) rename_taken(work, rdma_path(work.host, found.key));
 }
 
 std::string why_stale(const Work& work, const Found& found) {
-  const auto path =
-      found.sriov ? sriov_path(work.host, found.key) : rdma_path(work.host, found.key);
+  const auto path = path_of(work.host, found);
   if (is_of_former_boot(work.host, path)) return "it is of a former boot";
   const auto written = modified(path);
   for (const auto& other : caches_of(work, found.device())) {
@@ -155,7 +171,7 @@ std::string why_stale(const Work& work, const Found& found) {
 void set_aside(const Work& work, const Found& found) {
   if (found.sriov) {
     rename_taken(work, allocation_path(work.host, found.sriov->device));
-    rename_taken(work, sriov_path(work.host, found.key));
+    rename_taken(work, path_of(work.host, found));
   }
   // While it is away rdma-cni, behind us in the chain, may still have to bring it back.
   if (found.rdma && is_rdma_back(work.host, found.rdma->device)) {

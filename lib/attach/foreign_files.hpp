@@ -1,5 +1,5 @@
 #pragma once
-// The files in which sriov-cni and rdma-cni keep what they attached: see foreign.hpp.
+// The files in which sriov-cni, ib-sriov-cni and rdma-cni keep what they attached: see foreign.hpp.
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,7 +12,7 @@ namespace railhead::attach::foreign {
 // What there is of one attachment.
 struct Found {
   AttachmentKey key;
-  std::optional<SriovCache> sriov;
+  std::optional<SriovCache> sriov;  // or ib-sriov-cni's
   std::optional<RdmaCache> rdma;
   [[nodiscard]] bool empty() const { return !sriov && !rdma; }
   [[nodiscard]] const device::DeviceId& device() const {

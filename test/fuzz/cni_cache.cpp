@@ -8,6 +8,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   std::ignore = railhead::attach::read_sriov_cache(input);
+  std::ignore = railhead::attach::read_ib_sriov_cache(input);
   std::ignore = railhead::attach::read_rdma_cache(input);
   return 0;
 }

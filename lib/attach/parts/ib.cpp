@@ -1,6 +1,7 @@
 #include "attach/parts/ib.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "attach/parts/rdma.hpp"
@@ -110,6 +111,15 @@ Result<void> write(Subject& subject, const VfAttributes& change) {
 
 bool is_same_port(const HwAddress& one, const HwAddress& other) {
   return one.size() == other.size() && port_guid_of(one) == port_guid_of(other);
+}
+
+HwAddress with_port(const HwAddress& address, const Guid& guid) {
+  std::array<uint8_t, kAddressSize> bytes{};
+  if (address.size() == kAddressSize) std::ranges::copy(address.bytes(), bytes.begin());
+  for (size_t i = 0; i < sizeof guid.value; ++i) {
+    bytes[kGuidAt + i] = static_cast<uint8_t>(guid.value >> (56 - 8 * i));
+  }
+  return *HwAddress::from_bytes(bytes);
 }
 
 Result<void> inspect(Subject& subject, const Function& function) {

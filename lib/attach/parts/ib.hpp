@@ -31,5 +31,7 @@ namespace railhead::attach::ib {
 [[nodiscard]] std::string wrong_guid(const VfPart& part, const host::Link& link);
 // Whether two addresses are of one port: what stands before the GUID changes by itself.
 [[nodiscard]] bool is_same_port(const HwAddress& one, const HwAddress& other);
+// An IPoIB address with that GUID of its port; the rest is of `address`, where that is one.
+[[nodiscard]] HwAddress with_port(const HwAddress& address, const Guid& guid);
 
 }  // namespace railhead::attach::ib

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "attach/foreign_cache.hpp"
@@ -403,6 +404,89 @@ TEST_CASE("What host-device attached goes back to the host under the name that i
     const auto here = must(node.fake.host.netns.current());
     check_well(node.detach_all({"rail0", "c0", "p0v0"}, here.path(), Predecessor::host_device));
     CHECK(node.fake.operations.empty());
+  }
+}
+
+namespace {
+
+// A node whose pod ib-sriov-cni has attached, with a GUID and rdmaIsolation.
+struct SwappedIb : Node {
+  std::string cache = fmt::format("{}/ib-sriov/{}-net1", fake.host.roots.cni_cache, kContainer);
+  std::string before;
+
+  explicit SwappedIb(bool isolated) : Node({.vfs = 17, .infiniband = true}) {
+    if (!isolated) fake.kernel.rdma_mode = host::RdmaNetnsMode::shared;
+    auto* link = fake.link("host", "p0v0");
+    link->flags = 0x1000;  // IFF_MULTICAST, as each IPoIB netdev
+    // It keeps the port's GUID alone, and gives both back by that.
+    auto& vf = fake.kernel.pfs.front()->vfs.front();
+    vf.own_node_guid = vf.own_port_guid;
+    vf.attributes.node_guid = vf.own_port_guid;
+    for (const auto& device : fake.kernel.rdma) {
+      if (device->function == kVf) device->device.node_guid = vf.own_port_guid;
+    }
+    for (const auto* name : {"net1", "rail0"}) {
+      must(fake.host.links.remove_alt_name(link->index, name));
+    }
+    before = standing();
+    must(host::make_directories(fake.host.roots.cni_cache + "/ib-sriov", 0700));
+    must(host::write_file_atomically(cache, cache_text(isolated), 0600));
+    const Guid given{0x0200000000000011};
+    const auto pf = must(fake.host.links.by_name("p0")).index;
+    must(fake.host.links.change_vf(pf, 0, {.node_guid = given}));
+    must(fake.host.links.change_vf(pf, 0, {.port_guid = given}));
+    must(fake.host.functions.unbind(kVf, "mlx5_core", std::chrono::seconds{1}));
+    must(fake.host.functions.bind(kVf, "mlx5_core", std::chrono::seconds{1}));
+    const auto netns = must(fake.host.netns.open(pod));
+    if (isolated) must(fake.host.rdma.move("mlx5_1", netns.fd()));
+    const auto index =
+        must(fake.host.links.by_parent(kVf.to_string(), host::LinkLayer::infiniband)).index;
+    must(fake.host.links.change(index, {.netns_fd = netns.fd(), .name = "net1", .up = true}));
+    fake.operations.clear();
+  }
+
+  // As ib-sriov-cni writes it.
+  std::string cache_text(bool isolated) {
+    const auto address = fake.link("host", "p0v0")->address.to_string();
+    return fmt::format(
+        R"({{"cniVersion":"0.3.1","name":"rail0","type":"ib-sriov","ipam":{{}},"Master":"p0",
+          "deviceID":"0000:11:00.0","VFID":0,"HostIFNames":"p0v0","HostIFGUID":"{}",
+          "ContIFNames":"net1","pkey":"","rdmaIsolation":{},"RdmaNetState":{},
+          "runtimeConfig":{{"infinibandGUID":"02:00:00:00:00:00:00:11"}},"args":{{"cni":null}}}})",
+        address.substr(address.size() - 23), isolated,
+        isolated
+            ? R"({"version":"1.0","deviceID":"0000:11:00.0","sandboxRdmaDevName":"mlx5_1","containerRdmaDevName":"mlx5_1"})"
+            : R"({"version":"","deviceID":"","sandboxRdmaDevName":"","containerRdmaDevName":""})");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("What ib-sriov-cni attached is given back with its port's GUID, by its own cache") {
+  SwappedIb node(GENERATE(true, false));
+  const bool is_gone = GENERATE(false, true);
+  if (is_gone) node.fake.delete_netns("pod0");
+  check_well(node.detach_all(kKey, is_gone ? "" : node.pod, Predecessor::ib_sriov_cni));
+  CHECK(node.records() == 0);
+  CHECK(fs::exists(node.cache + ".taken"));
+  CHECK(node.fake.link("host", "p0v0"));
+  CHECK(node.fake.netns_of_rdma("mlx5_1") == "host");
+  CHECK(node.standing() == node.before);
+}
+
+TEST_CASE("ib-sriov-cni's cache is read as Go reads it") {
+  const auto cache = must(read_ib_sriov_cache(
+      R"({"name":"n","deviceID":"0000:3b:00.2","HostIFNames":"","HostIFGUID":"","args":{"cni":null}})"));
+  CHECK(cache.host_name.empty());
+  CHECK_FALSE(cache.before.port_guid);
+  CHECK_FALSE(cache.rdma);
+  for (const auto* bad :
+       {R"({"name":"n","deviceID":"x"})", R"({"name":"n/","deviceID":"0000:3b:00.2"})",
+        R"({"name":"n","deviceID":"0000:3b:00.2","HostIFGUID":"g"})",
+        R"({"name":"n","deviceID":"0000:3b:00.2","HostIFNames":"a/b"})",
+        R"({"name":"n","deviceID":"0000:3b:00.2","RdmaNetState":{"sandboxRdmaDevName":"a/b"}})",
+        "[]", ""}) {
+    CHECK(is(read_ib_sriov_cache(bad), ErrorCode::decode));
   }
 }
 
