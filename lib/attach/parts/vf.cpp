@@ -178,9 +178,15 @@ Result<host::VfAttributes> Looks::vf(host::Links& links, uint32_t pf_index, uint
 
 Result<void> inspect(Subject& subject, const Function& function) {
   if (!function.pf) {
+    // EFA, an HCA that is a VM's.
+    const bool is_rdma_alone =
+        function.netdevs.empty() && !device::is_userspace_driver(function.driver);
     return not_located(
         {ErrorCode::invalid_argument, 0,
-         fmt::format("{} is not an SR-IOV VF (it has no physfn link)", subject.name())});
+         fmt::format("{} is not an SR-IOV VF (it has no physfn link){}", subject.name(),
+                     is_rdma_alone ? " and has no netdev: with its resource a container has its "
+                                     "RDMA device, and needs no network for it"
+                                   : "")});
   }
   auto& part = *subject.record.vf;  // with what was asked for
   part.pf = *function.pf;

@@ -139,6 +139,19 @@ TEST_CASE("A VF that would lose its RDMA device by the move is refused, or attac
   }
 }
 
+TEST_CASE("A device that is an RDMA device alone is refused, and told that it needs no network") {
+  Node node;
+  node.fake.kernel.sysfs.add({.address = "0000:30:00.0", .driver = "efa"});
+  node.fake.kernel.add_rdma(PciAddress{0, 0x30, 0, 0}, "efa_0", "unspecified");
+  const auto before = node.standing();
+  auto request = node.request();
+  request.device = PciAddress{0, 0x30, 0, 0};
+  const auto refused = node.attach(request);
+  REQUIRE(is(refused, ErrorCode::invalid_argument));
+  CHECK(refused.error().message.find("needs no network for it") != std::string::npos);
+  CHECK(node.standing() == before);
+}
+
 TEST_CASE("An MTU above that of an mlx5 PF is warned of: its frames are lost at the port") {
   for (const auto& driver : {FakeDriver::mlx5(), FakeDriver::igb()}) {
     Node node({.driver = driver});
