@@ -182,15 +182,15 @@ Result<void> Knowledge::is_free(const DeviceId& device) {
                 "whether {} is another pod's is not known: {} (the node's key kubeletCheckpoint)",
                 device.name, saved.error().message);
   }
-  const auto vfs = attach::vfs_of(host_, device);
-  if (!vfs) return pass(vfs);
+  const auto parts = attach::parts_of(host_, device);
+  if (!parts) return pass(parts);
   for (const auto& one : *saved) {
-    for (const auto& vf : *vfs) {
-      if (!has_device(one.ids, vf.to_string())) continue;
+    for (const auto& part : *parts) {
+      if (!has_device(one.ids, part.name)) continue;
       return fail(ErrorCode::busy,
                   "{} is the PF of {}, which was given to pod {} as {}: it is given to "
                   "no pod",
-                  device.name, vf.to_string(), one.pod_uid, one.resource);
+                  device.name, part.name, one.pod_uid, one.resource);
     }
     if (one.pod_uid == pod_.pod_uid || !has_device(one.ids, device.name)) continue;
     if (owner && owner->state == ipc::OwnerState::free) continue;  // that pod is gone

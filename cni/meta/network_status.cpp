@@ -88,7 +88,7 @@ std::vector<ipc::AttachedDevice> attached_devices(const PodRecord& record,
   for (size_t i = 0; i < record.networks.size() && i < results.size(); ++i) {
     const auto& network = record.networks[i];
     if (network.device.empty()) continue;
-    ipc::AttachedDevice one{network.device, network.ifname, {}, {}};
+    ipc::AttachedDevice one{network.device, network.ifname, {}, {}, network.resource};
     if (const auto* in_pod = end_in_pod(results[i])) one.mac = in_pod->mac;
     for (const auto& ip : results[i].ips) one.ips.push_back(ip.address);
     all.push_back(std::move(one));

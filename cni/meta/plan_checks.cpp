@@ -121,6 +121,12 @@ Result<void> check_plugins(const PlanSource& source, const WantedNetwork& one) {
                   fmt::join(cnispec::kSupportedVersions, ", "));
   }
   for (const auto& plugin : one.list.plugins) {
+    if (is_own_type(plugin.type) && RawObject::of(plugin.text).get("guidPool")) {
+      return refuse(
+          "{}: guidPool: a range is one node's, and stands in its configuration (railhead install "
+          "--setting guidPool=FIRST-LAST)",
+          place);
+    }
     if (has(kMetaTypes, plugin.type)) {
       return refuse("{}: plugin type {} leads back to this program", place, plugin.type);
     }

@@ -106,7 +106,7 @@ PodNetwork planned_network(const PlanSource& source, const WantedNetwork& one) {
       object.set("deviceID", json_string(one.device));
       object.set("pciBusID", json_string(one.device));
     }
-    if (!source.meta.guid_pool.empty() && takes_guid_pool(plugin.type) && !object.get("guidPool")) {
+    if (!source.meta.guid_pool.empty() && takes_guid_pool(plugin.type)) {
       object.set("guidPool", json_string(source.meta.guid_pool));
     }
     merge_cni_args(object, one.selection.cni_args);

@@ -8,6 +8,8 @@
 #include "base/text.hpp"
 #include "cni/conf.hpp"
 #include "cni/types/vf_keys.hpp"
+#include "device/values.hpp"
+#include "host/files.hpp"
 
 namespace railhead::cni {
 
@@ -64,6 +66,11 @@ Result<attach::KindName> kind_of(host::Host& host, const PciAddress& device, boo
                   device.to_string());
   }
   if (function->pf) return attach::KindName::ib_vf;
+  const auto pci_class = host::read_file(
+      fmt::format("{}/bus/pci/devices/{}/class", host.roots.sysfs, device.to_string()));
+  if (!pci_class || !pci_class->starts_with("0x02")) {  // a GPU's driver may be vfio-pci, too
+    return refuse("{} is no network device", device.to_string());
+  }
   if (by_vfio) return attach::KindName::whole_nic;
   return refuse("PF device {} requires vfioPciMode to be enabled", device.to_string());
 }

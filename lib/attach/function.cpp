@@ -10,6 +10,7 @@
 #include "device/char_devices.hpp"
 #include "device/eswitch.hpp"
 #include "device/port_name.hpp"
+#include "device/sub_functions.hpp"
 #include "device/sysfs.hpp"
 
 namespace railhead::attach {
@@ -115,19 +116,24 @@ bool is_bare_netdev(const device::DeviceId& device) {
   return device.kind == device::DeviceId::Kind::net;
 }
 
-Result<std::vector<PciAddress>> vfs_of(const host::Host& host, const device::DeviceId& device) {
-  std::vector<PciAddress> vfs;
-  if (is_bare_netdev(device)) return vfs;
+Result<std::vector<device::DeviceId>> parts_of(const host::Host& host,
+                                               const device::DeviceId& device) {
+  std::vector<device::DeviceId> parts;
+  if (is_bare_netdev(device)) return parts;
   auto folder = open_function(host, device);
   auto names = folder ? folder->list(".") : pass(folder);
   if (!names) return pass(names);
   for (const auto& name : *names) {
+    if (device::is_sub_function(name)) {
+      parts.emplace_back(device::DeviceId::Kind::auxiliary, name);
+      continue;
+    }
     if (!name.starts_with("virtfn")) continue;
     const auto target = folder->link_name(name);
     const auto vf = target ? PciAddress::parse(*target) : std::nullopt;
-    if (vf) vfs.push_back(*vf);
+    if (vf) parts.emplace_back(*vf);
   }
-  return vfs;
+  return parts;
 }
 
 bool stands_for(const host::Link& link, const Record& record) {

@@ -28,9 +28,9 @@ struct Function {
 // named by its PCI function, the folder above. One without a parent stands for itself.
 [[nodiscard]] device::DeviceId device_of(const host::Host& host, const host::Link& link);
 
-// The VFs of a function that is their PF; none where it is none.
-[[nodiscard]] Result<std::vector<PciAddress>> vfs_of(const host::Host& host,
-                                                     const device::DeviceId& device);
+// The VFs and sub-functions of a function that is their PF; none where it is none.
+[[nodiscard]] Result<std::vector<device::DeviceId>> parts_of(const host::Host& host,
+                                                             const device::DeviceId& device);
 
 // Whether a link of the pod is the record's netdev.
 [[nodiscard]] bool stands_for(const host::Link& link, const Record& record);

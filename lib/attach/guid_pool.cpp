@@ -1,32 +1,52 @@
 #include "attach/guid_pool.hpp"
 
-#include <set>
-
+#include "attach/parts/ib.hpp"
 #include "base/hash.hpp"
 
 namespace railhead::attach {
+namespace {
 
-Result<Guid> choose_guid(const Store& store, const GuidRange& range, const std::vector<Guid>& taken,
-                         const AttachmentKey& key) {
+void add(Guids& guids, const std::optional<Guid>& guid) {
+  if (guid) guids.insert(guid->value);
+}
+
+}  // namespace
+
+Result<Guids> guids_in_force(host::Host& host) {
+  Guids guids;
+  const auto devices = host.rdma.list();
+  if (!devices) return pass(devices, "RDMA devices");
+  for (const auto& device : *devices) add(guids, device.node_guid);
+  const auto links = host.links.list();
+  if (!links) return pass(links, "netdevs");
+  for (const auto& link : *links) add(guids, ib::port_guid_of(link.address));
+  return guids;
+}
+
+Result<Guids> guids_on_record(const Store& store) {
   const auto listing = store.list();
   if (!listing) return pass(listing);
   if (!listing->unreadable.empty()) {
-    auto error = listing->unreadable.front();
-    return Failure(error.in("which GUIDs of guidPool are free is not known"));
+    return Failure(listing->unreadable.front().in("which GUIDs of guidPool are free is not known"));
   }
-  std::set<uint64_t> given;
-  for (const auto& guid : taken) given.insert(guid.value);
+  Guids guids;
   for (const auto& record : listing->records) {
+    if (record.link) add(guids, ib::port_guid_of(record.link->before.address));
     if (!record.vf) continue;
-    for (const auto& guid : {record.vf->asked.node_guid, record.vf->asked.port_guid}) {
-      if (guid) given.insert(guid->value);
+    for (const auto* attributes : {&record.vf->asked, &record.vf->before}) {
+      add(guids, attributes->node_guid);
+      add(guids, attributes->port_guid);
     }
   }
+  return guids;
+}
+
+Result<Guid> choose_guid(const GuidRange& range, const Guids& used, const AttachmentKey& key) {
   const auto count = range.count();
   const auto start = fnv1a(key.container_id + '/' + key.ifname) % count;
-  for (uint64_t i = 0; i < count && i <= given.size(); ++i) {
+  for (uint64_t i = 0; i < count && i <= used.size(); ++i) {
     const Guid guid{range.first.value + (start + i) % count};
-    if (!given.contains(guid.value)) return guid;
+    if (!used.contains(guid.value)) return guid;
   }
   return fail(ErrorCode::unavailable, "guidPool {}: all its {} GUIDs are given", range.to_string(),
               count);

@@ -11,18 +11,19 @@ namespace railhead::attach {
 
 namespace {
 
-// Who has the PF sets what its VFs may do, and a VF's undo asks it.
-Result<void> refuse_pf_of_held_vfs(const Subject& subject) {
-  const auto vfs = vfs_of(subject.host(), subject.record.device);
-  if (!vfs) return pass(vfs);
-  for (const auto& vf : *vfs) {
-    const auto holder = subject.work.store.owner(vf);
+// Who has the PF sets what its VFs and sub-functions may do, and a VF's undo asks it.
+Result<void> refuse_pf_of_held_parts(const Subject& subject) {
+  const auto parts = parts_of(subject.host(), subject.record.device);
+  if (!parts) return pass(parts);
+  for (const auto& part : *parts) {
+    const auto holder = subject.work.store.owner(part);
     if (holder && !*holder) continue;
-    Error error{ErrorCode::busy, 0,
-                fmt::format("VF {} of the device {} is held{}; it is released when that is deleted",
-                            vf.to_string(), subject.name(),
-                            holder ? " by " + describe(**holder) : ": " + holder.error().message),
-                reason::kHeld};
+    Error error{
+        ErrorCode::busy, 0,
+        fmt::format("{} of the device {} is held{}; it is released when that is deleted",
+                    part.pci() ? "VF " + part.name : "sub-function " + part.name, subject.name(),
+                    holder ? " by " + describe(**holder) : ": " + holder.error().message),
+        reason::kHeld};
     return Failure(std::move(error));
   }
   return {};
@@ -35,6 +36,7 @@ Result<void> inspect_settings(Subject& subject) {
   auto function =
       is_bare_netdev(record.device) ? Result<Function>(Function{}) : driver::inspect(subject);
   if (!function) return pass(function);
+  const bool is_whole = record.kind == KindName::whole_nic;
   if (device::is_userspace_driver(function->driver)) {
     record.link.reset();
     record.kind = without_netdev(record.kind);
@@ -45,8 +47,8 @@ Result<void> inspect_settings(Subject& subject) {
   if (record.vf) {
     if (auto seen = kind_of(record.kind).vf->inspect(subject, *function); !seen) return seen;
   }
-  if (record.kind == KindName::whole_nic) {
-    if (auto free = refuse_pf_of_held_vfs(subject); !free) return free;
+  if (is_whole) {
+    if (auto free = refuse_pf_of_held_parts(subject); !free) return free;
   }
   if (record.link) {
     return link::inspect(subject, *function);
@@ -57,6 +59,7 @@ Result<void> inspect_settings(Subject& subject) {
 Result<void> inspect_device(Subject& subject) {
   if (auto seen = inspect_settings(subject); !seen) return seen;
   if (auto seen = rdma::inspect(subject); !seen) return seen;
+  if (auto stays = rdma::check_that_it_stays(subject); !stays) return stays;
   const bool has_guids =
       subject.record.vf && layer_of(subject.record.kind) == host::LinkLayer::infiniband;
   return has_guids ? ib::inspect_guids(subject) : Result<void>();

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "attach/vf_settings.hpp"
-#include "base/hash.hpp"
 
 namespace railhead::attach {
 
@@ -42,12 +41,24 @@ Result<host::FileLock> lock_rdma(const Work& work) {
   return Failure(std::move(error));
 }
 
+Result<host::FileLock> lock_guids(const Work& work) {
+  constexpr std::chrono::seconds kLimit{10};  // it is held while records are written
+  auto lock = work.host.locks.lock(work.store.guid_lock(), work.deadline.left(kLimit));
+  if (!is(lock, ErrorCode::timeout)) return lock;
+  auto error = lock.error();
+  error.reason = reason::kQueued;
+  return Failure(std::move(error));
+}
+
 std::string temporary_name(const device::DeviceId& device) {
   if (const auto pci = device.pci()) {
     return fmt::format("rh{:x}{:02x}{:02x}{:x}", pci->domain, pci->bus, pci->device, pci->function);
   }
-  // Long names must stay apart in few characters.
-  return fmt::format("rh{:08x}", static_cast<uint32_t>(fnv1a(device.name)));
+  // FNV-1a of 32 bits: long names must stay apart in few characters, and the next version must find
+  // what this one left.
+  uint32_t hash = 0x811c9dc5;
+  for (const char c : device.name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x01000193;
+  return fmt::format("rh{:08x}", hash);
 }
 
 }  // namespace railhead::attach

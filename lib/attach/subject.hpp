@@ -73,6 +73,8 @@ struct Subject {
 
 // The node's RDMA lock. Its timeout has the reason kQueued.
 [[nodiscard]] Result<host::FileLock> lock_rdma(const Work& work);
+// While GUIDs are settled. timeout (kQueued).
+[[nodiscard]] Result<host::FileLock> lock_guids(const Work& work);
 
 // Unique on the node and at most 15 characters: "rh" and the device without its punctuation.
 std::string temporary_name(const device::DeviceId& device);

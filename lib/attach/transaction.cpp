@@ -8,9 +8,9 @@
 #include "attach/baseline.hpp"
 #include "attach/debt.hpp"
 #include "attach/foreign.hpp"
-#include "attach/guid_pool.hpp"
 #include "attach/inspect.hpp"
 #include "attach/openers.hpp"
+#include "attach/parts/ib.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
 #include "attach/parts/vf.hpp"
@@ -84,8 +84,7 @@ Result<std::vector<Attached>> Transaction::attach(std::span<const AttachRequest>
   for (auto& begun : begun_) {
     if (done) done = make_free(begun);
   }
-  std::optional<host::FileLock> guid_lock;
-  if (done) done = choose_guids(guid_lock);
+  if (done) done = choose_guids();
   vf::Looks looks;
   for (auto& begun : begun_) {
     begun.subject.looks = begun_.size() > 1 ? &looks : nullptr;
@@ -93,6 +92,8 @@ Result<std::vector<Attached>> Transaction::attach(std::span<const AttachRequest>
     begun.subject.looks = nullptr;
   }
   if (done) done = check_names();
+  std::optional<host::FileLock> guid_lock;
+  if (done) done = settle_guids(guid_lock);
   if (!done) return pass(done);
   done = record();
   guid_lock.reset();
@@ -152,21 +153,79 @@ Result<void> Transaction::plan(std::span<const AttachRequest> requests) {
   return {};
 }
 
-// For those that ask for one of a pool. `lock` stays until they are on record.
-Result<void> Transaction::choose_guids(std::optional<host::FileLock>& lock) {
-  std::vector<Guid> taken;
+// For those that take one of a pool, without the lock that settle_guids() holds: hardware is asked,
+// which may take its time.
+Result<void> Transaction::choose_guids() {
+  const bool takes = std::ranges::any_of(
+      begun_, [](const Begun& begun) { return begun.guid_pool && !begun.is_appended; });
+  if (!takes) return {};
+  auto in_force = guids_in_force(host_);
+  if (!in_force) return pass(in_force);
+  guids_in_force_ = std::move(*in_force);
+  auto used = guids_on_record(store_);
+  if (!used) return pass(used);
+  used->insert(guids_in_force_.begin(), guids_in_force_.end());
+  for (const auto& begun : begun_) {
+    const auto& vf = begun.subject.record.vf;
+    if (vf && vf->asked.port_guid) used->insert(vf->asked.port_guid->value);
+  }
   for (auto& begun : begun_) {
     auto& record = begun.subject.record;
-    if (begun.is_done || begun.is_appended || !begun.guid_pool) continue;
-    if (!lock) {
-      auto locked = host_.locks.lock(store_.guid_lock(), deadline_.left());
-      if (!locked) return pass(locked, "guidPool");
-      lock = std::move(*locked);
-    }
-    const auto guid = choose_guid(store_, *begun.guid_pool, taken, record.key);
+    if (!begun.guid_pool || begun.is_appended) continue;
+    const auto guid = choose_guid(*begun.guid_pool, *used, record.key);
     if (!guid) return pass(guid, record.device.name);
     record.vf->asked.node_guid = record.vf->asked.port_guid = *guid;
-    taken.push_back(*guid);
+    used->insert(guid->value);
+  }
+  return {};
+}
+
+// What was chosen may have been given meanwhile. `lock` stays until all are on record.
+Result<void> Transaction::settle_guids(std::optional<host::FileLock>& lock) {
+  const auto has_guid = [](const Begun& begun) {
+    const auto& vf = begun.subject.record.vf;
+    return vf && vf->asked.port_guid && !begun.is_appended;
+  };
+  if (std::ranges::none_of(begun_, has_guid)) return {};
+  auto locked = lock_guids(work_);
+  if (!locked) return pass(locked);
+  lock = std::move(*locked);
+  Guids used = guids_in_force_;
+  Guids own;
+  for (auto& begun : begun_) {
+    if (!has_guid(begun)) continue;
+    if (auto settled = settle_guid(begun, used); !settled) return settled;
+    const auto guid = *begun.subject.record.vf->asked.port_guid;
+    if (!own.insert(guid.value).second) {
+      return fail(ErrorCode::invalid_argument, "GUID {} is asked for twice", guid.to_string());
+    }
+    used.insert(guid.value);
+  }
+  return {};
+}
+
+// One of a pool is chosen anew where it was given; one that was asked for is refused where a pod
+// that lives was given it: two ports of one GUID are a fault of the whole fabric.
+Result<void> Transaction::settle_guid(Begun& begun, const Guids& used) {
+  auto& subject = begun.subject;
+  auto& asked = subject.record.vf->asked;
+  if (begun.guid_pool) {
+    auto all = guids_on_record(store_);
+    if (!all) return pass(all);
+    all->insert(used.begin(), used.end());
+    if (!all->contains(asked.port_guid->value)) return {};
+    const auto guid = choose_guid(*begun.guid_pool, *all, subject.record.key);
+    if (!guid) return pass(guid, subject.name());
+    asked.node_guid = asked.port_guid = *guid;
+    return ib::inspect_guids(subject);
+  }
+  const auto listing = store_.list();
+  if (!listing) return pass(listing);
+  for (const auto& other : listing->records) {
+    if (!other.vf || other.vf->asked.port_guid != asked.port_guid) continue;
+    if (refuse_if_it_holds(host_, other)) continue;
+    return fail(ErrorCode::busy, "GUID {} is that of {} already", asked.port_guid->to_string(),
+                describe(other));
   }
   return {};
 }

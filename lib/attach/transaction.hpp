@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "attach/attachment.hpp"
+#include "attach/guid_pool.hpp"
 #include "attach/kinds.hpp"
 #include "attach/store.hpp"
 #include "attach/subject.hpp"
@@ -61,7 +62,9 @@ class Transaction {
   [[nodiscard]] Result<void> plan(std::span<const AttachRequest> requests);
   [[nodiscard]] Result<std::shared_ptr<Pod>> open_pod(const std::string& path);
   [[nodiscard]] Result<void> lock();
-  [[nodiscard]] Result<void> choose_guids(std::optional<host::FileLock>& lock);
+  [[nodiscard]] Result<void> choose_guids();
+  [[nodiscard]] Result<void> settle_guids(std::optional<host::FileLock>& lock);
+  [[nodiscard]] Result<void> settle_guid(Begun& begun, const Guids& used);
   [[nodiscard]] Result<void> make_free(Begun& begun);
   [[nodiscard]] Result<void> undo_of_the_gone(const Subject& subject);
   [[nodiscard]] Result<void> inspect(Begun& begun);
@@ -78,6 +81,7 @@ class Transaction {
   const Work work_;
   std::map<device::DeviceId, host::FileLock> locks_;
   std::map<std::string, std::shared_ptr<Pod>> pods_;  // by path
+  Guids guids_in_force_;                              // where a GUID of a pool is taken
   std::deque<Begun> begun_;                           // in the order of the requests
 };
 

@@ -22,6 +22,7 @@ std::string encode(const PodNews& news) {
     auto& entry = attached.emplace_back(Json{{"device", one.device}, {"interface", one.ifname}});
     put(entry, "mac", one.mac);
     if (!one.ips.empty()) entry["ips"] = one.ips;
+    put(entry, "resource", one.resource);
   }
   for (const auto& one : news.shared) {
     auto& entry = json["shared"].emplace_back(Json{{"parent", one.parent}});
@@ -47,9 +48,9 @@ Result<PodNews> decode_pod_news(std::string_view text) {
     }
     const auto attached = object.objects("attached");
     for (auto one : attached ? *attached : std::vector<go_json::Object>{}) {
-      news.attached.push_back({required(one, "device"), required(one, "interface"),
-                               optional(one, "mac"),
-                               one.strings("ips").value_or(std::vector<std::string>{})});
+      news.attached.push_back(
+          {required(one, "device"), required(one, "interface"), optional(one, "mac"),
+           one.strings("ips").value_or(std::vector<std::string>{}), optional(one, "resource")});
     }
     const auto shared = object.objects("shared");
     for (auto one : shared ? *shared : std::vector<go_json::Object>{}) {

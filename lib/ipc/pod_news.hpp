@@ -27,6 +27,7 @@ struct AttachedDevice {
   std::string ifname = {};
   std::string mac = {};               // "": it has none
   std::vector<std::string> ips = {};  // with their prefixes
+  std::string resource = {};          // "rdma/vf"; "": kubelet gave it by none, or it is not told
   friend bool operator==(const AttachedDevice&, const AttachedDevice&) = default;
 };
 

@@ -27,9 +27,8 @@ int explain(const Options& options, const host::Host& host, Logger& log) {
   News(log).tell_unreadable_records(attachments ? attachments->unreadable
                                                 : std::vector{attachments.error()});
   for (const auto& attached : attachments.value_or(ledger::Attachments{}).attached) {
-    const auto address = PciAddress::parse(attached.device);
-    if (!address || attached.trouble.empty()) continue;
-    knowledge.sick[*address] = {pool::Cause::undo, attached.trouble};
+    if (attached.trouble.empty()) continue;
+    knowledge.sick[attached.device] = {pool::Cause::undo, attached.trouble};
   }
   write(pool::format_explanations(pool::explain(parsed.config, *inventory, knowledge)));
   return parsed.dropped.empty() ? kDone : kResourcesDropped;

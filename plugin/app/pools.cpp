@@ -151,15 +151,14 @@ void Pools::learn(const node::Snapshot& snapshot) {
   const auto& ledger = holders_.ledger();
   knowledge_.sick.clear();
   for (const auto& [device, trouble] : ledger.troubles()) {
-    const auto address = PciAddress::parse(device);
-    if (address) knowledge_.sick[*address] = {pool::Cause::undo, trouble};
+    knowledge_.sick[device] = {pool::Cause::undo, trouble};
   }
   const auto& errors = node_.pci_errors();
   for (const auto& function : snapshot.inventory->functions()) {
     auto failed = errors.find(function.address);
     if (failed == errors.end() && function.pf) failed = errors.find(*function.pf);
     if (failed == errors.end()) continue;
-    knowledge_.sick[function.address] = {
+    knowledge_.sick[function.address.to_string()] = {
         pool::Cause::pci,
         fmt::format("PCI error of {}: {}", failed->first.to_string(), failed->second)};
   }

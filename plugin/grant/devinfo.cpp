@@ -13,11 +13,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// As sriov-network-device-plugin calls it: "rdma-vf-0000:3b:00.2-device.json" of rdma/vf.
 std::string file_of(const std::string& resource, const std::string& id, const Places& places) {
-  std::string name = fmt::format("{}-{}-device.json", resource, id);
-  std::replace(name.begin(), name.end(), '/', '-');
-  return places.devinfo + '/' + name;
+  return places.devinfo + '/' + devinfo_file(resource, id);
 }
 
 Json describe(const Wanted& device, const DeviceNodes& nodes) {
@@ -51,6 +48,12 @@ Result<void> remove_devinfo(const PciAddress& address, const Places& places) {
 }
 
 }  // namespace
+
+std::string devinfo_file(const std::string& resource, const std::string& id) {
+  std::string name = fmt::format("{}-{}-device.json", resource, id);
+  std::ranges::replace(name, '/', '-');
+  return name;
+}
 
 Result<void> write_devinfo(const std::string& resource, const Wanted& device,
                            const DeviceNodes& nodes, const std::string& before,

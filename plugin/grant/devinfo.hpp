@@ -5,6 +5,10 @@
 
 namespace railhead::grant {
 
+// The name of the file, as sriov-network-device-plugin calls it:
+// "rdma-vf-0000:3b:00.2-device.json" of rdma/vf. It is one, whatever the resource is called.
+[[nodiscard]] std::string devinfo_file(const std::string& resource, const std::string& id);
+
 // Writes the device's file, 0644, so that readers see the old or the new one, never a part; and
 // removes the one that it had under the resource `before`.
 [[nodiscard]] Result<void> write_devinfo(const std::string& resource, const Wanted& device,

@@ -6,11 +6,22 @@ namespace railhead::ledger {
 namespace {
 
 // Whether the netdev or an RDMA device that was moved to the pod stands in the host.
-bool is_in_host(const attach::Record& record, const device::PciFunction& function) {
-  if (record.link) return !function.netdevs.empty();
-  if (!record.moves_rdma()) return false;
-  for (const auto& rdma : function.rdma) {
-    if (rdma.in_host_namespace) return true;
+template <class Device>
+bool has_returned(const attach::Record& record, const Device& device) {
+  if (record.link) return !device.netdevs.empty();
+  return record.moves_rdma() &&
+         std::ranges::any_of(device.rdma, [](const auto& one) { return one.in_host_namespace; });
+}
+
+bool is_in_host(const attach::Record& record, const device::Inventory& inventory) {
+  if (const auto address = record.device.pci()) {
+    const auto* function = inventory.find(*address);
+    return function && has_returned(record, *function);
+  }
+  for (const auto& function : inventory.functions()) {
+    for (const auto& one : function.sub_functions) {
+      if (one.name == record.device.name) return has_returned(record, one);
+    }
   }
   return false;
 }
@@ -18,12 +29,19 @@ bool is_in_host(const attach::Record& record, const device::PciFunction& functio
 // The devices of records that cannot be read are told by their claims, which name their records.
 Result<void> add_unreadable(const attach::Store& store, const device::Inventory& inventory,
                             Attachments& all) {
+  std::vector<device::DeviceId> devices;
   for (const auto& function : inventory.functions()) {
-    const auto owner = store.owner(function.address);
+    devices.emplace_back(function.address);
+    for (const auto& one : function.sub_functions) {
+      devices.emplace_back(device::DeviceId::Kind::auxiliary, one.name);
+    }
+  }
+  for (const auto& device : devices) {
+    const auto owner = store.owner(device);
     if (owner) continue;
     if (!is(owner, ErrorCode::decode)) return pass(owner);
     all.attached.push_back(
-        {function.address.to_string(), "",
+        {device.name, "",
          fmt::format(
              "whether a pod holds it is not known: {}; once none does, remove that link and "
              "the record that it names",
@@ -55,9 +73,7 @@ Result<Attachments> read_attachments(const attach::Store& store, host::FileLocks
                                      attach::describe(record), record.undo->reason);
       continue;
     }
-    const auto address = record.device.pci();
-    const auto* function = address ? inventory.find(*address) : nullptr;
-    if (!function || !is_in_host(record, *function)) continue;
+    if (!is_in_host(record, inventory)) continue;
     const auto lock = locks.lock(store.device_lock(record.device), std::chrono::milliseconds(0));
     if (!lock) {
       all.is_moving |= is(lock, ErrorCode::timeout);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kShareMark = "::";
 constexpr std::string_view kGroups = "/dev/vfio/";
+constexpr std::string_view kCdevs = "/dev/vfio/devices/";  // of one device, not of a group
 
 using Key = Facts::Key;
 
@@ -221,7 +222,7 @@ const Holding* Holdings::other_with_node(std::string_view node, std::string_view
   if (first == last) return nullptr;
   std::set<std::string_view> owners;
   for (const auto* own : of(device)) owners.insert(own->owner);
-  const bool of_group = node.starts_with(kGroups);
+  const bool of_group = node.starts_with(kGroups) && !node.starts_with(kCdevs);
   for (auto one = first; one != last; ++one) {
     const auto& holding = holdings_[one->second];
     if (of_group && holding.source == Source::grant) continue;

@@ -123,8 +123,10 @@ Trouble rdma_trouble(const Candidate& candidate) {
 // What makes a device unfit for any pod, whatever the settings.
 Reason sickness_of(const Candidate& candidate, const Knowledge& knowledge) {
   const auto& function = *candidate.function;
-  const auto sick = knowledge.sick.find(function.address);
-  if (sick != knowledge.sick.end()) return sick->second;
+  for (const auto& id : {candidate.id(), function.address.to_string()}) {
+    const auto sick = knowledge.sick.find(id);
+    if (sick != knowledge.sick.end()) return sick->second;
+  }
   if (!candidate.port().responds) {
     return {Cause::pci, fmt::format("{} does not answer on the PCI bus; see the kernel's log",
                                     candidate.port().address.to_string())};

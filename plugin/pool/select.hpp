@@ -89,8 +89,10 @@ struct Selection {
 
 // What the inventory does not tell.
 struct Knowledge {
-  std::map<PciAddress, Reason> sick;  // why a device must not be given out, of any pool
-  Rails rails;                        // of the Selection before
+  // Why a device must not be given out, of any pool; by PCI address or a sub-function's name. What
+  // makes a PF sick its sub-functions are, too.
+  std::map<std::string, Reason> sick;
+  Rails rails;  // of the Selection before
   // Of the Selection before, or as Allocate recorded it: what ifNames and pKeys select by is not
   // seen while the device is in a pod, and it stays its resource's.
   std::set<Membership> members;

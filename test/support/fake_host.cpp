@@ -257,9 +257,17 @@ FakePf& FakeHost::add_pf(const FakePfRequest& request) {
     }
     pf->vfs.push_back(vf);
   }
-  if (request.switchdev) make_switchdev(kernel, *pf, *link, request.netdev);
+  if (request.switchdev) test::make_switchdev(kernel, *pf, *link, request.netdev);
   kernel.pfs.push_back(std::move(pf));
   return *kernel.pfs.back();
+}
+
+void FakeHost::make_switchdev(const std::string& netdev) {
+  auto* uplink = must(kernel.find(kernel.host_netns, netdev));
+  for (const auto& pf : kernel.pfs) {
+    if (uplink->link.parent_device != pf->address.to_string()) continue;
+    test::make_switchdev(kernel, *pf, *uplink, netdev);
+  }
 }
 
 void FakeHost::add_sub_function(const FakePf& pf, unsigned number, const std::string& netdev) {

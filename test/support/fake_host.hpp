@@ -45,6 +45,8 @@ class FakeHost {
 
   // A PF that is up, with its VFs (netdev "<pf>vN", down), in the host's namespace.
   FakePf& add_pf(const FakePfRequest& request = {});
+  // As the operator switches the PF of that netdev, with VFs on it.
+  void make_switchdev(const std::string& netdev);
   // A sub-function "mlx5_core.sf.4" of the PF with a netdev and an RDMA device.
   void add_sub_function(const FakePf& pf, unsigned number, const std::string& netdev);
   // A namespace with only `lo`; returns its path.

@@ -18,12 +18,16 @@ constexpr size_t kAddressSize = 20;  // INFINIBAND_ALEN, linux/if_infiniband.h
 constexpr size_t kGuidAt = 12;
 constexpr Guid kUnset{~uint64_t{0}};  // what peers write where there was none
 
+}  // namespace
+
 std::optional<Guid> port_guid_of(const HwAddress& address) {
   if (address.size() != kAddressSize) return std::nullopt;
   Guid guid;
   for (const auto byte : address.bytes().subspan(kGuidAt)) guid.value = guid.value << 8U | byte;
   return guid;
 }
+
+namespace {
 
 bool is_usable(const std::optional<Guid>& guid) {
   return guid && guid->value != 0 && *guid != kUnset;

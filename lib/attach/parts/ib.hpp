@@ -29,6 +29,8 @@ namespace railhead::attach::ib {
 
 // CHECK, of the netdev in the pod: its port GUID; "" where it is what was asked for.
 [[nodiscard]] std::string wrong_guid(const VfPart& part, const host::Link& link);
+// Of an IPoIB address; nothing of another.
+[[nodiscard]] std::optional<Guid> port_guid_of(const HwAddress& address);
 // Whether two addresses are of one port: what stands before the GUID changes by itself.
 [[nodiscard]] bool is_same_port(const HwAddress& one, const HwAddress& other);
 // An IPoIB address with that GUID of its port; the rest is of `address`, where that is one.

@@ -103,23 +103,6 @@ Pairs pair_up(const std::vector<RdmaState>& before, std::vector<host::RdmaLink> 
   return pairs;
 }
 
-Result<void> check_that_it_stays(Subject& subject, const RdmaPart& part) {
-  if (part.before.empty() || !subject.record.link) return {};
-  const auto goes = loses_rdma_with_netdev(subject.host(), subject.record.device);
-  if (!goes) return pass(goes);
-  if (!*goes) return {};
-  const auto what = fmt::format(
-      "the RDMA device {} of {} goes when its netdev moves, and comes again only when bnxt_re is "
-      "loaded again (before Linux 6.3)",
-      part.before.front().name, subject.name());
-  if (subject.rdma == RdmaUse::off) {
-    subject.warnings.push_back(what);
-    return {};
-  }
-  return fail(ErrorCode::unsupported,
-              "{}: use a newer kernel, or \"rdma\": \"off\" where the pod needs none", what);
-}
-
 }  // namespace
 
 Result<std::vector<host::RdmaLink>> in_host(const Subject& subject) {
@@ -143,7 +126,6 @@ Result<void> inspect(Subject& subject) {
     return Failure(std::move(error));
   }
   RdmaPart part{std::move(*now), false};
-  if (auto stays = check_that_it_stays(subject, part); !stays) return stays;
   if (!part.before.empty() && subject.rdma != RdmaUse::off) {
     auto mode = subject.host().rdma.netns_mode();
     if (!mode) return pass(mode);
@@ -165,12 +147,33 @@ Result<void> inspect(Subject& subject) {
   return compare_nodes(subject, subject.record.rdma->before, "before the attachment");
 }
 
+Result<void> check_that_it_stays(Subject& subject) {
+  const auto& record = subject.record;
+  if (!record.link || !record.rdma || record.rdma->before.empty()) return {};
+  const auto goes = loses_rdma_with_netdev(subject.host(), record.device);
+  if (!goes) return pass(goes);
+  if (!*goes) return {};
+  const auto what = fmt::format(
+      "the RDMA device {} of {} goes when its netdev moves, and comes again only when bnxt_re is "
+      "loaded again (before Linux 6.3)",
+      record.rdma->before.front().name, subject.name());
+  // host-device asks for no RDMA device.
+  if (subject.rdma == RdmaUse::off || record.kind == KindName::whole_nic) {
+    subject.warnings.push_back(what);
+    subject.record.rdma->moves = false;
+    return {};
+  }
+  return fail(ErrorCode::unsupported,
+              "{}: use a newer kernel, or \"rdma\": \"off\" where the pod needs none", what);
+}
+
 Result<void> compare_nodes(const Subject& subject, const std::vector<RdmaState>& now,
                            std::string_view when) {
-  const auto address = subject.record.device.pci();
-  if (!address) return {};  // Allocate's records are of PCI functions
   const auto& run = subject.host().roots.run;
-  auto allocation = device::read_allocation(run, *address);
+  // Allocate's records are of PCI functions; a sub-function's nodes must be those of before.
+  const auto address = subject.record.device.pci();
+  auto allocation = address ? device::read_allocation(run, *address)
+                            : Result<std::optional<device::Allocation>>(std::nullopt);
   if (!allocation) return pass(allocation);
   const auto present = all_nodes(now);
   const auto given =

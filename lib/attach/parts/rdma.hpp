@@ -10,6 +10,8 @@ namespace railhead::attach::rdma {
 
 // ADD. Fills in record.rdma. invalid_argument (kNoRdma): one is required, and none is there.
 [[nodiscard]] Result<void> inspect(Subject& subject);
+// ADD, behind it. unsupported: the netdev's move would lose them for good.
+[[nodiscard]] Result<void> check_that_it_stays(Subject& subject);
 // The container was given these character devices at Allocate, maybe not all that the device has;
 // it must never open another device's. One that was given none can open none. Without an Allocate
 // the move must not change them. busy: they changed.

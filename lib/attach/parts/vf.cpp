@@ -86,14 +86,51 @@ Result<HwAddress> made_address(const Subject& subject) {
   return *HwAddress::from_bytes(bytes);
 }
 
+// What only the switch of the legacy mode has. In switchdev mode drivers refuse it, or take it and
+// do nothing.
+host::VfAttributes legacy_of(const host::VfAttributes& all) {
+  host::VfAttributes legacy;
+  legacy.vlan = all.vlan;
+  legacy.spoofchk = all.spoofchk;
+  legacy.trust = all.trust;
+  return legacy;
+}
+
+// "vlan, trust": what of that `wanted` would change in vain; "": nothing.
+Result<std::string> changes_in_vain(const Subject& subject, const host::VfAttributes& wanted) {
+  const auto change = difference(subject.vf, legacy_of(wanted));
+  if (change.empty()) return std::string();
+  const auto mode = is_in_switchdev_mode(subject.host(), subject.record.vf->pf);
+  if (!mode) return pass(mode);
+  return *mode ? names_of(change) : std::string();
+}
+
+Result<void> refuse_legacy_settings(const Subject& subject, const host::Link& pf) {
+  const auto names = changes_in_vain(subject, subject.record.vf->asked);
+  if (!names) return pass(names);
+  if (names->empty()) return {};
+  return fail(
+      ErrorCode::unsupported,
+      "VF {}: the switch of its PF {} ({}) is in switchdev mode, which has no {}: leave the "
+      "key out, and set it on the VF's representor",
+      subject.name(), pf.name, subject.record.vf->pf.to_string(), *names);
+}
+
 // What the PF shall keep of it in the end: what stood before. Where that was no admin MAC, and mlx5
-// was given one since, its own MAC; of what drivers take but do not tell, what they begin with.
+// was given one since, its own MAC; of what drivers take but do not tell, what they begin with; of
+// what a PF that went to switchdev mode refuses, nothing.
 Result<host::VfAttributes> wanted(const Subject& subject) {
   const auto& record = subject.record;
   const auto& part = *record.vf;
   auto wanted = part.before;
   if (part.asked.trust && !part.before.trust) wanted.trust = false;
   if (part.asked.spoofchk && !part.before.spoofchk) wanted.spoofchk = true;
+  const auto in_vain = changes_in_vain(subject, wanted);
+  if (!in_vain) return pass(in_vain);
+  if (!in_vain->empty()) {  // the mode was changed since
+    wanted.vlan.reset();
+    wanted.spoofchk = wanted.trust = std::nullopt;
+  }
   if (!is_none(part.before.mac) || !subject.had_admin_mac) return wanted;
   const auto made = makes_node_guid(subject);
   if (!made) return pass(made);
@@ -108,26 +145,6 @@ Result<host::VfAttributes> wanted(const Subject& subject) {
     wanted.mac = *address;
   }
   return wanted;
-}
-
-// What only the switch of the legacy mode has. In switchdev mode drivers refuse it, or take it and
-// do nothing.
-Result<void> refuse_legacy_settings(Subject& subject, const host::Link& pf) {
-  const auto& asked = subject.record.vf->asked;
-  host::VfAttributes legacy;
-  legacy.vlan = asked.vlan;
-  legacy.spoofchk = asked.spoofchk;
-  legacy.trust = asked.trust;
-  const auto change = difference(subject.vf, legacy);
-  if (change.empty()) return {};
-  const auto mode = is_in_switchdev_mode(subject.host(), subject.record.vf->pf);
-  if (!mode) return pass(mode);
-  if (!*mode) return {};
-  return fail(
-      ErrorCode::unsupported,
-      "VF {}: the switch of its PF {} ({}) is in switchdev mode, which has no {}: leave the "
-      "key out, and set it on the VF's representor",
-      subject.name(), pf.name, subject.record.vf->pf.to_string(), names_of(change));
 }
 
 // Its vports send frames of up to their own MTU, its port of up to the PF's: those between are
@@ -277,6 +294,11 @@ Result<void> restore(Subject& subject) {
   const auto target = wanted(subject);
   if (!target) return pass(target);
   subject.vf_left.clear();
+  if (const auto in_vain = changes_in_vain(subject, subject.record.vf->before);
+      in_vain && !in_vain->empty()) {
+    subject.work.log.warning("the switch of the PF is in switchdev mode by now: not given back",
+                             {{"device", subject.name()}, {"settings", *in_vain}});
+  }
   auto done = give_back(subject, *target);
   const bool is_untold = !(told_of(subject.vf, *target) == *target);
   if (!done && is_untold) subject.vf_left = done.error().message;

@@ -16,6 +16,10 @@ namespace {
 
 void write_info(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
 
+ipc::AttachedDevice attached_device(const std::string& id, const std::string& ifname) {
+  return {id, ifname, "", {}, "rdma/vf"};
+}
+
 }  // namespace
 
 TEST_CASE("A network-status tells the representor and the PF that a device-info file names") {
@@ -25,16 +29,20 @@ TEST_CASE("A network-status tells the representor and the PF that a device-info 
       R"({"type":"pci","version":"1.1.0","pci":{"pci-address":"0000:3b:00.2","rdma-device":"mlx5_2",)"
       R"("pf-pci-address":"0000:3b:00.0","representor-device":"eth4"}})");
   write_info(folder.path() + "/rdma-vf-0000:3b:00.3-device.json", "{");
+  // What another plugin left of a resource of its own.
+  write_info(folder.path() + "/old-0000:5e:00.2-device.json", R"({"type":"pci","pci":{}})");
   const std::string own = R"({"type":"pci","version":"1.1.0","pci":{"pci-address":"?"}})";
-  ipc::PodNews pod{"ml",
-                   "a",
-                   "u",
-                   R"([{"interface":"eth0"},{"interface":"net1","device-info":)" + own +
-                       R"(},{"interface":"net2","device-info":)" + own +
-                       R"(},{"interface":"net3","device-info":)" + own + "}]",
-                   {},
-                   {{"0000:3b:00.2", "net1"}, {"0000:3b:00.3", "net2"}, {"0000:5e:00.2", "net3"}},
-                   {}};
+  ipc::PodNews pod{
+      "ml",
+      "a",
+      "u",
+      R"([{"interface":"eth0"},{"interface":"net1","device-info":)" + own +
+          R"(},{"interface":"net2","device-info":)" + own +
+          R"(},{"interface":"net3","device-info":)" + own + "}]",
+      {},
+      {attached_device("0000:3b:00.2", "net1"), attached_device("0000:3b:00.3", "net2"),
+       attached_device("0000:5e:00.2", "net3")},
+      {}};
   const auto json = DeviceInfoJson::parse(app::with_device_info(pod, folder.path()));
   REQUIRE(json.size() == 4);
   CHECK_FALSE(json[0].contains("device-info"));

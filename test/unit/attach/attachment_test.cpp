@@ -103,6 +103,17 @@ TEST_CASE("In switchdev mode a VF is attached by what both modes have, and given
   CHECK(node.standing() == before);
 }
 
+TEST_CASE("What a PF that went to switchdev mode meanwhile refuses holds no undo up") {
+  Node node;
+  const auto request = node.request();  // with a VLAN and trust
+  must(node.attach(request));
+  node.fake.make_switchdev("p0");
+  must(node.detach(request.key));
+  CHECK(node.records() == 0);
+  CHECK(node.fake.link("host", "p0v0"));
+  CHECK(node.fake.vf(*PciAddress::parse("0000:11:00.0")).trust == true);
+}
+
 TEST_CASE("A PF's representors are not taken for its netdev where its uplink is elsewhere") {
   Node node({.vfs = 2, .switchdev = true});
   const auto elsewhere = must(node.fake.host.netns.open(node.fake.add_netns("pod1")));
@@ -150,6 +161,57 @@ TEST_CASE("A device that is an RDMA device alone is refused, and told that it ne
   REQUIRE(is(refused, ErrorCode::invalid_argument));
   CHECK(refused.error().message.find("needs no network for it") != std::string::npos);
   CHECK(node.standing() == before);
+}
+
+TEST_CASE("A whole NIC that would lose its RDMA device is attached, and warned of") {
+  Node node({.vfs = 2, .driver = FakeDriver::bnxt()});
+  auto request = node.request();
+  request.kind = KindName::whole_nic;
+  request.settings = {};
+  const auto attached = must(node.attach(request));
+  REQUIRE(attached.warnings.size() == 1);
+  CHECK(attached.warnings.front().find("goes when its netdev moves") != std::string::npos);
+}
+
+TEST_CASE("A PF is given to nobody while a part of it is held, whichever driver has it") {
+  Node node;
+  node.fake.add_sub_function(*node.fake.kernel.pfs.front(), 4, "p0s4");
+  AttachRequest whole{{"lan", "c9", "net1"}, node.pod, PciAddress{0, 0x10, 0, 0}};
+  whole.kind = KindName::whole_nic;
+  auto part = node.request();
+  SECTION("a VF") {}
+  SECTION("a sub-function") {
+    part.device = {device::DeviceId::Kind::auxiliary, "mlx5_core.sf.4"};
+    part.kind = KindName::whole_nic;
+    part.settings = {};
+  }
+  must(node.attach(part));
+  const auto driver = node.fake.host.roots.sysfs + "/bus/pci/devices/0000:10:00.0/driver";
+  for (const auto* name : {"mlx5_core", "vfio-pci"}) {
+    std::filesystem::remove(driver);
+    std::filesystem::create_symlink(std::string("../../../../bus/pci/drivers/") + name, driver);
+    const auto refused = node.attach(whole);
+    REQUIRE(is(refused, ErrorCode::busy));
+    CHECK(refused.error().message.find(part.device.name) != std::string::npos);
+  }
+}
+
+TEST_CASE("A sub-function whose character devices changed with its move is not attached") {
+  Node node;
+  node.fake.kernel.taken_char_numbers.erase(3);
+  node.fake.kernel.taken_char_numbers.insert(3);
+  node.fake.add_sub_function(*node.fake.kernel.pfs.front(), 4, "p0s4");
+  const auto before = node.standing();
+  auto request = node.request();
+  request.device = {device::DeviceId::Kind::auxiliary, "mlx5_core.sf.4"};
+  request.kind = KindName::whole_nic;
+  request.settings = {};
+  node.fake.kernel.taken_char_numbers.erase(3);  // another device went: its number is free
+  const auto refused = node.attach(request);
+  REQUIRE(is(refused, ErrorCode::busy));
+  CHECK(refused.error().message.find("character devices of mlx5_core.sf.4 changed") !=
+        std::string::npos);
+  CHECK(node.fake.netns_of_rdma("mlx5_3") == "host");
 }
 
 TEST_CASE("An MTU above that of an mlx5 PF is warned of: its frames are lost at the port") {

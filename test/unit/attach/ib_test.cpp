@@ -111,6 +111,46 @@ TEST_CASE("Of a pool each VF gets a GUID that no other has, and the next one aft
   CHECK(node.standing() == before);
 }
 
+TEST_CASE("A GUID of a pool is none that a VF of the node has or is to get back") {
+  IbNode node(3);
+  const auto own = [&](unsigned n) {
+    return node.fake.kernel.pfs.front()->vfs[n].own_port_guid.value;
+  };
+  // The first VF's own, the second's, and one more.
+  const uint64_t first = own(0);
+  REQUIRE(own(1) == first + 1);
+  auto plain = node.ib_request();
+  plain.device = PciAddress{0, 0x11, 0, 1};
+  plain.key = {"rail0", "c1", "rail7"};
+  must(node.attach(plain));  // with its own GUID, in the pod now
+  auto request = node.ib_request();
+  request.settings.guid_pool = GuidRange{Guid{first}, Guid{first + 3}};
+  must(node.attach(request));
+  CHECK(must(node.store().load(request.key))->vf->asked.port_guid == Guid{first + 3});
+}
+
+TEST_CASE("A GUID that a living pod was given is refused to another") {
+  IbNode node(3);
+  must(node.attach(node.ib_request(kAsked)));
+  auto other = node.ib_request(kAsked);
+  other.device = PciAddress{0, 0x11, 0, 1};
+  other.key = {"rail0", "c1", "rail7"};
+  const auto refused = node.attach(other);
+  REQUIRE(is(refused, ErrorCode::busy));
+  CHECK(refused.error().message.find("02:00:00:00:00:00:00:11 is that of net1") !=
+        std::string::npos);
+  // Its pod is gone, and its DEL did not come yet.
+  node.fake.delete_netns("pod0");
+  other.netns_path = node.fake.add_netns("pod1");
+  CHECK(node.attach(other));
+  auto twice = node.ib_request(Guid{0x77});
+  auto again = twice;
+  twice.device = PciAddress{0, 0x11, 0, 2};
+  twice.key.ifname = "rail8";
+  twice.netns_path = again.netns_path = other.netns_path;
+  CHECK(is(node.attach_all({twice, again}), ErrorCode::invalid_argument));
+}
+
 TEST_CASE("A GUID that is asked for goes before the pool, and an Ethernet VF takes none") {
   const GuidRange pool{Guid{0x0200000000000100}, Guid{0x0200000000000102}};
   IbNode node;

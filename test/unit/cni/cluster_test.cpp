@@ -291,9 +291,10 @@ TEST_CASE("The agent is told which interface stands on which of the pod's device
   const auto file = ipc::news_folder_in(node.fake.host.roots.run) + "/c1.json";
   const auto news = must(ipc::decode_pod_news(must(host::read_private_file(file))));
   const auto status = node.network_status()[1];
-  CHECK(news.attached ==
-        std::vector<ipc::AttachedDevice>{
-            {"0000:11:00.0", "net1", status["mac"].get<std::string>(), {"10.9.0.1/24"}}});
+  CHECK(
+      news.attached ==
+      std::vector<ipc::AttachedDevice>{
+          {"0000:11:00.0", "net1", status["mac"].get<std::string>(), {"10.9.0.1/24"}, "rdma/vf"}});
   CHECK(must(ipc::decode_pod_news(encode(news))) == news);
 }
 

@@ -86,28 +86,28 @@ TEST_CASE("The i-th network of a resource takes the i-th device, container after
         std::vector<std::string>{"0000:11:00.1", "0000:11:00.6", "0000:11:00.5"});
 }
 
-TEST_CASE("The node's pool of GUIDs is that of its networks that name none") {
+TEST_CASE("The pool of GUIDs is the node's, and no network's") {
   PodNode node;
   const std::string pool = "02:00:00:00:00:00:01:00-02:00:00:00:00:00:01:ff";
-  const std::string own = "02:00:00:00:00:00:02:00-02:00:00:00:00:00:02:ff";
   node.conf["guidPool"] = pool;
   node.add_nad("plain", {{"cniVersion", "1.0.0"}, {"type", "railhead"}}, "rdma/vf");
-  node.add_nad("named", {{"cniVersion", "1.0.0"}, {"type", "railhead"}, {"guidPool", own}},
+  node.add_nad("named", {{"cniVersion", "1.0.0"}, {"type", "railhead"}, {"guidPool", pool}},
                "rdma/vf");
   node.add_nad("foreign", kForeign);
   node.give({{"uid-1", "main", {"0000:11:00.0", "0000:11:00.1"}}});
-  good(node.add("plain,named,foreign"));
+  good(node.add("plain,foreign"));
   const auto record = must(cni::Pods(node.fake.host.roots).load("c1"));
   const auto given = [&](size_t network) {
     return Json::parse(record->networks.at(network).plugins.at(0).input).value("guidPool", "");
   };
   CHECK(given(1) == pool);
-  CHECK(given(2) == own);
-  CHECK(given(3).empty());
+  CHECK(given(2).empty());
   good(node.run("DEL"));
   node.calls();
   node.conf["guidPool"] = "1-2";
   CHECK_THAT(refused(node, "plain").message, ContainsSubstring("guidPool 1-2: expected"));
+  node.conf.erase("guidPool");
+  CHECK_THAT(refused(node, "named").message, ContainsSubstring("guidPool: a range is one node's"));
 }
 
 TEST_CASE("An entry can name the rail of its network's resource") {

@@ -221,7 +221,7 @@ TEST_CASE("a device inside a pod is not missing") {
 
 TEST_CASE("a device that is known to be sick is not given out, whatever its port says") {
   PortNode node;
-  node.knowledge.sick[{0, 0x3b, 1, 0}] = {pool::Cause::undo, "its undo is not verified"};
+  node.knowledge.sick["0000:3b:01.0"] = {pool::Cause::undo, "its undo is not verified"};
   CHECK(node.first_vf("{link: ignore, rdma: ignore}").sickness == "its undo is not verified");
   CHECK(node.first_vf("{link: ignore, rdma: ignore}").cause == pool::Cause::undo);
 }

@@ -284,7 +284,7 @@ TEST_CASE("explain keeps a device that its resource knows although its netdev is
   pool::Knowledge knowledge;
   knowledge.members = {{"example.com/a", Node::vf(1)}};
   CHECK(text(knowledge).find("example.com/a: taken\n") != std::string::npos);
-  knowledge.sick[*PciAddress::parse(Node::vf(1))] = {pool::Cause::undo, "pod ns/a is gone"};
+  knowledge.sick[Node::vf(1)] = {pool::Cause::undo, "pod ns/a is gone"};
   CHECK(text(knowledge).find("example.com/a: taken; unhealthy: pod ns/a is gone\n") !=
         std::string::npos);
 }
