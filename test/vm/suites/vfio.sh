@@ -1,5 +1,6 @@
 #!/bin/bash
-# VFs handed to user-space drivers by vfio-pci: who may have them, what a pod gets, that it can be opened, and what CNI sets of them.
+# VFs handed to user-space drivers by vfio-pci: who may have them, what a pod gets, that it can be opened, and what CNI sets of them, of
+# InfiniBand VFs too.
 # pf1 hangs below a root port, so that each of its VFs is an IOMMU group; pf0's VFs share one with their PF behind the switch.
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
@@ -97,6 +98,42 @@ check "DEL of the new pod" cni DEL c1 pod1 net1 "$(cni_conf rail "$vf" '"vlan":5
 must ip netns delete pod1
 check_node_is "after both the node is what it was" "$before"
 kubelet remove ns/a >/dev/null
+
+section an InfiniBand VF
+rdma_mode shared
+load_tbrdma
+must modprobe ib_ipoib
+must tbrdma_add mlx5_9 pf1 ib
+wait_for 60 pci_netdev "$PF1" 32 || die "IPoIB makes no netdev on pf1"
+ib=$(pci_netdev "$PF1" 32) asked=02:00:00:00:00:00:00:11
+# Of such a VF nobody sees which GUID it had: it is given back with the one that stands for none.
+unset=ff:ff:ff:ff:ff:ff:ff:ff
+for kind in node_guid port_guid; do must ip link set dev "$ib" vf 0 $kind $unset; done
+stands=$("$RAILHEAD_BIN/vm_dump_node")
+# ib_conf VF
+ib_conf() {
+    cni_conf ib "$1" '"vfioPciMode":true,"link_state":"enable","runtimeConfig":{"infinibandGUID":"'$asked'"}' | jq -c '.type = "ib-sriov"'
+}
+ib_line() { ip -o link show dev "$ib" | tr '\\' '\n' | grep -E '^ *vf 0 '; }
+make_netns pod0 pod1
+result=$(cni ADD c0 pod0 net1 "$(ib_conf "$vf")") || not_ok "ADD" "$result"
+t_eq "ADD answers with the name that was asked for" "net1 /run/netns/pod0" "$(jq -r '.interfaces[0] | "\(.name) \(.sandbox)"' <<<"$result")"
+t_match "the PF has its GUID and link state" "NODE_GUID $asked, PORT_GUID $asked, link-state enable" "$(ib_line)"
+t_match "it is usable with them" "the device is 8086:10ca" "$("$RAILHEAD_BIN/vm_vfio" "${nodes[@]}" "$vf" 2>&1)"
+check "CHECK" cni CHECK c0 pod0 net1 "$(jq -c --argjson result "$result" '.prevResult = $result' <<<"$(ib_conf "$vf")")"
+check_fails "a second pod is refused it" "held by net1 of container c0" cni ADD c1 pod1 net1 "$(ib_conf "$vf")"
+check_fails "so is one with a network driver" "is not bound to vfio-pci" cni ADD c1 pod1 net1 "$(ib_conf "$other")"
+check "DEL" cni DEL c0 pod0 net1 "$(ib_conf "$vf")"
+t_match "the PF has no GUID for it" "NODE_GUID $unset, PORT_GUID $unset, link-state auto" "$(ib_line)"
+result=$(cni ADD c0 pod0 net1 "$(ib_conf "$vf")") || not_ok "ADD" "$result"
+must ip netns delete pod0
+check "the next pod gets it when the first one's namespace has gone" cni ADD c1 pod1 net1 "$(ib_conf "$vf")"
+check "DEL of the first one, late" cni DEL c0 '' net1 "$(ib_conf "$vf")"
+t_match "leaves the next one its GUID" "NODE_GUID $asked, PORT_GUID $asked" "$(ib_line)"
+check "DEL of the next one" cni DEL c1 pod1 net1 "$(ib_conf "$vf")"
+must ip netns delete pod1
+check_becomes "after both the node is what it was" "$stands" "$RAILHEAD_BIN/vm_dump_node"
+must rdma link delete mlx5_9
 
 section back to the network driver
 must bind "$other" vfio-pci
