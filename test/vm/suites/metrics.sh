@@ -91,5 +91,24 @@ t_match "the log says why" "no counters of a device.*${vfs[0]}.*Operation not pe
 agent_with sys_admin
 must cni DEL c0 pod0 net1 "$(cni_conf rail "${vfs[0]}")"
 told "after DEL they are read in the host again" "railhead_port_transmitted_bytes_total{$of} 1000"
+
+section "an InfiniBand VF, exclusive mode"
+must modprobe ib_ipoib
+must tbrdma_add ib_9 pf0 ib
+for function in "$PF0" "${vfs[1]}"; do wait_for 60 pci_netdev "$function" 32 || die "IPoIB makes no netdev on $function"; done
+conf=$(cni_conf ib "${vfs[1]}" '"rdmaIsolation":true' | jq -c '.type = "ib-sriov"')
+must cni ADD c1 pod0 net2 "$conf" >/dev/null
+check "its RDMA device is in the pod" rdma_device_is_in ib_1 pod0
+of=$(labels 1 ib_1)
+told "its counters and its port's state are read there" \
+    "$(holder 1 b)" \
+    "railhead_port_state{$of} 4" \
+    "railhead_port_transmitted_bytes_total{$of} 1000" \
+    "railhead_port_received_packets_total{$of} 5" \
+    "railhead_port_statistic_total{$of,counter=\"symbol_error\"} 2" \
+    "railhead_hw_statistic_total{$of,counter=\"np_cnp_sent\"} 11" \
+    "railhead_devices_out_of_sight 0"
+must cni DEL c1 pod0 net2 "$conf"
+told "after DEL they are read in the host again" "railhead_port_transmitted_bytes_total{$of} 1000" "railhead_devices_out_of_sight 0"
 kill "$agent"
 suite_done
