@@ -1,6 +1,6 @@
 #!/bin/bash
-# What a pool's `health` makes of a port that is cut off or down: cable, PF and RDMA port, with devices in the host and in pods, and
-# how long a port must be well again.
+# What a pool's `health` makes of a port that is cut off or down: cable, PF and RDMA port, with devices in the host and in pods, RoCE and
+# InfiniBand, and how long a port must be well again.
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../cni.sh"
@@ -90,6 +90,35 @@ check "when it is up they are healthy" kubelet wait net/require 2 90
 check "the RDMA port's too" kubelet wait net/rdma 2 90
 
 for n in 1 4; do check "DEL of VF $n" cni DEL c$n pod0 net$n "$(cni_conf rail "$(vf_pci pf0 $n)")"; done
+
+section "an InfiniBand VF whose only netdev is IPoIB's"
+# As of a real one: the testbed's Ethernet netdevs beside it, and beside its PF's, go out of sight.
+must modprobe ib_ipoib
+must tbrdma_add ib_9 pf1 ib
+vf=$(vf_pci pf1 0)
+for function in "$PF1" "$vf"; do wait_for 60 pci_netdev "$function" 32 || die "IPoIB makes no netdev on $function"; done
+make_netns aside
+for netdev in pf1v0 pf1; do must ip link set dev $netdev netns aside; done
+sed '/resourceName: ib,/s/link: ignore/link: require/' /run/test/config.yaml >/run/test/.config.yaml
+mv /run/test/.config.yaml /run/test/config.yaml
+check "its pool requires link and RDMA port from now on" wait_for 60 grep -q 'msg="configuration reloaded"' $log
+let_agent_look
+t_eq "it has that netdev alone" "$(pci_netdev "$vf" 32)" \
+    "$("$RAILHEAD_BIN/railhead-agent" inventory --json | jq -r --arg a "$vf" '[.. | objects | select(.address? == $a).netdevs[].name] | join(" ")')"
+check_fails "which is down, as its PF's is" "^$" eval 'ip -o link show up type ipoib | grep .'
+check "it is healthy all the same" kubelet wait net/ib 1 0
+subnet_manager no
+check "when its own port is not active it is not" kubelet wait net/ib 0 90
+conf=$(cni_conf ib "$vf" '"rdmaIsolation":true' | jq -c '.type = "ib-sriov"')
+check "ADD" cni ADD c9 pod0 net9 "$conf"
+check "in a pod, where its own port is not seen, its PF's counts" kubelet wait net/ib 1 90
+echo ib_9 >/sys/module/tbrdma/parameters/without_link
+check "when that has no link the VF is unhealthy" kubelet wait net/ib 0 90
+t_match "because of that" "port 1 of ib_9 has no link" "$(said "$unhealthy" net/ib)"
+echo >/sys/module/tbrdma/parameters/without_link
+subnet_manager yes
+check "DEL" cni DEL c9 pod0 net9 "$conf"
+check "then it is healthy again" kubelet wait net/ib 1 90
 kill $agent
 wait $agent
 t_eq "SIGTERM ends the agent with code 0" 0 $?
