@@ -1,5 +1,6 @@
 #!/bin/bash
-# InfiniBand VFs with IPoIB, by the types ib-sriov and railhead: GUIDs as iproute2 shows them, what the kernel makes anew on the way.
+# InfiniBand VFs with IPoIB, by the types ib-sriov and railhead: GUIDs as iproute2 shows them, what the kernel makes anew on the way; and pods
+# that a power cut took.
 # boots: 2
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
@@ -7,6 +8,8 @@ here=$(dirname "$(realpath "$0")")
 
 # In the first boot RDMA devices move with their VFs, in the second they are everybody's.
 if [ "$RAILHEAD_BOOT" = 1 ]; then mode=exclusive; else mode=shared; fi
+kept=/var/lib/kept
+persist /var/lib/railhead $kept
 rdma_mode $mode
 load_tbrdma
 pfs_up
@@ -18,8 +21,6 @@ check_is_before() {
     name_ethernet pf1
     check_node_is "$1" "$before"
 }
-before=$(dump_node)
-
 asked=02:00:00:00:00:00:00:11
 # in_sysfs GUID: as sysfs writes it
 in_sysfs() { sed -E 's/(..):(..):?/\1\2:/g; s/:$//' <<<"$1"; }
@@ -29,9 +30,50 @@ where() { if [ $mode = exclusive ]; then echo pod0; fi; }
 node_guid() { in_netns "$(where)" cat /sys/class/infiniband/mlx5_1/node_guid; }
 port_guid() { ip -n pod0 -o link show dev net1 | grep -o 'link/infiniband [^ ]*' | cut -c53-; }
 
-section "as it is"
 isolation=
 [ $mode = shared ] || isolation='"rdmaIsolation":true'
+
+# A pod of the meta plugin's, with VF 0: in the first boot it is attached right before a power cut, which takes all but its record on the disk.
+mkdir -p /run/nads/ml
+must ip link add up0 type dummy
+must ip link set up0 up
+jq -n --argjson conf "$(typed ib-sriov "${isolation:+$isolation,}"'"args":{"cni":{"guid":"'$asked'"}}')" \
+    '{kind: "NetworkAttachmentDefinition", metadata: {name: "ib"}, spec: {config: ($conf | tojson)}}' >/run/nads/ml/ib.json
+pod=$(jq -nc '{cniVersion: "1.0.0", name: "node", type: "railhead-meta", nadDir: "/run/nads", binDir: "/usr/lib/cni", ownership: "off",
+    delegates: [{cniVersion: "1.0.0", name: "cluster", type: "macvlan", master: "up0"}],
+    runtimeConfig: {"io.kubernetes.cri.pod-annotations": {"k8s.v1.cni.cncf.io/networks": "ml/ib"}}}')
+pods() { "$RAILHEAD_BIN/railhead" state --json | jq -r '.pods[].state' | xargs; }
+# What is on record: pods, and who has which device
+on_record() { ls /var/lib/railhead/pods /run/railhead/{pods,attachments,devices} | grep -vE '^$|:$'; }
+# guids_at_pf VF: what the PF keeps for it
+guids_at_pf() { ip -o link show dev "$ib" | tr '\\' '\n' | sed -n "s/^ *vf $1 .*NODE_GUID \([^,]*\), PORT_GUID \([^,]*\),.*/\1 \2/p"; }
+
+if [ "$RAILHEAD_BOOT" = 2 ]; then
+    section "pods that a power cut took"
+    t_eq "the record of the pod of before is there, and stale" stale "$(pods)"
+    # This boot has made VF 1 with another GUID than the one before had.
+    anew=02:00:00:00:00:00:00:99
+    for kind in node_guid port_guid; do must ip link set dev "$ib" vf 1 $kind $anew; done
+    other=02:00:00:00:00:00:00:22
+    next=$(typed ib-sriov '"runtimeConfig":{"infinibandGUID":"'$other'"}')
+    stands=$("$RAILHEAD_BIN/vm_dump_node")
+    # As on a node whose /run outlives a boot
+    mkdir -p -m 0700 /run/railhead
+    must cp -a $kept/{attachments,devices} /run/railhead
+    result=$(cni ADD c1 pod0 net1 "$next") || not_ok "the VF's next pod gets it" "$result"
+    check "DEL of the pod of before, late" cni DEL c9 pod9 eth0 "$pod"
+    t_eq "its VF's next pod keeps it, and its GUID" "$other" "$(port_guid)"
+    t_eq "so says the PF" "$other $other" "$(guids_at_pf 0)"
+    check "DEL of the next pod" cni DEL c1 pod0 net1 "$next"
+    check "DEL of a VF whose record is of the boot before" cni DEL c8 pod8 net1 "$(cat $kept/conf)"
+    t_eq "which changes nothing of it" "$anew $anew" "$(guids_at_pf 1)"
+    t_eq "nothing is on record any more" "" "$(on_record)"
+    name_ethernet pf1
+    check_becomes "each VF is as this boot has made it" "$stands" "$RAILHEAD_BIN/vm_dump_node"
+fi
+before=$(dump_node)
+
+section "as it is"
 conf=$(typed ib-sriov "$isolation")
 check "ADD" cni ADD c1 pod0 net1 "$conf"
 check "the pod has its netdev" ip -n pod0 link show dev net1
@@ -47,8 +89,14 @@ t_match "the result has it" "$asked" "$(jq -r '.interfaces[0].mac' <<<"$result")
 t_eq "the pod's netdev too" $asked "$(port_guid)"
 t_eq "and its RDMA device" "$(in_sysfs $asked)" "$(node_guid)"
 t_match "as the PF says" "vf 0 .*NODE_GUID $asked, PORT_GUID $asked, .*state enable" "$(ip link show dev "$ib" | tr '\n' ' ')"
-check "DEL" cni DEL c1 pod0 net1 "$conf"
+node=/dev/infiniband/$(ls "$pci_dir/$vf/infiniband_verbs")
+in_netns "$(where)" bash -c 'exec 3<>"$1" && echo $$ >/run/holder && exec sleep infinity' - "$node" &
+wait_for 30 test -s /run/holder || not_ok "a process of the pod opens $node"
+check "DEL, which binds its driver again though a process has $node open" cni DEL c1 pod0 net1 "$conf"
+check "that process goes on" kill -0 "$(cat /run/holder)"
 check_is_before "the node is what it was"
+kill "$(cat /run/holder)"
+{ wait; } 2>/dev/null
 
 section "the pod's namespace ends without a DEL"
 result=$(cni ADD c1 pod0 net1 "$conf") || not_ok "ADD" "$result"
@@ -119,5 +167,17 @@ if [ $mode = shared ]; then
     for n in {0..6}; do ip netns delete many$n; done
     name_ethernet pf1
     check_becomes "the node is what it was" "$before" "$RAILHEAD_BIN/vm_dump_node"
+    suite_done
 fi
-suite_done
+
+section "pods with VFs, right before a power cut"
+make_netns pod8 pod9
+conf=$(cni_conf ib "$(vf_pci pf1 1)" '"args":{"cni":{"guid":"02:00:00:00:00:00:00:33"}}')
+result=$(cni ADD c8 pod8 net1 "$conf") || not_ok "ADD" "$result"
+echo "$conf" >$kept/conf
+must cp -a /run/railhead/{attachments,devices} $kept
+must sync
+result=$(cni ADD c9 pod9 eth0 "$pod") || not_ok "ADD of a pod's networks" "$result"
+t_eq "the pod has its GUID" $asked "$(ip -n pod9 -o link show dev net1 | grep -o 'link/infiniband [^ ]*' | cut -c53-)"
+t_eq "it is attached" attached "$(pods)"
+suite_crash
