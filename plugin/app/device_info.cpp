@@ -30,15 +30,19 @@ std::string with_device_info(const ipc::PodNews& pod, const std::string& folder)
   if (pod.attached.empty()) return pod.network_status;
   auto json = go_json::parse(pod.network_status);
   if (!json || !json->is_array()) return pod.network_status;
+  bool is_changed = false;
   for (const auto& one : pod.attached) {
     if (one.resource.empty()) continue;
     const auto info = read_device_info(folder, one);
     if (!info) continue;
     for (auto& entry : *json) {
       if (!entry.is_object() || !entry.contains("device-info")) continue;
-      if (entry.value("interface", Json()) == one.ifname) entry["device-info"] = *info;
+      if (entry.value("interface", Json()) != one.ifname) continue;
+      entry["device-info"] = *info;
+      is_changed = true;
     }
   }
+  if (!is_changed) return pod.network_status;
   return json->dump(4, ' ', false, Json::error_handler_t::replace);
 }
 

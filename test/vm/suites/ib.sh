@@ -143,11 +143,11 @@ check_is_before "the node is what it was"
 
 if [ $mode = shared ]; then
     section "all VFs of a PF at once, a GUID for each"
-    # each_vf VERB: for all seven at once; the exit codes, in their order
+    # each_vf VERB KEYS: for all seven at once, "@" in KEYS being the number; the exit codes, in their order
     each_vf() {
         local n pids=()
         for n in {0..6}; do
-            cni "$1" many$n many$n net1 "$(cni_conf ib "$(vf_pci pf1 $n)" '"args":{"cni":{"guid":"02:00:00:00:00:00:01:0'$n'"}}')" >/run/many$n 2>&1 & pids+=($!)
+            cni "$1" many$n many$n net1 "$(cni_conf ib "$(vf_pci pf1 $n)" "${2//@/$n}")" >/run/many$n 2>&1 & pids+=($!)
         done
         for n in {0..6}; do
             wait "${pids[n]}" && printf '0 ' || { printf '%s ' $?; cat /run/many$n >&2; }
@@ -157,13 +157,21 @@ if [ $mode = shared ]; then
     ib_vfs pf1 7
     before=$("$RAILHEAD_BIN/vm_dump_node")
     make_netns many{0..6}
+    guid_of() { ip -n many$1 -o link show dev net1 | grep -o 'link/infiniband [^ ]*' | cut -c53-; }
+    keys='"args":{"cni":{"guid":"02:00:00:00:00:00:01:0@"}}'
     start=$SECONDS
-    t_eq "each ADD does its work" "0 0 0 0 0 0 0 " "$(each_vf ADD)"
+    t_eq "each ADD does its work" "0 0 0 0 0 0 0 " "$(each_vf ADD "$keys")"
     echo "($((SECONDS - start)) s, each with a start of its driver)"
     for n in {0..6}; do
-        t_eq "pod $n has its GUID, and no other" "02:00:00:00:00:00:01:0$n" "$(ip -n many$n -o link show dev net1 | grep -o 'link/infiniband [^ ]*' | cut -c53-)"
+        t_eq "pod $n has its GUID, and no other" "02:00:00:00:00:00:01:0$n" "$(guid_of $n)"
     done
-    t_eq "each DEL does" "0 0 0 0 0 0 0 " "$(each_vf DEL)"
+    t_eq "each DEL does" "0 0 0 0 0 0 0 " "$(each_vf DEL "$keys")"
+
+    section "the same, from a pool of seven"
+    pool='"guidPool":"02:00:00:00:00:00:02:00-02:00:00:00:00:00:02:06"'
+    t_eq "each ADD does its work" "0 0 0 0 0 0 0 " "$(each_vf ADD "$pool")"
+    t_eq "each pod has another GUID of the pool" 7 "$(for n in {0..6}; do guid_of $n; done | sort -u | grep -c '^02:00:00:00:00:00:02:0[0-6]$')"
+    t_eq "each DEL does" "0 0 0 0 0 0 0 " "$(each_vf DEL "$pool")"
     for n in {0..6}; do ip netns delete many$n; done
     name_ethernet pf1
     check_becomes "the node is what it was" "$before" "$RAILHEAD_BIN/vm_dump_node"
