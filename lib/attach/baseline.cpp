@@ -151,6 +151,7 @@ Result<bool> repair_to_baseline(const Work& work, const device::DeviceId& device
   work.log.info("as it was before its last holder again", {{"device", device.name}});
   const Debts debts{kept->state.driver.inode, restored.debts};
   if (auto written = write_debts(work.store, device, debts); !written) return pass(written);
+  if (restored.owes_settings) return true;
   if (auto gone = host::remove_file(work.store.baseline(device)); !gone) return pass(gone);
   return true;
 }

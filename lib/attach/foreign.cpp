@@ -90,8 +90,11 @@ LinkPart link_part(const Work& work, const SriovCache& cache, const Place& place
   LinkPart part;
   part.before = netdev_before(work.host, cache.host_name, place.link);
   if (cache.address) part.before.address = *cache.address;
-  if (cache.before.port_guid) {
-    part.before.address = ib::with_port(part.before.address, *cache.before.port_guid);
+  if (is_ib) {
+    // Where it changed none, nothing tells what stood before: a pod may have set its own.
+    part.before.address = cache.before.port_guid
+                              ? ib::with_port(part.before.address, *cache.before.port_guid)
+                              : HwAddress();
   }
   part.before.parent = cache.device.name;
   if (cache.mtu) part.before.mtu = *cache.mtu;
@@ -302,6 +305,12 @@ Result<bool> take_over_device(const Work& work, const device::DeviceId& device) 
 void set_aside(const Work& work, const AttachmentKey& key, Predecessor predecessor) {
   if (predecessor == Predecessor::none || predecessor == Predecessor::host_device) return;
   foreign::set_aside(work, foreign::look(work, key, predecessor));
+}
+
+void set_aside_of_vf(const Work& work, const AttachmentKey& key) {
+  for (const auto predecessor : {Predecessor::sriov_cni, Predecessor::ib_sriov_cni}) {
+    set_aside(work, key, predecessor);
+  }
 }
 
 }  // namespace railhead::attach

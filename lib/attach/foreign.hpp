@@ -26,5 +26,7 @@ namespace railhead::attach {
 
 // After the undo. What is not there is no error; what cannot be renamed is logged.
 void set_aside(const Work& work, const AttachmentKey& key, Predecessor predecessor);
+// The same of whichever program attached the VF: where no DEL says which.
+void set_aside_of_vf(const Work& work, const AttachmentKey& key);
 
 }  // namespace railhead::attach

@@ -167,17 +167,27 @@ Result<SriovCache> read_ib_sriov_cache(std::string_view text) {
   if (!cache.host_name.empty() && !is_netdev_name(cache.host_name)) {
     object.error("HostIFNames", "expected an interface's name");
   }
-  cache.before.link_state = host::VfLinkState::automatic;
-  cache.before.port_guid = cache.before.node_guid = guid(object, "HostIFGUID");
-  auto args = object.object("args");
+  if (object.string("link_state").value_or("") != "") {
+    cache.before.link_state = host::VfLinkState::automatic;
+  }
+  const auto former = guid(object, "HostIFGUID");
+  // What follows only adds to it: what cannot be read there is as if it were missing.
+  std::vector<Error> soft;
+  Object more(*json, "", soft);
+  auto args = more.object("args");
   auto cni = args ? args->object("cni") : std::nullopt;
-  auto runtime = object.object("runtimeConfig");
+  auto runtime = more.object("runtimeConfig");
   auto given = runtime ? guid(*runtime, "infinibandGUID") : std::nullopt;
   if (!given && cni) given = guid(*cni, "guid");
   cache.asked.port_guid = cache.asked.node_guid = given;
-  auto rdma = object.object("RdmaNetState");
+  // Of a userspace driver's VF it keeps none: any but the given one.
+  cache.before.port_guid = former || !given ? former : Guid{};
+  cache.before.node_guid = cache.before.port_guid;
+  const auto errors_before = soft.size();
+  auto rdma = more.object("RdmaNetState");
   if (rdma && rdma->string("sandboxRdmaDevName").value_or("") != "") {
-    cache.rdma = read_rdma_device(*rdma);
+    auto device = read_rdma_device(*rdma);
+    if (soft.size() == errors_before) cache.rdma = std::move(device);
   }
   return finish(std::move(cache), errors);
 }

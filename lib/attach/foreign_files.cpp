@@ -20,8 +20,9 @@ std::string sriov_folder(const host::Host& host) { return host.roots.cni_cache +
 std::string sriov_path(const host::Host& host, const AttachmentKey& key) {
   return fmt::format("{}/{}-{}", sriov_folder(host), key.container_id, key.ifname);
 }
+std::string ib_sriov_folder(const host::Host& host) { return host.roots.cni_cache + "/ib-sriov"; }
 std::string ib_sriov_path(const host::Host& host, const AttachmentKey& key) {
-  return fmt::format("{}/ib-sriov/{}-{}", host.roots.cni_cache, key.container_id, key.ifname);
+  return fmt::format("{}/{}-{}", ib_sriov_folder(host), key.container_id, key.ifname);
 }
 std::string rdma_path(const host::Host& host, const AttachmentKey& key) {
   return fmt::format("{}/rdma/{}-{}-{}", host.roots.cni_cache, key.network, key.container_id,
@@ -122,22 +123,36 @@ Found look(const Work& work, const AttachmentKey& key, Predecessor predecessor) 
   return found;
 }
 
-std::vector<Found> caches_of(const Work& work, const device::DeviceId& device) {
-  std::vector<std::pair<timespec, Found>> all;
-  const auto folder = host::Directory::open(sriov_folder(work.host));
+namespace {
+
+using Dated = std::vector<std::pair<timespec, Found>>;
+
+void add_caches(const Work& work, const device::DeviceId& device, Predecessor predecessor,
+                Dated& all) {
+  const bool is_ib = predecessor == Predecessor::ib_sriov_cni;
+  const auto folder_path = is_ib ? ib_sriov_folder(work.host) : sriov_folder(work.host);
+  const auto folder = host::Directory::open(folder_path);
   const auto names = folder ? folder->list(".") : pass(folder);
-  if (!names) return {};
+  if (!names) return;
   for (const auto& name : *names) {
-    const auto path = fmt::format("{}/{}", sriov_folder(work.host), name);
+    const auto path = fmt::format("{}/{}", folder_path, name);
     const auto written = modified(path);
     if (name == "pci" || name.ends_with(kTaken) || name.find('-') == std::string::npos) continue;
-    auto cache = read_cache(work, path, read_sriov_cache);
+    auto cache = read_cache(work, path, is_ib ? read_ib_sriov_cache : read_sriov_cache);
     if (!cache || cache->device != device || !written) continue;
     const auto key = key_of(name, *cache);
     if (!is_netdev_name(key.ifname) || key.container_id.find('@') != std::string::npos) continue;
-    auto found = look(work, key, Predecessor::sriov_cni);
+    auto found = look(work, key, predecessor);
     if (found.sriov) all.emplace_back(*written, std::move(found));
   }
+}
+
+}  // namespace
+
+std::vector<Found> caches_of(const Work& work, const device::DeviceId& device) {
+  Dated all;
+  add_caches(work, device, Predecessor::sriov_cni, all);
+  add_caches(work, device, Predecessor::ib_sriov_cni, all);
   std::stable_sort(all.begin(), all.end(),
                    [](const auto& a, const auto& b) { return is_newer(a.first, b.first); });
   std::vector<Found> found;
@@ -160,7 +175,7 @@ std::string why_stale(const Work& work, const Found& found) {
   if (is_of_former_boot(work.host, path)) return "it is of a former boot";
   const auto written = modified(path);
   for (const auto& other : caches_of(work, found.device())) {
-    const auto later = modified(sriov_path(work.host, other.key));
+    const auto later = modified(path_of(work.host, other));
     const bool is_own = other.key.container_id == found.key.container_id;
     if (is_own || !written || !later || !is_newer(*later, *written)) continue;
     return fmt::format("the device is {}'s by now", describe(other.key, ""));

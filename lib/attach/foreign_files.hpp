@@ -22,8 +22,8 @@ struct Found {
 
 // What cannot be read is as if it were not there, and logged.
 [[nodiscard]] Found look(const Work& work, const AttachmentKey& key, Predecessor predecessor);
-// sriov-cni's of the device, the newest first: an older one is of a pod whose DEL never came, or
-// came to nothing.
+// sriov-cni's and ib-sriov-cni's of the device, the newest first: an older one is of a pod whose
+// DEL never came, or came to nothing.
 [[nodiscard]] std::vector<Found> caches_of(const Work& work, const device::DeviceId& device);
 
 // The path of the namespace that sriov-cni gave the device to; "" where it gave it to none.

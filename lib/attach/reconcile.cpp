@@ -6,6 +6,7 @@
 #include "attach/attachments.hpp"
 #include "attach/baseline.hpp"
 #include "attach/debt.hpp"
+#include "attach/foreign.hpp"
 #include "attach/function.hpp"
 #include "attach/openers.hpp"
 #include "attach/undo.hpp"
@@ -86,6 +87,7 @@ std::string line(const Standing& standing, std::string_view what) {
 void give_back(const Work& work, const Standing& standing, Reconciled& all) {
   const auto undone = undo(work, standing.record, Addresses::by_gc);
   if (!undone.left) {
+    set_aside_of_vf(work, standing.record.key);
     all.done.push_back(line({standing.record, standing.state, {}}, "given back, was"));
     return;
   }

@@ -42,7 +42,7 @@ Result<host::FileLock> lock_rdma(const Work& work) {
 }
 
 Result<host::FileLock> lock_guids(const Work& work) {
-  constexpr std::chrono::seconds kLimit{10};  // it is held while records are written
+  constexpr std::chrono::seconds kLimit{10};  // it is held while records are read and written
   auto lock = work.host.locks.lock(work.store.guid_lock(), work.deadline.left(kLimit));
   if (!is(lock, ErrorCode::timeout)) return lock;
   auto error = lock.error();

@@ -55,6 +55,7 @@ struct Subject {
   std::vector<host::Link> beside;       // of an undo: all links of the pod
   std::string programs_left;            // of an undo: why BPF programs may still be on it
   std::string vf_left;                  // the same: what its PF did not take, and does not tell
+  bool owes_settings = false;           // the same: what its PF takes in legacy mode alone
   unsigned undo_tries = 0;              // that have come to their end
   std::vector<std::string> rdma_names;  // of an ADD: as its RDMA devices are called now
   std::vector<std::string> warnings;    // of an ADD: for its user

@@ -54,6 +54,12 @@ Result<void> refuse_if_it_holds(host::Host& host, const Record& holder) {
   return {};
 }
 
+// Given, or, where none was, the VF's own.
+bool has_guid(const Record& record, const Guid& guid) {
+  if (record.vf && record.vf->asked.port_guid) return record.vf->asked.port_guid == guid;
+  return record.link && ib::port_guid_of(record.link->before.address) == guid;
+}
+
 Record record_of(const AttachRequest& request, const Pod& pod, const std::string& boot_id) {
   Record record;
   record.key = request.key;
@@ -182,52 +188,62 @@ Result<void> Transaction::choose_guids() {
 
 // What was chosen may have been given meanwhile. `lock` stays until all are on record.
 Result<void> Transaction::settle_guids(std::optional<host::FileLock>& lock) {
-  const auto has_guid = [](const Begun& begun) {
+  std::vector<Begun*> with_guid;
+  Guids used = guids_in_force_;
+  Guids asked;
+  for (auto& begun : begun_) {
     const auto& vf = begun.subject.record.vf;
-    return vf && vf->asked.port_guid && !begun.is_appended;
-  };
-  if (std::ranges::none_of(begun_, has_guid)) return {};
+    if (!vf || !vf->asked.port_guid || begun.is_appended) continue;
+    with_guid.push_back(&begun);
+    if (begun.guid_pool) continue;
+    used.insert(vf->asked.port_guid->value);
+    if (asked.insert(vf->asked.port_guid->value).second) continue;
+    return fail(ErrorCode::invalid_argument, "GUID {} is asked for twice",
+                vf->asked.port_guid->to_string());
+  }
+  if (with_guid.empty()) return {};
   auto locked = lock_guids(work_);
   if (!locked) return pass(locked);
   lock = std::move(*locked);
-  Guids used = guids_in_force_;
-  Guids own;
-  for (auto& begun : begun_) {
-    if (!has_guid(begun)) continue;
-    if (auto settled = settle_guid(begun, used); !settled) return settled;
-    const auto guid = *begun.subject.record.vf->asked.port_guid;
-    if (!own.insert(guid.value).second) {
-      return fail(ErrorCode::invalid_argument, "GUID {} is asked for twice", guid.to_string());
-    }
-    used.insert(guid.value);
+  for (auto* begun : with_guid) {
+    auto settled = begun->guid_pool ? settle_pooled(*begun, used) : check_asked(*begun);
+    if (!settled) return settled;
+    used.insert(begun->subject.record.vf->asked.port_guid->value);
   }
   return {};
 }
 
-// One of a pool is chosen anew where it was given; one that was asked for is refused where a pod
-// that lives was given it: two ports of one GUID are a fault of the whole fabric.
-Result<void> Transaction::settle_guid(Begun& begun, const Guids& used) {
+Result<void> Transaction::settle_pooled(Begun& begun, const Guids& used) {
   auto& subject = begun.subject;
   auto& asked = subject.record.vf->asked;
-  if (begun.guid_pool) {
-    auto all = guids_on_record(store_);
-    if (!all) return pass(all);
-    all->insert(used.begin(), used.end());
-    if (!all->contains(asked.port_guid->value)) return {};
-    const auto guid = choose_guid(*begun.guid_pool, *all, subject.record.key);
-    if (!guid) return pass(guid, subject.name());
-    asked.node_guid = asked.port_guid = *guid;
-    return ib::inspect_guids(subject);
-  }
+  auto all = guids_on_record(store_);
+  if (!all) return pass(all);
+  all->insert(used.begin(), used.end());
+  if (!all->contains(asked.port_guid->value)) return {};
+  const auto guid = choose_guid(*begun.guid_pool, *all, subject.record.key);
+  if (!guid) return pass(guid, subject.name());
+  asked.node_guid = asked.port_guid = *guid;
+  return ib::inspect_guids(subject);
+}
+
+// Two ports of one GUID are a fault of the whole fabric.
+Result<void> Transaction::check_asked(const Begun& begun) {
+  const auto guid = *begun.subject.record.vf->asked.port_guid;
   const auto listing = store_.list();
   if (!listing) return pass(listing);
   for (const auto& other : listing->records) {
-    if (!other.vf || other.vf->asked.port_guid != asked.port_guid) continue;
-    if (refuse_if_it_holds(host_, other)) continue;
-    return fail(ErrorCode::busy, "GUID {} is that of {} already", asked.port_guid->to_string(),
+    if (locks_.contains(other.device) || !has_guid(other, guid)) continue;
+    if (!may_hold(other)) continue;
+    return fail(ErrorCode::busy, "GUID {} is that of {} already", guid.to_string(),
                 describe(other));
   }
   return {};
+}
+
+// Of another device's: while an ADD or an undo is at work on it, it does.
+bool Transaction::may_hold(const Record& other) {
+  const auto lock = host_.locks.lock(store_.device_lock(other.device), std::chrono::seconds(0));
+  return !lock || !refuse_if_it_holds(host_, other);
 }
 
 Result<void> Transaction::lock() {
@@ -286,7 +302,7 @@ Result<void> Transaction::undo_of_the_gone(const Subject& subject) {
                {{"device", device.name}, {"holder", describe(**holder)}});
   const auto undone = attach::undo(work_, **holder, Addresses::by_gc);
   if (!undone.left) {
-    set_aside(work_, (*holder)->key, Predecessor::sriov_cni);
+    set_aside_of_vf(work_, (*holder)->key);
     return {};
   }
   auto error = *undone.left;

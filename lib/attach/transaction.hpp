@@ -64,7 +64,9 @@ class Transaction {
   [[nodiscard]] Result<void> lock();
   [[nodiscard]] Result<void> choose_guids();
   [[nodiscard]] Result<void> settle_guids(std::optional<host::FileLock>& lock);
-  [[nodiscard]] Result<void> settle_guid(Begun& begun, const Guids& used);
+  [[nodiscard]] Result<void> settle_pooled(Begun& begun, const Guids& used);
+  [[nodiscard]] Result<void> check_asked(const Begun& begun);
+  [[nodiscard]] bool may_hold(const Record& other);
   [[nodiscard]] Result<void> make_free(Begun& begun);
   [[nodiscard]] Result<void> undo_of_the_gone(const Subject& subject);
   [[nodiscard]] Result<void> inspect(Begun& begun);

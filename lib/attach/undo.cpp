@@ -54,6 +54,7 @@ class Restorer {
       if ((!undone.left && undone.debts.empty()) || needed_failed_) break;
     }
     undone.silent = silent_;
+    undone.owes_settings = subject_.owes_settings;
     return undone;
   }
 
@@ -132,8 +133,9 @@ class Restorer {
   bool silent_ = false;
 };
 
-Result<void> forget(const Work& work, const Record& record, const std::vector<Debt>& debts,
+Result<void> forget(const Work& work, const Record& record, const Undone& undone,
                     Addresses addresses) {
+  const auto& debts = undone.debts;
   for (const auto& debt : debts) {
     work.log.warning("not as it was, tried again later",
                      {{"device", record.device.name}, {"what", to_string(debt)}});
@@ -143,7 +145,9 @@ Result<void> forget(const Work& work, const Record& record, const std::vector<De
     if (auto noted = work.store.owe_addresses(record.key); !noted) return noted;
   }
   // What the agent took before the attachment was there it compares itself.
-  if (auto gone = drop_kept_baseline(work, record); !gone) return gone;
+  if (!undone.owes_settings) {
+    if (auto gone = drop_kept_baseline(work, record); !gone) return gone;
+  }
   return work.store.remove(record);
 }
 
@@ -169,7 +173,7 @@ Undone undo(const Work& work, const Record& record, Addresses addresses, const s
     return removed ? Undone{} : failed(removed.error());
   }
   if (is_of_another_boot(record, boot_id(work.host))) {
-    auto forgotten = forget(work, record, {}, addresses);
+    auto forgotten = forget(work, record, Undone{}, addresses);
     return forgotten ? Undone{} : failed(forgotten.error());
   }
   auto netns = living_netns(work.host, record, hint);
@@ -180,7 +184,7 @@ Undone undo(const Work& work, const Record& record, Addresses addresses, const s
     undone.left = undone.left->in(fmt::format("giving {} back", record.device.name));
     return undone;
   }
-  if (auto done = forget(work, record, undone.debts, addresses); !done) {
+  if (auto done = forget(work, record, undone, addresses); !done) {
     undone.left = done.error();
     undone.retry_helps = true;
   }

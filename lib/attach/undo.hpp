@@ -16,6 +16,9 @@ struct Undone {
   // Nobody in the pod answers to its addresses any more.
   bool silent = true;
   std::vector<Debt> debts;  // what need not be as it was (debt.hpp)
+  // Settings that wait for the legacy mode of the PF's switch: its baseline is to stay
+  // (baseline.hpp).
+  bool owes_settings = false;
 };
 
 // Finds the device by its own name, changes only what differs from the record, verifies by reading

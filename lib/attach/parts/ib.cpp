@@ -74,10 +74,11 @@ VfAttributes not_given_back(const VfPart& part, const VfAttributes& now) {
   return left;
 }
 
-// A netdev whose port GUID nobody was to change.
+// A netdev whose port GUID nobody was to change, where it is known.
 bool has_another_port(const Subject& subject) {
   const auto& record = subject.record;
   return subject.link && record.link && !record.vf->before.port_guid &&
+         port_guid_of(record.link->before.address) &&
          !is_same_port(subject.link->address, record.link->before.address);
 }
 

@@ -294,10 +294,14 @@ Result<void> restore(Subject& subject) {
   const auto target = wanted(subject);
   if (!target) return pass(target);
   subject.vf_left.clear();
-  if (const auto in_vain = changes_in_vain(subject, subject.record.vf->before);
-      in_vain && !in_vain->empty()) {
-    subject.work.log.warning("the switch of the PF is in switchdev mode by now: not given back",
-                             {{"device", subject.name()}, {"settings", *in_vain}});
+  const auto in_vain = changes_in_vain(subject, subject.record.vf->before);
+  if (!in_vain) return pass(in_vain);
+  subject.owes_settings = !in_vain->empty();
+  if (subject.owes_settings) {
+    subject.work.log.warning(
+        "the switch of the PF is in switchdev mode by now: what only the legacy mode has is given "
+        "back by the first attachment in that mode",
+        {{"device", subject.name()}, {"settings", *in_vain}});
   }
   auto done = give_back(subject, *target);
   const bool is_untold = !(told_of(subject.vf, *target) == *target);

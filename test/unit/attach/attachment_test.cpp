@@ -111,7 +111,22 @@ TEST_CASE("What a PF that went to switchdev mode meanwhile refuses holds no undo
   must(node.detach(request.key));
   CHECK(node.records() == 0);
   CHECK(node.fake.link("host", "p0v0"));
-  CHECK(node.fake.vf(*PciAddress::parse("0000:11:00.0")).trust == true);
+  const PciAddress vf{0, 0x11, 0, 0};
+  CHECK(node.fake.vf(vf).trust == true);
+  // Back in legacy mode the next pod gets nothing of it.
+  node.fake.kernel.pfs.front()->is_switchdev = false;
+  for (const auto* representor : {"p0rep0", "p0rep1"}) {
+    auto* link = node.fake.link("host", representor);
+    link->phys_port_name.reset();
+    link->phys_switch_id.reset();
+    link->parent_device.reset();
+  }
+  auto next = node.request("c1");
+  next.settings.vf = {};
+  must(node.attach(next));
+  CHECK(node.fake.vf(vf).trust == false);
+  CHECK(node.fake.vf(vf).vlan == host::VfVlan{});
+  must(node.detach(next.key));
 }
 
 TEST_CASE("A PF's representors are not taken for its netdev where its uplink is elsewhere") {

@@ -414,7 +414,8 @@ struct SwappedIb : Node {
   std::string cache = fmt::format("{}/ib-sriov/{}-net1", fake.host.roots.cni_cache, kContainer);
   std::string before;
 
-  explicit SwappedIb(bool isolated) : Node({.vfs = 17, .infiniband = true}) {
+  // `given`: it was given a GUID, too.
+  explicit SwappedIb(bool isolated, bool is_given = true) : Node({.vfs = 17, .infiniband = true}) {
     if (!isolated) fake.kernel.rdma_mode = host::RdmaNetnsMode::shared;
     auto* link = fake.link("host", "p0v0");
     link->flags = 0x1000;  // IFF_MULTICAST, as each IPoIB netdev
@@ -430,13 +431,8 @@ struct SwappedIb : Node {
     }
     before = standing();
     must(host::make_directories(fake.host.roots.cni_cache + "/ib-sriov", 0700));
-    must(host::write_file_atomically(cache, cache_text(isolated), 0600));
-    const Guid given{0x0200000000000011};
-    const auto pf = must(fake.host.links.by_name("p0")).index;
-    must(fake.host.links.change_vf(pf, 0, {.node_guid = given}));
-    must(fake.host.links.change_vf(pf, 0, {.port_guid = given}));
-    must(fake.host.functions.unbind(kVf, "mlx5_core", std::chrono::seconds{1}));
-    must(fake.host.functions.bind(kVf, "mlx5_core", std::chrono::seconds{1}));
+    must(host::write_file_atomically(cache, cache_text(isolated, is_given), 0600));
+    if (is_given) give_guid();
     const auto netns = must(fake.host.netns.open(pod));
     if (isolated) must(fake.host.rdma.move("mlx5_1", netns.fd()));
     const auto index =
@@ -445,18 +441,28 @@ struct SwappedIb : Node {
     fake.operations.clear();
   }
 
+  void give_guid() {
+    const Guid given{0x0200000000000011};
+    const auto pf = must(fake.host.links.by_name("p0")).index;
+    must(fake.host.links.change_vf(pf, 0, {.node_guid = given}));
+    must(fake.host.links.change_vf(pf, 0, {.port_guid = given}));
+    must(fake.host.functions.unbind(kVf, "mlx5_core", std::chrono::seconds{1}));
+    must(fake.host.functions.bind(kVf, "mlx5_core", std::chrono::seconds{1}));
+  }
+
   // As ib-sriov-cni writes it.
-  std::string cache_text(bool isolated) {
+  std::string cache_text(bool isolated, bool is_given) {
     const auto address = fake.link("host", "p0v0")->address.to_string();
     return fmt::format(
         R"({{"cniVersion":"0.3.1","name":"rail0","type":"ib-sriov","ipam":{{}},"Master":"p0",
           "deviceID":"0000:11:00.0","VFID":0,"HostIFNames":"p0v0","HostIFGUID":"{}",
           "ContIFNames":"net1","pkey":"","rdmaIsolation":{},"RdmaNetState":{},
-          "runtimeConfig":{{"infinibandGUID":"02:00:00:00:00:00:00:11"}},"args":{{"cni":null}}}})",
-        address.substr(address.size() - 23), isolated,
+          "runtimeConfig":{{"infinibandGUID":"{}"}},"args":{{"cni":null}}}})",
+        is_given ? address.substr(address.size() - 23) : "", isolated,
         isolated
             ? R"({"version":"1.0","deviceID":"0000:11:00.0","sandboxRdmaDevName":"mlx5_1","containerRdmaDevName":"mlx5_1"})"
-            : R"({"version":"","deviceID":"","sandboxRdmaDevName":"","containerRdmaDevName":""})");
+            : R"({"version":"","deviceID":"","sandboxRdmaDevName":"","containerRdmaDevName":""})",
+        is_given ? "02:00:00:00:00:00:00:11" : "");
   }
 };
 
@@ -474,18 +480,39 @@ TEST_CASE("What ib-sriov-cni attached is given back with its port's GUID, by its
   CHECK(node.standing() == node.before);
 }
 
+TEST_CASE("Where ib-sriov-cni gave no GUID none is insisted on, nor a link state written") {
+  SwappedIb node(GENERATE(true, false), false);
+  const auto pf = must(node.fake.host.links.by_name("p0")).index;
+  must(node.fake.host.links.change_vf(pf, 0, {.link_state = host::VfLinkState::disable}));
+  // Its namespace ends in the kernel's own time: the netdev is seen nowhere at first.
+  node.fake.delete_netns_later("pod0", 4);
+  check_well(node.detach_all(kKey, "", Predecessor::ib_sriov_cni));
+  CHECK(node.records() == 0);
+  CHECK(node.fake.link("host", "p0v0"));
+  CHECK(node.fake.vf(kVf).link_state == host::VfLinkState::disable);
+  for (const auto& operation : node.fake.operations) {
+    CHECK(operation.find("unbind") == std::string::npos);
+  }
+}
+
 TEST_CASE("ib-sriov-cni's cache is read as Go reads it") {
   const auto cache = must(read_ib_sriov_cache(
       R"({"name":"n","deviceID":"0000:3b:00.2","HostIFNames":"","HostIFGUID":"","args":{"cni":null}})"));
   CHECK(cache.host_name.empty());
   CHECK_FALSE(cache.before.port_guid);
+  CHECK_FALSE(cache.before.link_state);
   CHECK_FALSE(cache.rdma);
+  // A userspace driver's VF: what it was given is known, and not what it had.
+  const auto user = must(read_ib_sriov_cache(
+      R"({"name":"n","deviceID":"0000:3b:00.2","link_state":"enable","RdmaNetState":{"sandboxRdmaDevName":"a/b"},
+          "runtimeConfig":{"infinibandGUID":"02:00:00:00:00:00:00:11"}})"));
+  CHECK(user.before.port_guid == Guid{});
+  CHECK(user.before.link_state == host::VfLinkState::automatic);
+  CHECK_FALSE(user.rdma);
   for (const auto* bad :
        {R"({"name":"n","deviceID":"x"})", R"({"name":"n/","deviceID":"0000:3b:00.2"})",
         R"({"name":"n","deviceID":"0000:3b:00.2","HostIFGUID":"g"})",
-        R"({"name":"n","deviceID":"0000:3b:00.2","HostIFNames":"a/b"})",
-        R"({"name":"n","deviceID":"0000:3b:00.2","RdmaNetState":{"sandboxRdmaDevName":"a/b"}})",
-        "[]", ""}) {
+        R"({"name":"n","deviceID":"0000:3b:00.2","HostIFNames":"a/b"})", "[]", ""}) {
     CHECK(is(read_ib_sriov_cache(bad), ErrorCode::decode));
   }
 }

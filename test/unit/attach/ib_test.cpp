@@ -151,6 +151,34 @@ TEST_CASE("A GUID that a living pod was given is refused to another") {
   CHECK(is(node.attach_all({twice, again}), ErrorCode::invalid_argument));
 }
 
+TEST_CASE("A GUID is not given twice while the first one's ADD is at work") {
+  IbNode node(3);
+  const auto first = node.ib_request(kAsked);
+  // Right before its netdev comes to the pod: it is on record, and its lock is held.
+  Transaction at_work(node.fake.host, node.deadline(), node.log);
+  bool is_tried = false;
+  node.fake.kernel.on_rdma_gone = [&] {
+    if (std::exchange(is_tried, true)) return;
+    auto other = node.ib_request(kAsked);
+    other.device = PciAddress{0, 0x11, 0, 1};
+    other.key = {"rail0", "c1", "rail7"};
+    Transaction second(node.fake.host, node.deadline(), node.log);
+    CHECK(is(second.attach(std::vector{other}), ErrorCode::busy));
+  };
+  must(at_work.attach(std::vector{first}));
+  CHECK(is_tried);
+}
+
+TEST_CASE("A VF's own GUID, of a pod that asked for none, is refused to another") {
+  IbNode node(3);
+  must(node.attach(node.ib_request()));
+  const auto own = node.fake.kernel.pfs.front()->vfs.front().own_port_guid;
+  auto other = node.ib_request(own);
+  other.device = PciAddress{0, 0x11, 0, 1};
+  other.key = {"rail0", "c1", "rail7"};
+  CHECK(is(node.attach(other), ErrorCode::busy));
+}
+
 TEST_CASE("A GUID that is asked for goes before the pool, and an Ethernet VF takes none") {
   const GuidRange pool{Guid{0x0200000000000100}, Guid{0x0200000000000102}};
   IbNode node;
