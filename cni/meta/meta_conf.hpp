@@ -46,7 +46,7 @@ struct MetaConf {
   std::optional<std::vector<std::string>> plugin_allow_list;    // of foreign types; absent: all
   std::optional<std::vector<std::string>> unallocated_devices;  // absent: all that may be
   bool is_ownership_off = false;  // "ownership": "off": there is no kubelet that gives devices
-  // "guidPool" of the networks that name none.
+  // "guidPool", the node's range of GUIDs; "": none. No network may name one.
   std::string guid_pool;
   std::string checkpoint = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint";
 

@@ -119,6 +119,12 @@ RdmaCache read_rdma_device(Object& object) {
   return cache;
 }
 
+Result<nlohmann::ordered_json> parse_cache(std::string_view text) {
+  auto json = go_json::parse(text);
+  if (json && !json->is_object()) return fail(ErrorCode::decode, "expected an object");
+  return json;
+}
+
 template <class Cache>
 Result<Cache> finish(Cache cache, std::vector<Error>& errors) {
   if (errors.empty()) return cache;
@@ -138,9 +144,8 @@ bool is_netdev_name(std::string_view name) {
 }
 
 Result<SriovCache> read_sriov_cache(std::string_view text) {
-  const auto json = go_json::parse(text);
+  const auto json = parse_cache(text);
   if (!json) return pass(json);
-  if (!json->is_object()) return fail(ErrorCode::decode, "expected an object");
   std::vector<Error> errors;
   Object object(*json, "", errors);
   SriovCache cache;
@@ -155,9 +160,8 @@ Result<SriovCache> read_sriov_cache(std::string_view text) {
 }
 
 Result<SriovCache> read_ib_sriov_cache(std::string_view text) {
-  const auto json = go_json::parse(text);
+  const auto json = parse_cache(text);
   if (!json) return pass(json);
-  if (!json->is_object()) return fail(ErrorCode::decode, "expected an object");
   std::vector<Error> errors;
   Object object(*json, "", errors);
   SriovCache cache;
@@ -193,9 +197,8 @@ Result<SriovCache> read_ib_sriov_cache(std::string_view text) {
 }
 
 Result<RdmaCache> read_rdma_cache(std::string_view text) {
-  const auto json = go_json::parse(text);
+  const auto json = parse_cache(text);
   if (!json) return pass(json);
-  if (!json->is_object()) return fail(ErrorCode::decode, "expected an object");
   std::vector<Error> errors;
   Object object(*json, "", errors);
   auto cache = read_rdma_device(object);

@@ -196,8 +196,8 @@ Result<host::VfAttributes> Looks::vf(host::Links& links, uint32_t pf_index, uint
 Result<void> inspect(Subject& subject, const Function& function) {
   if (!function.pf) {
     // EFA, an HCA that is a VM's.
-    const bool is_rdma_alone =
-        function.netdevs.empty() && !device::is_userspace_driver(function.driver);
+    const auto rdma = rdma_of(subject.host(), subject.record.device);
+    const bool is_rdma_alone = function.netdevs.empty() && rdma && !rdma->empty();
     return not_located(
         {ErrorCode::invalid_argument, 0,
          fmt::format("{} is not an SR-IOV VF (it has no physfn link){}", subject.name(),

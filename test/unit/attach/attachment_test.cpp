@@ -176,6 +176,12 @@ TEST_CASE("A device that is an RDMA device alone is refused, and told that it ne
   REQUIRE(is(refused, ErrorCode::invalid_argument));
   CHECK(refused.error().message.find("needs no network for it") != std::string::npos);
   CHECK(node.standing() == before);
+  // What has none is told nothing of one.
+  node.fake.kernel.sysfs.add({.address = "0000:31:00.0", .pci_class = "030200", .driver = ""});
+  request.device = PciAddress{0, 0x31, 0, 0};
+  const auto other = node.attach(request);
+  REQUIRE(is(other, ErrorCode::invalid_argument));
+  CHECK(other.error().message.find("needs no network for it") == std::string::npos);
 }
 
 TEST_CASE("A whole NIC that would lose its RDMA device is attached, and warned of") {
