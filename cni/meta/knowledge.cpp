@@ -7,6 +7,7 @@
 #include "attach/function.hpp"
 #include "cni/conf.hpp"
 #include "device/host_use.hpp"
+#include "device/rail_map.hpp"
 #include "ipc/client.hpp"
 #include "ipc/socket.hpp"
 #include "kubelet/checkpoint.hpp"
@@ -230,6 +231,22 @@ Result<void> Knowledge::is_unused(const DeviceId& device) {
     }
   }
   return {};
+}
+
+Result<device::RailPlace> Knowledge::rail_of(const std::string& name) {
+  const auto device = DeviceId::parse(name);
+  if (!device) return fail(ErrorCode::invalid_argument, "{}: no device that has a rail", name);
+  if (!rails_) rails_ = device::read_rail_map(host_.roots.state);
+  if (!*rails_) return pass(*rails_);
+  const auto port = device::port_of_device(host_.roots.sysfs, *device);
+  if (!port) return pass(port, "its rail");
+  const auto place = device::place_of(**rails_, *port);
+  if (place) return *place;
+  return fail(ErrorCode::unavailable,
+              "the rail of {} (port {}) is not known: no railhead-agent with a resource of it has "
+              "numbered this node's ports yet, or its railMap does not name it "
+              "({}/rail_map.json)",
+              name, port->to_string(), host_.roots.state);
 }
 
 Result<void> Knowledge::may_have(const DeviceId& device) {

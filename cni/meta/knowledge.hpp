@@ -11,6 +11,7 @@
 #include "cni/meta/sources.hpp"
 #include "cnispec/request.hpp"
 #include "device/device_id.hpp"
+#include "device/rail_map.hpp"
 #include "host/host.hpp"
 
 namespace railhead::cni {
@@ -22,6 +23,9 @@ class Knowledge {
 
   // What kubelet gave to the pod. unavailable: it cannot be known now.
   [[nodiscard]] Result<PodDevices> devices();
+
+  // A device's rail and plane. unavailable: no agent has numbered the port that it sends by.
+  [[nodiscard]] Result<device::RailPlace> rail_of(const std::string& device);
 
   // A NetworkAttachmentDefinition: of the folder nadDir, else the cluster's, which the agent knows.
   // Errors: not_found (there is none), unavailable (the agent cannot say now), decode,
@@ -54,6 +58,7 @@ class Knowledge {
   const Deadline& deadline_;
   cnispec::CniArgs pod_;
   std::optional<Result<PodDevices>> devices_;
+  std::optional<Result<device::RailMap>> rails_;
 };
 
 }  // namespace railhead::cni

@@ -13,6 +13,7 @@
 #include "cni/meta/late_guid.hpp"
 #include "cni/meta/plan_checks.hpp"
 #include "cni/meta/plugin_inputs.hpp"
+#include "cni/meta/rails.hpp"
 #include "cni/meta/wanted_network.hpp"
 #include "cni/types/type.hpp"
 #include "host/files.hpp"
@@ -67,6 +68,7 @@ class Planner {
                                              std::string_view own) const;
   Result<std::vector<WantedNetwork>> wanted();
   [[nodiscard]] Result<void> await_guids(std::span<WantedNetwork> pods) const;
+  static void name_interfaces(std::span<WantedNetwork> entries);
   Result<void> give_devices(std::vector<WantedNetwork>& all);
 
   const PlanSource& source_;
@@ -134,7 +136,17 @@ Result<WantedNetwork> Planner::of_nad(Selection selection, const Nad& nad) const
   }
   // As the agent names a resource that has one per rail: "rdma/rail", "rdma/rail3".
   if (selection.rail) resource += std::to_string(*selection.rail);
-  return WantedNetwork{std::move(selection), std::move(*list), std::move(resource)};
+  auto rails = read_rails(*list);
+  if (!rails) return pass(rails, selection.place);
+  WantedNetwork one{std::move(selection), std::move(*list), std::move(resource)};
+  one.rails = std::move(*rails);
+  if (one.rails && one.resource.empty() && one.rails->resources.empty()) {
+    return refuse(
+        "{}: rails: its network has no resource (annotation {} of the NAD, or the key "
+        "resources)",
+        one.selection.place, kResourceNameKey);
+  }
+  return one;
 }
 
 // One that the node's configuration names: a NAD of the system namespace, or a file.
@@ -225,16 +237,24 @@ Result<void> Planner::await_guids(std::span<WantedNetwork> pods) const {
 // Who names a container gets of that one's before the others take theirs in turn.
 Result<void> Planner::give_devices(std::vector<WantedNetwork>& all) {
   const auto needs = [](const WantedNetwork& one) {
-    return !one.resource.empty() || !one.selection.container.empty();
+    return one.rails || !one.resource.empty() || !one.selection.container.empty();
   };
   if (std::ranges::none_of(all, needs)) return {};
   auto devices = source_.devices();
   if (!devices) return pass(devices);
   DeviceQueue queue(std::move(*devices));
+  std::vector<std::vector<WantedNetwork>> spread(all.size());
   for (const bool is_named : {true, false}) {
-    for (auto& one : all) {
+    for (size_t i = 0; i < all.size(); ++i) {
+      auto& one = all[i];
       const auto& container = one.selection.container;
       if (container.empty() == is_named || !needs(one)) continue;
+      if (one.rails) {
+        auto networks = spread_over_rails(one, queue, source_.rail_of, objections_);
+        if (!networks) return pass(networks);
+        spread[i] = std::move(*networks);
+        continue;
+      }
       if (one.resource.empty()) {
         return refuse("{}: container {}: its network has no resource (annotation {} of the NAD)",
                       one.selection.place, container, kResourceNameKey);
@@ -253,7 +273,22 @@ Result<void> Planner::give_devices(std::vector<WantedNetwork>& all) {
       if (auto good = objections_.raise(text); !good) return good;
     }
   }
+  std::vector<WantedNetwork> flat;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (!all[i].rails) spread[i].push_back(std::move(all[i]));
+    std::ranges::move(spread[i], std::back_inserter(flat));
+  }
+  all = std::move(flat);
   return {};
+}
+
+// net1, net2, … by the entry's place, where none is asked for; those over rails have names of their
+// own.
+void Planner::name_interfaces(std::span<WantedNetwork> entries) {
+  for (size_t i = 0; i < entries.size(); ++i) {
+    auto& ifname = entries[i].selection.ifname;
+    if (ifname.empty() && !entries[i].rails) ifname = fmt::format("net{}", i + 1);
+  }
 }
 
 Result<Plan> Planner::plan() {
@@ -280,6 +315,9 @@ Result<Plan> Planner::plan() {
   if (!name.empty()) {
     auto one = default_network(name);
     if (!one) return pass(one);
+    if (one->rails) {
+      return refuse("{}: rails: the cluster network has one interface", one->selection.place);
+    }
     one->is_pods = true;
     all->insert(all->begin(), std::move(*one));
   } else {
@@ -288,9 +326,10 @@ Result<Plan> Planner::plan() {
     record.networks.push_back(std::move(*cluster));
   }
   const bool has_default = !name.empty();
+  name_interfaces(std::span(*all).subspan(has_default ? 1 : 0));
   if (auto given = give_devices(*all); !given) return pass(given);
   std::vector<WantedNetwork> secondary(all->begin() + (has_default ? 1 : 0), all->end());
-  if (auto good = name_interfaces(source_, secondary); !good) return pass(good);
+  if (auto good = check_names(source_, secondary); !good) return pass(good);
   if (has_default) secondary.insert(secondary.begin(), all->front());
   if (auto good = check_routes(secondary); !good) return pass(good);
   for (const auto& one : secondary) {

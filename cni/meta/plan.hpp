@@ -10,6 +10,7 @@
 #include "cni/meta/sources.hpp"
 #include "cnispec/net_conf.hpp"
 #include "cnispec/request.hpp"
+#include "device/rail_map.hpp"
 
 namespace railhead::cni {
 
@@ -26,6 +27,8 @@ struct PlanSource {
       await_annotations;
   // What kubelet gave to the pod; asked at most once, and only where a network needs to know.
   std::function<Result<PodDevices>()> devices;
+  // A device's rail and plane. unavailable: they are not known yet.
+  std::function<Result<device::RailPlace>(const std::string& device)> rail_of;
   // Whether the pod may have a device that none of its resources gave, by that name.
   std::function<Result<void>(const std::string& device)> may_have;
 };

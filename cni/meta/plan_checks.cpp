@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -86,15 +87,14 @@ Result<void> check_devices(const PlanSource& source, const WantedNetwork& one) {
 
 }  // namespace
 
-Result<void> name_interfaces(const PlanSource& source, std::vector<WantedNetwork>& all) {
+Result<void> check_names(const PlanSource& source, std::span<const WantedNetwork> all) {
   std::map<std::string, std::string> taken{{source.request.ifname, std::string(kClusterNetwork)}};
-  for (size_t i = 0; i < all.size(); ++i) {
-    auto& ifname = all[i].selection.ifname;
-    if (ifname.empty()) ifname = fmt::format("net{}", i + 1);
-    const auto [at, is_new] = taken.emplace(ifname, all[i].selection.place);
+  for (const auto& one : all) {
+    const auto& [place, ifname] = std::tie(one.selection.place, one.selection.ifname);
+    const auto [at, is_new] = taken.emplace(ifname, place);
     if (is_new) continue;
-    return refuse("{}: the interface name {} is asked for by {} already", all[i].selection.place,
-                  ifname, at->second);
+    return refuse("{}: the interface name {} is asked for by {} already", place, ifname,
+                  at->second);
   }
   return {};
 }

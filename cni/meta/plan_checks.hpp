@@ -8,8 +8,8 @@
 
 namespace railhead::cni {
 
-// The names in the pod: net1, net2, … by their place, where none is asked for; none twice.
-Result<void> name_interfaces(const PlanSource& source, std::vector<WantedNetwork>& all);
+// The names in the pod: none twice.
+Result<void> check_names(const PlanSource& source, std::span<const WantedNetwork> all);
 // At most one asks for the default route of a family.
 Result<void> check_routes(std::span<const WantedNetwork> all);
 // Its plugins are there, and may be used.

@@ -106,6 +106,14 @@ PodNetwork planned_network(const PlanSource& source, const WantedNetwork& one) {
       object.set("deviceID", json_string(one.device));
       object.set("pciBusID", json_string(one.device));
     }
+    if (one.rails) {  // it has become one network for each device
+      object.erase("rails");
+      object.erase("resources");
+    }
+    if (one.rail && is_own_type(plugin.type)) {
+      object.set("rail", std::to_string(one.rail->place.rail));
+      object.set("railIndex", std::to_string(one.rail->further));
+    }
     if (!source.meta.guid_pool.empty() && takes_guid_pool(plugin.type)) {
       object.set("guidPool", json_string(source.meta.guid_pool));
     }

@@ -14,6 +14,23 @@ std::string DeviceQueue::take(std::string_view resource, std::string_view contai
   return "";
 }
 
+std::vector<GivenDevice> DeviceQueue::left(
+    const std::function<bool(std::string_view resource)>& is_meant,
+    std::string_view container) const {
+  std::vector<GivenDevice> all;
+  std::vector<std::string_view> containers;
+  for (const auto& one : devices_) {
+    const auto at = std::ranges::find(containers, one.container);
+    const auto place = static_cast<size_t>(at - containers.begin());
+    if (at == containers.end()) containers.push_back(one.container);
+    if (!is_meant(one.resource) || (!container.empty() && one.container != container)) continue;
+    for (const auto& device : one.devices) {
+      if (!taken_.contains(device)) all.push_back({place, one.resource, device});
+    }
+  }
+  return all;
+}
+
 size_t DeviceQueue::count(std::string_view resource) const {
   std::set<std::string> all;
   for (const auto& one : devices_) {

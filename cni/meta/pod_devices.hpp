@@ -1,5 +1,6 @@
 #pragma once
 // The devices that kubelet gave to a pod, and which of its networks gets which.
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -12,6 +13,13 @@ namespace railhead::cni {
 // In the order of the pod's containers; the devices of each in PCI order.
 using PodDevices = std::vector<ContainerDevices>;
 
+struct GivenDevice {
+  size_t container = 0;  // its place among the pod's
+  std::string resource;
+  std::string device;
+  friend bool operator==(const GivenDevice&, const GivenDevice&) = default;
+};
+
 // Hands a pod's devices out, each of them once.
 class DeviceQueue {
  public:
@@ -20,6 +28,12 @@ class DeviceQueue {
   // The next of a resource: container after container, or of the one that is named. "": there is
   // none left.
   [[nodiscard]] std::string take(std::string_view resource, std::string_view container = "");
+  // Those that nobody has taken, of the resources that are meant: container after container, or of
+  // the one that is named.
+  [[nodiscard]] std::vector<GivenDevice> left(
+      const std::function<bool(std::string_view resource)>& is_meant,
+      std::string_view container = "") const;
+  void take(const GivenDevice& device) { taken_.insert(device.device); }
   [[nodiscard]] size_t count(std::string_view resource) const;
   [[nodiscard]] bool has(std::string_view device) const;
 

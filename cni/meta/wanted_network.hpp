@@ -1,7 +1,10 @@
 #pragma once
 // One network that a pod is to have, while it is planned.
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +13,7 @@
 #include "cni/conf.hpp"
 #include "cni/meta/selection.hpp"
 #include "cnispec/network_list.hpp"
+#include "device/rail_map.hpp"
 
 namespace railhead::cni {
 
@@ -20,12 +24,28 @@ bool has(const List& list, std::string_view word) {
   return std::ranges::find(list, word) != std::end(list);
 }
 
+// Which rails a network is to have: all that the pod's devices have, so many, or these.
+struct AskedRails {
+  std::optional<uint32_t> count = {};
+  std::set<uint32_t> listed = {};
+  // Whose devices, by name, or by what it begins with ("rdma/rail*"); empty: the network's.
+  std::vector<std::string> resources = {};
+};
+
+// Where an interface of a network over rails stands.
+struct RailOfInterface {
+  device::RailPlace place;
+  uint32_t further = 0;  // how many of the pod's devices of that rail are before it
+};
+
 struct WantedNetwork {
   Selection selection;
   cnispec::NetworkList list;
   std::string resource;
   std::string device;    // of the resource, that kubelet gave to the pod; "": none
   bool is_pods = false;  // the pod's author asked for it, not the node's
+  std::optional<AskedRails> rails = {};
+  std::optional<RailOfInterface> rail = {};  // of one that `rails` has become
 };
 
 // What `strict` refuses, and a node in Multus' place warns of.

@@ -1,5 +1,7 @@
 #include "cni/types/railhead.hpp"
 
+#include <nlohmann/json.hpp>
+
 #include "attach/function.hpp"
 #include "cni/conf.hpp"
 #include "cni/types/vf_keys.hpp"
@@ -42,6 +44,12 @@ Result<void> make_sub_function(Asked& asked, host::LinkLayer layer) {
 }  // namespace
 
 Result<Asked> read_railhead(const Source& source) {
+  // By another meta plugin, or a runtime: one device and one interface for each call.
+  if (source.config.contains("rails")) {
+    return refuse(
+        "rails: a network over several rails needs railhead-meta as the node's meta plugin; here "
+        "one network for each rail");
+  }
   auto asked = read_vf_keys(source, {.default_rdma = attach::RdmaUse::automatic,
                                      .knows_reset = true,
                                      .knows_guid = true,

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "device/inventory.hpp"
+#include "device/rail_map.hpp"
 
 namespace railhead::device {
 
@@ -17,5 +18,12 @@ namespace railhead::device {
 // distances are equal, the order stays. Both lists in PCI order.
 [[nodiscard]] std::vector<size_t> rail_order(const std::vector<const PciFunction*>& ports,
                                              const std::vector<const PciFunction*>& gpus);
+
+// The ports as the node's rails. Where there are GPUs, and at least as many NICs (functions of one
+// PCI slot) as GPUs, a NIC is a rail and its ports are the planes of it, by N of their uplinks'
+// phys_port_name pN, else in PCI order; in all other cases each port is a rail of its own. Ports
+// and GPUs in PCI order.
+[[nodiscard]] RailMap rails_of(const std::vector<const PciFunction*>& ports,
+                               const std::vector<const PciFunction*>& gpus);
 
 }  // namespace railhead::device

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "device/rail_map.hpp"
 #include "plugin/pool/remembered.hpp"
 
 namespace railhead::app {
@@ -22,6 +23,12 @@ void PoolRecords::load() {
                {{"error", rails.error().message}});
   }
   rails_ = std::move(rails).value_or(pool::Rails{});
+  auto rail_map = device::read_rail_map(state_dir_);
+  if (!rail_map) {
+    log_.error("cannot read the node's rails; they are numbered anew",
+               {{"error", rail_map.error().message}});
+  }
+  rail_map_ = std::move(rail_map).value_or(device::RailMap{});
   auto resources = pool::read_own_resources(state_dir_);
   if (!resources) {
     log_.error("which resources were served before is not known",
@@ -39,6 +46,16 @@ void PoolRecords::keep_rails(const pool::Rails& rails) {
     return;
   }
   rails_ = rails;
+}
+
+void PoolRecords::keep_rail_map(const device::RailMap& rails) {
+  if (rails == rail_map_) return;
+  if (auto written = device::write_rail_map(state_dir_, rails); !written) {
+    log_.error("networks over rails cannot know the node's rails",
+               {{"error", written.error().message}});
+    return;
+  }
+  rail_map_ = rails;
 }
 
 std::optional<PoolRecords::TimePoint> PoolRecords::keep_resources(

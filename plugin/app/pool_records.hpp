@@ -29,8 +29,11 @@ class PoolRecords {
   // Whose devices pods may have: of the configuration, or of one before.
   [[nodiscard]] const std::set<std::string>& resources() const { return resources_; }
 
+  [[nodiscard]] const device::RailMap& rail_map() const { return rail_map_; }
+
   // Written where it differs from what is on disk. What fails is logged, and tried again.
   void keep_rails(const pool::Rails& rails);
+  void keep_rail_map(const device::RailMap& rails);
   // `served`: the resources that are configured, or that pods have some of. One that is neither for
   // a minute is forgotten, since another plugin may serve it next; not while who holds what is not
   // all known (`complete`). Until when something is to be forgotten, if so.
@@ -41,7 +44,8 @@ class PoolRecords {
   const std::string state_dir_;
   const Clock& clock_;
   Logger& log_;
-  pool::Rails rails_;  // as they are on disk
+  pool::Rails rails_;         // as they are on disk
+  device::RailMap rail_map_;  // the same
   std::set<std::string> resources_;
   bool are_on_disk_ = true;                 // as they are
   std::map<std::string, TimePoint> ended_;  // of these, since when nobody has any

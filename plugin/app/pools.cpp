@@ -51,6 +51,7 @@ void Pools::recall() {
   auto rails = records_.rails();
   rails.merge(knowledge_.rails);
   knowledge_.rails = std::move(rails);
+  if (!records_.rail_map().empty()) knowledge_.rail_map = records_.rail_map();
   inventory_ = nullptr;
 }
 
@@ -258,6 +259,7 @@ void Pools::remember(const pool::Selection& selection, const node::Snapshot& sna
   auto rails = selection.rails;
   rails.merge(knowledge_.rails);  // of resources that the configuration may name again
   knowledge_.rails = std::move(rails);
+  knowledge_.rail_map = selection.rail_map;
   inventory_ = snapshot.inventory;
   sorted_ = configuration_.config();
 }
@@ -265,6 +267,7 @@ void Pools::remember(const pool::Selection& selection, const node::Snapshot& sna
 // What was shown, for the agent after this one.
 void Pools::keep(const pool::Selection& selection) {
   records_.keep_rails(knowledge_.rails);
+  records_.keep_rail_map(knowledge_.rail_map);
   std::set<std::string> served;
   for (const auto& pool : selection.pools) served.insert(pool.resource.full_name());
   const auto complete = holders_.ledger().holdings()->complete();

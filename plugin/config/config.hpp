@@ -135,6 +135,9 @@ struct Resource {
 struct Config {
   std::vector<Resource> resources;
   std::optional<std::chrono::seconds> rescan;  // how often the node is looked at without an event
+  // railMap: by rail its ports, in the order of their planes, each port once; empty: the agent
+  // numbers them.
+  std::vector<std::vector<PciAddress>> rail_map;
   friend bool operator==(const Config&, const Config&) = default;
 };
 
@@ -156,6 +159,7 @@ struct Parsed {
 
 constexpr size_t kMaxSize = 1 << 20;             // bytes of one file
 constexpr size_t kMaxSizeOfAll = 4 << 20;        // of the files of a folder together
+constexpr size_t kMaxRails = 1024;               // of railMap
 constexpr uint32_t kMaxShares = 100'000;         // of a pool: kubelet takes messages of 4 MiB
 constexpr uint32_t kMaxSharesPerDevice = 1'000;  // of each device of a pool
 

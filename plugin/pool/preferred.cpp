@@ -1,6 +1,7 @@
 #include "plugin/pool/preferred.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <unordered_map>
 
@@ -113,27 +114,57 @@ class Chooser {
     if (near == config::Near::gpu && (of_pod || !order)) {
       const auto gpus = known_gpus(inventory_, of_pod ? gpus_of_pod : free_gpus);
       if (Covering covering(ports, gpus); covering.tells_ports_apart()) {
-        mark(covering.choose(wanted_));
+        mark(ports, covering.choose(wanted_));
         return fmt::format("PCIe distance to the {} GPUs ({})", of_pod ? "pod's" : "free",
                            gpus.size());
       }
     }
     if (order || near == config::Near::none) {
       const auto written = order.value_or(config::Order::packed);
-      mark(choose_by_order(ports, written, wanted_));
+      mark(ports, choose_by_order(ports, written, wanted_));
       return fmt::format("order {}", name_of(written));
     }
     if (tells_neighbours(ports)) {
-      mark(choose_neighbours(ports, wanted_));
+      mark(ports, choose_neighbours(ports, wanted_));
       return "neighbours by NUMA node and PCIe switch";
     }
-    mark(choose_by_order(ports, config::Order::packed, wanted_));
+    mark(ports, choose_by_order(ports, config::Order::packed, wanted_));
     return "order packed: the topology does not tell";
   }
 
-  void mark(const std::vector<size_t>& offers) {
-    for (const size_t i : offers) chosen_[i] = true;
+  void mark(const Ports& ports, const std::vector<size_t>& offers) {
+    for (const size_t i : with_same_indexes(ports, offers)) chosen_[i] = true;
     wanted_ -= offers.size();
+  }
+
+  // The same ports' VFs with the same indexes, the lowest ones that are free on each, where there
+  // are any: their PCI addresses then rise in the order of their ports, which NCCL sorts by, on
+  // every node.
+  [[nodiscard]] std::vector<size_t> with_same_indexes(const Ports& ports,
+                                                      const std::vector<size_t>& offers) const {
+    std::map<size_t, size_t> count;  // by port
+    for (const size_t i : offers) {
+      if (ports.of_offer[i]) ++count[*ports.of_offer[i]];
+    }
+    const auto each = count.empty() ? 0 : count.begin()->second;
+    const auto is_even = [&](const auto& entry) { return entry.second == each; };
+    if (count.size() < 2 || each * count.size() != offers.size() ||
+        !std::ranges::all_of(count, is_even)) {
+      return offers;
+    }
+    std::map<uint32_t, std::vector<size_t>> by_index;  // of these ports, what is not chosen yet
+    for (size_t i = 0; i < offers_.size(); ++i) {
+      const auto port = ports.of_offer[i];
+      if (!available_[i] || chosen_[i] || !port || !count.contains(*port)) continue;
+      if (ports.vf_of_offer[i]) by_index[*ports.vf_of_offer[i]].push_back(i);
+    }
+    std::vector<size_t> same;
+    for (const auto& [index, of_index] : by_index) {
+      if (same.size() == offers.size()) break;
+      if (of_index.size() == count.size())
+        same.insert(same.end(), of_index.begin(), of_index.end());
+    }
+    return same.size() == offers.size() ? same : offers;
   }
 
   Choice finish(std::string ground) {

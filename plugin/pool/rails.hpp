@@ -19,6 +19,12 @@ namespace railhead::pool {
                                                   const device::Inventory& inventory,
                                                   std::vector<PciAddress> known, bool is_allocated);
 
+// The same of the node's rails (device/rails.hpp, rails_of), which the members of several pools
+// make up.
+[[nodiscard]] device::RailMap number_rails(const std::vector<Member>& members,
+                                           const device::Inventory& inventory,
+                                           device::RailMap known, bool is_allocated);
+
 // One pool per rail, named after it.
 [[nodiscard]] std::vector<Pool> split_into_rails(Pool pool, const std::vector<PciAddress>& rails);
 

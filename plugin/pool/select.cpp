@@ -141,6 +141,20 @@ bool several_have_nccl_env(const config::Config& config) {
   return count > 1;
 }
 
+device::RailMap rail_map(const config::Config& config, const std::vector<Pool>& pools,
+                         const Inventory& inventory, const Knowledge& knowledge) {
+  if (!config.rail_map.empty()) return config.rail_map;
+  std::vector<Member> members;
+  for (const auto& pool : pools) {
+    if (pool.resource.sharing) continue;
+    members.insert(members.end(), pool.members.begin(), pool.members.end());
+  }
+  const bool may_be_known = std::ranges::any_of(config.resources, [&](const auto& resource) {
+    return !resource.sharing && may_have_allocated_rails(resource, knowledge.allocated);
+  });
+  return number_rails(members, inventory, knowledge.rail_map, may_be_known);
+}
+
 }  // namespace
 
 Selection select(const config::Config& config, const Inventory& inventory,
@@ -163,6 +177,7 @@ Selection select(const config::Config& config, const Inventory& inventory,
     }
     selection.rails[resource.full_name()] = std::move(rails);
   }
+  selection.rail_map = rail_map(config, selection.pools, inventory, knowledge);
   selection.left_out = selecting.left_out();
   selection.members = selecting.members();
 

@@ -10,6 +10,7 @@
 
 #include "device/inventory.hpp"
 #include "device/pcie.hpp"
+#include "device/rail_map.hpp"
 #include "plugin/config/config.hpp"
 #include "plugin/grant/wanted.hpp"
 
@@ -84,6 +85,9 @@ struct Selection {
   // Devices that no resource may have, or not the first one that selects it; and why.
   std::vector<LeftOut> left_out;
   Rails rails;
+  // The node's rails: the ports of all devices that one container has to itself, or as railMap has
+  // them.
+  device::RailMap rail_map;
   std::set<Membership> members;
 };
 
@@ -92,7 +96,8 @@ struct Knowledge {
   // Why a device must not be given out, of any pool; by PCI address or a sub-function's name. What
   // makes a PF sick its sub-functions are, too.
   std::map<std::string, Reason> sick;
-  Rails rails;  // of the Selection before
+  Rails rails;               // of the Selection before
+  device::RailMap rail_map;  // the same
   // Of the Selection before, or as Allocate recorded it: what ifNames and pKeys select by is not
   // seen while the device is in a pod, and it stays its resource's.
   std::set<Membership> members;

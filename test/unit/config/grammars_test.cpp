@@ -272,4 +272,33 @@ TEST_CASE("errors and warnings name their file, a name in two files names both")
   CHECK(contains_text(parsed.warnings, "two.json: x: unknown key"));
 }
 
+TEST_CASE("railMap lists the ports of each rail, and each port once") {
+  const std::string pools = "pools: [{resourceName: a, selectors: {isRdma: true}}]\n";
+  const auto config = good(pools + "railMap: ['0000:3b:00.0', ['0000:5E:00.1', '0000:5e:00.0']]");
+  CHECK(config.rail_map == std::vector<std::vector<PciAddress>>{
+                               {{0, 0x3b, 0, 0}}, {{0, 0x5e, 0, 1}, {0, 0x5e, 0, 0}}});
+  CHECK(good(pools).rail_map.empty());
+  for (const auto& [bad, error] :
+       {std::pair("[]", "railMap: array: expected a list of 1 to 1024 rails"),
+        std::pair("{}", "railMap: "), std::pair("[[]]", "railMap[0]: is empty"),
+        std::pair("['3b:00.0']", "railMap[0]: string \"3b:00.0\": expected a PF's PCI address"),
+        std::pair("[['0000:3b:00.0'], ['0000:3b:00.0']]",
+                  "railMap[1]: 0000:3b:00.0: is there already")}) {
+    INFO(bad);
+    CHECK(contains_text(errors(pools + "railMap: " + bad), error));
+  }
+}
+
+TEST_CASE("railMap stands in one file of the node's, or is the same in all") {
+  const auto file = [](const std::string& name, const std::string& map) {
+    return config::Source{name, "pools: [{resourceName: " + name +
+                                    ", selectors: {isRdma: true}}]\nrailMap: [" + map + "]"};
+  };
+  const auto same = config::parse({file("a", "'0000:3b:00.0'"), file("b", "'0000:3b:00.0'")}, "x");
+  CHECK(same.errors.empty());
+  const auto other = config::parse({file("a", "'0000:3b:00.0'"), file("b", "'0000:5e:00.0'")}, "x");
+  REQUIRE(other.errors.size() == 1);
+  CHECK(other.errors[0].message.find("b: railMap: another file has it already") == 0);
+}
+
 }  // namespace railhead::test

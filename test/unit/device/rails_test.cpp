@@ -2,6 +2,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "base/text.hpp"
 #include "device/assignment.hpp"
 #include "test/support/node_builder.hpp"
 
@@ -21,15 +22,34 @@ std::vector<std::vector<Cost>> costs(const std::vector<std::vector<int>>& number
 
 using Columns = std::vector<std::optional<size_t>>;
 
-// The addresses of the ports in rail order.
-std::vector<std::string> rails(const NodeBuilder& node) {
-  const auto inventory = node.inventory();
+std::pair<std::vector<const device::PciFunction*>, std::vector<const device::PciFunction*>>
+ports_and_gpus(const device::Inventory& inventory) {
   std::vector<const device::PciFunction*> ports;
   std::vector<const device::PciFunction*> gpus;
   for (const auto& function : inventory.functions()) {
     if (function.is_gpu) gpus.push_back(&function);
     if (function.is_network()) ports.push_back(&function);
   }
+  return {ports, gpus};
+}
+
+// The ports of each rail, by their planes: "0000:14:00.0 0000:14:00.1".
+std::vector<std::string> planes(const NodeBuilder& node) {
+  const auto inventory = node.inventory();
+  const auto [ports, gpus] = ports_and_gpus(inventory);
+  std::vector<std::string> rails;
+  for (const auto& rail : device::rails_of(ports, gpus)) {
+    std::vector<std::string> names;
+    for (const auto& port : rail) names.push_back(port.to_string());
+    rails.push_back(join(names, " "));
+  }
+  return rails;
+}
+
+// The addresses of the ports in rail order.
+std::vector<std::string> rails(const NodeBuilder& node) {
+  const auto inventory = node.inventory();
+  const auto [ports, gpus] = ports_and_gpus(inventory);
   std::vector<std::string> order;
   for (const size_t i : device::rail_order(ports, gpus)) {
     order.push_back(ports[i]->address.to_string());
@@ -38,6 +58,27 @@ std::vector<std::string> rails(const NodeBuilder& node) {
 }
 
 }  // namespace
+
+TEST_CASE("the ports of a NIC are planes where each GPU can have a NIC, else rails") {
+  NodeBuilder node;
+  std::vector<std::string> of_nic;
+  for (const auto* bus : {"10", "20"}) {
+    const auto below = node.pcie_switch(std::string("pci0000:") + bus, 0);
+    for (const auto* function : {"0", "1"}) {
+      auto& pf = node.pf(std::string("0000:") + bus + ":01." + function, below);
+      // The driver's numbers go the other way on the second NIC.
+      const bool is_first = (std::string(bus) == "10") == (std::string(function) == "0");
+      pf.netdevs.push_back({.name = "p", .phys_port_name = is_first ? "p0" : "p1"});
+    }
+  }
+  using Rails = std::vector<std::string>;
+  CHECK(planes(node) == Rails{"0000:10:01.0", "0000:10:01.1", "0000:20:01.0", "0000:20:01.1"});
+  node.gpu("0000:30:00.0", node.pcie_switch("pci0000:30", 1));
+  node.gpu("0000:40:00.0", node.pcie_switch("pci0000:40", 1));
+  CHECK(planes(node) == Rails{"0000:10:01.0 0000:10:01.1", "0000:20:01.1 0000:20:01.0"});
+  node.gpu("0000:50:00.0", node.pcie_switch("pci0000:50", 1));  // two NICs for three GPUs
+  CHECK(planes(node).size() == 4);
+}
 
 TEST_CASE("an assignment has the lowest sum, not the lowest first row") {
   CHECK(device::assign(costs({{1, 2, 9}, {1, 9, 9}, {9, 2, 3}})) == Columns{1, 0, 2});

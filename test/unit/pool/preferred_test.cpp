@@ -76,6 +76,19 @@ TEST_CASE("each GPU of the pod gets the NIC of its switch") {
         "PCIe distance to the pod's GPUs (2)");
 }
 
+TEST_CASE(
+    "of all ports that are chosen the VFs have the same index, the lowest that each has left") {
+  const TestPool node(eight_gpu_node(4));
+  const auto chosen = [&](const Ids& without, size_t size) {
+    return join(node.prefer({node.all_but(without), {}, size}, node.gpus({2, 5})).ids, " ");
+  };
+  CHECK(chosen({}, 2) == "0000:32:00.1 0000:62:00.1");
+  CHECK(chosen({"0000:62:00.1"}, 2) == "0000:32:00.2 0000:62:00.2");
+  CHECK(chosen({"0000:62:00.1", "0000:32:00.2"}, 2) == "0000:32:00.3 0000:62:00.3");
+  CHECK(chosen({"0000:62:00.1", "0000:62:00.3", "0000:32:00.2", "0000:32:00.4"}, 2) ==
+        "0000:32:00.1 0000:62:00.2");  // they have none in common
+}
+
 TEST_CASE("with ten NICs for eight GPUs the choice follows the GPUs, not the PCI order") {
   const TestPool node(ten_nic_node());
   const std::string with_gpu = "12 22 32 42 52 62 72 82";

@@ -77,6 +77,35 @@ pool::Rails order(std::vector<PciAddress> ports) { return {{"rdma/rail", std::mo
 
 }  // namespace
 
+TEST_CASE(
+    "the node's rails are numbered over all its resources, by the GPUs, and keep their numbers") {
+  RailNode node;
+  const auto rails = [&](const std::string& more = "") {
+    const auto selection = node.select_json(
+        "pools: [{resourceName: a, resourcePrefix: rdma, selectors: {rootDevices: "
+        "['0000:40:00.0'], "
+        "isRdma: true}}, {resourceName: b, resourcePrefix: rdma, selectors: {vendors: ['8086'], "
+        "isRdma: true}}]" +
+        more);
+    return node.knowledge.rail_map = selection.rail_map;
+  };
+  const device::RailMap all = {{*PciAddress::parse(RailNode::kAtGpu0)},
+                               {*PciAddress::parse(RailNode::kAtGpu1)},
+                               {*PciAddress::parse(RailNode::kAtNone)}};
+  node.take_away(RailNode::kAtGpu0);
+  CHECK(rails() == device::RailMap{all[2], all[1]});  // the first GPU has one of its own, too
+  node.bring(RailNode::kAtGpu0);
+  CHECK(rails() == all);  // no container has any
+  node.take_away(RailNode::kAtGpu0);
+  CHECK(rails() == all);
+  node.knowledge.rail_map = {all[1], all[2]};
+  node.knowledge.allocated = {{"rdma/b", "0000:60:00.1"}};
+  node.bring(RailNode::kAtGpu0);
+  CHECK(rails() == device::RailMap{all[1], all[2], all[0]});
+  CHECK(rails("\nrailMap: [['0000:60:00.0', '0000:40:00.0'], '0000:50:00.0']") ==
+        device::RailMap{{kPf60, kPf40}, {kPf50}});
+}
+
 TEST_CASE("rails are numbered as their GPUs, those without one last") {
   RailNode node;
   const auto selection = node.rails();

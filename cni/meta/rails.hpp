@@ -1,0 +1,32 @@
+#pragma once
+// Networks over rails: one entry of the annotation becomes an interface for each of the pod's
+// devices that its rails have.
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "cni/meta/pod_devices.hpp"
+#include "cni/meta/wanted_network.hpp"
+#include "device/rail_map.hpp"
+
+namespace railhead::cni {
+
+// The keys `rails` and `resources` of the network's plugin of type railhead; nothing where it has
+// no `rails`. Errors (invalid_argument) name the key, the value and what was expected.
+Result<std::optional<AskedRails>> read_rails(const cnispec::NetworkList& list);
+
+// A device's rail and plane. unavailable: they are not known yet.
+using RailOf = std::function<Result<device::RailPlace>(const std::string& device)>;
+
+// One network for each device, named after the entry's interface ("rail" without one): "rail3", and
+// of further devices of that rail "rail3-1", "rail3-2" in the order of the pod's containers, of a
+// container in the order of their planes, of a plane in PCI order; by rail. Warned of: PCI
+// addresses that do not rise in the order of rails and planes. Devices of other rails than those
+// that are listed stay in `queue`. Errors: invalid_argument (a rail without a device, another
+// number of rails, a name that is too long), unavailable.
+Result<std::vector<WantedNetwork>> spread_over_rails(const WantedNetwork& one, DeviceQueue& queue,
+                                                     const RailOf& rail_of, Objections& objections);
+
+}  // namespace railhead::cni

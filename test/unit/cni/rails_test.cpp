@@ -1,0 +1,170 @@
+// A network over rails: one entry of the annotation, an interface for each device of the pod.
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include "device/rail_map.hpp"
+#include "test/support/fake_standing.hpp"
+#include "test/support/must.hpp"
+#include "test/unit/cni/pod_node.hpp"
+
+using namespace railhead;
+using namespace railhead::test;
+using Catch::Matchers::ContainsSubstring;
+using RailsJson = nlohmann::ordered_json;
+
+namespace {
+
+// Three PFs, of which the agent has numbered the ports: 0000:20:00.0 is rail 0, 0000:10:00.0 rail
+// 1, 0000:30:00.0 rail 2.
+struct RailsNode : PodNode {
+  RailsNode() {
+    fake.add_pf({.address = "0000:20:00.0", .netdev = "p1", .vfs = 2});
+    fake.add_pf({.address = "0000:30:00.0", .netdev = "p2", .vfs = 2});
+    must(device::write_rail_map(fake.host.roots.state,
+                                {{{0, 0x20, 0, 0}}, {{0, 0x10, 0, 0}}, {{0, 0x30, 0, 0}}}));
+    rails(R"("all")");
+    give({{"uid-1", "main", {"0000:11:00.0", "0000:21:00.0", "0000:31:00.0"}}});
+  }
+
+  void rails(const std::string& value, const RailsJson& more = RailsJson::object()) {
+    RailsJson config{{"cniVersion", "1.0.0"}, {"type", "railhead"}};
+    config["rails"] = RailsJson::parse(value);
+    config.update(more);
+    add_nad("rails", config, "rdma/vf");
+  }
+  // "rail0=0000:21:00.0", as network-status tells.
+  std::vector<std::string> attached() {
+    std::vector<std::string> all;
+    for (const auto& entry : network_status()) {
+      if (!entry.contains("device-info")) continue;
+      all.push_back(entry["interface"].get<std::string>() + '=' +
+                    entry["device-info"]["pci"]["pci-address"].get<std::string>());
+    }
+    return all;
+  }
+  std::string refused(const std::string& networks = "rails") {
+    const auto before = standing(fake);
+    const auto error = error_of(add(networks));
+    CHECK(pods().empty());
+    CHECK(standing(fake) == before);
+    return error.message;
+  }
+};
+
+using Attached = std::vector<std::string>;
+
+void good(const cni::Answer& answer) {
+  INFO(answer.output);
+  REQUIRE(answer.exit_code == 0);
+}
+
+}  // namespace
+
+TEST_CASE("With \"rails\": \"all\" a pod has an interface for each device, named after its rail") {
+  RailsNode node;
+  const auto before = standing(node.fake);
+  good(node.add("rails"));
+  CHECK(node.attached() ==
+        Attached{"rail0=0000:21:00.0", "rail1=0000:11:00.0", "rail2=0000:31:00.0"});
+  for (const auto* name : {"rail0", "rail1", "rail2"}) CHECK(node.fake.link("pod0", name));
+  good(node.run("CHECK"));
+  good(node.run("DEL"));
+  CHECK(standing(node.fake) == before);
+}
+
+TEST_CASE("Further devices of a rail are counted, in the order of the containers") {
+  RailsNode node;
+  node.give({{"uid-1", "one", {"0000:11:00.3"}},
+             {"uid-1", "two", {"0000:11:00.1", "0000:11:00.2", "0000:21:00.0"}}});
+  good(node.add("rails@gpu"));
+  CHECK(node.attached() == Attached{"gpu0=0000:21:00.0", "gpu1=0000:11:00.3", "gpu1-1=0000:11:00.1",
+                                    "gpu1-2=0000:11:00.2"});
+  good(node.run("DEL"));
+}
+
+TEST_CASE("A number of rails, or a list of theirs, is what the pod's devices must have") {
+  RailsNode node;
+  node.rails("3");
+  good(node.add("rails"));
+  good(node.run("DEL"));
+  node.rails("2");
+  CHECK_THAT(node.refused(), ContainsSubstring("rails: 2: the pod's devices of rdma/vf are of 3 "
+                                               "(rails 0, 1, 2)"));
+  node.rails("[2,0]");
+  good(node.add("rails"));
+  CHECK(node.attached() == Attached{"rail0=0000:21:00.0", "rail2=0000:31:00.0"});
+  CHECK(node.fake.link("host", "p0v0"));
+  CHECK_THAT(node.log(), ContainsSubstring("devices of the pod stay on the host: 0000:11:00.0 "
+                                           "(rail 1)"));
+  good(node.run("DEL"));
+  node.rails("[0,5]");
+  CHECK_THAT(node.refused(), ContainsSubstring("rails: rail 5: the pod has no device of rdma/vf"));
+}
+
+TEST_CASE("Entries take devices in their order; one that names its container comes first") {
+  RailsNode node;
+  node.add_nad("one", {{"cniVersion", "1.0.0"}, {"type", "railhead"}}, "rdma/vf");
+  good(node.add("one,rails"));
+  CHECK(node.attached() ==
+        Attached{"net1=0000:11:00.0", "rail0=0000:21:00.0", "rail2=0000:31:00.0"});
+  good(node.run("DEL"));
+  CHECK_THAT(node.refused("rails,one"), ContainsSubstring("none is left for this network"));
+  good(node.add(R"([{"name":"rails"},{"name":"one","container":"main"}])"));
+  CHECK(node.attached() ==
+        Attached{"rail0=0000:21:00.0", "rail2=0000:31:00.0", "net2=0000:11:00.0"});
+  good(node.run("DEL"));
+}
+
+TEST_CASE("Clusters with a resource for each rail name them all, or what they begin with") {
+  RailsNode node;
+  for (const auto* resources : {R"(["rdma/vf"])", R"(["other/x","rdma/*"])"}) {
+    node.rails(R"("all")", {{"resources", RailsJson::parse(resources)}});
+    good(node.add("rails"));
+    CHECK(node.attached().size() == 3);
+    good(node.run("DEL"));
+  }
+  node.rails(R"("all")", {{"resources", {"rdma/v"}}});
+  CHECK_THAT(node.refused(), ContainsSubstring("the pod has no device of rdma/v left"));
+}
+
+TEST_CASE("What a network over rails cannot be is refused before anything is changed") {
+  RailsNode node;
+  for (const auto* bad : {"0", "-1", "1.5", "\"8\"", "[]", "[1,1]", "[-1]", "{}", "true", "2000"}) {
+    node.rails(bad);
+    CHECK_THAT(node.refused(), ContainsSubstring(std::string("rails ") + bad + ": expected"));
+  }
+  node.rails(R"("all")");
+  CHECK_THAT(node.refused(R"([{"name":"rails","mac":"02:00:00:00:00:01"}])"),
+             ContainsSubstring("are of one interface"));
+  CHECK_THAT(node.refused("rails@longprefix12345"), ContainsSubstring("expected at most 15"));
+  must(device::write_rail_map(node.fake.host.roots.state, {{{0, 0x20, 0, 0}}}));
+  const auto unknown = error_of(node.add("rails"));
+  CHECK(unknown.code == 11);
+  CHECK_THAT(unknown.message, ContainsSubstring("the rail of 0000:11:00.0 (port 0000:10:00.0) is "
+                                                "not known"));
+  node.annotations["v1.multus-cni.io/default-network"] = "ml/rails";
+  node.conf["multusNamespace"] = "ml";
+  CHECK_THAT(node.refused(""), ContainsSubstring("the cluster network has one interface"));
+}
+
+TEST_CASE("Of one rail the planes come first to last, whatever their PCI addresses") {
+  RailsNode node;
+  must(device::write_rail_map(node.fake.host.roots.state,
+                              {{{0, 0x30, 0, 0}, {0, 0x10, 0, 0}}, {{0, 0x20, 0, 0}}}));
+  good(node.add("rails"));
+  CHECK(node.attached() ==
+        Attached{"rail0=0000:31:00.0", "rail0-1=0000:11:00.0", "rail1=0000:21:00.0"});
+  good(node.run("DEL"));
+}
+
+TEST_CASE("PCI addresses that do not rise with the rails are warned of, those that do are not") {
+  RailsNode node;
+  good(node.add("rails"));
+  CHECK_THAT(node.log(), ContainsSubstring("do not rise in the order of their rails"));
+  good(node.run("DEL"));
+  must(device::write_rail_map(node.fake.host.roots.state,
+                              {{{0, 0x10, 0, 0}}, {{0, 0x20, 0, 0}}, {{0, 0x30, 0, 0}}}));
+  const auto before = node.log().size();
+  good(node.add("rails"));
+  CHECK(node.log().substr(before).find("do not rise") == std::string::npos);
+}
