@@ -79,8 +79,16 @@ struct Steps {
   double activate_ms = 0;
 };
 
+// The routes as they stand: those that IPAM put in no table are in the interface's own.
+void name_table(const attach::OwnTable& own, PluginResult& result) {
+  for (auto& route : result.routes) {
+    if (!route.table) route.table = own.table;
+  }
+}
+
 // What follows attach(): addresses from IPAM, and onto the interface of that number.
-Result<PluginResult> address(const Call& call, attach::Transaction& transaction, size_t number,
+Result<PluginResult> address(const Call& call, const Wanted& wanted,
+                             attach::Transaction& transaction, size_t number,
                              const attach::Attached& attached, Stopwatch& watch, Steps& steps) {
   // A lost DEL's must not be missing, and no GC may ever come. Others' must not cost this pod its
   // own.
@@ -98,10 +106,13 @@ Result<PluginResult> address(const Call& call, attach::Transaction& transaction,
   if (!ip_config) return pass(ip_config);
   ip_config->second_default =
       call.takes_default_route ? attach::SecondDefault::warn : call.type.second_default;
+  ip_config->announces = wanted.announces;
+  ip_config->own_table = wanted.own_table;
   if (attached.has_netdev) {  // a userspace driver's VF has no interface to set addresses on
     if (auto done = transaction.activate(number, *ip_config); !done) return pass(done);
   }
   steps.activate_ms = watch.step_ms();
+  if (wanted.own_table) name_table(*wanted.own_table, result);
   return result;
 }
 
@@ -198,8 +209,10 @@ Result<Wanted> read_wanted(const Call& call) {
       args->pod_name.empty() ? "" : fmt::format("{}/{}", args->pod_namespace, args->pod_name),
       asked->kind,
       {},
+      asked->own_table ? std::optional(asked->own_table->table) : std::nullopt,
       asked->reset};
-  return Wanted{std::move(request), std::move(*previous), std::move(*dns)};
+  return Wanted{std::move(request), std::move(*previous), std::move(*dns), asked->own_table,
+                asked->announces};
 }
 
 namespace {
@@ -248,7 +261,7 @@ Result<std::vector<PluginResult>> attach_all(std::span<const Call> calls,
     auto result = wanted[i].previous.value_or(PluginResult{});
     if (!calls[i].type.is_chained) {
       asked = i + 1;
-      auto own = address(calls[i], transaction, i, (*all)[i], watch, steps);
+      auto own = address(calls[i], wanted[i], transaction, i, (*all)[i], watch, steps);
       if (own) {
         result =
             join_results(calls[i], std::move(result), std::move(*own), (*all)[i], wanted[i].dns);

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "attach/own_table.hpp"
 #include "cni/command/command.hpp"
 #include "cni/ip_config.hpp"
+#include "cni/types/multi_nic.hpp"
 
 namespace railhead::cni {
 
@@ -69,6 +71,18 @@ Result<> check_addresses(const Call& call, const cnispec::PluginResult& prev, ho
   return {};
 }
 
+Result<> check_rules(const Call& call, host::Links& links) {
+  if (call.type.name != "railhead") return {};
+  const auto multi_nic = read_multi_nic(call.config);
+  if (!multi_nic) return pass(multi_nic);
+  if (!multi_nic->own_table) return {};
+  const auto rules = attach::own_rules(links, multi_nic->own_table->table);
+  if (!rules) return pass(rules, call.request.ifname);
+  if (!rules->empty()) return {};
+  return fail(ErrorCode::not_found, "{} has lost its rules for table {}", call.request.ifname,
+              multi_nic->own_table->table);
+}
+
 // Later plugins of a chain may add to what is there: what is ours must stand, other things may.
 Result<> check_ip_config(const Call& call, const cnispec::PluginResult& prev) {
   const auto netns = call.host.netns.open(call.request.netns);
@@ -78,7 +92,8 @@ Result<> check_ip_config(const Call& call, const cnispec::PluginResult& prev) {
   const auto link = (*links)->by_name(call.request.ifname);
   if (!link) return pass(link, call.request.ifname);
   if (auto stand = check_addresses(call, prev, **links, link->index); !stand) return stand;
-  return check_routes(call, prev, **links, link->index);
+  if (auto stand = check_routes(call, prev, **links, link->index); !stand) return stand;
+  return check_rules(call, **links);
 }
 
 }  // namespace

@@ -48,6 +48,8 @@ struct Wanted {
   attach::AttachRequest request;
   std::optional<cnispec::PluginResult> previous;
   cnispec::Dns dns;
+  std::optional<attach::OwnTable> own_table;
+  bool announces = true;
 };
 Result<Wanted> read_wanted(const Call& call);
 // ADD for several interfaces of one pod in one transaction: all of them, or none. At least one;

@@ -4,6 +4,7 @@
 
 #include "attach/function.hpp"
 #include "cni/conf.hpp"
+#include "cni/types/multi_nic.hpp"
 #include "cni/types/vf_keys.hpp"
 
 namespace railhead::cni {
@@ -53,8 +54,13 @@ Result<Asked> read_railhead(const Source& source) {
   auto asked = read_vf_keys(source, {.default_rdma = attach::RdmaUse::automatic,
                                      .knows_reset = true,
                                      .knows_guid = true,
-                                     .takes_sub_function = true});
+                                     .takes_sub_function = true,
+                                     .more_keys = kMultiNicKeys});
   if (!asked) return asked;
+  auto multi_nic = read_multi_nic(source.config);
+  if (!multi_nic) return pass(multi_nic);
+  asked->own_table = std::move(multi_nic->own_table);
+  asked->announces = multi_nic->announces;
   const auto layer = attach::read_layer(source.host, asked->device);
   if (!layer) return pass(layer);
   if (!asked->device.pci()) {

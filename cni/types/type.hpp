@@ -19,6 +19,8 @@ struct Asked {
   attach::KindName kind = attach::KindName::eth_vf;
   attach::Settings settings;
   attach::RdmaUse rdma = attach::RdmaUse::automatic;
+  std::optional<attach::OwnTable> own_table = {};
+  bool announces = true;                  // neighbours are told of its addresses
   bool reset = false;                     // of a VF: the undo resets it
   std::vector<std::string> unknown_keys;  // ignored, worth a warning: it may be a typing error
   std::vector<std::string> warnings;      // what is accepted and does not come about

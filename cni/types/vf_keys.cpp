@@ -225,6 +225,7 @@ Result<Asked> read_vf_keys(const Source& source, const VfKeys& of_type) {
   asked.settings.mtu = *mtu;
   asked.settings.vf.node_guid = asked.settings.vf.port_guid = *guid;
   asked.settings.guid_pool = *guid_pool;
+  for (const auto key : of_type.more_keys) object.value(key);
   asked.unknown_keys = unknown_vf_keys(object);
   return asked;
 }

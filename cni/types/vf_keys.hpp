@@ -1,5 +1,7 @@
 #pragma once
 // The keys of a VF, as sriov-cni named them.
+#include <span>
+
 #include "base/go_json.hpp"
 #include "base/guid.hpp"
 #include "cni/types/type.hpp"
@@ -12,6 +14,7 @@ struct VfKeys {
   bool knows_reset = false;  // sriov-cni has no such key, and ignores it
   bool knows_guid = false;   // nor this
   bool takes_sub_function = false;
+  std::span<const std::string_view> more_keys = {};  // that the type reads itself
 };
 
 // Errors (invalid_argument) name the key, the value and what was expected, in sriov-cni's text

@@ -4,15 +4,17 @@
 #include <cerrno>
 
 #include "attach/function.hpp"
+#include "attach/own_table.hpp"
 
 namespace railhead::attach {
 namespace {
 
 // Before the addresses are set; written from inside the pod's namespace.
-Result<void> prepare_sysctls(const host::Host& host, const std::string& link, bool v6) {
+Result<void> prepare_sysctls(const host::Host& host, const std::string& link, bool v6,
+                             bool announces) {
   // Neighbours are told of an IPv4 address by the kernel when the link is taken up, if it has
   // carrier by then. Without the sysctl: nothing lost.
-  std::ignore = write_sysctl(host, "ipv4/conf/*/arp_notify", link, "1");
+  std::ignore = write_sysctl(host, "ipv4/conf/*/arp_notify", link, announces ? "1" : "0");
   std::ignore = write_sysctl(host, "ipv6/conf/*/ndisc_notify", link, "0");
   if (!v6) return {};
   // Where IPv6 was switched off for new interfaces an address needs it on.
@@ -115,17 +117,23 @@ Result<void> add_route(host::Links& links, const host::Link& link, host::Route r
 
 }  // namespace
 
-Result<void> activate_addresses(Subject& subject, const IpConfig& config) {
+Result<void> activate_addresses(Subject& subject, const IpConfig& given) {
   auto opened = subject.pod->links(subject.host().netns);
   if (!opened) return pass(opened);
   host::Links& links = **opened;
   const host::Link& link = *subject.link;
   const host::Netns& netns = subject.pod->netns;
   auto& host = subject.host();
+  const auto config = given.own_table ? for_main_table(given) : given;
+  if (given.own_table) {
+    auto prepared = prepare_own_table(subject, links, *given.own_table);
+    if (!prepared) return prepared;
+  }
   if (auto admitted = admit_defaults(subject, links, config); !admitted) return admitted;
   const bool v6 = std::any_of(config.addresses.begin(), config.addresses.end(),
                               [](const auto& address) { return address.v6; });
-  auto prepared = host.netns.run(netns, [&] { return prepare_sysctls(host, link.name, v6); });
+  auto prepared =
+      host.netns.run(netns, [&] { return prepare_sysctls(host, link.name, v6, config.announces); });
   if (!prepared) return prepared;
   for (const auto& address : config.addresses) {
     if (auto done = links.add_address(link.index, address); !done) {
@@ -140,7 +148,7 @@ Result<void> activate_addresses(Subject& subject, const IpConfig& config) {
   // duplicates. A NIC's switch that gives a VF its own multicasts back would then make the kernel
   // take the address for one, and drop it; the nonce of RFC 7527 is in solicitations only.
   std::ignore = host.netns.run(netns, [&]() -> Result<void> {
-    return write_sysctl(host, "ipv6/conf/*/ndisc_notify", link.name, "1");
+    return write_sysctl(host, "ipv6/conf/*/ndisc_notify", link.name, config.announces ? "1" : "0");
   });
   for (const auto& route : distinct(config.routes)) {
     if (subject.work.deadline.left().count() == 0) {
@@ -149,6 +157,7 @@ Result<void> activate_addresses(Subject& subject, const IpConfig& config) {
     }
     if (auto done = add_route(links, link, route); !done) return done;
   }
+  if (given.own_table) return fill_own_table(subject, links, given);
   return {};
 }
 

@@ -62,6 +62,7 @@ struct AttachRequest {
   // Of a VF its driver says whether it is one with a netdev (eth_vf, ib_vf) or without.
   KindName kind = KindName::eth_vf;
   std::optional<AttachmentKey> group = {};  // the attachment whose DEL finds this one too
+  std::optional<uint32_t> table = {};       // OwnTable's
   bool reset = false;                       // of a VF: its undo resets it (attach/parts/reset.hpp)
 };
 
@@ -95,9 +96,27 @@ enum class SecondDefault {
   warn,  // as the Go plugins do, which add it silently
 };
 
+// Of one of several NICs in a pod: what leaves by its addresses, or is bound to it, goes by a
+// routing table of its own, whatever the others' subnets are.
+struct OwnTable {
+  uint32_t table = 0;
+  bool arp = true;              // it answers and asks for its own addresses alone
+  bool loose_rp_filter = true;  // what comes in by another way than it goes is taken
+  bool in_main_table = false;   // IPAM's routes stand in the main table too, but for a default
+  struct Neighbour {
+    host::IpPrefix address;
+    HwAddress mac;
+    friend bool operator==(const Neighbour&, const Neighbour&) = default;
+  };
+  std::vector<Neighbour> neighbours = {};  // for good
+  friend bool operator==(const OwnTable&, const OwnTable&) = default;
+};
+
 struct IpConfig {
   std::vector<host::IpPrefix> addresses;
   std::vector<host::Route> routes;  // out_index is filled in by activate()
+  std::optional<OwnTable> own_table = {};
+  bool announces = true;  // neighbours are told of the addresses
   SecondDefault second_default = SecondDefault::refuse;
 };
 

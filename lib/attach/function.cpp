@@ -104,12 +104,6 @@ constexpr std::array kSysctls = {"ipv4/conf/*/arp_announce", "ipv4/conf/*/arp_ig
                                  "ipv6/conf/*/accept_ra",    "ipv6/conf/*/addr_gen_mode",
                                  "ipv6/conf/*/disable_ipv6", "ipv6/conf/*/forwarding"};
 
-std::string sysctl_path(const host::Host& host, std::string_view key, const std::string& netdev) {
-  const auto star = key.find('*');
-  return fmt::format("{}/sys/net/{}{}{}", host.roots.proc, key.substr(0, star), netdev,
-                     key.substr(star + 1));
-}
-
 }  // namespace
 
 bool is_bare_netdev(const device::DeviceId& device) {
@@ -306,6 +300,12 @@ Result<std::vector<std::string>> rdma_in_host(const host::Host& host,
 }
 
 std::string_view noun(KindName kind) { return is_vf(kind) ? "VF" : "device"; }
+
+std::string sysctl_path(const host::Host& host, std::string_view key, const std::string& netdev) {
+  const auto star = key.find('*');
+  return fmt::format("{}/sys/net/{}{}{}", host.roots.proc, key.substr(0, star), netdev,
+                     key.substr(star + 1));
+}
 
 std::map<std::string, std::string> read_sysctls(const host::Host& host, const std::string& netdev) {
   std::map<std::string, std::string> values;

@@ -68,6 +68,9 @@ struct Function {
 // kernel does not have are left out.
 [[nodiscard]] std::map<std::string, std::string> read_sysctls(const host::Host& host,
                                                               const std::string& netdev);
+// Of the namespace that the caller is in: "<proc>/sys/net/ipv4/conf/net1/rp_filter".
+[[nodiscard]] std::string sysctl_path(const host::Host& host, std::string_view key,
+                                      const std::string& netdev);
 [[nodiscard]] Result<void> write_sysctl(const host::Host& host, const std::string& key,
                                         const std::string& netdev, const std::string& value);
 

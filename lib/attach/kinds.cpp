@@ -1,5 +1,6 @@
 #include "attach/kinds.hpp"
 
+#include "attach/own_table.hpp"
 #include "attach/parts/ib.hpp"
 #include "attach/parts/link.hpp"
 #include "attach/parts/rdma.hpp"
@@ -27,25 +28,16 @@ constexpr AddStep kAddEthVf[] = {
 // "up" made the driver write another admin MAC (igb, a trusted VF), the second try finds it up. A
 // reset makes the netdev and the RDMA devices anew: it comes before all that is restored of them.
 constexpr UndoStep kUndoEthVf[] = {
-    {link::silence},
-    {rdma::bring_back, true},
-    {rdma::restore_names},
-    {link::clean, true},
-    {link::leave_pod, true},
-    {link::arrive, true},
-    {vf::restore_before_reset, true},
-    {reset::run, true},
-    {rdma::restore_names_anew},
-    {vf::look, true},
-    {link::down_in_host},
-    {link::clean_in_host},
-    {vf::restore_before_address},
-    {link::restore_address},
-    {vf::restore},
-    {link::restore_mtu},
-    {link::restore_names},
-    {link::restore_sysctls},
-    {link::restore_up},
+    {remove_own_rules},       {link::silence},
+    {rdma::bring_back, true}, {rdma::restore_names},
+    {link::clean, true},      {link::leave_pod, true},
+    {link::arrive, true},     {vf::restore_before_reset, true},
+    {reset::run, true},       {rdma::restore_names_anew},
+    {vf::look, true},         {link::down_in_host},
+    {link::clean_in_host},    {vf::restore_before_address},
+    {link::restore_address},  {vf::restore},
+    {link::restore_mtu},      {link::restore_names},
+    {link::restore_sysctls},  {link::restore_up},
 };
 
 constexpr AddStep kAddUserVf[] = {
@@ -68,11 +60,11 @@ constexpr AddStep kAddWholeNic[] = {
     {AddPhase::read_back, link::read_back},
 };
 constexpr UndoStep kUndoWholeNic[] = {
-    {link::silence},      {rdma::bring_back, true}, {rdma::restore_names},
-    {link::clean, true},  {link::leave_pod, true},  {link::arrive, true},
-    {link::down_in_host}, {link::clean_in_host},    {link::restore_address},
-    {link::restore_mtu},  {link::restore_names},    {link::restore_sysctls},
-    {link::restore_up},   {link::restore_host_use},
+    {remove_own_rules},      {link::silence},      {rdma::bring_back, true},
+    {rdma::restore_names},   {link::clean, true},  {link::leave_pod, true},
+    {link::arrive, true},    {link::down_in_host}, {link::clean_in_host},
+    {link::restore_address}, {link::restore_mtu},  {link::restore_names},
+    {link::restore_sysctls}, {link::restore_up},   {link::restore_host_use},
 };
 
 constexpr AddStep kAddRdmaOnly[] = {{AddPhase::rdma, rdma::move}};
@@ -89,11 +81,14 @@ constexpr AddStep kAddIbVf[] = {
 // The RDMA device first, too: with its move the netdev is in the host again, a new one. What the
 // pod made on the netdev is cleaned before, as it would go with it and not be seen.
 constexpr UndoStep kUndoIbVf[] = {
-    {link::silence},         {link::clean, true},        {rdma::bring_back, true},
-    {link::silence},         {link::leave_pod, true},    {link::arrive, true},
-    {rdma::restore_names},   {ib::look, true},           {ib::restore},
-    {reset::run, true},      {rdma::restore_names_anew}, {link::down_in_host},
-    {link::clean_in_host},   {link::restore_mtu},        {link::restore_names},
+    {remove_own_rules},      {link::silence},
+    {link::clean, true},     {rdma::bring_back, true},
+    {link::silence},         {link::leave_pod, true},
+    {link::arrive, true},    {rdma::restore_names},
+    {ib::look, true},        {ib::restore},
+    {reset::run, true},      {rdma::restore_names_anew},
+    {link::down_in_host},    {link::clean_in_host},
+    {link::restore_mtu},     {link::restore_names},
     {link::restore_sysctls}, {link::restore_up},
 };
 

@@ -360,7 +360,7 @@ Record first_schema_from(const Field& field) {
 
 constexpr std::array kKnown = {"schema", "network", "containerId", "ifname", "group", "pod",
                                "bootId", "phase",   "netns",       "device", "kind",  "vf",
-                               "link",   "rdma",    "driver",      "reset",  "undo"};
+                               "link",   "rdma",    "driver",      "reset",  "undo",  "table"};
 
 std::string unknown_of(const Json& json) {
   Json unknown = Json::object();
@@ -399,6 +399,7 @@ Record record_from(const Json& json) {
     const auto reset = field["reset"];
     record.reset = reset.known(parse_reset(reset.text()), "asked, begun or done");
   }
+  record.table = number_at<uint32_t>(field, "table");
   if (field.has("undo")) record.undo = undo_from(field["undo"]);
   record.unknown = unknown_of(json);
   return record;
@@ -472,6 +473,7 @@ std::string to_json(const Record& record) {
   put(json, "rdma", record.rdma, rdma_part_json);
   json["driver"] = Json{{"name", record.driver.name}, {"inode", record.driver.inode}};
   if (record.reset != Reset::none) json["reset"] = to_string(record.reset);
+  if (record.table) json["table"] = *record.table;
   put(json, "undo", record.undo, undo_json);
   if (!record.unknown.empty()) json.update(Json::parse(record.unknown));
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

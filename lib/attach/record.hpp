@@ -123,6 +123,7 @@ struct Record {
   std::optional<RdmaPart> rdma;
   DriverPart driver;
   Reset reset = Reset::none;
+  std::optional<uint32_t> table;  // of the pod, that rules of this attachment name (own_table.hpp)
 
   std::optional<Undo> undo;
 

@@ -70,6 +70,7 @@ Record record_of(const AttachRequest& request, const Pod& pod, const std::string
   record.netns = pod.netns.id();
   record.device = request.device;
   record.kind = request.kind;
+  record.table = request.table;
   return record;
 }
 

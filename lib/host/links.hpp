@@ -165,6 +165,18 @@ struct Route {
   friend bool operator==(const Route&, const Route&) = default;
 };
 
+// A rule of the routing policy (FRA_* of linux/fib_rules.h): which table is asked. What is absent
+// takes all.
+struct Rule {
+  bool v6 = false;
+  uint32_t priority = 0;  // the lower the earlier
+  uint32_t table = 0;
+  std::optional<IpPrefix> from;
+  std::string out_link;  // by name; "": any
+  uint8_t protocol = 0;  // RTPROT_*: who made it
+  friend bool operator==(const Rule&, const Rule&) = default;
+};
+
 // Errors carry the kernel's errno: ENODEV no such link, EEXIST a name or address is taken,
 // EOPNOTSUPP the driver cannot, EBUSY, EINVAL, EPERM.
 class Links {
@@ -213,6 +225,19 @@ class Links {
   // The one with the same destination, gateway, link, metric and table. ESRCH: there is none.
   [[nodiscard]] virtual Result<void> remove_route(const Route& route) = 0;
   [[nodiscard]] virtual Result<std::vector<Route>> routes(uint32_t index) = 0;
+  // Of a table, both families, one for each next hop; none where nobody made that table.
+  [[nodiscard]] virtual Result<std::vector<Route>> table_routes(uint32_t table) = 0;
+  // The rules of a family that ask a table, whatever else they look at. EAFNOSUPPORT: the kernel
+  // has no such family, or no rules.
+  [[nodiscard]] virtual Result<std::vector<Rule>> rules(bool v6) = 0;
+  // EEXIST: there is one that is equal.
+  [[nodiscard]] virtual Result<void> add_rule(const Rule& rule) = 0;
+  // The one that is equal in all that a Rule has. ENOENT: there is none.
+  [[nodiscard]] virtual Result<void> remove_rule(const Rule& rule) = 0;
+  // Keeps a neighbour's address for good (NUD_PERMANENT); its prefix length is not looked at. Of an
+  // address that is there the new one stays.
+  [[nodiscard]] virtual Result<void> set_neighbour(uint32_t index, const IpPrefix& address,
+                                                   const HwAddress& mac) = 0;
   // The default routes of the main table, IPv4 and IPv6, one for each next hop. Those of other
   // tables are not the node's own: hosts with many NICs have one per NIC, chosen by `ip rule`.
   [[nodiscard]] virtual Result<std::vector<Route>> default_routes() = 0;

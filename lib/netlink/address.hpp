@@ -18,12 +18,22 @@ Result<std::optional<host::LinkAddress>> decode_address(const Message& message);
 
 // Routes of one family that leave through one link.
 Request get_routes(bool v6, uint32_t out_index);
-// Routes of one family of the main table. ENOENT where nobody made that table yet.
-Request get_main_routes(bool v6);
+// Routes of one family of a table. ENOENT where nobody made that table yet.
+Request get_table_routes(bool v6, uint32_t table);
 Request add_route(const host::Route& route);
 Request remove_route(const host::Route& route);
 // RTM_NEWROUTE: one route for each of its next hops; none for what is no unicast route of a
 // configured table (the kernel's own table "local", cached clones, multicast). Errors: decode.
 Result<std::vector<host::Route>> decode_route(const Message& message);
+
+// linux/fib_rules.h
+Request get_rules(bool v6);
+Request add_rule(const host::Rule& rule);
+Request remove_rule(const host::Rule& rule);
+// RTM_NEWRULE; nothing for one that asks no table. Errors: decode.
+Result<std::optional<host::Rule>> decode_rule(const Message& message);
+
+// RTM_NEWNEIGH
+Request set_neighbour(uint32_t index, const host::IpPrefix& address, const HwAddress& mac);
 
 }  // namespace railhead::netlink

@@ -212,19 +212,51 @@ Result<std::vector<host::Route>> LinuxLinks::routes(uint32_t index) {
   return routes;
 }
 
-Result<std::vector<host::Route>> LinuxLinks::default_routes() {
+Result<std::vector<host::Route>> LinuxLinks::table_routes(uint32_t table) {
   std::vector<host::Route> routes;
   for (bool v6 : {false, true}) {
-    auto dump = socket_.dump<std::vector<host::Route>>(get_main_routes(v6), decode_route);
+    auto dump = socket_.dump<std::vector<host::Route>>(get_table_routes(v6, table), decode_route);
     if (is(dump, ErrorCode::not_found)) continue;
-    if (!dump) return pass(dump, "default routes");
+    if (!dump) return pass(dump, fmt::format("routes of table {}", table));
     for (const auto& hops : *dump) {
       std::ranges::copy_if(hops, std::back_inserter(routes), [&](const host::Route& route) {
-        return route.destination.v6 == v6 && route.destination.length == 0 &&
-               route.table == RT_TABLE_MAIN;
+        return route.destination.v6 == v6 && route.table == table;
       });
     }
   }
+  return routes;
+}
+
+Result<std::vector<host::Rule>> LinuxLinks::rules(bool v6) {
+  auto dump = socket_.dump<std::optional<host::Rule>>(get_rules(v6), decode_rule);
+  if (!dump) return pass(dump, "list rules");
+  std::vector<host::Rule> rules;
+  for (auto& one : *dump) {
+    if (one && one->v6 == v6) rules.push_back(std::move(*one));
+  }
+  return rules;
+}
+
+Result<void> LinuxLinks::add_rule(const host::Rule& rule) {
+  return named(socket_.exchange(netlink::add_rule(rule)),
+               fmt::format("add rule {} for table {}", rule.priority, rule.table));
+}
+
+Result<void> LinuxLinks::remove_rule(const host::Rule& rule) {
+  return named(socket_.exchange(netlink::remove_rule(rule)),
+               fmt::format("remove rule {} for table {}", rule.priority, rule.table));
+}
+
+Result<void> LinuxLinks::set_neighbour(uint32_t index, const host::IpPrefix& address,
+                                       const HwAddress& mac) {
+  return named(socket_.exchange(netlink::set_neighbour(index, address, mac)),
+               fmt::format("link {}: neighbour {}", index, address.address_string()));
+}
+
+Result<std::vector<host::Route>> LinuxLinks::default_routes() {
+  auto routes = table_routes(RT_TABLE_MAIN);
+  if (!routes) return pass(routes, "default routes");
+  std::erase_if(*routes, [](const host::Route& route) { return !route.is_default(); });
   return routes;
 }
 

@@ -31,6 +31,12 @@ class LinuxLinks final : public host::Links {
   Result<void> add_route(const host::Route& route) override;
   Result<void> remove_route(const host::Route& route) override;
   Result<std::vector<host::Route>> routes(uint32_t index) override;
+  Result<std::vector<host::Route>> table_routes(uint32_t table) override;
+  Result<std::vector<host::Rule>> rules(bool v6) override;
+  Result<void> add_rule(const host::Rule& rule) override;
+  Result<void> remove_rule(const host::Rule& rule) override;
+  Result<void> set_neighbour(uint32_t index, const host::IpPrefix& address,
+                             const HwAddress& mac) override;
   Result<std::vector<host::Route>> default_routes() override;
 
  private:

@@ -64,11 +64,11 @@ Request get_routes(bool v6, uint32_t out_index) {
   return request;
 }
 
-Request get_main_routes(bool v6) {
+Request get_table_routes(bool v6, uint32_t table) {
   rtmsg header{};
   header.rtm_family = v6 ? AF_INET6 : AF_INET;
   Request request(RTM_GETROUTE, NLM_F_DUMP, header);
-  request.put_u32(RTA_TABLE, RT_TABLE_MAIN);
+  request.put_u32(RTA_TABLE, table);
   return request;
 }
 

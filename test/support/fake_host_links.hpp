@@ -186,18 +186,57 @@ class FakeHost::Links final : public host::Links {
     return all;
   }
   Result<std::vector<host::Route>> default_routes() override {
+    auto found = table_routes(kMainTable);
+    if (found) std::erase_if(*found, [](const auto& route) { return !route.is_default(); });
+    return found;
+  }
+  Result<std::vector<host::Route>> table_routes(uint32_t table) override {
     std::vector<host::Route> found;
-    auto done = fake_.run("default_routes", [&]() -> Result<void> {
+    auto done = fake_.run("table_routes", [&]() -> Result<void> {
       for (const auto& link : fake_.kernel.links) {
         if (link->netns != netns_) continue;
-        std::ranges::copy_if(link->routes, std::back_inserter(found), [](const auto& route) {
-          return route.is_default() && route.kernel_table() == kMainTable;
-        });
+        std::ranges::copy_if(link->routes, std::back_inserter(found),
+                             [&](const auto& route) { return route.kernel_table() == table; });
       }
       return {};
     });
     if (!done) return pass(done);
     return found;
+  }
+  Result<std::vector<host::Rule>> rules(bool v6) override {
+    std::vector<host::Rule> found;
+    auto done = fake_.run("rules", [&]() -> Result<void> {
+      std::ranges::copy_if(netns().rules, std::back_inserter(found),
+                           [&](const auto& rule) { return rule.v6 == v6; });
+      return {};
+    });
+    if (!done) return pass(done);
+    return found;
+  }
+  Result<void> add_rule(const host::Rule& rule) override {
+    return fake_.record(netns_, "add_rule", rule_text(rule), [&]() -> Result<void> {
+      auto& rules = netns().rules;
+      if (std::ranges::find(rules, rule) != rules.end()) return fail_errno(EEXIST, "rule");
+      rules.push_back(rule);
+      return {};
+    });
+  }
+  Result<void> remove_rule(const host::Rule& rule) override {
+    return fake_.record(netns_, "remove_rule", rule_text(rule), [&]() -> Result<void> {
+      if (std::erase(netns().rules, rule) == 0) return fail_errno(ENOENT, "rule");
+      return {};
+    });
+  }
+  Result<void> set_neighbour(uint32_t index, const host::IpPrefix& address,
+                             const HwAddress& mac) override {
+    const auto what = fmt::format("{}: {}", name(index), address.address_string());
+    return fake_.record(netns_, "set_neighbour", what, [&]() -> Result<void> {
+      auto link = fake_.kernel.find(netns_, index);
+      if (!link) return pass(link);
+      if (!(*link)->link.is_up()) return fail_errno(ENETDOWN, "neighbour");
+      (*link)->neighbours[address.address_string()] = mac;
+      return {};
+    });
   }
 
  private:
@@ -205,6 +244,12 @@ class FakeHost::Links final : public host::Links {
   static constexpr uint8_t kScopeLink = 253;
   static constexpr uint32_t kMainTable = 254;
 
+  FakeNetns& netns() { return fake_.kernel.netns.at(netns_); }
+  static std::string rule_text(const host::Rule& rule) {
+    return fmt::format("{}{}{} table {}", rule.priority,
+                       rule.from ? " from " + rule.from->to_string() : "",
+                       rule.out_link.empty() ? "" : " oif " + rule.out_link, rule.table);
+  }
   std::string name(uint32_t index) {
     auto link = fake_.kernel.find(netns_, index);
     return link ? (*link)->link.name : fmt::format("#{}", index);

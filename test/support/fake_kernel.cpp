@@ -273,6 +273,7 @@ Result<void> FakeKernel::move_link(FakeLink& link, NetnsInode to,
   remove_sysctls(link);
   set_up(link, false);
   link.addresses.clear();
+  link.neighbours.clear();
   link.link.master.reset();
   if (find(to, link.link.index)) link.link.index = netns[to].next_index++;
   netns[to].next_index = std::max(netns[to].next_index, link.link.index + 1);

@@ -93,9 +93,10 @@ struct FakeLink {
   std::vector<host::IpPrefix> addresses = {};
   std::vector<host::IpPrefix> duplicates = {};  // of these, those that others have: for tests
   std::vector<host::Route> routes = {};
-  std::vector<FakeProgram> programs = {};  // by FakeKernel::attach_program
-  const FakeLink* lower = nullptr;         // what it stands on, by FakeKernel::add_stacked
-  std::string ethtool = {};                // what was set of its rings and offloads: for tests
+  std::map<std::string, HwAddress> neighbours = {};  // those that stay, by address
+  std::vector<FakeProgram> programs = {};            // by FakeKernel::attach_program
+  const FakeLink* lower = nullptr;  // what it stands on, by FakeKernel::add_stacked
+  std::string ethtool = {};         // what was set of its rings and offloads: for tests
 };
 
 struct FakeRdma {
@@ -110,7 +111,8 @@ struct FakeNetns {
   std::string path;
   uint32_t next_index = 1;
   int keeps_inode = -1;  // an open file, so that the inode is not used again
-  bool dying = false;    // nobody is in it any more; the kernel has not come to take it down
+  std::vector<host::Rule> rules = {};
+  bool dying = false;  // nobody is in it any more; the kernel has not come to take it down
 };
 
 class FakeKernel {

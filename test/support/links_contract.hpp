@@ -322,6 +322,70 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("Rules are made once, told as they were made, and removed by all that they have") {
+  Contract c;
+  auto pod = c.add_netns("pod0");
+  must(c.host.links.change(c.vf_link().index, {.netns_fd = pod.fd(), .name = "net1", .up = true}));
+  auto links = c.links(pod);
+  for (const bool v6 : {false, true}) {
+    const host::Rule from{.v6 = v6,
+                          .priority = 1001,
+                          .table = 1016,
+                          .from = host::IpPrefix::parse(v6 ? "fd09::5" : "10.9.0.5"),
+                          .out_link = "",
+                          .protocol = 99};
+    const host::Rule out{
+        .v6 = v6, .priority = 1000, .table = 1016, .from = {}, .out_link = "net1", .protocol = 99};
+    for (const auto& rule : {from, out}) {
+      must(links->add_rule(rule));
+      CHECK(links->add_rule(rule).error().os_errno == EEXIST);
+      const auto present = must(links->rules(v6));
+      CHECK(std::ranges::count(present, rule) == 1);
+      CHECK(std::ranges::none_of(must(links->rules(!v6)),
+                                 [](const auto& other) { return other.table == 1016; }));
+    }
+    auto other = from;
+    other.from = host::IpPrefix::parse(v6 ? "fd09::6" : "10.9.0.6");
+    CHECK(links->remove_rule(other).error().os_errno == ENOENT);
+    must(links->remove_rule(from));
+    CHECK(std::ranges::count(must(links->rules(v6)), out) == 1);
+    must(links->remove_rule(out));
+    CHECK(links->remove_rule(out).error().os_errno == ENOENT);
+  }
+}
+
+TEST_CASE("A table's routes are told, of one that nobody made none") {
+  Contract c;
+  auto pod = c.add_netns("pod0");
+  must(c.host.links.change(c.vf_link().index, {.netns_fd = pod.fd(), .name = "net1", .up = true}));
+  auto links = c.links(pod);
+  CHECK(must(links->table_routes(1016)).empty());
+  for (const auto* destination : {"10.9.0.0/16", "0.0.0.0/0", "fd09::/64"}) {
+    must(links->add_route({.destination = *host::IpPrefix::parse(destination),
+                           .out_index = must(links->by_name("net1")).index,
+                           .table = 1016}));
+  }
+  CHECK(must(links->table_routes(1016)).size() == 3);
+  CHECK(must(links->table_routes(1017)).empty());
+  CHECK(must(links->default_routes()).empty());
+}
+
+TEST_CASE("A neighbour is set on a link that is up, and set anew") {
+  Contract c;
+  auto pod = c.add_netns("pod0");
+  must(c.host.links.change(c.vf_link().index, {.netns_fd = pod.fd(), .name = "net1", .up = true}));
+  auto links = c.links(pod);
+  const auto index = must(links->by_name("net1")).index;
+  for (const auto* address : {"10.9.0.1", "fd09::1"}) {
+    for (const auto* mac : {"02:00:00:00:00:01", "02:00:00:00:00:02"}) {
+      must(links->set_neighbour(index, *host::IpPrefix::parse(address), *HwAddress::parse(mac)));
+    }
+  }
+  CHECK(
+      links->set_neighbour(index + 100, *host::IpPrefix::parse("10.9.0.1"), {}).error().os_errno ==
+      ENODEV);
+}
+
 TEST_CASE("Default routes are told of the main table, with the link they leave by") {
   Contract c;
   auto pod = c.add_netns("pod0");

@@ -36,6 +36,13 @@ class StillLinks final : public host::Links {
   Result<void> add_route(const host::Route&) override { return refused(); }
   Result<void> remove_route(const host::Route&) override { return refused(); }
   Result<std::vector<host::Route>> routes(uint32_t) override { return refused(); }
+  Result<std::vector<host::Route>> table_routes(uint32_t) override { return refused(); }
+  Result<std::vector<host::Rule>> rules(bool) override { return refused(); }
+  Result<void> add_rule(const host::Rule&) override { return refused(); }
+  Result<void> remove_rule(const host::Rule&) override { return refused(); }
+  Result<void> set_neighbour(uint32_t, const host::IpPrefix&, const HwAddress&) override {
+    return refused();
+  }
   Result<std::vector<host::Route>> default_routes() override { return defaults; }
 
  private:

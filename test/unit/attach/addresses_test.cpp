@@ -148,3 +148,109 @@ TEST_CASE("An IPv6 address where IPv6 cannot be switched on is an error that nam
              ContainsSubstring("/sys/net/ipv6/conf/net1/disable_ipv6") &&
                  ContainsSubstring("IPv6 on net1, which IPAM gave an IPv6 address"));
 }
+
+namespace {
+
+// What the node's pod has of rules, "1001 from 10.1.2.3/32 table 1016".
+std::vector<std::string> rules(Node& node) {
+  std::vector<std::string> texts;
+  for (const auto& rule : node.fake.kernel.netns.at(inode_of_pod(node)).rules) {
+    texts.push_back(fmt::format("{}{}{} table {}", rule.priority,
+                                rule.from ? " from " + rule.from->to_string() : "",
+                                rule.out_link.empty() ? "" : " oif " + rule.out_link, rule.table));
+  }
+  return texts;
+}
+
+// Its routes, "0.0.0.0/0 via 10.1.2.1 table 1016".
+std::vector<std::string> routes(Node& node) {
+  std::vector<std::string> texts;
+  for (const auto& route : routes_of_net1(node)) {
+    texts.push_back(fmt::format("{}{} table {}", route.destination.to_string(),
+                                route.gateway ? " via " + route.gateway->address_string() : "",
+                                route.kernel_table()));
+  }
+  return texts;
+}
+
+IpConfig with_own_table(OwnTable own = {.table = 1016}) {
+  IpConfig config;
+  config.addresses = {ip("10.1.2.3/24"), ip("fd00::3/64")};
+  config.routes = {{.destination = ip("0.0.0.0/0"), .gateway = ip("10.1.2.1")},
+                   {.destination = ip("10.0.0.0/8"), .gateway = ip("10.1.2.1")},
+                   {.destination = ip("10.7.0.0/16"), .table = 70}};
+  config.own_table = std::move(own);
+  return config;
+}
+
+using Texts = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("With a table of its own an interface is asked by its addresses and its name") {
+  Node node;
+  auto request = node.request();
+  request.table = 1016;
+  must(node.attach(request));
+  must(node.activate(with_own_table()));
+  CHECK(rules(node) == Texts{"1000 oif net1 table 1016", "1001 from 10.1.2.3/32 table 1016",
+                             "1000 oif net1 table 1016", "1001 from fd00::3/128 table 1016"});
+  CHECK(routes(node) == Texts{"10.7.0.0/16 table 70", "10.1.2.0/24 table 1016",
+                              "fd00::/64 table 1016", "fe80::/64 table 1016",
+                              "0.0.0.0/0 via 10.1.2.1 table 1016",
+                              "10.0.0.0/8 via 10.1.2.1 table 1016"});
+  CHECK(sysctl(node, "ipv4/conf/*/arp_ignore") == "1");
+  CHECK(sysctl(node, "ipv4/conf/*/arp_announce") == "2");
+  CHECK(sysctl(node, "ipv4/conf/*/rp_filter") == "2");
+  CHECK(sysctl(node, "ipv6/conf/*/accept_ra") == "0");
+  must(node.detach(request.key));
+  CHECK(rules(node).empty());
+}
+
+TEST_CASE("The main table keeps routes where it is asked to, but no default route") {
+  Node node;
+  must(node.attach(node.request()));
+  add_eth0(node, {.destination = ip("0.0.0.0/0"), .gateway = ip("10.244.0.1")});
+  must(node.activate(
+      with_own_table({.table = 1000,
+                      .arp = false,
+                      .loose_rp_filter = false,
+                      .in_main_table = true,
+                      .neighbours = {{ip("10.1.2.1"), *HwAddress::parse("02:00:00:00:00:01")}}})));
+  const auto all = routes(node);
+  CHECK(std::ranges::count(all, "10.0.0.0/8 via 10.1.2.1 table 254") == 1);
+  CHECK(std::ranges::count(all, "10.0.0.0/8 via 10.1.2.1 table 1000") == 1);
+  CHECK(std::ranges::count(all, "0.0.0.0/0 via 10.1.2.1 table 254") == 0);
+  CHECK(sysctl(node, "ipv4/conf/*/arp_ignore") == "0");
+  CHECK(sysctl(node, "ipv4/conf/*/rp_filter") == "0");
+  const auto& net1 = *must(node.fake.kernel.find(inode_of_pod(node), "net1"));
+  CHECK(net1.neighbours.at("10.1.2.1").to_string() == "02:00:00:00:00:01");
+}
+
+TEST_CASE("A table that somebody uses is refused by its number, rules and routes alike") {
+  Node node;
+  must(node.attach(node.request()));
+  auto& netns = node.fake.kernel.netns.at(inode_of_pod(node));
+  netns.rules.push_back({.priority = 5, .table = 1016, .from = {}, .out_link = ""});
+  const auto refused = node.activate(with_own_table());
+  REQUIRE(is(refused, ErrorCode::already_exists));
+  CHECK_THAT(refused.error().message, ContainsSubstring("routing table 1016 of the pod is in use"));
+  netns.rules.clear();
+  auto route = host::Route{.destination = ip("10.9.0.0/16")};
+  route.table = 1016;
+  add_eth0(node, route);
+  CHECK(is(node.activate(with_own_table()), ErrorCode::already_exists));
+}
+
+TEST_CASE("Rules of others that ask the same table stay at the undo") {
+  Node node;
+  auto request = node.request();
+  request.table = 1016;
+  must(node.attach(request));
+  must(node.activate(with_own_table()));
+  auto& netns = node.fake.kernel.netns.at(inode_of_pod(node));
+  const host::Rule other{.priority = 7, .table = 1016, .from = {}, .out_link = ""};
+  netns.rules.push_back(other);
+  must(node.detach(request.key));
+  CHECK(netns.rules == std::vector{other});
+}

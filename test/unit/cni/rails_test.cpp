@@ -3,6 +3,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "device/rail_map.hpp"
+#include "host/files.hpp"
 #include "test/support/fake_standing.hpp"
 #include "test/support/must.hpp"
 #include "test/unit/cni/pod_node.hpp"
@@ -167,4 +168,58 @@ TEST_CASE("PCI addresses that do not rise with the rails are warned of, those th
   const auto before = node.log().size();
   good(node.add("rails"));
   CHECK(node.log().substr(before).find("do not rise") == std::string::npos);
+}
+
+TEST_CASE("Each rail has a routing table of its own, unless the network says otherwise") {
+  RailsNode node;
+  must(host::write_file_atomically(node.path("bin/rail-ipam"),
+                                   R"(#!/bin/sh
+case $CNI_COMMAND in ADD) n=${CNI_IFNAME#rail} ;; *) exit 0 ;; esac
+echo "{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"10.1.$n.3/24\",\"gateway\":\"10.1.$n.1\"}],
+\"routes\":[{\"dst\":\"10.0.0.0/8\"}]}"
+)",
+                                   0700));
+  const RailsJson ipam = {{"ipam", {{"type", "rail-ipam"}}}};
+  node.rails(R"("all")", ipam);
+  good(node.add("rails"));
+  const auto inode = must(node.fake.host.netns.open(node.pod)).id().inode;
+  const auto& netns = node.fake.kernel.netns.at(inode);
+  std::vector<uint32_t> tables;
+  for (const auto& rule : netns.rules) {
+    if (rule.from) tables.push_back(rule.table);
+  }
+  CHECK(tables == std::vector<uint32_t>{1000, 1016, 1032});
+  good(node.run("CHECK"));
+  node.fake.kernel.netns.at(inode).rules.clear();
+  CHECK_THAT(error_of(node.run("CHECK")).message,
+             ContainsSubstring("has lost its rules for table"));
+  good(node.run("DEL"));
+  CHECK(netns.rules.empty());
+
+  auto off = ipam;
+  off["multiNic"] = false;
+  node.rails(R"("all")", off);
+  good(node.add("rails"));
+  CHECK(netns.rules.empty());
+  good(node.run("DEL"));
+}
+
+TEST_CASE("What the keys of several NICs cannot be is refused, naming the key") {
+  RailsNode node;
+  const auto refused = [&](const RailsJson& keys) {
+    RailsJson config{{"cniVersion", "1.0.0"}, {"type", "railhead"}};
+    config.update(keys);
+    node.add_nad("one", config, "rdma/vf");
+    return node.refused("one");
+  };
+  CHECK_THAT(refused({{"rail", 1024}}), ContainsSubstring("rail 1024: expected a number from 0"));
+  CHECK_THAT(refused({{"rail", 0}, {"railIndex", 16}}),
+             ContainsSubstring("railIndex 16: expected"));
+  CHECK_THAT(refused({{"rail", "0"}}), ContainsSubstring("rail: "));
+  CHECK_THAT(refused({{"multiNic", true}}), ContainsSubstring("multiNic: expected the number"));
+  CHECK_THAT(refused({{"arp", false}}), ContainsSubstring("arp: is for networks with multiNic"));
+  CHECK_THAT(refused({{"rail", 0}, {"neighbours", {{{"ip", "10.1.2.3/24"}, {"mac", "x"}}}}}),
+             ContainsSubstring("neighbours[0].ip 10.1.2.3/24: expected an IP address"));
+  CHECK_THAT(refused({{"rail", 0}, {"neighbours", {{{"ip", "10.1.2.3"}, {"mac", "x"}}}}}),
+             ContainsSubstring("neighbours[0].mac x: expected a MAC address"));
 }

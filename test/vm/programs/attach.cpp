@@ -78,6 +78,16 @@ class BlindLinks final : public host::Links {
   }
   Result<std::vector<host::Route>> routes(uint32_t index) override { return real_->routes(index); }
   Result<std::vector<host::LinkAddress>> all_addresses() override { return real_->all_addresses(); }
+  Result<std::vector<host::Route>> table_routes(uint32_t table) override {
+    return real_->table_routes(table);
+  }
+  Result<std::vector<host::Rule>> rules(bool v6) override { return real_->rules(v6); }
+  Result<void> add_rule(const host::Rule& rule) override { return real_->add_rule(rule); }
+  Result<void> remove_rule(const host::Rule& rule) override { return real_->remove_rule(rule); }
+  Result<void> set_neighbour(uint32_t index, const host::IpPrefix& address,
+                             const HwAddress& mac) override {
+    return real_->set_neighbour(index, address, mac);
+  }
   Result<std::vector<host::Route>> default_routes() override { return real_->default_routes(); }
 
  private:
