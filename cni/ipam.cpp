@@ -51,6 +51,12 @@ Result<std::string> Ipam::run(Command command, cnispec::Environment environment,
 
 Result<std::optional<PluginResult>> Ipam::add(const Deadline& deadline) {
   if (type_.empty()) return std::nullopt;
+  if (is_of_rails()) {
+    const auto call = rails_call();
+    auto results = add_rails(*host_, {&call, 1}, deadline);
+    if (!results) return pass(results);
+    return std::move(results->front());
+  }
   auto output = run(Command::add, *environment_, deadline);
   if (!output) return pass(output);
   auto result = cnispec::parse_result(*output);
@@ -63,6 +69,7 @@ Result<std::optional<PluginResult>> Ipam::add(const Deadline& deadline) {
 
 Result<> Ipam::call(Command command, const Deadline& deadline) {
   if (type_.empty()) return {};
+  if (is_of_rails()) return call_rails(*host_, command, rails_call(), deadline);
   const auto output = run(command, *environment_, deadline);
   if (output) return {};
   // Of a verb that it does not know such a plugin says that the container is missing (3), or the
@@ -82,6 +89,7 @@ Result<> Ipam::release(const std::string& container_id, const std::string& ifnam
   auto environment = cnispec::with(*environment_, "CNI_CONTAINERID", container_id);
   environment = cnispec::with(std::move(environment), "CNI_IFNAME", ifname);
   environment = cnispec::with(std::move(environment), "CNI_NETNS", "");
+  if (is_of_rails()) return call_rails(*host_, Command::del, {&environment, config_}, deadline);
   const auto output = run(Command::del, std::move(environment), deadline);
   if (!output) return pass(output);
   return {};

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/deadline.hpp"
+#include "cni/rails_ipam.hpp"
 #include "cnispec/plugin_result.hpp"
 #include "cnispec/request.hpp"
 #include "host/host.hpp"
@@ -31,6 +32,9 @@ class Ipam {
 
   // The addresses, or nothing without IPAM. A result without any address is an error.
   [[nodiscard]] Result<std::optional<cnispec::PluginResult>> add(const Deadline& deadline);
+  // Whether the interfaces of a pod get their addresses together, by add_rails().
+  [[nodiscard]] bool is_of_rails() const { return type_ == kRailsIpam; }
+  [[nodiscard]] RailsCall rails_call() const { return {environment_, config_}; }
   // DEL for another attachment of this network than the one that was asked for.
   [[nodiscard]] Result<> release(const std::string& container_id, const std::string& ifname,
                                  const Deadline& deadline);

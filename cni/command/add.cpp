@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <map>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -89,7 +92,8 @@ void name_table(const attach::OwnTable& own, PluginResult& result) {
 // What follows attach(): addresses from IPAM, and onto the interface of that number.
 Result<PluginResult> address(const Call& call, const Wanted& wanted,
                              attach::Transaction& transaction, size_t number,
-                             const attach::Attached& attached, Stopwatch& watch, Steps& steps) {
+                             const attach::Attached& attached, std::optional<PluginResult> together,
+                             Stopwatch& watch, Steps& steps) {
   // A lost DEL's must not be missing, and no GC may ever come. Others' must not cost this pod its
   // own.
   constexpr std::chrono::seconds kForOthers{5};
@@ -98,7 +102,8 @@ Result<PluginResult> address(const Call& call, const Wanted& wanted,
     call.log.warning("addresses of pods that are gone stay taken",
                      {{"network", call.conf.name}, {"error", freed.error().text()}});
   }
-  auto given = call.ipam.add(call.deadline);
+  auto given = together ? Result<std::optional<PluginResult>>(std::move(together))
+                        : call.ipam.add(call.deadline);
   steps.ipam_ms = watch.step_ms();
   if (!given) return pass(given);
   auto result = std::move(*given).value_or(PluginResult{});
@@ -114,6 +119,27 @@ Result<PluginResult> address(const Call& call, const Wanted& wanted,
   steps.activate_ms = watch.step_ms();
   if (wanted.own_table) name_table(*wanted.own_table, result);
   return result;
+}
+
+// By call, where IPAM gives to all interfaces of a network together.
+using Together = std::vector<std::optional<PluginResult>>;
+
+Result<Together> add_together(std::span<const Call> calls) {
+  Together together(calls.size());
+  std::map<std::string, std::vector<size_t>> networks;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    if (calls[i].ipam.is_of_rails() && !calls[i].type.is_chained) {
+      networks[calls[i].conf.name].push_back(i);
+    }
+  }
+  for (const auto& [network, numbers] : networks) {
+    std::vector<RailsCall> of_network;
+    for (const auto i : numbers) of_network.push_back(calls[i].ipam.rails_call());
+    auto results = add_rails(calls.front().host, of_network, calls.front().deadline);
+    if (!results) return pass(results);
+    for (size_t k = 0; k < numbers.size(); ++k) together[numbers[k]] = std::move((*results)[k]);
+  }
+  return together;
 }
 
 // To a netdev that came anew what the plugins before this one in the chain gave its predecessor.
@@ -256,12 +282,18 @@ Result<std::vector<PluginResult>> attach_all(std::span<const Call> calls,
 
   std::vector<PluginResult> results;
   Result<> done;
+  auto together = add_together(calls);
+  if (!together) done = pass(together);
   size_t asked = 0;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    if (calls[i].ipam.is_of_rails()) asked = i + 1;
+  }
   for (size_t i = 0; i < calls.size() && done; ++i) {
     auto result = wanted[i].previous.value_or(PluginResult{});
     if (!calls[i].type.is_chained) {
-      asked = i + 1;
-      auto own = address(calls[i], wanted[i], transaction, i, (*all)[i], watch, steps);
+      asked = std::max(asked, i + 1);
+      auto own = address(calls[i], wanted[i], transaction, i, (*all)[i], std::move((*together)[i]),
+                         watch, steps);
       if (own) {
         result =
             join_results(calls[i], std::move(result), std::move(*own), (*all)[i], wanted[i].dns);

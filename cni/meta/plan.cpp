@@ -273,6 +273,12 @@ Result<void> Planner::give_devices(std::vector<WantedNetwork>& all) {
       if (auto good = objections_.raise(text); !good) return good;
     }
   }
+  for (auto& one : all) {
+    if (one.rails || one.device.empty() || !lacks_rail(one)) continue;
+    const auto place = source_.rail_of(one.device);
+    if (!place) return pass(place, one.selection.place);
+    one.rail = {*place, 0};
+  }
   std::vector<WantedNetwork> flat;
   for (size_t i = 0; i < all.size(); ++i) {
     if (!all[i].rails) spread[i].push_back(std::move(all[i]));

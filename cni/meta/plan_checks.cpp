@@ -10,6 +10,7 @@
 #include <fmt/ranges.h>
 
 #include "base/raw_json.hpp"
+#include "cni/rails_ipam.hpp"
 #include "cni/types/type.hpp"
 #include "cnispec/delegate.hpp"
 #include "cnispec/version.hpp"
@@ -134,7 +135,7 @@ Result<void> check_plugins(const PlanSource& source, const WantedNetwork& one) {
       if (auto good = check_program(source, one, plugin.type); !good) return good;
     }
     const auto& ipam = plugin.ipam_type;
-    if (ipam.empty()) continue;
+    if (ipam.empty() || (ipam == kRailsIpam && is_own_type(plugin.type))) continue;
     if (has(kMetaTypes, ipam) || is_own_type(ipam)) {
       return refuse("{}: ipam type {}: it is no IPAM plugin", place, ipam);
     }

@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/go_json.hpp"
+#include "base/raw_json.hpp"
+#include "cni/rails_ipam.hpp"
 #include "device/device_id.hpp"
 
 namespace railhead::cni {
@@ -128,6 +130,15 @@ Result<std::optional<AskedRails>> read_rails(const cnispec::NetworkList& list) {
     asked = std::move(*read);
   }
   return asked;
+}
+
+bool lacks_rail(const WantedNetwork& one) {
+  return !one.rail && std::ranges::any_of(one.list.plugins, [](const auto& plugin) {
+    if (plugin.type != kType) return false;
+    const auto object = RawObject::of(plugin.text);
+    return !object.get("rail") &&
+           (plugin.ipam_type == kRailsIpam || object.get("multiNic") == "true");
+  });
 }
 
 Result<std::vector<WantedNetwork>> spread_over_rails(const WantedNetwork& one, DeviceQueue& queue,

@@ -29,4 +29,8 @@ using RailOf = std::function<Result<device::RailPlace>(const std::string& device
 Result<std::vector<WantedNetwork>> spread_over_rails(const WantedNetwork& one, DeviceQueue& queue,
                                                      const RailOf& rail_of, Objections& objections);
 
+// Whether the network asks for what goes by its rail (multiNic, ipam of type rails) and does not
+// say which one that is.
+[[nodiscard]] bool lacks_rail(const WantedNetwork& one);
+
 }  // namespace railhead::cni

@@ -194,6 +194,30 @@ Result<void> replace_file(const std::string& path, const std::string& temporary,
   return put_file(path, temporary, text, mode, 0);
 }
 
+Result<void> replace_durable_file(const std::string& path, const std::string& temporary,
+                                  std::string_view text, unsigned mode) {
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
+  const UniqueFd file(::open(temporary.c_str(), kFlags, mode));
+  if (!file) return fail_errno(errno, "make a temporary file {}", temporary);
+  auto written = write_all(file.get(), text);
+  if (written && ::fsync(file.get()) != 0) written = fail_errno(errno, "fsync {}", temporary);
+  if (written && ::rename(temporary.c_str(), path.c_str()) != 0) {
+    written = fail_errno(errno, "rename {}", temporary);
+  }
+  if (!written) {
+    ::unlink(temporary.c_str());
+    return pass(written, "write " + path);
+  }
+  return sync_folder(path.substr(0, path.rfind('/')));
+}
+
+Result<void> sync_folder(const std::string& path) {
+  const UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return fail_errno(errno, "open {}", path);
+  if (::fsync(folder.get()) != 0) return fail_errno(errno, "fsync {}", path);
+  return {};
+}
+
 Result<void> write_file(const std::string& path, std::string_view text) {
   const UniqueFd file(::open(path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC));
   if (!file) return fail_errno(errno, "open {}", path);

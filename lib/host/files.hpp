@@ -55,6 +55,13 @@ class Directory {
 // The same of a file that may be there, which is replaced: a reader sees the old or the new one.
 [[nodiscard]] Result<void> replace_file(const std::string& path, const std::string& temporary,
                                         std::string_view text, unsigned mode);
+// The same, and it outlives a power cut once this is done (fsync of the file, then of its folder);
+// a cut before that leaves the old or the new one.
+[[nodiscard]] Result<void> replace_durable_file(const std::string& path,
+                                                const std::string& temporary, std::string_view text,
+                                                unsigned mode);
+// What was made, replaced or removed in it outlives a power cut (fsync).
+[[nodiscard]] Result<void> sync_folder(const std::string& path);
 // Writes into an existing file (sysctl, sysfs attribute) with one write(2).
 [[nodiscard]] Result<void> write_file(const std::string& path, std::string_view text);
 [[nodiscard]] Result<std::string> read_file(const std::string& path);

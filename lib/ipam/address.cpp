@@ -3,8 +3,6 @@
 namespace railhead::ipam {
 namespace {
 
-constexpr unsigned bits_of(bool v6) { return v6 ? 128 : 32; }
-
 // The bits behind a prefix of that length, all set.
 Number host_bits(bool v6, unsigned length) {
   const auto bits = bits_of(v6) - length;

@@ -12,6 +12,9 @@ namespace railhead::ipam {
 
 __extension__ using Number = unsigned __int128;
 
+// Of an address: 32 or 128.
+constexpr unsigned bits_of(bool v6) { return v6 ? 128 : 32; }
+
 struct Address {
   bool v6 = false;
   Number value = 0;  // of IPv4 its 32 bits

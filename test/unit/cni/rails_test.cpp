@@ -4,6 +4,7 @@
 
 #include "device/rail_map.hpp"
 #include "host/files.hpp"
+#include "ipam/node_index.hpp"
 #include "test/support/fake_standing.hpp"
 #include "test/support/must.hpp"
 #include "test/unit/cni/pod_node.hpp"
@@ -216,10 +217,87 @@ TEST_CASE("What the keys of several NICs cannot be is refused, naming the key") 
   CHECK_THAT(refused({{"rail", 0}, {"railIndex", 16}}),
              ContainsSubstring("railIndex 16: expected"));
   CHECK_THAT(refused({{"rail", "0"}}), ContainsSubstring("rail: "));
-  CHECK_THAT(refused({{"multiNic", true}}), ContainsSubstring("multiNic: expected the number"));
   CHECK_THAT(refused({{"arp", false}}), ContainsSubstring("arp: is for networks with multiNic"));
   CHECK_THAT(refused({{"rail", 0}, {"neighbours", {{{"ip", "10.1.2.3/24"}, {"mac", "x"}}}}}),
              ContainsSubstring("neighbours[0].ip 10.1.2.3/24: expected an IP address"));
   CHECK_THAT(refused({{"rail", 0}, {"neighbours", {{{"ip", "10.1.2.3"}, {"mac", "x"}}}}}),
              ContainsSubstring("neighbours[0].mac x: expected a MAC address"));
+}
+
+namespace {
+
+constexpr const char* kIpam = R"({"type": "rails", "rails": 3, "v4": {"subnet": "10.0.0.0/14",
+    "railPrefix": 16, "nodePrefix": 28, "gateway": 1}, "routes": [{"dst": "10.0.0.0/8"}]})";
+
+struct AddressedNode : RailsNode {
+  AddressedNode() {
+    must(ipam::write_node_index(fake.host.roots.state, {2, "name gpu-*", "gpu-2"}));
+    rails(R"("all")", {{"ipam", RailsJson::parse(kIpam)}});
+  }
+  // "rail0=10.0.0.33", as network-status tells.
+  std::vector<std::string> addresses() {
+    std::vector<std::string> all;
+    for (const auto& entry : network_status()) {
+      if (!entry.contains("device-info") || !entry.contains("ips")) continue;
+      all.push_back(entry["interface"].get<std::string>() + '=' +
+                    entry["ips"][0].get<std::string>());
+    }
+    return all;
+  }
+  [[nodiscard]] size_t leases() const {
+    size_t count = 0;
+    for (const auto& file : std::filesystem::directory_iterator(fake.host.roots.state + "/ipam")) {
+      if (file.path().extension() == ".json") ++count;
+    }
+    return count;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("The IPAM rails gives all interfaces of a pod the same place in their rails' blocks") {
+  AddressedNode node;
+  good(node.add("rails"));
+  CHECK(node.addresses() == Attached{"rail0=10.0.0.32", "rail1=10.1.0.32", "rail2=10.2.0.32"});
+  CHECK(node.leases() == 1);
+  good(node.run("CHECK"));
+  const auto inode = must(node.fake.host.netns.open(node.pod)).id().inode;
+  const auto& rail1 = *must(node.fake.kernel.find(inode, "rail1"));
+  CHECK(rail1.addresses[0].to_string() == "10.1.0.32/16");
+  CHECK(std::ranges::any_of(rail1.routes, [](const auto& route) {
+    return route.destination.to_string() == "10.0.0.0/8" && route.table == 1016 &&
+           route.gateway->address_string() == "10.1.0.1";
+  }));
+  good(node.run("DEL"));
+  CHECK(node.leases() == 0);
+}
+
+TEST_CASE("Without the node's index an ADD is to be tried again, and nothing is changed") {
+  AddressedNode node;
+  std::filesystem::remove(node.fake.host.roots.state + "/node.json");
+  const auto error = error_of(node.add("rails"));
+  CHECK(error.code == 11);
+  CHECK_THAT(error.message, ContainsSubstring("this node's index is not known yet"));
+  CHECK(node.leases() == 0);
+  node.rails(R"("all")", {{"ipam", {{"type", "rails"}}}});
+  CHECK_THAT(node.refused(), ContainsSubstring("ipam.v4: missing, and so is v6"));
+}
+
+TEST_CASE("An ADD that fails behind its addresses leaves no lease") {
+  AddressedNode node;
+  auto& netns = node.fake.kernel.netns.at(must(node.fake.host.netns.open(node.pod)).id().inode);
+  netns.rules.push_back({.priority = 5, .table = 1032, .from = {}, .out_link = ""});
+  CHECK_THAT(node.refused(), ContainsSubstring("routing table 1032 of the pod is in use"));
+  CHECK(node.leases() == 0);
+}
+
+TEST_CASE("A network of one rail has the address at its device's rail") {
+  AddressedNode node;
+  node.add_nad("one",
+               {{"cniVersion", "1.0.0"}, {"type", "railhead"}, {"ipam", RailsJson::parse(kIpam)}},
+               "rdma/vf");
+  good(node.add("one"));
+  CHECK(node.addresses() == Attached{"net1=10.1.0.32"});  // 0000:11:00.0 is of rail 1
+  good(node.run("DEL"));
+  CHECK(node.leases() == 0);
 }

@@ -1,0 +1,183 @@
+#include "ipam/leases.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "base/hash.hpp"
+#include "host/files.hpp"
+
+namespace railhead::ipam {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchema = 1;
+constexpr std::string_view kSuffix = ".json";
+constexpr std::string_view kTemporary = ".new";  // under the lock: one writer
+
+std::string sum_of(std::string_view body) { return fmt::format("{:016x}", fnv1a(body)); }
+
+// Neither has a '@' or '/' by the CNI specification; what does is no name of ours.
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 100 && text.front() != '.' &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '_' || c == '.' || c == '-';
+         });
+}
+
+template <class T>
+std::optional<T> at(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  if (found == json.end()) return std::nullopt;
+  if constexpr (std::is_same_v<T, std::string>) {
+    return found->is_string() ? std::optional<T>(found->template get<T>()) : std::nullopt;
+  } else {
+    const bool fits = found->is_number_unsigned() && found->template get<uint64_t>() <= UINT32_MAX;
+    return fits ? std::optional<T>(found->template get<T>()) : std::nullopt;
+  }
+}
+
+std::optional<Lease> lease_of(const Json& json) {
+  if (!json.is_object()) return std::nullopt;
+  const auto ifname = at<std::string>(json, "ifname");
+  const auto rail = at<uint32_t>(json, "rail");
+  const auto further = at<uint32_t>(json, "further");
+  const auto addresses = json.find("addresses");
+  if (!ifname || !rail || !further || addresses == json.end() || !addresses->is_array()) {
+    return std::nullopt;
+  }
+  Lease lease{*ifname, *rail, *further, {}};
+  for (const auto& item : *addresses) {
+    const auto address =
+        item.is_string() ? Address::parse(item.get<std::string>()) : std::optional<Address>();
+    if (!address) return std::nullopt;
+    lease.addresses.push_back(*address);
+  }
+  return lease;
+}
+
+}  // namespace
+
+Result<PodLeases> decode_leases(std::string_view text) {
+  const auto wrong = [](std::string_view why) { return fail(ErrorCode::decode, "{}", why); };
+  const auto json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return wrong("expected a JSON object");
+  const auto schema = at<uint32_t>(json, "schema");
+  if (!schema || *schema > kSchema + 1) return wrong("schema: this program reads schema 1");
+  const auto body = json.find("body");
+  const auto sum = at<std::string>(json, "checksum");
+  if (body == json.end() || !body->is_object() || sum != sum_of(body->dump())) {
+    return wrong("the checksum does not fit: the file was cut, or changed");
+  }
+  const auto network = at<std::string>(*body, "network");
+  const auto container = at<std::string>(*body, "container");
+  const auto leases = body->find("leases");
+  if (!network || !container || leases == body->end() || !leases->is_array()) {
+    return wrong("network, container and leases: expected names and a list");
+  }
+  PodLeases pod{*network,
+                *container,
+                at<std::string>(*body, "pod").value_or(""),
+                at<std::string>(*body, "bootId").value_or(""),
+                {}};
+  for (const auto& item : *leases) {
+    auto lease = lease_of(item);
+    if (!lease) return wrong("leases: expected ifname, rail, further and addresses");
+    pod.leases.push_back(std::move(*lease));
+  }
+  return pod;
+}
+
+std::string encode_leases(const PodLeases& pod) {
+  Json leases = Json::array();
+  for (const auto& lease : pod.leases) {
+    Json addresses = Json::array();
+    for (const auto& address : lease.addresses) addresses.push_back(address.to_string());
+    leases.push_back({{"ifname", lease.ifname},
+                      {"rail", lease.rail},
+                      {"further", lease.further},
+                      {"addresses", std::move(addresses)}});
+  }
+  const Json body = {{"network", pod.network},
+                     {"container", pod.container_id},
+                     {"pod", pod.pod},
+                     {"bootId", pod.boot_id},
+                     {"leases", std::move(leases)}};
+  const auto text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return fmt::format("{{\"schema\":{},\"checksum\":\"{}\",\"body\":{}}}\n", kSchema, sum_of(text),
+                     text);
+}
+
+Result<Leases> Leases::open(const host::Host& host, const Deadline& deadline) {
+  auto folder = host.roots.state + "/ipam";
+  if (auto made = host::make_directories(folder, 0700); !made) return pass(made);
+  auto lock = host.locks.lock(folder + "/.lock", deadline.left());
+  if (!lock) return pass(lock, "the node's leases");
+  return Leases(std::move(folder), std::move(*lock));
+}
+
+Result<std::string> Leases::path_of(const std::string& network,
+                                    const std::string& container_id) const {
+  for (const auto& name : {network, container_id}) {
+    if (is_name(name)) continue;
+    return fail(ErrorCode::invalid_argument,
+                "\"{}\": expected letters, digits, '_', '.' and '-', at most 100", name);
+  }
+  return fmt::format("{}/{}@{}{}", folder_, container_id, network, kSuffix);
+}
+
+Result<std::vector<PodLeases>> Leases::all() const {
+  const auto folder = host::Directory::open(folder_);
+  if (!folder) return pass(folder);
+  const auto names = folder->list(".");
+  if (!names) return pass(names, folder_);
+  std::vector<PodLeases> pods;
+  for (const auto& name : *names) {
+    if (name.starts_with('.') || !name.ends_with(kSuffix)) continue;
+    const auto path = folder_ + "/" + name;
+    const auto text = host::read_own_file(path);
+    if (!text) return pass(text, path);
+    auto pod = decode_leases(*text);
+    if (!pod) {
+      return fail(ErrorCode::decode,
+                  "{}: {}; it may hold any address, so that none is given: remove it once its "
+                  "pod is gone",
+                  path, pod.error().message);
+    }
+    pods.push_back(std::move(*pod));
+  }
+  return pods;
+}
+
+Result<PodLeases> Leases::of(const std::string& network, const std::string& container_id) const {
+  const auto path = path_of(network, container_id);
+  if (!path) return pass(path);
+  const auto text = host::read_own_file(*path);
+  if (is(text, ErrorCode::not_found)) return PodLeases{network, container_id, "", "", {}};
+  if (!text) return pass(text, *path);
+  auto pod = decode_leases(*text);
+  if (!pod) return pass(pod, *path);
+  return pod;
+}
+
+Result<void> Leases::put(const PodLeases& pod) const {
+  const auto path = path_of(pod.network, pod.container_id);
+  if (!path) return pass(path);
+  return host::replace_durable_file(*path, fmt::format("{}/{}", folder_, kTemporary),
+                                    encode_leases(pod), 0600);
+}
+
+Result<void> Leases::put_fewer(const PodLeases& pod) const {
+  const auto path = path_of(pod.network, pod.container_id);
+  if (!path) return pass(path);
+  if (!pod.leases.empty()) {
+    return host::replace_file(*path, fmt::format("{}/{}", folder_, kTemporary), encode_leases(pod),
+                              0600);
+  }
+  if (auto removed = host::remove_file(*path); !removed) return removed;
+  return host::sync_folder(folder_);
+}
+
+}  // namespace railhead::ipam

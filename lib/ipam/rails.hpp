@@ -1,0 +1,59 @@
+#pragma once
+// Addresses for the interfaces of a pod over rails, all of them in one act: the same place in each
+// rail's block.
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ipam/leases.hpp"
+#include "ipam/rails_conf.hpp"
+
+namespace railhead::ipam {
+
+struct Wanted {
+  std::string ifname;
+  uint32_t rail = 0;
+  uint32_t further = 0;
+};
+
+struct Given {
+  struct Item {
+    host::IpPrefix address;
+    std::optional<Address> gateway;
+    friend bool operator==(const Item&, const Item&) = default;
+  };
+  std::vector<Item> addresses;     // IPv4 before IPv6
+  std::vector<GivenRoute> routes;  // each with its gateway, where there is one
+  friend bool operator==(const Given&, const Given&) = default;
+};
+
+struct Owner {
+  std::string network;
+  std::string container_id;
+  std::string pod;
+  std::string boot_id;
+};
+
+// In the order of `wanted`; a lease that the container has already stays. `node`: this node's
+// index. Errors: invalid_argument (a rail that the configuration has not, an index out of range),
+// busy (no place is free: the message says who has what), decode (a file of the store cannot be
+// read), io. Nothing is written unless all is given.
+[[nodiscard]] Result<std::vector<Given>> allocate(const Leases& leases, const RailsConf& conf,
+                                                  uint32_t node, const Owner& owner,
+                                                  std::span<const Wanted> wanted);
+// What is not there is no error.
+[[nodiscard]] Result<void> release(const Leases& leases, const std::string& network,
+                                   const std::string& container_id, const std::string& ifname);
+// not_found: the interface has no lease.
+[[nodiscard]] Result<Lease> find_lease(const Leases& leases, const std::string& network,
+                                       const std::string& container_id, const std::string& ifname);
+struct LeaseKey {
+  std::string container_id;
+  std::string ifname;
+  friend bool operator==(const LeaseKey&, const LeaseKey&) = default;
+};
+// Frees the network's leases that are not among the valid ones.
+[[nodiscard]] Result<void> collect_garbage(const Leases& leases, const std::string& network,
+                                           std::span<const LeaseKey> valid);
+
+}  // namespace railhead::ipam
