@@ -110,14 +110,15 @@ Result<std::vector<PluginResult>> add_rails(const host::Host& host,
   }
   const auto conf = ipam::read_rails_conf(first->ipam);
   if (!conf) return refuse("{}", conf.error().message);
-  const auto node = ipam::read_node_index(host.roots.state);
-  if (!node) return Failure(as_answer(node.error()));
   const auto args =
       cnispec::read_args(std::string(cnispec::value_of(*calls.front().environment, "CNI_ARGS")));
   if (!args) return pass(args);
   const auto boot = host::read_file(host.roots.proc + "/sys/kernel/random/boot_id");
   const auto leases = ipam::Leases::open(host, deadline);
   if (!leases) return Failure(as_answer(leases.error()));
+  // Under the lock: the agent changes it only where there is no lease.
+  const auto node = ipam::read_node_index(host.roots.state);
+  if (!node) return Failure(as_answer(node.error()));
   const ipam::Owner owner{
       first->network, rails_container(calls.front()),
       args->pod_name.empty() ? "" : fmt::format("{}/{}", args->pod_namespace, args->pod_name),

@@ -20,13 +20,23 @@ Pools::Options pools_options(const Options& options) {
           options.use_cdi ? std::optional(options.cdi) : std::nullopt, options.scan};
 }
 
+// A pod in the host's network has the host's name, which is the node's unless somebody chose
+// another.
+std::string node_name(const Options& options) {
+  return options.cluster.node.empty() ? host_name() : options.cluster.node;
+}
+
 }  // namespace
 
 Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::Events& events,
              node::Adapters adapters, metrics::Metrics& metrics, Logger& log)
     : news_(log),
       configuration_({options.config_file, options.resource_prefix, options.state_dir}, loop,
-                     host.clock, metrics, news_, log, [this] { pools_.reconfigured(); }),
+                     host.clock, metrics, news_, log,
+                     [this] {
+                       pools_.reconfigured();
+                       ipam_node_.look();
+                     }),
       node_(loop, host.clock, events, adapters, host.roots, metrics, log,
             [this](auto event) { node_changed(event); }),
       holders_({options.kubelet_dir, options.state_dir, ledger_options(options)}, loop, host,
@@ -48,12 +58,14 @@ Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::E
                    return NodeState{now.snapshot != nullptr, now.config_current, now.troubles};
                  }),
       baselines_(loop, host, adapters.links, log),
+      ipam_node_({node_name(options), options.state_dir}, loop, host, adapters.links,
+                 configuration_, log),
       has_devices_(!options.cluster.is_alone),
       tells_condition_(has_devices_ && options.cluster.has_condition),
-      parts_(has_devices_
-                 ? std::vector<Part*>{&configuration_, &pools_, &node_, &holders_, &networks_,
-                                      &questions_, &unattached_, &condition_, &baselines_}
-                 : std::vector<Part*>{&networks_, &questions_}) {
+      parts_(has_devices_ ? std::vector<Part*>{&configuration_, &pools_, &node_, &holders_,
+                                               &networks_, &questions_, &unattached_, &condition_,
+                                               &baselines_, &ipam_node_}
+                          : std::vector<Part*>{&networks_, &questions_}) {
   if (!has_devices_) return;
   networks_.on_started([this](const ipc::PodNews& pod, const std::string& uid) {
     std::set<std::string> attached;
@@ -76,6 +88,7 @@ Result<void> Agent::serve() {
     holders_.keep();
     if (auto serving = pools_.serve(); !serving) return serving;
     baselines_.serve();
+    ipam_node_.serve();
   }
   networks_.serve();
   questions_.serve();

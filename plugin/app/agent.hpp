@@ -10,6 +10,7 @@
 #include "plugin/app/baselines.hpp"
 #include "plugin/app/configuration.hpp"
 #include "plugin/app/holders.hpp"
+#include "plugin/app/ipam_node.hpp"
 #include "plugin/app/networks.hpp"
 #include "plugin/app/news.hpp"
 #include "plugin/app/node_condition.hpp"
@@ -76,6 +77,7 @@ class Agent {
   Unattached unattached_;
   NodeCondition condition_;
   Baselines baselines_;
+  IpamNode ipam_node_;
   const bool has_devices_;  // false: the cluster alone is followed
   const bool tells_condition_;
   const std::vector<Part*> parts_;  // those that run

@@ -44,9 +44,7 @@ std::string node_name(const ClusterOptions& options, const kube::Access& access)
   const auto token = access.bearer();
   auto name = token ? kube::node_of(*token) : "";
   if (!name.empty()) return name;
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) return "";
-  return to_lower(host.data());
+  return host_name();
 }
 
 std::string not_followed() {
@@ -54,6 +52,12 @@ std::string not_followed() {
 }
 
 }  // namespace
+
+std::string host_name() {
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) return "";
+  return to_lower(host.data());
+}
 
 Networks::Networks(Options options, Loop& loop, const Clock& clock, ClaimedDevices& claimed,
                    metrics::Metrics& metrics, Logger& log)

@@ -17,6 +17,9 @@
 
 namespace railhead::app {
 
+// This machine's, in lower case as nodes are named; "": it has none.
+[[nodiscard]] std::string host_name();
+
 // Networks as the cluster has them: tells the CNI program of NetworkAttachmentDefinitions and pods,
 // the ledger what the devices of claims are for, and the cluster what the CNI program has to tell
 // of pods (delivery.hpp). On the loop.

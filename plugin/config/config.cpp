@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <set>
 
 #include <nlohmann/json.hpp>
 
 #include "plugin/config/grammar.hpp"
+#include "plugin/config/node_keys.hpp"
 #include "plugin/config/yaml.hpp"
 
 namespace railhead::config {
@@ -38,6 +38,7 @@ struct File {
   std::vector<Item> items;
   std::optional<std::chrono::seconds> rescan;
   std::vector<std::vector<PciAddress>> rail_map;
+  std::optional<ipam::NodeRule> ipam_node;
   Draft draft;  // of what does not stand in an item
 };
 
@@ -80,33 +81,6 @@ void read_interval(const Json& json, File& file) {
   for (const auto& error : errors) file.draft.warning(error.message + "; ignored");
 }
 
-// A list for each rail; of one port its address does.
-void read_rail_map(const Json& json, File& file) {
-  auto& draft = file.draft;
-  if (!json.is_array() || json.empty() || json.size() > kMaxRails) {
-    return draft.error("railMap", go_json::quote(json),
-                       fmt::format("expected a list of 1 to {} rails", kMaxRails));
-  }
-  std::set<PciAddress> all;
-  for (size_t rail = 0; rail < json.size(); ++rail) {
-    const auto place = fmt::format("railMap[{}]", rail);
-    const auto ports = json[rail].is_array() ? json[rail] : Json::array({json[rail]});
-    auto& list = file.rail_map.emplace_back();
-    if (ports.empty()) draft.error(place, "is empty; expected the rail's PCI addresses");
-    for (const auto& item : ports) {
-      const auto port =
-          item.is_string() ? PciAddress::parse(item.get<std::string>()) : std::nullopt;
-      if (!port) {
-        draft.error(place, go_json::quote(item), "expected a PF's PCI address, as 0000:3b:00.0");
-      } else if (!all.insert(*port).second) {
-        draft.error(place, port->to_string(), "is there already; each port once");
-      } else {
-        list.push_back(*port);
-      }
-    }
-  }
-}
-
 void read_top(const Json& json, File& file) {
   auto& draft = file.draft;
   if (!json.is_object()) {
@@ -130,7 +104,8 @@ void read_top(const Json& json, File& file) {
     top.error("resourceList", "missing, and so are configList and pools; expected one of them");
   }
   if (top.has("periodicUpdateInterval")) read_interval(json, file);
-  if (const auto* rails = top.value("railMap")) read_rail_map(*rails, file);
+  if (const auto* rails = top.value("railMap")) file.rail_map = read_rail_map(*rails, draft);
+  if (auto node = top.object("ipamNode")) file.ipam_node = read_ipam_node(*node, draft);
   report_unknown_keys(top, Grammar::resource_list, Level::top, draft);
 }
 
@@ -250,14 +225,23 @@ Parsed parse(const std::vector<Source>& sources, std::string_view default_prefix
     std::ranges::move(file.items, std::back_inserter(items));
     auto& rescan = all.config.rescan;
     if (file.rescan && (!rescan || *file.rescan < *rescan)) rescan = file.rescan;
+    const auto differs = [&](std::string_view key) {
+      all.errors.push_back(Error{
+          ErrorCode::invalid_argument, 0,
+          fmt::format("{}: {}: another file has it already, and they differ; once for the node",
+                      source.file, key)});
+    };
     auto& rail_map = all.config.rail_map;
     if (!rail_map.empty() && !file.rail_map.empty() && rail_map != file.rail_map) {
-      all.errors.push_back(Error{ErrorCode::invalid_argument, 0,
-                                 fmt::format("{}: railMap: another file has it already, and they "
-                                             "differ; once for the node",
-                                             source.file)});
+      differs("railMap");
     } else if (!file.rail_map.empty()) {
       rail_map = std::move(file.rail_map);
+    }
+    auto& ipam_node = all.config.ipam_node;
+    if (ipam_node && file.ipam_node && ipam_node != file.ipam_node) {
+      differs("ipamNode");
+    } else if (file.ipam_node) {
+      ipam_node = std::move(file.ipam_node);
     }
   }
   check_names(items);

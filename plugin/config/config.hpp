@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/pci_address.hpp"
 #include "base/text.hpp"
+#include "ipam/node_index.hpp"
 
 namespace railhead::config {
 
@@ -138,6 +139,7 @@ struct Config {
   // railMap: by rail its ports, in the order of their planes, each port once; empty: the agent
   // numbers them.
   std::vector<std::vector<PciAddress>> rail_map;
+  std::optional<ipam::NodeRule> ipam_node;  // how this node's index is known, for IPAM
   friend bool operator==(const Config&, const Config&) = default;
 };
 

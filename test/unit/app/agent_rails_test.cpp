@@ -1,6 +1,9 @@
 // How rails keep their numbers.
 #include <fcntl.h>
 
+#include "device/rail_map.hpp"
+#include "ipam/leases.hpp"
+#include "ipam/node_index.hpp"
 #include "plugin/pool/remembered.hpp"
 #include "test/unit/app/agent_node.hpp"
 
@@ -119,6 +122,51 @@ TEST_CASE("after a boot rails keep their numbers, whatever port is there first")
   for (unsigned i = 0; i < 4; ++i) node.bring_back(mlx5_vf(0, i));
   node.events.happen("pci add");
   REQUIRE(node.run_until([&] { return node.pool_of(mlx5_vf(0, 0)) == "rdma/rail0"; }));
+}
+
+TEST_CASE("the node's rails and its index are written down for the CNI program") {
+  const auto config = [](const std::string& rule) {
+    return R"({"pools":[{"resourceName":"vf","resourcePrefix":"rdma","selectors":{"isRdma":true}}],
+        "ipamNode":)" +
+           rule + "}";
+  };
+  AgentNode node(config(R"({"name": "gpu-*"})"));
+  node.options.cluster.node = "gpu-7";
+  node.start();
+  const auto state = node.options.state_dir;
+  const auto index = [&] {
+    const auto read = ipam::read_node_index(state);
+    return read ? static_cast<int>(read->index) : -1;
+  };
+  REQUIRE(node.run_until([&] { return index() == 7; }));
+  CHECK(must(device::read_rail_map(state)).size() == 2);
+
+  node.write_config(config(R"({"name": "gpu-*", "first": 1})"));
+  node.agent->reload();
+  REQUIRE(node.run_until([&] { return index() == 6; }));
+
+  // A pod has an address by it.
+  const ipam::PodLeases pod{"net", "c1", "ml/a", "", {{"rail0", 0, 0, {}}}};
+  fs::create_directories(state + "/ipam");
+  std::ofstream(state + "/ipam/c1@net.json") << ipam::encode_leases(pod);
+  node.write_config(config(R"({"list": ["gpu-7"]})"));
+  node.agent->reload();
+  const auto told = [&](const char* text) {
+    return std::ranges::any_of(node.agent->state().troubles, [&](const auto& trouble) {
+      return trouble.find(text) != std::string::npos;
+    });
+  };
+  REQUIRE(node.run_until([&] { return told("ipam: ipamNode: this node's index is 6"); }));
+  CHECK(told("while 1 pods have addresses by it"));
+  CHECK(index() == 6);
+
+  node.write_config(config(R"({"name": "cpu-*"})"));
+  node.agent->reload();
+  REQUIRE(node.run_until([&] { return told("the node gpu-7 has no number in place of the *"); }));
+  CHECK(index() == 6);
+  node.write_config(config(R"({"name": "gpu-*", "first": 1})"));
+  node.agent->reload();
+  CHECK(node.run_until([&] { return !told("ipamNode"); }));
 }
 
 }  // namespace railhead::test

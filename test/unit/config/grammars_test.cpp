@@ -301,4 +301,28 @@ TEST_CASE("railMap stands in one file of the node's, or is the same in all") {
   CHECK(other.errors[0].message.find("b: railMap: another file has it already") == 0);
 }
 
+TEST_CASE("ipamNode says how the node's index is known, in one way") {
+  const std::string pools = "pools: [{resourceName: a, selectors: {isRdma: true}}]\nipamNode: ";
+  CHECK(good(pools + "{cidr: 192.168.0.0/22, first: 10}").ipam_node ==
+        ipam::NodeRule{.cidr = host::IpPrefix::parse("192.168.0.0/22"), .name = "", .first = 10});
+  CHECK(good(pools + "{name: 'gpu-*-rack'}").ipam_node->name == "gpu-*-rack");
+  const std::map<std::string, uint32_t> list = {{"a", 4}, {"b", 0}};
+  CHECK(good(pools + "{list: {a: 4, b: 0}}").ipam_node->list == list);
+  const std::map<std::string, uint32_t> places = {{"a", 0}, {"b", 1}};
+  CHECK(good(pools + "{list: [a, b]}").ipam_node->list == places);
+  for (const auto& [bad, error] :
+       {std::pair("{}", "ipamNode: expected one of cidr, name and list"),
+        std::pair("{name: 'a*', cidr: 10.0.0.0/8}", "ipamNode: expected one of"),
+        std::pair("{name: a}", "ipamNode.name: \"a\": expected a name with one *"),
+        std::pair("{name: 'a*b*'}", "ipamNode.name: "),
+        std::pair("{cidr: 10.0.0.1/8}", "ipamNode.cidr: \"10.0.0.1/8\": expected a network"),
+        std::pair("{list: {a: 4, b: 4}}", "ipamNode.list: a and b have the index 4"),
+        std::pair("{list: [a, a]}", "ipamNode.list: \"a\": is there twice"),
+        std::pair("{list: {a: -1}}", "ipamNode.list.a: "),
+        std::pair("{name: 'a*', frist: 1}", "ipamNode.frist: unknown key")}) {
+    INFO(bad);
+    CHECK(contains_text(errors(pools + bad), error));
+  }
+}
+
 }  // namespace railhead::test
