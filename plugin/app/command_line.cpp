@@ -205,6 +205,40 @@ void add_topology_options(CLI::App& app, Options& options) {
       "VENDOR", "PCI vendors of GPUs, or any (default 10de,1002)");
 }
 
+void add_ipam_commands(CLI::App& app, Options& options) {
+  auto* ipam = app.add_subcommand("ipam", "Addresses over rails: check them, import nv-ipam's");
+  ipam->require_subcommand(1);
+  auto* check = ipam->add_subcommand(
+      "check", "Prove that no two nodes have an address in common, print what each has");
+  check
+      ->add_option("file", options.ipam.files,
+                   "NetworkAttachmentDefinitions or configurations; dumped pools of nv-ipam beside "
+                   "them are compared")
+      ->type_name("FILE")
+      ->required();
+  check
+      ->add_option("--nodes", options.ipam.nodes_file,
+                   "How a node's index is known: {\"list\": {\"node-a\": 0}}, {\"cidr\": …} or "
+                   "{\"name\": \"gpu-*\"}")
+      ->type_name("FILE")
+      ->required();
+  check->add_option("--node", options.ipam.nodes, "A node that is not in such a list")
+      ->type_name("NAME=ADDRESS")
+      ->allow_extra_args(false);
+  check->callback([&] { options.command = Command::ipam_check; });
+  auto* import = ipam->add_subcommand(
+      "import", "Print what dumped CIDRPools or IPPools become, each of them a rail");
+  import->add_option("file", options.ipam.files, "kubectl get -o yaml, with their status")
+      ->type_name("FILE")
+      ->required();
+  import
+      ->add_option("--held", options.ipam.held_file,
+                   "Addresses that leases of nv-ipam still hold, one on a line: they are excluded")
+      ->type_name("FILE");
+  import->callback([&] { options.command = Command::ipam_import;
+});
+}  // namespace
+
 void add_commands(CLI::App& app, Options& options) {
   auto* inventory = app.add_subcommand(
       "inventory", "Print the node: NUMA, PCIe switches, GPUs, PFs, VFs, RDMA, IOMMU groups");
@@ -234,6 +268,7 @@ void add_commands(CLI::App& app, Options& options) {
       "status", "Print the running agent's pools, devices, their health and who holds them");
   status->add_flag("--json", options.json, "For programs");
   status->callback([&] { options.command = Command::status; });
+  add_ipam_commands(app, options);
   for (auto* command : app.get_subcommands({})) {
     command->footer(
         "The options of railhead-agent hold here too, above all --config-file, --topology-file,\n"
@@ -241,7 +276,7 @@ void add_commands(CLI::App& app, Options& options) {
   }
 }
 
-}  // namespace
+}  // namespace railhead::app
 
 namespace {
 

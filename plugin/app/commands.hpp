@@ -17,5 +17,9 @@ namespace railhead::app {
 [[nodiscard]] int explain(const Options& options, const host::Host& host, Logger& log);
 [[nodiscard]] int inventory(const Options& options, const host::Host& host, Logger& log);
 [[nodiscard]] int topology(const Options& options, const host::Host& host, Logger& log);
+// Whether addresses over rails overlap on some nodes; and what nv-ipam's pools become here. Neither
+// looks at this node.
+[[nodiscard]] int ipam_check(const Options& options);
+[[nodiscard]] int ipam_import(const Options& options);
 
 }  // namespace railhead::app

@@ -14,7 +14,17 @@
 
 namespace railhead::app {
 
-enum class Command { serve, inventory, topology, check_config, explain, probe, status };
+enum class Command {
+  serve,
+  inventory,
+  topology,
+  check_config,
+  explain,
+  probe,
+  status,
+  ipam_check,
+  ipam_import
+};
 
 // What the program ends with; --help tells it.
 enum ExitCode : int {
@@ -23,6 +33,14 @@ enum ExitCode : int {
   kWrongUse = 2,          // the command line
   kConfigRefused = 3,     // nothing of the configuration can be used
   kResourcesDropped = 4,  // check-config: some resources cannot be used, the others can
+};
+
+// Of ipam check and ipam import.
+struct IpamOptions {
+  std::vector<std::string> files;
+  std::string nodes_file;          // check: how a node's index is known
+  std::vector<std::string> nodes;  // check: NAME=ADDRESS
+  std::string held_file;           // import: addresses that nv-ipam's leases hold
 };
 
 // The command line as values.
@@ -47,7 +65,8 @@ struct Options {
   std::string topology_file;  // "": sysfs tells; read into scan.topology by run()
   bool json = false;          // inventory, topology, status
   std::string probe;          // "live" or "ready"
-  std::string svg_file;       // topology: where the drawing goes, "-" for the standard output
+  IpamOptions ipam;
+  std::string svg_file;  // topology: where the drawing goes, "-" for the standard output
   std::optional<http::Address> listen;  // for HTTP; absent: nowhere
   bool all_counters = false;            // of RDMA devices that no pod holds, too
   // As sriov-network-device-plugin's DaemonSet gives it; not used, logs go to the standard error.

@@ -24,6 +24,10 @@ int run(const Options& given, const host::Host& host, const Machine& machine, Lo
       return probe(*options);
     case Command::status:
       return status(*options);
+    case Command::ipam_check:
+      return ipam_check(*options);
+    case Command::ipam_import:
+      return ipam_import(*options);
   }
   return kFailed;
 }
