@@ -117,10 +117,14 @@ class Reader {
 
   void read_gateway(Object& at, Space& space, bool v6) {
     const auto* value = at.value("gateway");
-    if (!value) return;
     const unsigned subnet_length =
         conf_.mode == Mode::per_node_and_rail ? space.node_prefix : space.subnets.front().length;
     const bool is_pair = subnet_length == bits_of(v6) - 1;
+    if (!value && is_pair) {
+      at.error("gateway",
+               "missing; of two addresses one is the switch's: expected \"peer\", 0 or 1");
+    }
+    if (!value) return;
     if (*value == "peer") {
       if (!is_pair) return at.error("gateway", "peer: expected blocks of two addresses");
       space.gateway = 0;

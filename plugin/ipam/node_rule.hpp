@@ -1,6 +1,5 @@
 #pragma once
-// How a node's index is known, as JSON or YAML says it: {"list": {"node-a": 0}}, {"cidr":
-// "10.1.0.0/24"} or {"name": "gpu-*"}, the latter two with "first", the number that has index 0.
+// How a node's index is known, in a file of its own: what ipamNode of the configuration holds.
 #include "ipam/node_index.hpp"
 #include "plugin/ipam/documents.hpp"
 

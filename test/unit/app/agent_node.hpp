@@ -9,6 +9,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include "linux/file_locks.hpp"
 #include "plugin/app/agent.hpp"
 #include "test/support/fake_events.hpp"
 #include "test/support/kubelet/fake_kubelet.hpp"
@@ -187,10 +188,16 @@ class AgentNode {
   SysfsTree tree{folder.path() + "/sys"};
   HangingKernel kernel{folder.path()};
   WatchedClock clock;
-  host::Host host{
-      kernel.still.links,     kernel.still.rdma,      kernel.still.devlink, kernel.still.netns,
-      kernel.still.functions, kernel.still.processes, kernel.still.locks,   clock,
-      kernel.still.host.roots};
+  linux::LinuxFileLocks locks{clock};
+  host::Host host{kernel.still.links,
+                  kernel.still.rdma,
+                  kernel.still.devlink,
+                  kernel.still.netns,
+                  kernel.still.functions,
+                  kernel.still.processes,
+                  locks,
+                  clock,
+                  kernel.still.host.roots};
   FakeKubelet kubelet;
   FakeEvents events;
   metrics::Metrics metrics{"test"};
