@@ -32,7 +32,6 @@ constexpr std::string_view kLast = "last_reserved_ip.";
 constexpr std::string_view kBetween = "\r\n";
 
 constexpr size_t kMaxLease = 4096;  // bytes; a container's id and an interface's name are shorter
-constexpr std::string_view kElsewhere = "dataDir elsewhere";
 
 // The path without double and trailing slashes, where it is absolute and leads nowhere back.
 std::optional<std::string> plain_path(std::string_view path) {
@@ -230,14 +229,10 @@ Result<HostLocal> HostLocal::of(const Json& config, Folders folders, host::FileL
     if (!rest) continue;
     return HostLocal(std::move(*root), std::move(*rest), name, std::move(folders), locks);
   }
-  return Failure(Error{ErrorCode::invalid_argument, 0,
-                       fmt::format("ipam.dataDir {}: expected a folder below {}, or below one "
-                                   "that the node's ipamDirs names",
-                                   asked, folders.usual),
-                       kElsewhere});
+  return refuse(
+      "ipam.dataDir {}: expected a folder below {}, or below one that the node's ipamDirs names",
+      asked, folders.usual);
 }
-
-bool HostLocal::is_elsewhere(const Error& error) { return error.reason == kElsewhere; }
 
 Result<std::optional<HostLocal::Open>> HostLocal::open(bool makes, const Deadline& deadline) const {
   if (makes) {

@@ -48,11 +48,9 @@ struct Lease {
 class HostLocal {
  public:
   // `dataDir` of a whole configuration's ipam, and its name; nothing is made or read yet. Errors
-  // (invalid_argument): the name is no folder's, or dataDir is in none of the folders, which
-  // is_elsewhere() tells apart: nothing of ours is there.
+  // (invalid_argument): the name is no folder's, or dataDir is in none of the folders.
   static Result<HostLocal> of(const nlohmann::ordered_json& config, Folders folders,
                               host::FileLocks& locks);
-  static bool is_elsewhere(const Error& error);
 
   // One address of each set: the requested ones, else the one after the last that was given. Makes
   // the folder. Nothing is left of an ADD that failed. Errors: already_exists (the interface has

@@ -276,13 +276,12 @@ TEST_CASE("dataDir is below /var/lib/cni or a folder of the admin's") {
                           std::string("cni"), node.path("other")}) {
     const auto error = error_of(bad);
     REQUIRE(error);
-    CHECK(HostLocal::is_elsewhere(*error));
     CHECK_THAT(error->message, ContainsSubstring("ipam.dataDir " + bad + ": expected a folder"));
   }
   for (const auto* bad : {"", "..", ".", "a/b", "../x"}) {
     const auto error = error_of("", bad);
     REQUIRE(error);
-    CHECK_FALSE(HostLocal::is_elsewhere(*error));
+    CHECK_THAT(error->message, ContainsSubstring("expected the name of a folder"));
   }
 }
 
@@ -406,7 +405,6 @@ TEST_CASE("Upstream's program and this one answer and write the same") {
       {R"({"subnet":"10.1.0.0/24"})", "", "10.1.0.9"},
       {R"({"subnet":"10.1.0.0/24"})", "", "10.1.0.9/24"},
       {R"({"subnet":"10.1.0.0/24"})", "", "10.1.0.1"},
-      {R"({"subnet":"10.1.0.0/24"})", "", "10.7.0.1"},
       {R"({"subnet":"10.1.0.0/24"})", R"(,"args":{"cni":{"ips":["10.1.0.7"]}})"},
       {R"({"subnet":"10.1.0.0/24"})", R"(,"runtimeConfig":{"ips":["10.1.0.7/24"]})"},
       {R"({"SUBNET":"10.1.0.0/24","RangeStart":"10.1.0.20"})"},
