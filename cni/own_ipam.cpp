@@ -117,7 +117,8 @@ Result<> check_static(const OwnIpam& own) {
   if (!*before) return refuse("Required prevResult missing");
   for (const auto& one : *given) {
     const auto is_there = std::ranges::any_of((*before)->ips, [&](const cnispec::Ip& ip) {
-      return host::IpPrefix::parse(ip.address) == one.address;
+      return host::IpPrefix::parse(ip.address) == one.address &&
+             (!one.gateway || ipam::parse_go(ip.gateway) == one.gateway);
     });
     if (!is_there) {
       return fail(ErrorCode::not_found, "static: Failed to find address {} in prevResult",

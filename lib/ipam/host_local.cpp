@@ -182,6 +182,25 @@ std::string last_file(const HostLocalConf& conf, size_t set) {
                    : fmt::format("{}{}", kLast, set);
 }
 
+// What set number `index` gives the holder.
+Result<Given> choose(int folder, const HostLocalConf& conf, size_t index,
+                     const std::optional<Address>& wanted, const Holder& holder,
+                     const Leases& leases) {
+  const auto& set = conf.sets[index];
+  if (wanted) return choose_requested(set, *wanted, leases.taken);
+  for (const auto& lease : leases.all) {
+    if (!range_of(set, lease.address)) continue;
+    if (!is_of(lease, holder) && !is_of_container(lease, holder)) continue;
+    return fail(ErrorCode::already_exists,
+                "{} has been allocated to {}, duplicate allocation is not allowed",
+                go_text(lease.address), holder.container_id);
+  }
+  const auto last = read_in(folder, last_file(conf, index).c_str());
+  const auto free = find_free(set, last ? parse_go(*last) : std::nullopt, leases.taken);
+  if (free) return *free;
+  return fail(ErrorCode::busy, "no IP addresses available in range set: {}", to_string(set));
+}
+
 std::string note_text(const Holder& holder, const Owner& owner) {
   return fmt::format("{}\n{}\n{}\n{}\n", trim(holder.container_id), holder.ifname, owner.boot_id,
                      owner.pod);
@@ -280,6 +299,17 @@ Result<void> HostLocal::give_back(const Open& open, const Lease& lease) const {
   return {};
 }
 
+Result<void> HostLocal::write(const Open& open, const Given& given, const std::string& last,
+                              const Holder& holder, const Owner& owner) const {
+  const auto address = Address::of(given.address);
+  const auto name = go_text(address);
+  auto made = host::write_file_atomically(note_of(address), note_text(holder, owner), 0600);
+  if (made) made = write_in(open.folder.get(), name, text_of(holder), O_EXCL);
+  if (made) made = write_in(open.folder.get(), last, name, O_TRUNC);
+  if (!made) return pass(made, open.path);
+  return {};
+}
+
 Result<std::vector<Given>> HostLocal::add(const HostLocalConf& conf, const Holder& holder,
                                           const Owner& owner, const Deadline& deadline) const {
   const auto requested = requested_of(conf);
@@ -295,51 +325,24 @@ Result<std::vector<Given>> HostLocal::add(const HostLocalConf& conf, const Holde
     return pass(made);
   }
 
+  for (const auto& lease : leases->all) {  // of writers that were killed
+    if (leases->taken.contains(lease.address)) continue;
+    if (auto freed = give_back(open, lease); !freed) return pass(freed);
+  }
+
   std::vector<Given> given;
-  const auto give = [&](size_t index) -> Result<void> {
-    const auto& set = conf.sets[index];
-    const auto& wanted = (*requested)[index];
-    auto one = Result<Given>(Given{});
-    if (wanted) {
-      one = choose_requested(set, *wanted, leases->taken);
-    } else {
-      for (const auto& lease : leases->all) {
-        if (!range_of(set, lease.address)) continue;
-        if (!is_of(lease, holder) && !is_of_container(lease, holder)) continue;
-        return fail(ErrorCode::already_exists,
-                    "{} has been allocated to {}, duplicate allocation is not allowed",
-                    go_text(lease.address), holder.container_id);
-      }
-      const auto last = read_in(folder, last_file(conf, index).c_str());
-      auto free = find_free(set, last ? parse_go(*last) : std::nullopt, leases->taken);
-      if (!free) {
-        return fail(ErrorCode::busy, "no IP addresses available in range set: {}", to_string(set));
-      }
-      one = *free;
-    }
-    if (!one) return pass(one);
-    const auto address = Address::of(one->address);
-    for (const auto& lease : leases->all) {  // of a writer that was killed
-      if (lease.address != address || leases->taken.contains(address)) continue;
-      if (auto freed = give_back(open, lease); !freed) return freed;
-    }
-    const auto name = go_text(address);
-    auto made = host::write_file_atomically(note_of(address), note_text(holder, owner), 0600);
-    if (!made) return made;
-    made = write_in(folder, name, text_of(holder), O_EXCL);
-    // Somebody who has not asked for the lock: the file is his.
-    if (is(made, ErrorCode::already_exists)) return pass(made, open.path);
-    given.push_back(std::move(*one));
-    leases->taken.insert(address);
-    if (made) made = write_in(folder, last_file(conf, index), name, O_TRUNC);
-    if (!made) return pass(made, open.path);
-    return {};
-  };
   for (size_t i = 0; i < conf.sets.size(); ++i) {
-    const auto done = give(i);
+    auto one = choose(folder, conf, i, (*requested)[i], holder, *leases);
+    if (one) {
+      given.push_back(*one);
+      leases->taken.insert(Address::of(one->address));
+    }
+    const auto done = one ? write(open, *one, last_file(conf, i), holder, owner) : pass(one);
     if (done) continue;
-    for (const auto& one : given) {
-      const auto address = Address::of(one.address);
+    // Somebody who has not asked for the lock was faster: the file is his.
+    if (is(done, ErrorCode::already_exists) && one) given.pop_back();
+    for (const auto& taken : given) {
+      const auto address = Address::of(taken.address);
       // What cannot be taken back now, DEL will: the runtime sends one after an ADD that failed.
       (void)give_back(open, {address, go_text(address), ""});
     }

@@ -82,6 +82,9 @@ class HostLocal {
   // Nothing where the folder is missing and shall not be made.
   [[nodiscard]] Result<std::optional<Open>> open(bool makes, const Deadline& deadline) const;
   [[nodiscard]] std::string note_of(const Address& address) const;
+  // already_exists: its file is there; nothing of it was changed.
+  [[nodiscard]] Result<void> write(const Open& open, const Given& given, const std::string& last,
+                                   const Holder& holder, const Owner& owner) const;
   [[nodiscard]] Result<void> give_back(const Open& open, const Lease& lease) const;
 
   std::string root_;   // the allowed folder

@@ -82,7 +82,7 @@ Result<Range> read_range(Object& object) {
   range.last = end->value_or(range.last);
   range.gateway = gateway->value_or(usual_first);
   const auto network = subnet->to_string();
-  if (*start && (!ipam::contains(*subnet, range.first) || (*end && range.first > range.last))) {
+  if (*start && (!ipam::contains(*subnet, range.first) || range.first > range.last)) {
     return refuse("RangeStart {} not in network {}", go_text(range.first), network);
   }
   if (*end && (!ipam::contains(*subnet, range.last) || range.last < range.first)) {

@@ -63,6 +63,8 @@ TEST_CASE("What cannot be is refused in upstream's words") {
         "invalid range set 0: RangeStart 10.2.0.1 not in network 10.1.0.0/24");
   CHECK(error_of(R"({"subnet":"10.1.0.0/24","rangeStart":"10.1.0.9","rangeEnd":"10.1.0.8"})") ==
         "invalid range set 0: RangeStart 10.1.0.9 not in network 10.1.0.0/24");
+  CHECK(error_of(R"({"subnet":"10.1.0.0/24","rangeStart":"10.1.0.255"})") ==
+        "invalid range set 0: RangeStart 10.1.0.255 not in network 10.1.0.0/24");
   CHECK(error_of(R"({"subnet":"10.1.0.0/24","rangeEnd":"10.2.0.8"})") ==
         "invalid range set 0: RangeEnd 10.2.0.8 not in network 10.1.0.0/24");
   CHECK(error_of(R"({"subnet":"::ffff:10.1.0.0/120"})") ==
