@@ -249,9 +249,10 @@ Result<Json> ipam_of(const Json& config) {
   erase_if_key(ipam, [&](const std::string& key) {
     return equal_ignoring_case(key, "perRail") || (has_ranges && is_range_key(key));
   });
-  for (const auto& [key, value] : entry.items()) {
-    erase_if_key(ipam, [&](const std::string& own) { return equal_ignoring_case(own, key); });
-    ipam[key] = value;
+  for (const auto& member : entry.items()) {
+    erase_if_key(ipam,
+                 [&](const std::string& own) { return equal_ignoring_case(own, member.key()); });
+    ipam[member.key()] = member.value();
   }
   return ipam;
 }

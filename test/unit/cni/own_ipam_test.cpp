@@ -24,7 +24,8 @@ Json ips_of(const cni::Answer& answer) {
   INFO(answer.output);
   REQUIRE(answer.exit_code == 0);
   Json ips = Json::array();
-  for (const auto& one : Json::parse(answer.output)["ips"]) ips.push_back(one["address"]);
+  const auto result = Json::parse(answer.output);
+  for (const auto& one : result["ips"]) ips.push_back(one["address"]);
   return ips;
 }
 
