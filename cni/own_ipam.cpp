@@ -9,6 +9,7 @@
 #include "cni/conf.hpp"
 #include "cnispec/net_conf.hpp"
 #include "ipam/host_local.hpp"
+#include "ipam/resolv_conf.hpp"
 #include "ipam/static.hpp"
 
 namespace railhead::cni {

@@ -15,6 +15,7 @@
 #include "base/go_json.hpp"
 #include "base/text.hpp"
 #include "host/files.hpp"
+#include "ipam/paths.hpp"
 #include "ipam/refuse.hpp"
 
 namespace railhead::ipam {
@@ -32,27 +33,6 @@ constexpr std::string_view kLast = "last_reserved_ip.";
 constexpr std::string_view kBetween = "\r\n";
 
 constexpr size_t kMaxLease = 4096;  // bytes; a container's id and an interface's name are shorter
-
-// The path without double and trailing slashes, where it is absolute and leads nowhere back.
-std::optional<std::string> plain_path(std::string_view path) {
-  if (path.empty() || path.front() != '/' || path.find('\0') != std::string_view::npos) {
-    return std::nullopt;
-  }
-  std::string plain;
-  for (const auto part : split(path, '/')) {
-    if (part == "." || part == "..") return std::nullopt;
-    if (!part.empty()) plain.append("/").append(part);
-  }
-  return plain;
-}
-
-// What of `path` is below `folder`, "" for the folder itself.
-std::optional<std::string> below(std::string_view path, std::string_view folder) {
-  if (folder.empty() || !path.starts_with(folder)) return std::nullopt;
-  path.remove_prefix(folder.size());
-  if (!path.empty() && path.front() != '/') return std::nullopt;
-  return std::string(path.empty() ? path : path.substr(1));
-}
 
 Failure in_the_way(int os_errno, const std::string& path) {
   if (os_errno == ELOOP || os_errno == ENOTDIR) {
@@ -204,20 +184,6 @@ Result<Given> choose(int folder, const HostLocalConf& conf, size_t index,
 std::string note_text(const Holder& holder, const Owner& owner) {
   return fmt::format("{}\n{}\n{}\n{}\n", trim(holder.container_id), holder.ifname, owner.boot_id,
                      owner.pod);
-}
-
-std::vector<std::string> fields(std::string_view line) {
-  std::vector<std::string> all;
-  std::string field;
-  for (const char c : line) {
-    if (c != ' ' && c != '\t') {
-      field += c;
-    } else if (!field.empty()) {
-      all.push_back(std::exchange(field, {}));
-    }
-  }
-  if (!field.empty()) all.push_back(std::move(field));
-  return all;
 }
 
 }  // namespace
@@ -421,36 +387,6 @@ Result<std::optional<Owner>> HostLocal::owner_of(const Address& address,
     return std::nullopt;
   }
   return Owner{std::string(lines[2]), std::string(lines[3])};
-}
-
-ResolvConf parse_resolv_conf(std::string_view text) {
-  ResolvConf conf;
-  for (const auto line : split(text, '\n')) {
-    const auto trimmed = trim(line);
-    if (trimmed.empty() || trimmed.front() == '#' || trimmed.front() == ';') continue;
-    const auto words = fields(trimmed);
-    if (words.size() < 2) continue;
-    const auto append = [&](std::vector<std::string>& to) {
-      to.insert(to.end(), words.begin() + 1, words.end());
-    };
-    if (words[0] == "nameserver") conf.nameservers.push_back(words[1]);
-    if (words[0] == "domain") conf.domain = words[1];
-    if (words[0] == "search") append(conf.search);
-    if (words[0] == "options") append(conf.options);
-  }
-  return conf;
-}
-
-Result<ResolvConf> read_resolv_conf(const std::string& path, const std::string& etc) {
-  const auto plain = plain_path(path);
-  const auto rest = plain ? below(*plain, etc) : std::nullopt;
-  if (!rest || rest->empty()) {
-    return refuse("ipam.resolvConf {}: expected a file below {}", path, etc);
-  }
-  // A symbolic link there is the admin's: distributions make resolv.conf one.
-  const auto text = host::read_own_file(*plain);
-  if (!text) return pass(text, "ipam.resolvConf");
-  return parse_resolv_conf(*text);
 }
 
 }  // namespace railhead::ipam

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/go_json.hpp"
+#include "ipam/resolv_conf.hpp"
 #include "ipam/static.hpp"
 
 // A network's configuration as its author writes it, and a resolv.conf: what is read of the first

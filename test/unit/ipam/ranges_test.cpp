@@ -43,11 +43,11 @@ TEST_CASE("A range has upstream's defaults") {
 }
 
 TEST_CASE("Runtime's ranges come first, then the old keys, then the sets") {
-  CHECK(
-      sets_of(config_of(
-          R"({"subnet":"10.1.0.0/30","ranges":[[{"subnet":"10.2.0.0/30"},{"subnet":"10.3.0.0/30"}]]})",
-          R"(,"runtimeConfig":{"ipRanges":[[{"subnet":"10.4.0.0/30"}]]})")) ==
-      "10.4.0.1-10.4.0.2 10.1.0.1-10.1.0.2 10.2.0.1-10.2.0.2,10.3.0.1-10.3.0.2");
+  CHECK(sets_of(config_of(
+            R"({"subnet":"10.1.0.0/30","ranges":[[
+              {"subnet":"10.2.0.0/30"},{"subnet":"10.3.0.0/30"}]]})",
+            R"(,"runtimeConfig":{"ipRanges":[[{"subnet":"10.4.0.0/30"}]]})")) ==
+        "10.4.0.1-10.4.0.2 10.1.0.1-10.1.0.2 10.2.0.1-10.2.0.2,10.3.0.1-10.3.0.2");
 }
 
 TEST_CASE("What cannot be is refused in upstream's words") {
@@ -90,11 +90,10 @@ TEST_CASE("Before 0.3.0 there is one address of a family") {
 }
 
 TEST_CASE("Addresses are asked for in three places, each counts once") {
-  const auto conf = read_host_local(
-      config_of(
-          R"({"subnet":"10.1.0.0/24"})",
-          R"(,"args":{"cni":{"ips":["10.1.0.7/24","10.1.0.8"]}},"runtimeConfig":{"ips":["::ffff:10.1.0.7"]})"),
-      "10.1.0.9/24");
+  const auto conf = read_host_local(config_of(R"({"subnet":"10.1.0.0/24"})",
+                                              R"(,"args":{"cni":{"ips":["10.1.0.7/24","10.1.0.8"]}},
+                   "runtimeConfig":{"ips":["::ffff:10.1.0.7"]})"),
+                                    "10.1.0.9/24");
   REQUIRE(conf);
   std::vector<std::string> all;
   for (const auto& one : conf->requested) all.push_back(go_text(one));
