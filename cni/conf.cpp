@@ -1,8 +1,11 @@
 #include "cni/conf.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "cni/meta/meta_conf.hpp"
 #include "cni/types/type.hpp"
 
@@ -66,6 +69,22 @@ Result<Ownership> read_ownership(const Json& config) {
   if (word == "require") return Ownership::require;
   if (word == "off") return Ownership::off;
   return refuse("invalid ownership value: {}: value must be 'require' or 'off'", word);
+}
+
+Result<std::vector<std::string>> read_ipam_dirs(const Json& config) {
+  std::vector<Error> errors;
+  Object object(config, "", errors);
+  auto dirs = object.strings("ipamDirs").value_or(std::vector<std::string>{});
+  if (!errors.empty()) return refuse("{}", errors.front().message);
+  for (const auto& one : dirs) {
+    const auto parts = split(one, '/');
+    const bool leads_back = std::ranges::find(parts, "..") != parts.end();
+    if (one.starts_with('/') && one.find_first_not_of('/') != std::string::npos && !leads_back) {
+      continue;
+    }
+    return refuse("ipamDirs {}: expected an absolute path of a folder, without ..", one);
+  }
+  return dirs;
 }
 
 std::vector<std::string> told_keys(const Object& object) {

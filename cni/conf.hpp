@@ -47,6 +47,10 @@ enum class Ownership {
 // another word.
 Result<Ownership> read_ownership(const nlohmann::ordered_json& config);
 
+// `ipamDirs`, the admin's folders that host-local's `dataDir` may be in beside /var/lib/cni;
+// absent: none. Code 7 for what is no list of absolute paths without "..".
+Result<std::vector<std::string>> read_ipam_dirs(const nlohmann::ordered_json& config);
+
 // Of an ADD's budget what its undo may need.
 inline constexpr std::chrono::seconds kUndoReserve{20};
 

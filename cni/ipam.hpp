@@ -1,5 +1,6 @@
 #pragma once
-// The IPAM plugin that a configuration names, run as a delegate.
+// The IPAM plugin that a configuration names: run as a delegate, or, for the types of
+// cni/own_ipam.hpp, in this very program.
 #include <optional>
 #include <string>
 
@@ -25,7 +26,8 @@ inline constexpr std::string_view kOfMeta = "RAILHEAD_META";
 // program is refused with code 7: without that they would start each other without end.
 class Ipam {
  public:
-  // `config` is the whole configuration as it came; the delegate gets it and our environment.
+  // `config` is the whole configuration as it came; the delegate gets it and our environment, and
+  // what stands in a delegate's place reads it.
   Ipam(std::string type, const cnispec::Environment& environment, const std::string& config,
        const host::Host& host)
       : type_(std::move(type)), environment_(&environment), config_(&config), host_(&host) {}
@@ -46,6 +48,10 @@ class Ipam {
  private:
   [[nodiscard]] Result<std::string> run(cnispec::Command command, cnispec::Environment environment,
                                         const Deadline& deadline);
+  // DEL, CHECK, GC or STATUS of a type that is run here.
+  [[nodiscard]] Result<> call_own(cnispec::Command command, const cnispec::Environment& environment,
+                                  const Deadline& deadline);
+  [[nodiscard]] std::string who(cnispec::Command command) const;
 
   std::string type_;
   const cnispec::Environment* environment_;

@@ -65,7 +65,7 @@ Result<RailsConfig> read_call(const RailsCall& call) {
       {rails_ifname(call), static_cast<uint32_t>(*rail), static_cast<uint32_t>(further)}};
 }
 
-PluginResult to_result(const ipam::Given& given) {
+PluginResult to_result(const ipam::OnRail& given) {
   PluginResult result;
   for (const auto& item : given.addresses) {
     result.ips.push_back({.interface = {},

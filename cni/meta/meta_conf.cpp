@@ -120,6 +120,10 @@ Result<void> read_into(MetaConf& conf, const Json& config, std::string_view text
   if (!ownership) return pass(ownership);
   conf.is_ownership_off = *ownership == Ownership::off;
   if (!errors.empty()) return refuse("LoadNetConf: {}", errors.front().message);
+  auto ipam_dirs = read_ipam_dirs(config);
+  object.value("ipamDirs");
+  if (!ipam_dirs) return pass(ipam_dirs, "LoadNetConf");
+  conf.ipam_dirs = std::move(*ipam_dirs);
   if (!cluster) return cluster;
   if (!conf.auxiliary_chain.empty() && conf.cluster_network.find('/') == std::string::npos) {
     return refuse(

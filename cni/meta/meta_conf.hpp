@@ -48,6 +48,8 @@ struct MetaConf {
   bool is_ownership_off = false;  // "ownership": "off": there is no kubelet that gives devices
   // "guidPool", the node's range of GUIDs; "": none. No network may name one.
   std::string guid_pool;
+  // "ipamDirs": see read_ipam_dirs(). No network may name one.
+  std::vector<std::string> ipam_dirs;
   std::string checkpoint = "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint";
 
   std::map<std::string, std::string> runtime_config;  // by capability, each a JSON text

@@ -8,8 +8,11 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
+#include "base/go_json.hpp"
 #include "base/raw_json.hpp"
+#include "cni/own_ipam.hpp"
 #include "cni/rails_ipam.hpp"
 #include "cni/types/type.hpp"
 #include "cnispec/delegate.hpp"
@@ -38,13 +41,19 @@ std::string text_of(const RawObject& object, std::string_view key) {
 }
 
 // A program that stands in a plugin's folder, and that the node lets pods' networks use.
-Result<void> check_program(const PlanSource& source, const WantedNetwork& one,
+Result<void> check_allowed(const PlanSource& source, const WantedNetwork& one,
                            const std::string& type) {
   const auto& allowed = source.meta.plugin_allow_list;
   if (one.is_pods && allowed && !has(*allowed, type)) {
     return refuse("{}: plugin type {} is not in the node's pluginAllowList ({})",
                   one.selection.place, type, fmt::join(*allowed, ", "));
   }
+  return {};
+}
+
+Result<void> check_program(const PlanSource& source, const WantedNetwork& one,
+                           const std::string& type) {
+  if (auto good = check_allowed(source, one, type); !good) return good;
   const auto found = cnispec::find_plugin(type, plugin_path(source.request, source.meta));
   return found ? Result<void>() : pass(found, one.selection.place);
 }
@@ -115,6 +124,13 @@ Result<void> check_routes(std::span<const WantedNetwork> all) {
   return {};
 }
 
+// In any case of its letters, as it is read.
+bool names_ipam_dirs(const std::string& text) {
+  const auto config = go_json::parse(text);
+  std::vector<Error> errors;
+  return config && config->is_object() && go_json::Object(*config, "", errors).has("ipamDirs");
+}
+
 Result<void> check_plugins(const PlanSource& source, const WantedNetwork& one) {
   const auto& place = one.selection.place;
   if (!cnispec::is_supported(one.list.cni_version)) {
@@ -128,6 +144,12 @@ Result<void> check_plugins(const PlanSource& source, const WantedNetwork& one) {
           "--setting guidPool=FIRST-LAST)",
           place);
     }
+    if (is_own_type(plugin.type) && names_ipam_dirs(plugin.text)) {
+      return refuse(
+          "{}: ipamDirs: they are the node's, and stand in its configuration (railhead install "
+          "--setting 'ipamDirs=[\"/run/leases\"]')",
+          place);
+    }
     if (has(kMetaTypes, plugin.type)) {
       return refuse("{}: plugin type {} leads back to this program", place, plugin.type);
     }
@@ -139,7 +161,10 @@ Result<void> check_plugins(const PlanSource& source, const WantedNetwork& one) {
     if (has(kMetaTypes, ipam) || is_own_type(ipam)) {
       return refuse("{}: ipam type {}: it is no IPAM plugin", place, ipam);
     }
-    if (auto good = check_program(source, one, ipam); !good) return good;
+    const bool is_run_here = is_own_type(plugin.type) && is_own_ipam(ipam);
+    const auto good =
+        is_run_here ? check_allowed(source, one, ipam) : check_program(source, one, ipam);
+    if (!good) return good;
   }
   return {};
 }

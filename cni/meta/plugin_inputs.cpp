@@ -8,6 +8,7 @@
 
 #include "base/raw_json.hpp"
 #include "base/text.hpp"
+#include "cni/own_ipam.hpp"
 #include "cni/types/type.hpp"
 
 namespace railhead::cni {
@@ -116,6 +117,10 @@ PodNetwork planned_network(const PlanSource& source, const WantedNetwork& one) {
     }
     if (!source.meta.guid_pool.empty() && takes_guid_pool(plugin.type)) {
       object.set("guidPool", json_string(source.meta.guid_pool));
+    }
+    if (!source.meta.ipam_dirs.empty() && is_own_type(plugin.type) &&
+        is_own_ipam(plugin.ipam_type)) {
+      object.set("ipamDirs", json_list(source.meta.ipam_dirs));
     }
     merge_cni_args(object, one.selection.cni_args);
     const PluginConf changed{plugin.type, object.text(), plugin.ipam_type, plugin.capabilities};

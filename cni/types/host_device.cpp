@@ -19,10 +19,10 @@ using go_json::Object;
 namespace {
 
 constexpr std::string_view kOtherHostDeviceKeys[] = {
-    "cniVersion",   "name",       "type",         "ipam",     "dns",
-    "capabilities", "prevResult", "args",         "logLevel", "logFile",
-    "disableGC",    "addTimeout", "delTimeout",   "plugins",  "cniVersions",
-    "disableCheck", "ownership",  "resourceName", "dpdkMode"};
+    "cniVersion",   "name",       "type",       "ipam",         "dns",
+    "capabilities", "prevResult", "args",       "logLevel",     "logFile",
+    "disableGC",    "addTimeout", "delTimeout", "plugins",      "cniVersions",
+    "disableCheck", "ownership",  "ipamDirs",   "resourceName", "dpdkMode"};
 
 Result<DeviceId> device_by_name(host::Host& host, const std::string& name) {
   const auto link = host.links.by_name(name);

@@ -18,9 +18,10 @@ namespace {
 
 // Keys that other parts read, or that runtimes and other programs put there.
 constexpr std::string_view kOtherRdmaKeys[] = {
-    "cniVersion", "name",         "type",      "ipam",        "dns",        "capabilities",
-    "prevResult", "logLevel",     "logFile",   "disableGC",   "addTimeout", "delTimeout",
-    "plugins",    "disableCheck", "ownership", "cniVersions", "pciBusID",   "resourceName"};
+    "cniVersion",   "name",        "type",     "ipam",         "dns",
+    "capabilities", "prevResult",  "logLevel", "logFile",      "disableGC",
+    "addTimeout",   "delTimeout",  "plugins",  "disableCheck", "ownership",
+    "ipamDirs",     "cniVersions", "pciBusID", "resourceName"};
 
 // The VFs whose PFs give them that address, looked for as rdma-cni does where nobody names the
 // device.

@@ -28,7 +28,7 @@ constexpr std::string_view kOtherVfKeys[] = {
     "cniVersion", "name",         "type",        "ipam",       "dns",         "capabilities",
     "prevResult", "args",         "logLevel",    "logFile",    "pciBusID",    "disableCheck",
     "Master",     "VFID",         "OrigVfState", "disableGC",  "cniVersions", "plugins",
-    "ipMasq",     "resourceName", "addTimeout",  "delTimeout", "ownership"};
+    "ipMasq",     "resourceName", "addTimeout",  "delTimeout", "ownership",   "ipamDirs"};
 
 Result<device::DeviceId> read_device(Object& config, Object* runtime, bool takes_sub_function) {
   auto id = config.string("deviceID").value_or("");

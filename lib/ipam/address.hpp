@@ -29,6 +29,13 @@ struct Address {
   friend auto operator<=>(const Address&, const Address&) = default;
 };
 
+// What an interface is given.
+struct Given {
+  host::IpPrefix address;  // with the length of its subnet
+  std::optional<Address> gateway;
+  friend bool operator==(const Given&, const Given&) = default;
+};
+
 // First and last address of a network: "10.1.2.0/24" has 10.1.2.0 and 10.1.2.255.
 Address first_of(const host::IpPrefix& network);
 Address last_of(const host::IpPrefix& network);

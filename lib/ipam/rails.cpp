@@ -188,9 +188,9 @@ class Allocation {
 };
 
 // Of addresses that IPAM gives, with what their subnets say of the way out.
-Given given_of(const RailsConf& conf, const Blocks& blocks, const std::vector<Address>& addresses,
-               uint32_t rail) {
-  Given given;
+OnRail given_of(const RailsConf& conf, const Blocks& blocks, const std::vector<Address>& addresses,
+                uint32_t rail) {
+  OnRail given;
   std::optional<Address> gateways[2];
   for (const auto& address : addresses) {
     for (const auto& block : blocks) {
@@ -220,8 +220,8 @@ const Lease* lease_of(const PodLeases& pod, const std::string& ifname) {
 
 }  // namespace
 
-Result<std::vector<Given>> allocate(const Leases& leases, const RailsConf& conf, uint32_t node,
-                                    const Owner& owner, std::span<const Wanted> wanted) {
+Result<std::vector<OnRail>> allocate(const Leases& leases, const RailsConf& conf, uint32_t node,
+                                     const Owner& owner, std::span<const Wanted> wanted) {
   const auto pods = leases.all();
   if (!pods) return pass(pods);
   PodLeases own{owner.network, owner.container_id, owner.pod, owner.boot_id, {}};
@@ -260,7 +260,7 @@ Result<std::vector<Given>> allocate(const Leases& leases, const RailsConf& conf,
   if (!missing.empty()) {
     if (auto put = leases.put(own); !put) return pass(put);
   }
-  std::vector<Given> all;
+  std::vector<OnRail> all;
   for (const auto& one : wanted) {
     const auto& lease = *lease_of(own, one.ifname);
     all.push_back(given_of(conf, *allocation.blocks_of(one.rail), lease.addresses, one.rail));

@@ -16,15 +16,10 @@ struct Wanted {
   uint32_t further = 0;
 };
 
-struct Given {
-  struct Item {
-    host::IpPrefix address;
-    std::optional<Address> gateway;
-    friend bool operator==(const Item&, const Item&) = default;
-  };
-  std::vector<Item> addresses;     // IPv4 before IPv6
+struct OnRail {
+  std::vector<Given> addresses;    // IPv4 before IPv6
   std::vector<GivenRoute> routes;  // each with its gateway, where there is one
-  friend bool operator==(const Given&, const Given&) = default;
+  friend bool operator==(const OnRail&, const OnRail&) = default;
 };
 
 struct Owner {
@@ -38,9 +33,9 @@ struct Owner {
 // index. Errors: invalid_argument (a rail that the configuration has not, an index out of range),
 // busy (no place is free: the message says who has what), decode (a file of the store cannot be
 // read), io. Nothing is written unless all is given.
-[[nodiscard]] Result<std::vector<Given>> allocate(const Leases& leases, const RailsConf& conf,
-                                                  uint32_t node, const Owner& owner,
-                                                  std::span<const Wanted> wanted);
+[[nodiscard]] Result<std::vector<OnRail>> allocate(const Leases& leases, const RailsConf& conf,
+                                                   uint32_t node, const Owner& owner,
+                                                   std::span<const Wanted> wanted);
 // What is not there is no error.
 [[nodiscard]] Result<void> release(const Leases& leases, const std::string& network,
                                    const std::string& container_id, const std::string& ifname);

@@ -120,7 +120,7 @@ done
 
 title "CNI ADD: each VF moves into its pod, named net1, with its RDMA device"
 RAILHEAD_LOG_DIR=$work; export RAILHEAD_LOG_DIR
-ipam='"logFile":"'$work'/cni.log","ipam":{"type":"host-local","subnet":"10.77.0.0/24","dataDir":"'$work'/ipam"}'
+ipam='"logFile":"'$work'/cni.log","ipamDirs":["'$work'/ipam"],"ipam":{"type":"host-local","subnet":"10.77.0.0/24","dataDir":"'$work'/ipam"}'
 for pod in 0 1; do
     ip netns add railhead-pod$pod
     ip -n railhead-pod$pod link set dev lo up

@@ -18,7 +18,7 @@ namespace {
 
 using Catch::Matchers::ContainsSubstring;
 using Json = nlohmann::ordered_json;
-using ipam::Given;
+using ipam::OnRail;
 using ipam::Wanted;
 
 constexpr const char* kPerRail = R"({"type": "rails", "v4": {"subnets": ["10.0.0.0/16",
@@ -48,7 +48,7 @@ struct Store {
     }
     return wanted;
   }
-  Result<std::vector<Given>> add(const std::string& container, const std::vector<Wanted>& wanted) {
+  Result<std::vector<OnRail>> add(const std::string& container, const std::vector<Wanted>& wanted) {
     return ipam::allocate(open(), conf, node, {"net", container, "ml/" + container, "boot"},
                           wanted);
   }

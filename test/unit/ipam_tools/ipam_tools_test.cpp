@@ -84,11 +84,13 @@ TEST_CASE("A node rule that is unclear is refused") {
     return read ? "" : read.error().message;
   };
   CHECK(refusal(R"({"list": {"a": 1, "b": 1}})") ==
-        "list: a and b both have index 1: expected a block for each");
-  CHECK(refusal(R"({"list": {"a": -1}})") == "list.a: expected an index from 0 up, got number -1");
-  CHECK(refusal(R"({"cidr": "10.0.0.0/8", "name": "*"})") == "expected one of cidr, name and list");
+        "list: a and b have the index 1: each block once");
+  CHECK(refusal(R"({"list": {"a": -1}})") ==
+        "list.a: -1: expected a whole number from 0 to 2147483647");
+  CHECK(refusal(R"({"cidr": "10.0.0.0/8", "name": "*"})") ==
+        "ipamNode: expected one of cidr, name and list, by which a node's index is known");
   CHECK(refusal(R"({"name": "gpu"})") ==
-        "name: expected one * in place of the number, as gpu-*, got \"gpu\"");
+        "name: \"gpu\": expected a name with one * in place of the number");
   CHECK_FALSE(refusal(R"({"label": "x"})").empty());
 }
 

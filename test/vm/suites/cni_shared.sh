@@ -277,7 +277,7 @@ check "no record is left of them" nothing_left
 
 section IPAM
 make_netns pod0
-ipam='"ipam":{"type":"host-local","subnet":"10.9.0.0/24","routes":[{"dst":"10.99.0.0/16"}],"dataDir":"/run/ipam"}'
+ipam='"ipamDirs":["/run/ipam"],"ipam":{"type":"host-local","subnet":"10.9.0.0/24","routes":[{"dst":"10.99.0.0/16"}],"dataDir":"/run/ipam"}'
 result=$(cni ADD c0 pod0 net1 "$(cni_conf rail "$vf" "$ipam")")
 t_eq "the address of host-local is in the result" "10.9.0.2/24 0" "$(field "$result" '.ips[0] | "\(.address) \(.interface)"')"
 t_match "and on the interface" "10.9.0.2/24" "$(ip -n pod0 -4 -o addr show dev net1)"
