@@ -87,7 +87,7 @@ Error as_answer(Error error) {
   return error.in("ipam rails");
 }
 
-Result<void> collect(const ipam::Leases& leases, const Json& config) {
+Result<void> collect(const ipam::RailLeases& leases, const Json& config) {
   const auto valid = cnispec::read_valid_attachments(config);
   if (!valid) return pass(valid);
   std::vector<ipam::LeaseKey> keys;
@@ -114,12 +114,12 @@ Result<std::vector<PluginResult>> add_rails(const host::Host& host,
       cnispec::read_args(std::string(cnispec::value_of(*calls.front().environment, "CNI_ARGS")));
   if (!args) return pass(args);
   const auto boot = host::read_file(host.roots.proc + "/sys/kernel/random/boot_id");
-  const auto leases = ipam::Leases::open(host, deadline);
+  const auto leases = ipam::RailLeases::open(host, deadline);
   if (!leases) return Failure(as_answer(leases.error()));
   // Under the lock: the agent changes it only where there is no lease.
   const auto node = ipam::read_node_index(host.roots.state);
   if (!node) return Failure(as_answer(node.error()));
-  const ipam::Owner owner{
+  const ipam::PodOwner owner{
       first->network, rails_container(calls.front()),
       args->pod_name.empty() ? "" : fmt::format("{}/{}", args->pod_namespace, args->pod_name),
       boot ? std::string(trim(*boot)) : ""};
@@ -135,7 +135,7 @@ Result<void> call_rails(const host::Host& host, Command command, const RailsCall
   if (command == Command::status) return {};
   const auto config = parse_rails_config(call);
   if (!config) return pass(config);
-  const auto leases = ipam::Leases::open(host, deadline);
+  const auto leases = ipam::RailLeases::open(host, deadline);
   if (!leases) return Failure(as_answer(leases.error()));
   const auto network = rails_network(*config);
   Result<void> done;

@@ -213,15 +213,15 @@ OnRail given_of(const RailsConf& conf, const Blocks& blocks, const std::vector<A
   return given;
 }
 
-const Lease* lease_of(const PodLeases& pod, const std::string& ifname) {
-  const auto at = std::ranges::find(pod.leases, ifname, &Lease::ifname);
+const RailLease* lease_of(const PodLeases& pod, const std::string& ifname) {
+  const auto at = std::ranges::find(pod.leases, ifname, &RailLease::ifname);
   return at == pod.leases.end() ? nullptr : &*at;
 }
 
 }  // namespace
 
-Result<std::vector<OnRail>> allocate(const Leases& leases, const RailsConf& conf, uint32_t node,
-                                     const Owner& owner, std::span<const Wanted> wanted) {
+Result<std::vector<OnRail>> allocate(const RailLeases& leases, const RailsConf& conf, uint32_t node,
+                                     const PodOwner& owner, std::span<const Wanted> wanted) {
   const auto pods = leases.all();
   if (!pods) return pass(pods);
   PodLeases own{owner.network, owner.container_id, owner.pod, owner.boot_id, {}};
@@ -274,7 +274,7 @@ Result<std::vector<OnRail>> allocate(const Leases& leases, const RailsConf& conf
   return all;
 }
 
-Result<void> release(const Leases& leases, const std::string& network,
+Result<void> release(const RailLeases& leases, const std::string& network,
                      const std::string& container_id, const std::string& ifname) {
   auto pod = leases.of(network, container_id);
   if (!pod) return pass(pod);
@@ -284,8 +284,8 @@ Result<void> release(const Leases& leases, const std::string& network,
   return leases.put_fewer(*pod);
 }
 
-Result<Lease> find_lease(const Leases& leases, const std::string& network,
-                         const std::string& container_id, const std::string& ifname) {
+Result<RailLease> find_lease(const RailLeases& leases, const std::string& network,
+                             const std::string& container_id, const std::string& ifname) {
   const auto pod = leases.of(network, container_id);
   if (!pod) return pass(pod);
   if (const auto* lease = lease_of(*pod, ifname)) return *lease;
@@ -293,7 +293,7 @@ Result<Lease> find_lease(const Leases& leases, const std::string& network,
               container_id, network);
 }
 
-Result<void> collect_garbage(const Leases& leases, const std::string& network,
+Result<void> collect_garbage(const RailLeases& leases, const std::string& network,
                              std::span<const LeaseKey> valid) {
   auto pods = leases.all();
   if (!pods) return pass(pods);

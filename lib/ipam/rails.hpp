@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "ipam/leases.hpp"
+#include "ipam/rail_leases.hpp"
 #include "ipam/rails_conf.hpp"
 
 namespace railhead::ipam {
@@ -22,7 +22,7 @@ struct OnRail {
   friend bool operator==(const OnRail&, const OnRail&) = default;
 };
 
-struct Owner {
+struct PodOwner {
   std::string network;
   std::string container_id;
   std::string pod;
@@ -33,22 +33,23 @@ struct Owner {
 // index. Errors: invalid_argument (a rail that the configuration has not, an index out of range),
 // busy (no place is free: the message says who has what), decode (a file of the store cannot be
 // read), io. Nothing is written unless all is given.
-[[nodiscard]] Result<std::vector<OnRail>> allocate(const Leases& leases, const RailsConf& conf,
-                                                   uint32_t node, const Owner& owner,
+[[nodiscard]] Result<std::vector<OnRail>> allocate(const RailLeases& leases, const RailsConf& conf,
+                                                   uint32_t node, const PodOwner& owner,
                                                    std::span<const Wanted> wanted);
 // What is not there is no error.
-[[nodiscard]] Result<void> release(const Leases& leases, const std::string& network,
+[[nodiscard]] Result<void> release(const RailLeases& leases, const std::string& network,
                                    const std::string& container_id, const std::string& ifname);
 // not_found: the interface has no lease.
-[[nodiscard]] Result<Lease> find_lease(const Leases& leases, const std::string& network,
-                                       const std::string& container_id, const std::string& ifname);
+[[nodiscard]] Result<RailLease> find_lease(const RailLeases& leases, const std::string& network,
+                                           const std::string& container_id,
+                                           const std::string& ifname);
 struct LeaseKey {
   std::string container_id;
   std::string ifname;
   friend bool operator==(const LeaseKey&, const LeaseKey&) = default;
 };
 // Frees the network's leases that are not among the valid ones.
-[[nodiscard]] Result<void> collect_garbage(const Leases& leases, const std::string& network,
+[[nodiscard]] Result<void> collect_garbage(const RailLeases& leases, const std::string& network,
                                            std::span<const LeaseKey> valid);
 
 }  // namespace railhead::ipam

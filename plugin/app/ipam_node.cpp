@@ -1,6 +1,6 @@
 #include "plugin/app/ipam_node.hpp"
 
-#include "ipam/leases.hpp"
+#include "ipam/rail_leases.hpp"
 
 namespace railhead::app {
 namespace {
@@ -31,7 +31,7 @@ Result<ipam::NodeFacts> facts_of(const std::string& name, const ipam::NodeRule& 
 // Under the lock that an ADD takes to read it.
 Result<ipam::NodeIndex> write_down(const host::Host& host, const ipam::NodeIndex& wanted) {
   const Deadline deadline(host.clock, kLimit, {});
-  const auto leases = ipam::Leases::open(host, deadline);
+  const auto leases = ipam::RailLeases::open(host, deadline);
   if (!leases) return pass(leases);
   const auto before = ipam::read_node_index(host.roots.state);
   if (before && before->index == wanted.index) {

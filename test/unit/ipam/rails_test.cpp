@@ -36,8 +36,8 @@ struct Store {
   explicit Store(const char* text) { set(text); }
   void set(const char* text) { conf = must(ipam::read_rails_conf(Json::parse(text))); }
 
-  ipam::Leases open() {
-    return must(ipam::Leases::open(fake.host, {fake.clock, std::chrono::seconds(5), {}}));
+  ipam::RailLeases open() {
+    return must(ipam::RailLeases::open(fake.host, {fake.clock, std::chrono::seconds(5), {}}));
   }
   static std::vector<Wanted> rails(const std::vector<uint32_t>& numbers, uint32_t further = 0) {
     std::vector<Wanted> wanted;

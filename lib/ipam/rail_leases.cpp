@@ -1,4 +1,4 @@
-#include "ipam/leases.hpp"
+#include "ipam/rail_leases.hpp"
 
 #include <algorithm>
 
@@ -39,7 +39,7 @@ std::optional<T> at(const Json& json, const char* key) {
   }
 }
 
-std::optional<Lease> lease_of(const Json& json) {
+std::optional<RailLease> lease_of(const Json& json) {
   if (!json.is_object()) return std::nullopt;
   const auto ifname = at<std::string>(json, "ifname");
   const auto rail = at<uint32_t>(json, "rail");
@@ -48,7 +48,7 @@ std::optional<Lease> lease_of(const Json& json) {
   if (!ifname || !rail || !further || addresses == json.end() || !addresses->is_array()) {
     return std::nullopt;
   }
-  Lease lease{*ifname, *rail, *further, {}};
+  RailLease lease{*ifname, *rail, *further, {}};
   for (const auto& item : *addresses) {
     const auto address =
         item.is_string() ? Address::parse(item.get<std::string>()) : std::optional<Address>();
@@ -110,16 +110,16 @@ std::string encode_leases(const PodLeases& pod) {
                      text);
 }
 
-Result<Leases> Leases::open(const host::Host& host, const Deadline& deadline) {
+Result<RailLeases> RailLeases::open(const host::Host& host, const Deadline& deadline) {
   auto folder = host.roots.state + "/ipam";
   if (auto made = host::make_directories(folder, 0700); !made) return pass(made);
   auto lock = host.locks.lock(folder + "/.lock", deadline.left());
   if (!lock) return pass(lock, "the node's leases");
-  return Leases(std::move(folder), std::move(*lock));
+  return RailLeases(std::move(folder), std::move(*lock));
 }
 
-Result<std::string> Leases::path_of(const std::string& network,
-                                    const std::string& container_id) const {
+Result<std::string> RailLeases::path_of(const std::string& network,
+                                        const std::string& container_id) const {
   for (const auto& name : {network, container_id}) {
     if (is_name(name)) continue;
     return fail(ErrorCode::invalid_argument,
@@ -128,7 +128,7 @@ Result<std::string> Leases::path_of(const std::string& network,
   return fmt::format("{}/{}@{}{}", folder_, container_id, network, kSuffix);
 }
 
-Result<std::vector<PodLeases>> Leases::all() const {
+Result<std::vector<PodLeases>> RailLeases::all() const {
   const auto folder = host::Directory::open(folder_);
   if (!folder) return pass(folder);
   const auto names = folder->list(".");
@@ -151,7 +151,8 @@ Result<std::vector<PodLeases>> Leases::all() const {
   return pods;
 }
 
-Result<PodLeases> Leases::of(const std::string& network, const std::string& container_id) const {
+Result<PodLeases> RailLeases::of(const std::string& network,
+                                 const std::string& container_id) const {
   const auto path = path_of(network, container_id);
   if (!path) return pass(path);
   const auto text = host::read_own_file(*path);
@@ -162,14 +163,14 @@ Result<PodLeases> Leases::of(const std::string& network, const std::string& cont
   return pod;
 }
 
-Result<void> Leases::put(const PodLeases& pod) const {
+Result<void> RailLeases::put(const PodLeases& pod) const {
   const auto path = path_of(pod.network, pod.container_id);
   if (!path) return pass(path);
   return host::replace_durable_file(*path, fmt::format("{}/{}", folder_, kTemporary),
                                     encode_leases(pod), 0600);
 }
 
-Result<void> Leases::put_fewer(const PodLeases& pod) const {
+Result<void> RailLeases::put_fewer(const PodLeases& pod) const {
   const auto path = path_of(pod.network, pod.container_id);
   if (!path) return pass(path);
   if (!pod.leases.empty()) {

@@ -12,12 +12,12 @@
 
 namespace railhead::ipam {
 
-struct Lease {
+struct RailLease {
   std::string ifname;
   uint32_t rail = 0;
   uint32_t further = 0;  // how many of the pod's devices of that rail are before it
   std::vector<Address> addresses;
-  friend bool operator==(const Lease&, const Lease&) = default;
+  friend bool operator==(const RailLease&, const RailLease&) = default;
 };
 
 struct PodLeases {
@@ -25,16 +25,16 @@ struct PodLeases {
   std::string container_id;
   std::string pod;      // "namespace/name", or empty
   std::string boot_id;  // of the boot in which they were given
-  std::vector<Lease> leases;
+  std::vector<RailLease> leases;
   friend bool operator==(const PodLeases&, const PodLeases&) = default;
 };
 
 // The store while its lock is held: nobody else reads or writes it meanwhile.
-class Leases {
+class RailLeases {
  public:
   // timeout: somebody else had the lock for all that is left of the deadline. A network's or a
   // container's name that is no file name is refused (invalid_argument) where it is used.
-  [[nodiscard]] static Result<Leases> open(const host::Host& host, const Deadline& deadline);
+  [[nodiscard]] static Result<RailLeases> open(const host::Host& host, const Deadline& deadline);
 
   // Every pod's. A file that cannot be read may hold any address: decode, and the message names it.
   [[nodiscard]] Result<std::vector<PodLeases>> all() const;
@@ -48,7 +48,7 @@ class Leases {
   [[nodiscard]] Result<void> put_fewer(const PodLeases& pod) const;
 
  private:
-  Leases(std::string folder, host::FileLock lock)
+  RailLeases(std::string folder, host::FileLock lock)
       : folder_(std::move(folder)), lock_(std::move(lock)) {}
   [[nodiscard]] Result<std::string> path_of(const std::string& network,
                                             const std::string& container_id) const;
