@@ -30,13 +30,15 @@ make_netns pod0 pod1 gateway
 
 mkdir -p /run/test /run/nads/ml
 cat >/run/test/config.json <<'J'
-{"pools": [{"resourceName": "vf", "resourcePrefix": "rdma", "selectors": {"drivers": ["igbvf"], "isRdma": true}}]}
+{"pools": [{"resourceName": "vf", "resourcePrefix": "rdma", "selectors": {"drivers": ["igbvf"], "isRdma": true}}],
+ "ipamNode": {"name": "gpu-*", "first": 1}}
 J
 kubelet_start /run/test/kubelet
-agent_start /run/test/config.json /run/test/kubelet /run/test/devinfo /run/test/agent.log
+agent_start /run/test/config.json /run/test/kubelet /run/test/devinfo /run/test/agent.log --node-name gpu-3
 check "the agent offers eight VFs" kubelet wait rdma/vf 8 120
 check "and has numbered the node's rails" wait_for 30 test -s /var/lib/railhead/rail_map.json
 t_eq "in PCI order" "$(for pf in "${rails[@]}"; do pf_pci $pf; done | xargs)" "$(jq -r '.rails[][]' /var/lib/railhead/rail_map.json | xargs)"
+check "and its index" wait_for 30 test -s /var/lib/railhead/node.json
 kill $agent && wait $agent 2>/dev/null                   # what a pod needs to know of them stays
 
 for pod in 0 1; do
@@ -150,4 +152,27 @@ gids=$(for rail in 0 1 2 3; do
 done | xargs)
 t_eq "the rails' addresses are GIDs of their RDMA devices" "1 1 1 1" "$gids"
 detach
+
+# The gateway has a VF on each PF, which is its subnet's .254 on that rail
+section "a subnet for each rail, and a gateway between them"
+for rail in 0 1 2 3; do
+    netdev=${rails[rail]}v2
+    must ip link set dev $netdev netns gateway
+    up_with_carrier $netdev gateway || die "$netdev has no carrier"
+    must ip -n gateway addr add 10.$((16 + rail)).0.254/16 dev $netdev
+    must ip -n gateway addr add fd16:0:0:$rail::fe/64 dev $netdev nodad
+done
+in_netns gateway sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+before=$("$RAILHEAD_BIN/vm_dump_node")
+nad '{"type": "rails", "rails": 4, "v4": {"subnet": "10.16.0.0/14", "railPrefix": 16, "nodePrefix": 24, "gateway": 254},
+    "v6": {"subnet": "fd16::/62", "railPrefix": 64, "nodePrefix": 120, "gateway": 254}, "routes": [{"dst": "10.16.0.0/14"}, {"dst": "fd16::/62"}]}'
+attach
+t_eq "the same place in each rail's block of this node, the third" "10.16.2.0 10.17.2.0 10.18.2.0 10.19.2.0" \
+    "$(for rail in 0 1 2 3; do address 0 $rail 4; done | xargs)"
+t_eq "and of IPv6" "fd16::200 fd16:0:0:1::200 fd16:0:0:2::200 fd16:0:0:3::200" "$(for rail in 0 1 2 3; do address 0 $rail 6; done | xargs)"
+t_eq "leases of two pods" 2 "$(ls /var/lib/railhead/ipam/*.json | wc -l)"
+t_eq "IPv4: each pair of rails by the rail that was meant" "" "$(each_pair 4 by_ping)"
+t_eq "IPv6: the same" "" "$(each_pair 6 by_ping)"
+detach
+t_eq "no lease stays" "" "$(ls /var/lib/railhead/ipam/*.json 2>/dev/null)"
 suite_done
