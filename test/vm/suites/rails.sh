@@ -79,7 +79,7 @@ moved() {
 # each_pair FAMILY COMMAND [some]: COMMAND SOURCE TARGET for each rail of pod 0 and each of pod 1, and what went by other rails; some: each
 # rail to itself and to the next, but for `./dev sweep`
 each_pair() {
-    local from to sent came got wrong= sources targets
+    local from to try sent came got wrong= sources targets
     sources=($(for from in 0 1 2 3; do address 0 $from $1; done)) targets=($(for to in 0 1 2 3; do address 1 $to $1; done))
     for from in 0 1 2 3; do
         for to in 0 1 2 3; do
@@ -89,7 +89,12 @@ each_pair() {
                 wrong+="rail $from to rail $to: $(tail -3 /run/pair | xargs); "
                 continue
             fi
-            got="$(moved "$sent" "$(packets 0 tx)" 10) to $(moved "$came" "$(packets 1 rx)" 10)"
+            # igbvf reads its hardware's counters every two seconds
+            for try in {1..25}; do
+                got="$(moved "$sent" "$(packets 0 tx)" 10) to $(moved "$came" "$(packets 1 rx)" 10)"
+                [ "$got" != "$from to $to" ] || break
+                sleep .2
+            done
             [ "$got" = "$from to $to" ] || wrong+="rail $from to rail $to went by $got; "
         done
     done
