@@ -2,8 +2,8 @@
 #include <fcntl.h>
 
 #include "device/rail_map.hpp"
-#include "ipam/rail_leases.hpp"
 #include "ipam/node_index.hpp"
+#include "ipam/rail_leases.hpp"
 #include "plugin/pool/remembered.hpp"
 #include "test/unit/app/agent_node.hpp"
 
