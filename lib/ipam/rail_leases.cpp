@@ -14,6 +14,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kSchema = 1;
 constexpr std::string_view kSuffix = ".json";
+constexpr std::string_view kBody = ",\"body\":";
 constexpr std::string_view kTemporary = ".new";  // under the lock: one writer
 
 std::string sum_of(std::string_view body) { return fmt::format("{:016x}", fnv1a(body)); }
@@ -60,27 +61,35 @@ std::optional<RailLease> lease_of(const Json& json) {
 
 }  // namespace
 
+// As encode_leases() wrote it. The body is read once, with its checksum as the text it is: every
+// ADD reads all pods' files.
 Result<PodLeases> decode_leases(std::string_view text) {
   const auto wrong = [](std::string_view why) { return fail(ErrorCode::decode, "{}", why); };
-  const auto json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return wrong("expected a JSON object");
-  const auto schema = at<uint32_t>(json, "schema");
+  const auto seam = text.find(kBody);
+  const auto end = text.rfind('}');
+  if (seam == std::string_view::npos || end < seam + kBody.size()) {
+    return wrong("expected a JSON object with a body");
+  }
+  const auto head = Json::parse(fmt::format("{}}}", text.substr(0, seam)), nullptr, false);
+  if (!head.is_object()) return wrong("expected a JSON object");
+  const auto schema = at<uint32_t>(head, "schema");
   if (!schema || *schema > kSchema + 1) return wrong("schema: this program reads schema 1");
-  const auto body = json.find("body");
-  const auto sum = at<std::string>(json, "checksum");
-  if (body == json.end() || !body->is_object() || sum != sum_of(body->dump())) {
+  const auto body_text = text.substr(seam + kBody.size(), end - seam - kBody.size());
+  if (at<std::string>(head, "checksum") != sum_of(body_text)) {
     return wrong("the checksum does not fit: the file was cut, or changed");
   }
-  const auto network = at<std::string>(*body, "network");
-  const auto container = at<std::string>(*body, "container");
-  const auto leases = body->find("leases");
-  if (!network || !container || leases == body->end() || !leases->is_array()) {
+  const auto body = Json::parse(body_text, nullptr, false);
+  if (!body.is_object()) return wrong("body: expected an object");
+  const auto network = at<std::string>(body, "network");
+  const auto container = at<std::string>(body, "container");
+  const auto leases = body.find("leases");
+  if (!network || !container || leases == body.end() || !leases->is_array()) {
     return wrong("network, container and leases: expected names and a list");
   }
   PodLeases pod{*network,
                 *container,
-                at<std::string>(*body, "pod").value_or(""),
-                at<std::string>(*body, "bootId").value_or(""),
+                at<std::string>(body, "pod").value_or(""),
+                at<std::string>(body, "bootId").value_or(""),
                 {}};
   for (const auto& item : *leases) {
     auto lease = lease_of(item);
@@ -106,7 +115,7 @@ std::string encode_leases(const PodLeases& pod) {
                      {"bootId", pod.boot_id},
                      {"leases", std::move(leases)}};
   const auto text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return fmt::format("{{\"schema\":{},\"checksum\":\"{}\",\"body\":{}}}\n", kSchema, sum_of(text),
+  return fmt::format("{{\"schema\":{},\"checksum\":\"{}\"{}{}}}\n", kSchema, sum_of(text), kBody,
                      text);
 }
 

@@ -7,5 +7,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return railhead::fuzz::each_message(data, size, [](const Message& message) {
     (void)decode_address(message);
     (void)decode_route(message);
+    (void)decode_rule(message);
   });
 }

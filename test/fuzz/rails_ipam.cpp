@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "ipam/rail_leases.hpp"
 #include "plugin/ipam/node_rule.hpp"
 #include "plugin/ipam/nv_ipam.hpp"
 
@@ -20,6 +21,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if (const auto all = ipam_tools::documents(text)) {
     for (const auto& one : *all) (void)ipam_tools::node_rule(one);
+  }
+  if (const auto pod = ipam::decode_leases(text)) {
+    if (!ipam::decode_leases(ipam::encode_leases(*pod))) __builtin_trap();
   }
   return 0;
 }

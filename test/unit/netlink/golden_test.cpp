@@ -75,6 +75,8 @@ const std::map<std::string, Case>& all_goldens() {
       {"route_multipath", {decoder(decode_route), 12}},
       {"route_default_v6", {decoder(decode_route), 12}},
       {"route_reject_v6", {decoder(decode_route), 12}},
+      {"rule_from_v4", {decoder(decode_rule), 12}},
+      {"rule_oif_v6", {decoder(decode_rule), 12}},
       {"rdma_device", {decoder(decode_rdma_device), 0}},
       {"rdma_port_roce", {decoder(decode_rdma_port), 0}},
       {"rdma_port_ib", {decoder(decode_rdma_port), 0}},
@@ -219,6 +221,20 @@ TEST_CASE("An address of another family than IP is passed over") {
   ifaddrmsg header{};
   header.ifa_family = AF_MCTP;
   CHECK(must(decode_address({RTM_NEWADDR, 0, 0, bytes_of(header)})) == std::nullopt);
+}
+
+TEST_CASE("Rules are decoded with what they look at, and whose they are") {
+  CHECK(must(decode_rule(Golden("rule_from_v4").message())) == host::Rule{.priority = 1001,
+                                                                          .table = 1016,
+                                                                          .from = ip("10.9.0.5/32"),
+                                                                          .out_link = "",
+                                                                          .protocol = 98});
+  CHECK(must(decode_rule(Golden("rule_oif_v6").message())) == host::Rule{.v6 = true,
+                                                                         .priority = 1000,
+                                                                         .table = 1016,
+                                                                         .from = {},
+                                                                         .out_link = "lo",
+                                                                         .protocol = 98});
 }
 
 TEST_CASE("Routes are decoded, one for each next hop") {
