@@ -186,6 +186,12 @@ Result<void> RailLeases::put_fewer(const PodLeases& pod) const {
     return host::replace_file(*path, fmt::format("{}/{}", folder_, kTemporary), encode_leases(pod),
                               0600);
   }
+  return drop(pod.network, pod.container_id);
+}
+
+Result<void> RailLeases::drop(const std::string& network, const std::string& container_id) const {
+  const auto path = path_of(network, container_id);
+  if (!path) return pass(path);
   if (auto removed = host::remove_file(*path); !removed) return removed;
   return host::sync_folder(folder_);
 }

@@ -46,6 +46,9 @@ class RailLeases {
   // The same of fewer than it had; without any left removes its file, which alone outlives a power
   // cut: a lease too many is freed by the next DEL or GC.
   [[nodiscard]] Result<void> put_fewer(const PodLeases& pod) const;
+  // Removes a pod's file, whatever it holds.
+  [[nodiscard]] Result<void> drop(const std::string& network,
+                                  const std::string& container_id) const;
 
  private:
   RailLeases(std::string folder, host::FileLock lock)

@@ -277,6 +277,8 @@ Result<std::vector<OnRail>> allocate(const RailLeases& leases, const RailsConf& 
 Result<void> release(const RailLeases& leases, const std::string& network,
                      const std::string& container_id, const std::string& ifname) {
   auto pod = leases.of(network, container_id);
+  if (is(pod, ErrorCode::invalid_argument)) return {};  // no lease was given under such a name
+  if (is(pod, ErrorCode::decode)) return leases.drop(network, container_id);
   if (!pod) return pass(pod);
   if (std::erase_if(pod->leases, [&](const auto& lease) { return lease.ifname == ifname; }) == 0) {
     return {};

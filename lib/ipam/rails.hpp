@@ -36,7 +36,8 @@ struct PodOwner {
 [[nodiscard]] Result<std::vector<OnRail>> allocate(const RailLeases& leases, const RailsConf& conf,
                                                    uint32_t node, const PodOwner& owner,
                                                    std::span<const Wanted> wanted);
-// What is not there is no error.
+// What is not there is no error. A file that cannot be read goes with the container's first DEL:
+// its others are coming, and none of them could ever end.
 [[nodiscard]] Result<void> release(const RailLeases& leases, const std::string& network,
                                    const std::string& container_id, const std::string& ifname);
 // not_found: the interface has no lease.

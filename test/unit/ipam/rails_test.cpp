@@ -193,6 +193,16 @@ TEST_CASE("A file that was cut or changed is told by its name, and nothing is gi
   CHECK(store.given("b", Store::rails({1})) == "10.1.0.16/16");
 }
 
+TEST_CASE("A DEL comes to its end where its pod's file cannot be read, and where none can be") {
+  Store store(kPerRail);
+  must(store.add("a", Store::rails({0, 1})));
+  std::ofstream(store.folder() + "/a@net.json", std::ios::trunc) << "{";
+  store.del("a", Store::rails({0, 1}));
+  CHECK(store.given("b", Store::rails({0})) == "10.0.0.16/16");
+  must(ipam::release(store.open(), "net/x", "a", "rail0"));
+  must(ipam::release(store.open(), "net", std::string(200, 'a'), "rail0"));
+}
+
 TEST_CASE("Names that are no file's are refused") {
   Store store(kPerRail);
   for (const auto* name : {"..", "a/b", "", ".a", "a@b"}) {
