@@ -95,38 +95,62 @@ Result<void> collect(const ipam::RailLeases& leases, const Json& config) {
   return ipam::collect_garbage(leases, rails_network(config), keys);
 }
 
-}  // namespace
-
-Result<std::vector<PluginResult>> add_rails(const host::Host& host,
-                                            std::span<const RailsCall> calls,
+// Of one network and one configuration.
+Result<std::vector<ipam::OnRail>> add_alike(const host::Host& host, const RailsConfig& config,
+                                            const RailsCall& call,
+                                            std::span<const ipam::Wanted> wanted,
                                             const Deadline& deadline) {
-  std::vector<ipam::Wanted> wanted;
-  std::optional<RailsConfig> first;
-  for (const auto& call : calls) {
-    auto asked = read_call(call);
-    if (!asked) return pass(asked);
-    wanted.push_back(asked->wanted);
-    if (!first) first = std::move(*asked);
-  }
-  const auto conf = ipam::read_rails_conf(first->ipam);
+  const auto conf = ipam::read_rails_conf(config.ipam);
   if (!conf) return refuse("{}", conf.error().message);
   const auto args =
-      cnispec::read_args(std::string(cnispec::value_of(*calls.front().environment, "CNI_ARGS")));
+      cnispec::read_args(std::string(cnispec::value_of(*call.environment, "CNI_ARGS")));
   if (!args) return pass(args);
-  const auto boot = host::read_file(host.roots.proc + "/sys/kernel/random/boot_id");
   const auto leases = ipam::RailLeases::open(host, deadline);
   if (!leases) return Failure(as_answer(leases.error()));
   // Under the lock: the agent changes it only where there is no lease.
   const auto node = ipam::read_node_index(host.roots.state);
   if (!node) return Failure(as_answer(node.error()));
+  if (!node->doubt.empty()) {
+    return Failure(as_answer(Error{ErrorCode::unavailable, 0, node->doubt, {}}));
+  }
   const ipam::PodOwner owner{
-      first->network, rails_container(calls.front()),
-      args->pod_name.empty() ? "" : fmt::format("{}/{}", args->pod_namespace, args->pod_name),
-      boot ? std::string(trim(*boot)) : ""};
-  const auto given = ipam::allocate(*leases, *conf, node->index, owner, wanted);
+      config.network, rails_container(call),
+      args->pod_name.empty() ? "" : fmt::format("{}/{}", args->pod_namespace, args->pod_name)};
+  auto given = ipam::allocate(*leases, *conf, node->index, owner, wanted);
   if (!given) return Failure(as_answer(given.error()));
-  std::vector<PluginResult> results;
-  for (const auto& one : *given) results.push_back(to_result(one));
+  return given;
+}
+
+}  // namespace
+
+Result<std::vector<PluginResult>> add_rails(const host::Host& host,
+                                            std::span<const RailsCall> calls,
+                                            const Deadline& deadline) {
+  std::vector<RailsConfig> configs;
+  for (const auto& call : calls) {
+    auto config = read_call(call);
+    if (!config) return pass(config);
+    configs.push_back(std::move(*config));
+  }
+  std::vector<PluginResult> results(calls.size());
+  std::vector<bool> done(calls.size(), false);
+  for (size_t first = 0; first < calls.size(); ++first) {
+    if (done[first]) continue;
+    // Two NADs may have one name, and other addresses.
+    std::vector<size_t> alike;
+    std::vector<ipam::Wanted> wanted;
+    for (size_t i = first; i < calls.size(); ++i) {
+      if (configs[i].network != configs[first].network || configs[i].ipam != configs[first].ipam) {
+        continue;
+      }
+      alike.push_back(i);
+      wanted.push_back(configs[i].wanted);
+      done[i] = true;
+    }
+    const auto given = add_alike(host, configs[first], calls[first], wanted, deadline);
+    if (!given) return pass(given);
+    for (size_t k = 0; k < alike.size(); ++k) results[alike[k]] = to_result((*given)[k]);
+  }
   return results;
 }
 

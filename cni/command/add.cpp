@@ -94,14 +94,6 @@ Result<PluginResult> address(const Call& call, const Wanted& wanted,
                              attach::Transaction& transaction, size_t number,
                              const attach::Attached& attached, std::optional<PluginResult> together,
                              Stopwatch& watch, Steps& steps) {
-  // A lost DEL's must not be missing, and no GC may ever come. Others' must not cost this pod its
-  // own.
-  constexpr std::chrono::seconds kForOthers{5};
-  const Deadline for_others(call.host.clock, call.deadline.left(kForOthers), {});
-  if (const auto freed = free_owed_addresses(call, {}, for_others); !freed) {
-    call.log.warning("addresses of pods that are gone stay taken",
-                     {{"network", call.conf.name}, {"error", freed.error().text()}});
-  }
   auto given = together ? Result<std::optional<PluginResult>>(std::move(together))
                         : call.ipam.add(call.deadline);
   steps.ipam_ms = watch.step_ms();
@@ -121,24 +113,37 @@ Result<PluginResult> address(const Call& call, const Wanted& wanted,
   return result;
 }
 
-// By call, where IPAM gives to all interfaces of a network together.
+// Before any is asked for: a lost DEL's must not be missing, and no GC may ever come. Others' must
+// not cost this pod its own.
+void free_addresses_of_the_gone(std::span<const Call> calls) {
+  constexpr std::chrono::seconds kForOthers{5};
+  const auto& first = calls.front();
+  const Deadline for_others(first.host.clock, first.deadline.left(kForOthers), {});
+  for (const auto& call : calls) {
+    if (call.type.is_chained) continue;
+    if (const auto freed = free_owed_addresses(call, {}, for_others); !freed) {
+      call.log.warning("addresses of pods that are gone stay taken",
+                       {{"network", call.conf.name}, {"error", freed.error().text()}});
+    }
+  }
+}
+
+// By call, where IPAM gives to all interfaces together.
 using Together = std::vector<std::optional<PluginResult>>;
 
 Result<Together> add_together(std::span<const Call> calls) {
   Together together(calls.size());
-  std::map<std::string, std::vector<size_t>> networks;
+  std::vector<size_t> numbers;
+  std::vector<RailsCall> of_rails;
   for (size_t i = 0; i < calls.size(); ++i) {
-    if (calls[i].ipam.is_of_rails() && !calls[i].type.is_chained) {
-      networks[calls[i].conf.name].push_back(i);
-    }
+    if (!calls[i].ipam.is_of_rails() || calls[i].type.is_chained) continue;
+    numbers.push_back(i);
+    of_rails.push_back(calls[i].ipam.rails_call());
   }
-  for (const auto& [network, numbers] : networks) {
-    std::vector<RailsCall> of_network;
-    for (const auto i : numbers) of_network.push_back(calls[i].ipam.rails_call());
-    auto results = add_rails(calls.front().host, of_network, calls.front().deadline);
-    if (!results) return pass(results);
-    for (size_t k = 0; k < numbers.size(); ++k) together[numbers[k]] = std::move((*results)[k]);
-  }
+  if (numbers.empty()) return together;
+  auto results = add_rails(calls.front().host, of_rails, calls.front().deadline);
+  if (!results) return pass(results);
+  for (size_t k = 0; k < numbers.size(); ++k) together[numbers[k]] = std::move((*results)[k]);
   return together;
 }
 
@@ -282,6 +287,7 @@ Result<std::vector<PluginResult>> attach_all(std::span<const Call> calls,
 
   std::vector<PluginResult> results;
   Result<> done;
+  free_addresses_of_the_gone(calls);
   auto together = add_together(calls);
   if (!together) done = pass(together);
   size_t asked = 0;

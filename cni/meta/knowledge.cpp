@@ -41,10 +41,13 @@ Knowledge::Knowledge(host::Host& host, const MetaConf& conf, const cnispec::Requ
 Result<PodDevices> Knowledge::ask() {
   const auto who =
       fmt::format("the devices of pod {}/{} are not known", pod_.pod_namespace, pod_.pod_name);
-  const auto answer = ipc::ask_resolve(ipc::socket_in(host_.roots.run),
-                                       {pod_.pod_namespace, pod_.pod_name, pod_.pod_uid},
-                                       deadline_.left(kAgentLimit));
-  if (answer && answer->state == ipc::ResolveState::known) return answer->containers;
+  auto answer = ipc::ask_resolve(ipc::socket_in(host_.roots.run),
+                                 {pod_.pod_namespace, pod_.pod_name, pod_.pod_uid},
+                                 deadline_.left(kAgentLimit));
+  if (answer && answer->state == ipc::ResolveState::known) {
+    far_pairs_ = std::move(answer->far);
+    return std::move(answer->containers);
+  }
   if (answer) {
     return fail(ErrorCode::unavailable, "{}: the agent has not heard of them from kubelet yet",
                 who);
@@ -70,6 +73,11 @@ Result<PodDevices> Knowledge::ask() {
 Result<PodDevices> Knowledge::devices() {
   if (!devices_) devices_ = ask();
   return *devices_;
+}
+
+std::vector<ipc::FarPair> Knowledge::far_pairs() {
+  (void)devices();
+  return far_pairs_;
 }
 
 Result<Nad> Knowledge::nad(const std::string& namespace_, const std::string& name) {

@@ -13,6 +13,7 @@
 #include "device/device_id.hpp"
 #include "device/rail_map.hpp"
 #include "host/host.hpp"
+#include "ipc/resolve.hpp"
 
 namespace railhead::cni {
 
@@ -23,6 +24,9 @@ class Knowledge {
 
   // What kubelet gave to the pod. unavailable: it cannot be known now.
   [[nodiscard]] Result<PodDevices> devices();
+
+  // Which of them are far from the pod's GPUs; none without the agent, which alone knows GPUs.
+  [[nodiscard]] std::vector<ipc::FarPair> far_pairs();
 
   // A device's rail and plane. unavailable: no agent has numbered the port that it sends by.
   [[nodiscard]] Result<device::RailPlace> rail_of(const std::string& device);
@@ -58,6 +62,7 @@ class Knowledge {
   const Deadline& deadline_;
   cnispec::CniArgs pod_;
   std::optional<Result<PodDevices>> devices_;
+  std::vector<ipc::FarPair> far_pairs_;  // as the agent told with devices_
   std::optional<Result<device::RailMap>> rails_;
 };
 

@@ -108,6 +108,7 @@ PlanSource Meta::source() {
           [this](const auto& is_content) { return knowledge_.await_annotations(is_content); },
           [this] { return knowledge_.devices(); },
           [this](const std::string& device) { return knowledge_.rail_of(device); },
+          [this] { return knowledge_.far_pairs(); },
           [this](const std::string& device) { return knowledge_.may_have(device); }};
 }
 

@@ -1,6 +1,7 @@
 #include "cni/meta/plan.hpp"
 
 #include <algorithm>
+#include <map>
 #include <array>
 #include <map>
 #include <span>
@@ -250,7 +251,8 @@ Result<void> Planner::give_devices(std::vector<WantedNetwork>& all) {
       const auto& container = one.selection.container;
       if (container.empty() == is_named || !needs(one)) continue;
       if (one.rails) {
-        auto networks = spread_over_rails(one, queue, source_.rail_of, objections_);
+        auto networks =
+            spread_over_rails(one, queue, source_.rail_of, source_.far_pairs, objections_);
         if (!networks) return pass(networks);
         spread[i] = std::move(*networks);
         continue;
@@ -279,10 +281,18 @@ Result<void> Planner::give_devices(std::vector<WantedNetwork>& all) {
     if (!place) return pass(place, one.selection.place);
     one.rail = {*place, 0};
   }
+  for (const auto& one : all) {
+    if (one.rails) warn_of_left(one, queue, source_.rail_of, objections_);
+  }
   std::vector<WantedNetwork> flat;
   for (size_t i = 0; i < all.size(); ++i) {
     if (!all[i].rails) spread[i].push_back(std::move(all[i]));
     std::ranges::move(spread[i], std::back_inserter(flat));
+  }
+  // Tables and addresses go by the device's number on its rail, whichever networks they are of.
+  std::map<uint32_t, uint32_t> on_rail;
+  for (auto& one : flat) {
+    if (one.rail) one.rail->further = on_rail[one.rail->place.rail]++;
   }
   all = std::move(flat);
   return {};

@@ -11,6 +11,7 @@
 #include "cnispec/net_conf.hpp"
 #include "cnispec/request.hpp"
 #include "device/rail_map.hpp"
+#include "ipc/resolve.hpp"
 
 namespace railhead::cni {
 
@@ -29,6 +30,8 @@ struct PlanSource {
   std::function<Result<PodDevices>()> devices;
   // A device's rail and plane. unavailable: they are not known yet.
   std::function<Result<device::RailPlace>(const std::string& device)> rail_of;
+  // Which of these devices are far from the pod's GPUs, as far as that is known.
+  std::function<std::vector<ipc::FarPair>()> far_pairs;
   // Whether the pod may have a device that none of its resources gave, by that name.
   std::function<Result<void>(const std::string& device)> may_have;
 };

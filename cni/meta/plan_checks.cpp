@@ -157,11 +157,11 @@ Result<void> check_plugins(const PlanSource& source, const WantedNetwork& one) {
       if (auto good = check_program(source, one, plugin.type); !good) return good;
     }
     const auto& ipam = plugin.ipam_type;
-    if (ipam.empty() || (ipam == kRailsIpam && is_own_type(plugin.type))) continue;
+    if (ipam.empty()) continue;
     if (has(kMetaTypes, ipam) || is_own_type(ipam)) {
       return refuse("{}: ipam type {}: it is no IPAM plugin", place, ipam);
     }
-    const bool is_run_here = is_own_type(plugin.type) && is_own_ipam(ipam);
+    const bool is_run_here = is_own_type(plugin.type) && (ipam == kRailsIpam || is_own_ipam(ipam));
     const auto good =
         is_run_here ? check_allowed(source, one, ipam) : check_program(source, one, ipam);
     if (!good) return good;

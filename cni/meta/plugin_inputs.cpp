@@ -110,6 +110,7 @@ PodNetwork planned_network(const PlanSource& source, const WantedNetwork& one) {
     if (one.rails) {  // it has become one network for each device
       object.erase("rails");
       object.erase("resources");
+      object.erase("affinity");
     }
     if (one.rail && is_own_type(plugin.type)) {
       object.set("rail", std::to_string(one.rail->place.rail));

@@ -25,7 +25,8 @@ std::vector<GivenDevice> DeviceQueue::left(
     if (at == containers.end()) containers.push_back(one.container);
     if (!is_meant(one.resource) || (!container.empty() && one.container != container)) continue;
     for (const auto& device : one.devices) {
-      if (!taken_.contains(device)) all.push_back({place, one.resource, device});
+      const bool is_new = std::ranges::find(all, device, &GivenDevice::device) == all.end();
+      if (is_new && !taken_.contains(device)) all.push_back({place, one.resource, device});
     }
   }
   return all;

@@ -29,7 +29,7 @@ class DeviceQueue {
   // none left.
   [[nodiscard]] std::string take(std::string_view resource, std::string_view container = "");
   // Those that nobody has taken, of the resources that are meant: container after container, or of
-  // the one that is named.
+  // the one that is named. What an init container had before is the first one's.
   [[nodiscard]] std::vector<GivenDevice> left(
       const std::function<bool(std::string_view resource)>& is_meant,
       std::string_view container = "") const;

@@ -58,6 +58,11 @@ bool fits(const WantedNetwork& one, std::string_view resource) {
   });
 }
 
+std::vector<GivenDevice> devices_left(const WantedNetwork& one, const DeviceQueue& queue) {
+  return queue.left([&](std::string_view resource) { return fits(one, resource); },
+                    one.selection.container);
+}
+
 std::string resources_of(const WantedNetwork& one) {
   return one.rails->resources.empty() ? one.resource
                                       : fmt::format("{}", fmt::join(one.rails->resources, ", "));
@@ -81,6 +86,36 @@ bool rises_by_pci(const ByRail& devices) {
   }
   std::ranges::sort(all);
   return std::ranges::is_sorted(all, {}, [](const auto& one) { return one.second; });
+}
+
+std::optional<Affinity> affinity_of(std::string_view word) {
+  if (word == "require") return Affinity::require;
+  if (word == "warn") return Affinity::warn;
+  if (word == "ignore") return Affinity::ignore;
+  return std::nullopt;
+}
+
+// One warning for all of a network's, which becomes an Event.
+Result<void> check_affinity(const WantedNetwork& one, const ByRail& devices,
+                            const FarPairs& far_pairs, Objections& objections) {
+  if (one.rails->affinity == Affinity::ignore) return {};
+  std::set<std::string> own;
+  for (const auto& [rail, of_rail] : devices) {
+    for (const auto& device : of_rail) own.insert(device.given.device);
+  }
+  std::vector<std::string> far;
+  for (const auto& pair : far_pairs()) {
+    if (own.contains(pair.device)) {
+      far.push_back(fmt::format("container {}: {}", pair.container, pair.text));
+    }
+  }
+  if (far.empty()) return {};
+  const auto text = fmt::format("{}: affinity: {}", one.selection.place, fmt::join(far, "; "));
+  if (one.rails->affinity == Affinity::require) {
+    return refuse("{}: delete the pod, so that it gets other devices", text);
+  }
+  objections.warn(text);
+  return {};
 }
 
 Result<void> check_rails(const WantedNetwork& one, const ByRail& devices) {
@@ -116,9 +151,11 @@ Result<std::optional<AskedRails>> read_rails(const cnispec::NetworkList& list) {
     go_json::Object object(*json, "", errors);
     const auto* value = object.value("rails");
     const auto resources = object.strings("resources");
+    const auto affinity = object.string("affinity");
     if (!errors.empty()) return refuse("{}", errors.front().message);
     if (!value || value->is_null()) {
       if (resources) return refuse("resources: expected with the key rails alone");
+      if (affinity) return refuse("affinity: expected with the key rails alone");
       continue;
     }
     auto read = asked_by(*value);
@@ -127,6 +164,11 @@ Result<std::optional<AskedRails>> read_rails(const cnispec::NetworkList& list) {
                     value->dump());
     }
     read->resources = resources.value_or(std::vector<std::string>{});
+    const auto pairing = affinity_of(affinity.value_or("warn"));
+    if (!pairing) {
+      return refuse("affinity {}: expected require, warn or ignore", json_string(*affinity));
+    }
+    read->affinity = *pairing;
     asked = std::move(*read);
   }
   return asked;
@@ -141,8 +183,22 @@ bool lacks_rail(const WantedNetwork& one) {
   });
 }
 
+void warn_of_left(const WantedNetwork& one, const DeviceQueue& queue, const RailOf& rail_of,
+                  Objections& objections) {
+  if (one.rails->listed.empty()) return;
+  std::vector<std::string> left;
+  for (const auto& device : devices_left(one, queue)) {
+    const auto place = rail_of(device.device);
+    if (place) left.push_back(fmt::format("{} (rail {})", device.device, place->rail));
+  }
+  if (left.empty()) return;
+  objections.warn(fmt::format("{}: rails: devices of the pod stay on the host: {}",
+                              one.selection.place, fmt::join(left, ", ")));
+}
+
 Result<std::vector<WantedNetwork>> spread_over_rails(const WantedNetwork& one, DeviceQueue& queue,
                                                      const RailOf& rail_of,
+                                                     const FarPairs& far_pairs,
                                                      Objections& objections) {
   const auto& selection = one.selection;
   if (!selection.mac.empty() || !selection.ips.empty() || !selection.infiniband_guid.empty() ||
@@ -153,23 +209,15 @@ Result<std::vector<WantedNetwork>> spread_over_rails(const WantedNetwork& one, D
         selection.place);
   }
   ByRail devices;
-  std::vector<std::string> left;
-  const auto given = queue.left([&](std::string_view resource) { return fits(one, resource); },
-                                selection.container);
-  for (const auto& device : given) {
+  for (const auto& device : devices_left(one, queue)) {
     const auto place = rail_of(device.device);
     if (!place) return pass(place, selection.place);
     if (one.rails->listed.empty() || one.rails->listed.contains(place->rail)) {
       devices[place->rail].push_back({device, *place, device::DeviceId::parse(device.device)});
-    } else {
-      left.push_back(fmt::format("{} (rail {})", device.device, place->rail));
     }
   }
   if (auto good = check_rails(one, devices); !good) return pass(good);
-  if (!left.empty()) {
-    objections.warn(fmt::format("{}: rails: devices of the pod stay on the host: {}",
-                                selection.place, fmt::join(left, ", ")));
-  }
+  if (auto good = check_affinity(one, devices, far_pairs, objections); !good) return pass(good);
   if (!rises_by_pci(devices)) {
     objections.warn(fmt::format(
         "{}: rails: the PCI addresses of the pod's devices do not rise in the order of their "

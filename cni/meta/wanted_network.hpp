@@ -24,12 +24,16 @@ bool has(const List& list, std::string_view word) {
   return std::ranges::find(list, word) != std::end(list);
 }
 
+// What becomes of a pod whose devices are far from its GPUs.
+enum class Affinity { require, warn, ignore };
+
 // Which rails a network is to have: all that the pod's devices have, so many, or these.
 struct AskedRails {
   std::optional<uint32_t> count = {};
   std::set<uint32_t> listed = {};
   // Whose devices, by name, or by what it begins with ("rdma/rail*"); empty: the network's.
   std::vector<std::string> resources = {};
+  Affinity affinity = Affinity::warn;
 };
 
 // Where an interface of a network over rails stands.

@@ -147,9 +147,12 @@ Result<void> fill_own_table(Subject& subject, host::Links& links, const IpConfig
     if (std::ranges::none_of(routes, is_there)) routes.push_back(route);
   }
   for (auto& route : routes) {
+    if (subject.work.deadline.left().count() == 0) {
+      return fail(ErrorCode::timeout, "IPAM gave more routes ({}) than can be set in time",
+                  routes.size());
+    }
     route.out_index = link.index;
-    auto added = links.add_route(route);
-    if (!added && added.error().os_errno != EEXIST) {
+    if (auto added = links.add_route(route); !added) {
       return pass(added, fmt::format("route {} of table {} on {}", route.destination.to_string(),
                                      own.table, link.name));
     }

@@ -90,8 +90,9 @@ Result<NodeIndex> read_node_index(const std::string& state_root) {
   if (index == json.end() || !index->is_number_unsigned() || index->get<uint64_t>() > UINT32_MAX) {
     return wrong("index: expected a number");
   }
-  NodeIndex read{index->get<uint32_t>(), "", ""};
-  for (const auto& [key, value] : {std::pair("source", &read.source), {"node", &read.node}}) {
+  NodeIndex read{index->get<uint32_t>(), "", "", ""};
+  for (const auto& [key, value] :
+       {std::pair("source", &read.source), {"node", &read.node}, {"doubt", &read.doubt}}) {
     const auto at = json.find(key);
     if (at != json.end() && at->is_string()) *value = at->get<std::string>();
   }
@@ -100,10 +101,11 @@ Result<NodeIndex> read_node_index(const std::string& state_root) {
 
 Result<void> write_node_index(const std::string& state_root, const NodeIndex& index) {
   if (auto made = host::make_directories(state_root, 0700); !made) return made;
-  const Json json = {{"schema", kIndexSchema},
-                     {"index", index.index},
-                     {"source", index.source},
-                     {"node", index.node}};
+  Json json = {{"schema", kIndexSchema},
+               {"index", index.index},
+               {"source", index.source},
+               {"node", index.node}};
+  if (!index.doubt.empty()) json["doubt"] = index.doubt;
   return host::replace_durable_file(file_in(state_root), state_root + "/.node.json",
                                     json.dump() + "\n", 0600);
 }

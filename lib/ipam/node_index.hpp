@@ -32,6 +32,8 @@ struct NodeIndex {
   uint32_t index = 0;
   std::string source;  // "name gpu-*", for people
   std::string node;    // its name
+  // Why it is no longer right: no address is given by it. "": it is.
+  std::string doubt = {};
   friend bool operator==(const NodeIndex&, const NodeIndex&) = default;
 };
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash.hpp"
+#include "base/text.hpp"
 #include "host/files.hpp"
 
 namespace railhead::ipam {
@@ -90,6 +91,7 @@ Result<PodLeases> decode_leases(std::string_view text) {
                 *container,
                 at<std::string>(body, "pod").value_or(""),
                 at<std::string>(body, "bootId").value_or(""),
+                at<uint32_t>(body, "node"),
                 {}};
   for (const auto& item : *leases) {
     auto lease = lease_of(item);
@@ -109,11 +111,12 @@ std::string encode_leases(const PodLeases& pod) {
                       {"further", lease.further},
                       {"addresses", std::move(addresses)}});
   }
-  const Json body = {{"network", pod.network},
-                     {"container", pod.container_id},
-                     {"pod", pod.pod},
-                     {"bootId", pod.boot_id},
-                     {"leases", std::move(leases)}};
+  Json body = {{"network", pod.network},
+               {"container", pod.container_id},
+               {"pod", pod.pod},
+               {"bootId", pod.boot_id}};
+  if (pod.node) body["node"] = *pod.node;
+  body["leases"] = std::move(leases);
   const auto text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
   return fmt::format("{{\"schema\":{},\"checksum\":\"{}\"{}{}}}\n", kSchema, sum_of(text), kBody,
                      text);
@@ -124,7 +127,12 @@ Result<RailLeases> RailLeases::open(const host::Host& host, const Deadline& dead
   if (auto made = host::make_directories(folder, 0700); !made) return pass(made);
   auto lock = host.locks.lock(folder + "/.lock", deadline.left());
   if (!lock) return pass(lock, "the node's leases");
-  return RailLeases(std::move(folder), std::move(*lock));
+  const auto boot = host::read_file(host.roots.proc + "/sys/kernel/random/boot_id");
+  return RailLeases(std::move(folder), boot ? std::string(trim(*boot)) : "", std::move(*lock));
+}
+
+bool RailLeases::is_of_another_boot(const PodLeases& pod) const {
+  return !pod.boot_id.empty() && !boot_id_.empty() && pod.boot_id != boot_id_;
 }
 
 Result<std::string> RailLeases::path_of(const std::string& network,
@@ -155,6 +163,10 @@ Result<std::vector<PodLeases>> RailLeases::all() const {
                   "pod is gone",
                   path, pod.error().message);
     }
+    if (is_of_another_boot(*pod)) {
+      if (auto removed = host::remove_file(path); !removed) return pass(removed);
+      continue;
+    }
     pods.push_back(std::move(*pod));
   }
   return pods;
@@ -165,7 +177,7 @@ Result<PodLeases> RailLeases::of(const std::string& network,
   const auto path = path_of(network, container_id);
   if (!path) return pass(path);
   const auto text = host::read_own_file(*path);
-  if (is(text, ErrorCode::not_found)) return PodLeases{network, container_id, "", "", {}};
+  if (is(text, ErrorCode::not_found)) return PodLeases{network, container_id, "", "", {}, {}};
   if (!text) return pass(text, *path);
   auto pod = decode_leases(*text);
   if (!pod) return pass(pod, *path);
@@ -175,8 +187,10 @@ Result<PodLeases> RailLeases::of(const std::string& network,
 Result<void> RailLeases::put(const PodLeases& pod) const {
   const auto path = path_of(pod.network, pod.container_id);
   if (!path) return pass(path);
+  auto of_this_boot = pod;
+  of_this_boot.boot_id = boot_id_;
   return host::replace_durable_file(*path, fmt::format("{}/{}", folder_, kTemporary),
-                                    encode_leases(pod), 0600);
+                                    encode_leases(of_this_boot), 0600);
 }
 
 Result<void> RailLeases::put_fewer(const PodLeases& pod) const {

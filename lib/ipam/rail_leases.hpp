@@ -1,8 +1,9 @@
 #pragma once
 // Who has which address of this node's blocks: one file for each pod's container and network, below
-// <state_root>/ipam. They outlive a boot, and are removed only by the DEL of an interface, or by a
-// GC that lists those that live.
+// <state_root>/ipam. They are removed by the DEL of an interface, by a GC that lists those that
+// live, and where another boot gave them, which ended every container.
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ struct PodLeases {
   std::string network;
   std::string container_id;
   std::string pod;      // "namespace/name", or empty
-  std::string boot_id;  // of the boot in which they were given
+  std::string boot_id;  // of the boot in which they were given; "": put() says which one this is
+  std::optional<uint32_t> node;  // the node's index that they were given by
   std::vector<RailLease> leases;
   friend bool operator==(const PodLeases&, const PodLeases&) = default;
 };
@@ -36,7 +38,8 @@ class RailLeases {
   // container's name that is no file name is refused (invalid_argument) where it is used.
   [[nodiscard]] static Result<RailLeases> open(const host::Host& host, const Deadline& deadline);
 
-  // Every pod's. A file that cannot be read may hold any address: decode, and the message names it.
+  // Every pod's; those of another boot are removed. A file that cannot be read may hold any
+  // address: decode, and the message names it.
   [[nodiscard]] Result<std::vector<PodLeases>> all() const;
   // One pod's; without any of them an empty one.
   [[nodiscard]] Result<PodLeases> of(const std::string& network,
@@ -51,12 +54,14 @@ class RailLeases {
                                   const std::string& container_id) const;
 
  private:
-  RailLeases(std::string folder, host::FileLock lock)
-      : folder_(std::move(folder)), lock_(std::move(lock)) {}
+  RailLeases(std::string folder, std::string boot_id, host::FileLock lock)
+      : folder_(std::move(folder)), boot_id_(std::move(boot_id)), lock_(std::move(lock)) {}
+  [[nodiscard]] bool is_of_another_boot(const PodLeases& pod) const;
   [[nodiscard]] Result<std::string> path_of(const std::string& network,
                                             const std::string& container_id) const;
 
   std::string folder_;
+  std::string boot_id_;  // "": not known
   host::FileLock lock_;
 };
 

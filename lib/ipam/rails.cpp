@@ -199,7 +199,8 @@ OnRail given_of(const RailsConf& conf, const Blocks& blocks, const std::vector<A
       gateways[address.v6] = block.gateway;
       // The other nodes' blocks of the rail lie behind the gateway.
       const auto& space = address.v6 ? conf.v6 : conf.v4;
-      if (conf.mode == Mode::per_node_and_rail && block.gateway && !conf.routes && space) {
+      if (conf.mode != Mode::per_node_and_rail || !block.gateway || conf.routes || !space) continue;
+      if (!(space->subnets[rail] == block.subnet)) {
         given.routes.push_back({space->subnets[rail], block.gateway});
       }
     }
@@ -224,11 +225,13 @@ Result<std::vector<OnRail>> allocate(const RailLeases& leases, const RailsConf& 
                                      const PodOwner& owner, std::span<const Wanted> wanted) {
   const auto pods = leases.all();
   if (!pods) return pass(pods);
-  PodLeases own{owner.network, owner.container_id, owner.pod, owner.boot_id, {}};
+  PodLeases own{owner.network, owner.container_id, owner.pod, "", node, {}};
+  std::vector<const RailLease*> of_container;  // of its other networks too
   Used used;
   for (const auto& pod : *pods) {
     if (pod.network == own.network && pod.container_id == own.container_id) own.leases = pod.leases;
     for (const auto& lease : pod.leases) {
+      if (pod.container_id == own.container_id) of_container.push_back(&lease);
       for (const auto& address : lease.addresses) used[address] = who(pod);
     }
   }
@@ -246,9 +249,9 @@ Result<std::vector<OnRail>> allocate(const RailLeases& leases, const RailsConf& 
                   "two interfaces of one rail have the same railIndex: expected different ones");
     }
     std::optional<Number> preferred;
-    for (const auto& lease : own.leases) {
-      if (lease.further != further || lease.addresses.empty()) continue;
-      preferred = allocation.place_of(lease.rail, lease.addresses.front());
+    for (const auto* lease : of_container) {
+      if (preferred || lease->further != further || lease->addresses.empty()) continue;
+      preferred = allocation.place_of(lease->rail, lease->addresses.front());
     }
     auto chosen = allocation.choose(rails, preferred);
     if (!chosen) return pass(chosen);

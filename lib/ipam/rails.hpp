@@ -26,7 +26,6 @@ struct PodOwner {
   std::string network;
   std::string container_id;
   std::string pod;
-  std::string boot_id;
 };
 
 // In the order of `wanted`; a lease that the container has already stays. `node`: this node's

@@ -104,8 +104,8 @@ class Reader {
     }
     const auto bits = bits_of(v6) - *rail_prefix;
     for (uint32_t rail = 0; rail < conf_.rails; ++rail) {
-      const auto first = first_of(*whole).plus(Number{rail} << bits);
-      if (bits >= 128 || !first || !contains(*whole, *first)) {
+      const auto first = bits < 128 ? first_of(*whole).plus(Number{rail} << bits) : std::nullopt;
+      if (!first || !contains(*whole, *first)) {
         at.error("railPrefix", fmt::format("{}: {} has no {} such networks", *rail_prefix,
                                            whole->to_string(), conf_.rails));
         return {};
@@ -171,6 +171,10 @@ class Reader {
   }
 
   void check_apart(Object& at, const Space& space) {
+    if (space.subnets.size() > kMaxRails) {
+      return at.error("subnets", fmt::format("{} of them: expected at most {}",
+                                             space.subnets.size(), kMaxRails));
+    }
     for (size_t i = 0; i < space.subnets.size(); ++i) {
       for (size_t j = 0; j < i; ++j) {
         if (first_of(space.subnets[i]) <= last_of(space.subnets[j]) &&
@@ -198,7 +202,12 @@ class Reader {
   }
 
   void read_exclusions() {
-    for (const auto& text : ipam_.strings("exclude").value_or(std::vector<std::string>{})) {
+    const auto texts = ipam_.strings("exclude").value_or(std::vector<std::string>{});
+    if (texts.size() > kMaxExclusions) {
+      return ipam_.error(
+          "exclude", fmt::format("{} of them: expected at most {}", texts.size(), kMaxExclusions));
+    }
+    for (const auto& text : texts) {
       const auto dash = text.find('-');
       if (dash != std::string::npos) {
         const auto first = Address::parse(trim(std::string_view(text).substr(0, dash)));
@@ -214,11 +223,33 @@ class Reader {
       ipam_.error("exclude",
                   fmt::format("\"{}\": expected an address, a network, or first-last", text));
     }
+    merge_exclusions();
+  }
+
+  // In order and apart, so that is_usable() finds one by halving.
+  void merge_exclusions() {
+    auto& all = conf_.excluded;
+    std::ranges::sort(all, {}, [](const auto& one) { return std::pair(one.first, one.last); });
+    std::vector<Exclusion> merged;
+    for (const auto& one : all) {
+      const bool meets = !merged.empty() && merged.back().first.v6 == one.first.v6 &&
+                         one.first <= merged.back().last;
+      if (meets) {
+        merged.back().last = std::max(merged.back().last, one.last);
+      } else {
+        merged.push_back(one);
+      }
+    }
+    all = std::move(merged);
   }
 
   void read_routes() {
     auto items = ipam_.objects("routes");
     if (!items) return;
+    if (items->size() > kMaxRoutes) {
+      return ipam_.error("routes",
+                         fmt::format("{} of them: expected at most {}", items->size(), kMaxRoutes));
+    }
     conf_.routes.emplace();
     for (auto& item : *items) {
       const auto destination = item.string("dst").value_or("");
@@ -303,9 +334,10 @@ bool is_usable(const RailsConf& conf, const Block& block, const Address& address
   if (!is_pair && address == first_of(block.subnet)) return false;
   if (!is_pair && !address.v6 && address == last_of(block.subnet)) return false;
   if (block.gateway == address) return false;
-  return std::ranges::none_of(conf.excluded, [&](const auto& one) {
-    return one.first.v6 == address.v6 && one.first <= address && address <= one.last;
-  });
+  const auto behind = std::ranges::upper_bound(conf.excluded, address, {}, &Exclusion::first);
+  if (behind == conf.excluded.begin()) return true;
+  const auto& before = *std::prev(behind);
+  return before.first.v6 != address.v6 || before.last < address;
 }
 
 }  // namespace railhead::ipam

@@ -43,13 +43,15 @@ struct RailsConf {
   uint32_t rails = 0;  // how many
   std::optional<Space> v4;
   std::optional<Space> v6;
-  std::vector<Exclusion> excluded;
+  std::vector<Exclusion> excluded;  // in order, and apart
   std::optional<std::vector<GivenRoute>> routes;
   bool may_differ = false;  // sameOffset: prefer
   friend bool operator==(const RailsConf&, const RailsConf&) = default;
 };
 
 constexpr uint32_t kMaxRails = 64;
+constexpr size_t kMaxExclusions = 4096;
+constexpr size_t kMaxRoutes = 1024;
 constexpr unsigned kMaxBlockBits = 16;  // of a node's block: 65 536 addresses
 
 // `ipam`: the object under that key. Errors (invalid_argument) name the key, the value and what was

@@ -47,6 +47,10 @@ std::string encode(const ResolveAnswer& answer) {
     }
   }
   put(json, "source", answer.source);
+  for (const auto& one : answer.far) {
+    json["far"].push_back(
+        {{"container", one.container}, {"device", one.device}, {"text", one.text}});
+  }
   return text_of(json);
 }
 
@@ -69,6 +73,10 @@ Result<ResolveAnswer> decode_resolve_answer(std::string_view text) {
       }
     }
     read.source = optional(object, "source");
+    for (auto& one : object.objects("far").value_or(std::vector<go_json::Object>())) {
+      read.far.push_back(
+          {required(one, "container"), required(one, "device"), required(one, "text")});
+    }
     return read;
   });
 }

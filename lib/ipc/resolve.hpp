@@ -4,7 +4,8 @@
 //   {"schema":1,"verb":"resolve","podNamespace":"ml","podName":"trainer-0","podUid":"1f3c"}
 //   {"schema":1,"state":"known","containers":[
 //     {"container":"main","resource":"rdma/vf","devices":["0000:3b:00.2","0000:3b:00.3"]}],
-//    "source":"podresources"}
+//    "source":"podresources",
+//    "far":[{"container":"main","device":"0000:b1:00.2","text":"GPU … and … are SYS apart …"}]}
 //   {"schema":1,"state":"unknown"}
 //
 // An agent from before this verb answers with an error, which comes out as unavailable.
@@ -34,6 +35,14 @@ struct ResolveQuestion {
 enum class ResolveState { known, unknown };
 [[nodiscard]] std::string_view to_string(ResolveState state);
 
+// A device that serves a GPU of its container, where another port of the node's would be nearer.
+struct FarPair {
+  std::string container;
+  std::string device;
+  std::string text;  // both with their PCIe paths, and how far they are and could be apart
+  friend bool operator==(const FarPair&, const FarPair&) = default;
+};
+
 struct ResolveAnswer {
   ResolveState state = ResolveState::unknown;
   // While it is known: all that kubelet gave to the pod, of whichever device plugin; empty:
@@ -44,6 +53,7 @@ struct ResolveAnswer {
   // what kubelet lists under the pod's name is not that; the containers stand by name then. ""
   // while unknown.
   std::string source = {};
+  std::vector<FarPair> far = {};  // empty also where GPUs are not known
   friend bool operator==(const ResolveAnswer&, const ResolveAnswer&) = default;
 };
 

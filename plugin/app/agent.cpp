@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "plugin/app/far_pairs.hpp"
 #include "plugin/pool/select.hpp"
 
 namespace railhead::app {
@@ -43,7 +44,9 @@ Agent::Agent(const Options& options, const host::Host& host, Loop& loop, host::E
                claimed_, news_, log, [this] { holders_changed(); }),
       pools_(pools_options(options), host, loop, configuration_, node_, holders_, metrics, news_,
              log),
-      owners_({}, loop, host.clock, holders_.ledger(), metrics),
+      owners_(
+          {}, loop, host.clock, holders_.ledger(),
+          [this](const auto& containers) { return far_pairs(containers); }, metrics),
       networks_({options.cluster, host.roots.run, host.roots.sysfs, options.devinfo_dir}, loop,
                 host.clock, claimed_, metrics, log),
       questions_(kQuestionsRetry, loop, host, owners_, networks_, metrics, log),
@@ -120,6 +123,17 @@ void Agent::holders_changed() {
 std::shared_ptr<const device::Inventory> Agent::inventory() const {
   const auto snapshot = node_.latest();
   return snapshot ? snapshot->inventory : nullptr;
+}
+
+std::vector<ipc::FarPair> Agent::far_pairs(const std::vector<ContainerDevices>& containers) const {
+  const auto known = inventory();
+  if (!known) return {};
+  const auto served = pools_.served();
+  std::map<std::string, const pool::Pool*> pools;
+  for (const auto& one : served) {
+    pools.emplace(one.view->pool.resource.full_name(), &one.view->pool);
+  }
+  return app::far_pairs(containers, pools, *known);
 }
 
 Agent::State Agent::state() const {

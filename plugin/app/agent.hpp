@@ -64,6 +64,8 @@ class Agent {
   void node_changed(std::optional<NodeWatch::TimePoint> event);
   void holders_changed();
   [[nodiscard]] std::shared_ptr<const device::Inventory> inventory() const;
+  [[nodiscard]] std::vector<ipc::FarPair> far_pairs(
+      const std::vector<ContainerDevices>& containers) const;
 
   News news_;
   Configuration configuration_;

@@ -28,25 +28,49 @@ Result<ipam::NodeFacts> facts_of(const std::string& name, const ipam::NodeRule& 
   return facts;
 }
 
-// Under the lock that an ADD takes to read it.
-Result<ipam::NodeIndex> write_down(const host::Host& host, const ipam::NodeIndex& wanted) {
+// Whether nobody has addresses by another index. By the leases themselves: node.json may be gone,
+// or another's.
+Result<void> may_become(const ipam::RailLeases& leases, const ipam::NodeIndex& wanted) {
+  const auto pods = leases.all();
+  if (!pods) {
+    return fail(ErrorCode::busy,
+                "this node's index would be {} ({}), and it is not known who has "
+                "addresses by another: {}",
+                wanted.index, wanted.source, pods.error().message);
+  }
+  for (const auto& pod : *pods) {
+    if (pod.node == wanted.index) continue;
+    return fail(ErrorCode::busy,
+                "this node's index would become {} ({}), while pod {} has addresses by {}: no pod "
+                "gets an address until those by it are gone",
+                wanted.index, wanted.source, pod.pod.empty() ? pod.container_id : pod.pod,
+                pod.node ? std::to_string(*pod.node) : "an unknown one");
+  }
+  return {};
+}
+
+// Under the lock that an ADD takes to read it. What is in force stays, and is doubted, where the
+// rule says another or none: the cluster may have given it to another node.
+Result<ipam::NodeIndex> write_down(const host::Host& host, const Result<ipam::NodeIndex>& wanted) {
   const Deadline deadline(host.clock, kLimit, {});
   const auto leases = ipam::RailLeases::open(host, deadline);
   if (!leases) return pass(leases);
-  const auto before = ipam::read_node_index(host.roots.state);
-  if (before && before->index == wanted.index) {
-    if (*before == wanted) return wanted;
-  } else if (before) {
-    const auto pods = leases->all();
-    if (!pods || !pods->empty()) {
-      return fail(ErrorCode::busy,
-                  "this node's index is {} ({}) and would become {} ({}), while {} pods have "
-                  "addresses by it: it stays until they are gone",
-                  before->index, before->source, wanted.index, wanted.source,
-                  pods ? std::to_string(pods->size()) : "an unknown number of");
-    }
+  auto before = ipam::read_node_index(host.roots.state);
+  Result<void> good;
+  if (!wanted) {
+    good = pass(wanted);
+  } else if (!before || before->index != wanted->index) {
+    good = may_become(*leases, *wanted);
   }
-  if (auto written = ipam::write_node_index(host.roots.state, wanted); !written) {
+  if (!good) {
+    if (before && before->doubt != good.error().message) {
+      before->doubt = good.error().message;
+      (void)ipam::write_node_index(host.roots.state, *before);
+    }
+    return pass(good);
+  }
+  if (before && *before == *wanted) return wanted;
+  if (auto written = ipam::write_node_index(host.roots.state, *wanted); !written) {
     return pass(written);
   }
   return wanted;
@@ -58,8 +82,8 @@ Result<ipam::NodeIndex> settle_index(const host::Host& host, const ipam::NodeRul
   const auto facts = facts_of(node, rule, open_links);
   if (!facts) return pass(facts);
   const auto index = ipam::index_of(rule, *facts);
-  if (!index) return pass(index);
-  return write_down(host, {*index, describe(rule), node});
+  return write_down(host, index ? Result<ipam::NodeIndex>({*index, describe(rule), node, ""})
+                                : Result<ipam::NodeIndex>(pass(index)));
 }
 
 }  // namespace
@@ -100,7 +124,6 @@ void IpamNode::look() {
     retry_.cancel();
     return;
   }
-  if (settled_ == *rule && trouble_.empty()) return;
   std::promise<void> ending;
   at_work_ = ending.get_future();
   auto job = [this, rule = *rule, options = options_, open_links = open_links_, host = host_,
@@ -126,7 +149,8 @@ void IpamNode::settle(const ipam::NodeRule& rule, const Result<ipam::NodeIndex>&
               {{"index", settled->index}, {"source", settled->source}});
   }
   settled_ = rule;
-  if (!trouble_.empty()) retry_.set(host_.clock.now() + kRetry);
+  // The node's addresses may change, and node.json be lost.
+  retry_.set(host_.clock.now() + kRetry);
   if (configuration_.config().ipam_node != rule) look();
 }
 

@@ -6,8 +6,13 @@
 namespace railhead::app {
 
 Owners::Owners(Options options, Loop& loop, const Clock& clock, ledger::Ledger& ledger,
-               metrics::Metrics& metrics)
-    : options_(options), loop_(loop), clock_(clock), ledger_(ledger), metrics_(metrics) {}
+               FarPairs far_pairs, metrics::Metrics& metrics)
+    : options_(options),
+      loop_(loop),
+      clock_(clock),
+      ledger_(ledger),
+      far_pairs_(std::move(far_pairs)),
+      metrics_(metrics) {}
 
 // What kubelet listed a while ago refuses nobody: the pod that had the device may have ended, and
 // kubelet tells no one of that. If it does not say, what it said last stands.
@@ -24,7 +29,8 @@ void Owners::answer(const ipc::OwnerQuestion& question, const ipc::Server::Reply
 }
 
 void Owners::answer(const ipc::ResolveQuestion& question, const ipc::Server::Reply& reply) {
-  resolve(question, [this, reply](const ipc::ResolveAnswer& answer) {
+  resolve(question, [this, reply](ipc::ResolveAnswer answer) {
+    answer.far = far_pairs_(answer.containers);
     metrics_.resolve_asked(std::string(to_string(answer.state)));
     reply(encode(answer));
   });

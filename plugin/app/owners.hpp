@@ -23,9 +23,13 @@ class Owners {
     std::chrono::milliseconds resolve{2'000};  // and what a pod has, without which it cannot start
   };
 
+  // Which of a pod's devices are far from its GPUs.
+  using FarPairs =
+      std::function<std::vector<ipc::FarPair>(const std::vector<ContainerDevices>& containers)>;
+
   // All outlives it.
   Owners(Options options, Loop& loop, const Clock& clock, ledger::Ledger& ledger,
-         metrics::Metrics& metrics);
+         FarPairs far_pairs, metrics::Metrics& metrics);
   void stop() { waiting_.clear(); }
 
   void answer(const ipc::OwnerQuestion& question, const ipc::Server::Reply& reply);
@@ -51,6 +55,7 @@ class Owners {
   Loop& loop_;
   const Clock& clock_;
   ledger::Ledger& ledger_;
+  const FarPairs far_pairs_;
   metrics::Metrics& metrics_;
   std::list<std::shared_ptr<Waiting>> waiting_;
 };

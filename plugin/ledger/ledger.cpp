@@ -261,13 +261,17 @@ void Ledger::answered(TimePoint asked, const Waiters& waiters, Result<std::vecto
     tell_unknown(answer.error().message);
     next_.set_if_sooner(clock_.now() + options_.retry);
   }
-  if (watching_) next_.set_if_sooner(clock_.now() + options_.poll);
   if (!waiters_.empty()) {
     next_.set(clock_.now());
   } else if (std::exchange(ask_again_, false)) {
     next_.set_if_sooner(clock_.now() + options_.pause);
   }
   merge();
+  if (watching_) {
+    next_.set_if_sooner(clock_.now() + options_.poll);
+  } else if (!holdings_->all().empty()) {
+    next_.set_if_sooner(clock_.now() + options_.idle_poll);
+  }
   for (const auto& then : waiters.on_loop) then(now);
 }
 

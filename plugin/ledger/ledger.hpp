@@ -79,6 +79,8 @@ class Ledger {
     std::chrono::milliseconds settle{10'000};
     // While somebody waits for a holder to end (watch()).
     std::chrono::milliseconds poll{5'000};
+    // While devices are held: what their holders leave behind is looked at soon after they end.
+    std::chrono::milliseconds idle_poll{30'000};
     std::chrono::milliseconds retry{5'000};  // after kubelet gave no answer
     std::chrono::milliseconds pause{500};    // between two questions that nobody waits for
     std::string own_pod;  // this program's, without its namespace; "": none that is known

@@ -152,17 +152,18 @@ class Chooser {
         !std::ranges::all_of(count, is_even)) {
       return offers;
     }
-    std::map<uint32_t, std::vector<size_t>> by_index;  // of these ports, what is not chosen yet
+    // Of these ports, what is not chosen yet: the first offer of each, by port.
+    std::map<uint32_t, std::map<size_t, size_t>> by_index;
     for (size_t i = 0; i < offers_.size(); ++i) {
       const auto port = ports.of_offer[i];
       if (!available_[i] || chosen_[i] || !port || !count.contains(*port)) continue;
-      if (ports.vf_of_offer[i]) by_index[*ports.vf_of_offer[i]].push_back(i);
+      if (ports.vf_of_offer[i]) by_index[*ports.vf_of_offer[i]].emplace(*port, i);
     }
     std::vector<size_t> same;
     for (const auto& [index, of_index] : by_index) {
       if (same.size() == offers.size()) break;
-      if (of_index.size() == count.size())
-        same.insert(same.end(), of_index.begin(), of_index.end());
+      if (of_index.size() != count.size()) continue;
+      for (const auto& [port, offer] : of_index) same.push_back(offer);
     }
     return same.size() == offers.size() ? same : offers;
   }

@@ -146,7 +146,7 @@ TEST_CASE("the node's rails and its index are written down for the CNI program")
   REQUIRE(node.run_until([&] { return index() == 6; }));
 
   // A pod has an address by it.
-  const ipam::PodLeases pod{"net", "c1", "ml/a", "", {{"rail0", 0, 0, {}}}};
+  const ipam::PodLeases pod{"net", "c1", "ml/a", "", 6, {{"rail0", 0, 0, {}}}};
   fs::create_directories(state + "/ipam");
   std::ofstream(state + "/ipam/c1@net.json") << ipam::encode_leases(pod);
   node.write_config(config(R"({"list": ["gpu-7"]})"));
@@ -156,9 +156,11 @@ TEST_CASE("the node's rails and its index are written down for the CNI program")
       return trouble.find(text) != std::string::npos;
     });
   };
-  REQUIRE(node.run_until([&] { return told("ipam: ipamNode: this node's index is 6"); }));
-  CHECK(told("while 1 pods have addresses by it"));
+  REQUIRE(node.run_until([&] { return told("ipam: ipamNode: this node's index would become 0"); }));
+  CHECK(
+      told("while pod ml/a has addresses by 6: no pod gets an address until those by it are gone"));
   CHECK(index() == 6);
+  CHECK(must(ipam::read_node_index(state)).doubt.find("would become 0") != std::string::npos);
 
   node.write_config(config(R"({"name": "cpu-*"})"));
   node.agent->reload();
@@ -167,6 +169,18 @@ TEST_CASE("the node's rails and its index are written down for the CNI program")
   node.write_config(config(R"({"name": "gpu-*", "first": 1})"));
   node.agent->reload();
   CHECK(node.run_until([&] { return !told("ipamNode"); }));
+  CHECK(must(ipam::read_node_index(state)).doubt.empty());
+
+  // Without the file the leases say which one it was.
+  fs::remove(state + "/node.json");
+  node.write_config(config(R"({"list": ["gpu-7"]})"));
+  node.agent->reload();
+  REQUIRE(node.run_until([&] { return told("while pod ml/a has addresses by 6"); }));
+  CHECK(index() == -1);
+  fs::remove(state + "/ipam/c1@net.json");
+  node.write_config(config(R"({"list": ["gpu-6", "gpu-7"]})"));
+  node.agent->reload();
+  CHECK(node.run_until([&] { return index() == 1; }));
 }
 
 }  // namespace railhead::test

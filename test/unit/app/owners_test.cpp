@@ -47,6 +47,7 @@ class OwnerNode : public AgentNode {
   }
 };
 
+const app::Owners::FarPairs no_far_pairs = [](const auto&) { return std::vector<ipc::FarPair>{}; };
 const ipc::OwnerAnswer kHeld{OwnerState::held, "default", "pod",         "",
                              "main",           "rdma/vf", "podresources"};
 
@@ -152,7 +153,7 @@ TEST_CASE("A kubelet that takes the question and never answers is waited for no 
       node.host.functions, node.host.processes, node.host.locks,   clock,
       node.host.roots};
   fs::create_directories(node.host.roots.run);
-  app::Owners owners({.resolve = 500ms}, *loop, clock, ledger, node.metrics);
+  app::Owners owners({.resolve = 500ms}, *loop, clock, ledger, no_far_pairs, node.metrics);
   app::ClaimedDevices claimed;
   app::Networks networks({{}, node.host.roots.run}, *loop, clock, claimed, node.metrics, node.log);
   app::Questions questions(10s, *loop, with_clock, owners, networks, node.metrics, node.log);
@@ -207,7 +208,7 @@ TEST_CASE("An agent that cannot be asked is not ready, and can be as soon as not
   auto host = node.host;
   host::Host with_clock{host.links,     host.rdma,  host.devlink, host.netns, host.functions,
                         host.processes, host.locks, clock,        host.roots};
-  app::Owners owners({}, *loop, clock, ledger, node.metrics);
+  app::Owners owners({}, *loop, clock, ledger, no_far_pairs, node.metrics);
   app::ClaimedDevices claimed;
   app::Networks networks({{}, node.host.roots.run}, *loop, clock, claimed, node.metrics, node.log);
   app::Questions questions(1s, *loop, with_clock, owners, networks, node.metrics, node.log);

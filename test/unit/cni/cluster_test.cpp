@@ -12,6 +12,7 @@
 
 #include "base/unique_fd.hpp"
 #include "cni/meta/pods.hpp"
+#include "device/rail_map.hpp"
 #include "ipc/message.hpp"
 #include "ipc/pod_news.hpp"
 #include "ipc/question.hpp"
@@ -31,6 +32,7 @@ class Agent {
  public:
   using Nads = std::function<ipc::NadAnswer(const ipc::NadQuestion&)>;
   using Pods = std::function<ipc::PodAnswer(const ipc::PodQuestion&)>;
+  using Devices = std::function<ipc::ResolveAnswer(const ipc::ResolveQuestion&)>;
   explicit Agent(PodNode& node) : Agent(node.fake.host.roots.run) {}
   // `run`: its folder
   explicit Agent(const std::string& run) {
@@ -50,6 +52,7 @@ class Agent {
 
   Nads nads;
   Pods pods;
+  Devices devices;
 
  private:
   void serve() {
@@ -74,6 +77,9 @@ class Agent {
     }
     if (const auto* pod = std::get_if<ipc::PodQuestion>(&question); pod && pods) {
       return encode(pods(*pod));
+    }
+    if (const auto* pod = std::get_if<ipc::ResolveQuestion>(&question); pod && devices) {
+      return encode(devices(*pod));
     }
     return ipc::encode(
         Error{ErrorCode::unavailable, 0, "it follows no API server (--cluster)", {}});
@@ -296,6 +302,57 @@ TEST_CASE("The agent is told which interface stands on which of the pod's device
       std::vector<ipc::AttachedDevice>{
           {"0000:11:00.0", "net1", status["mac"].get<std::string>(), {"10.9.0.1/24"}, "rdma/vf"}});
   CHECK(must(ipc::decode_pod_news(encode(news))) == news);
+}
+
+TEST_CASE("A device that is far from the pod's GPU is warned of, refused, or passed over") {
+  PodNode node;
+  must(device::write_rail_map(node.fake.host.roots.state, {{{0, 0x10, 0, 0}}}));
+  const auto asks = [&](const std::string& affinity) {
+    Json config{{"cniVersion", "1.0.0"}, {"type", "railhead"}, {"rails", "all"}};
+    if (!affinity.empty()) config["affinity"] = affinity;
+    node.add_nad("rails", config, "rdma/vf");
+  };
+  Agent agent(node);
+  ipc::ResolveAnswer answer{ipc::ResolveState::known,
+                            {{"main", "rdma/vf", {"0000:11:00.0"}}},
+                            "podresources",
+                            {{"main", "0000:11:00.0", "GPU A and it are SYS apart"},
+                             {"other", "0000:99:00.0", "another's"}}};
+  agent.devices = [&](const auto&) { return answer; };
+  const auto text = "affinity: container main: GPU A and it are SYS apart";
+
+  asks("require");
+  const auto refused = error_of(node.add("rails"));
+  CHECK(refused.code == 7);
+  CHECK_THAT(refused.message, ContainsSubstring(text) && ContainsSubstring("delete the pod") &&
+                                  !ContainsSubstring("another's"));
+  CHECK(node.pods().empty());
+
+  const auto before = node.log().size();
+  asks("ignore");
+  REQUIRE(node.add("rails").exit_code == 0);
+  CHECK(node.log().find(text, before) == std::string::npos);
+  REQUIRE(node.run("DEL").exit_code == 0);
+
+  asks("");
+  REQUIRE(node.add("rails").exit_code == 0);
+  CHECK(node.log().find(text, before) != std::string::npos);
+  const auto file = ipc::news_folder_in(node.fake.host.roots.run) + "/c1.json";
+  const auto news = must(ipc::decode_pod_news(must(host::read_private_file(file))));
+  CHECK(std::ranges::count_if(news.events, [&](const auto& event) {
+          return event.is_warning && event.message.find(text) != std::string::npos;
+        }) == 1);
+  REQUIRE(node.run("DEL").exit_code == 0);
+
+  // Of GPUs that nobody knows the agent says nothing.
+  answer.far.clear();
+  asks("require");
+  REQUIRE(node.add("rails").exit_code == 0);
+  REQUIRE(node.run("DEL").exit_code == 0);
+
+  asks("maybe");
+  CHECK_THAT(error_of(node.add("rails")).message,
+             ContainsSubstring("affinity \"maybe\": expected require, warn or ignore"));
 }
 
 TEST_CASE("The agent that follows the cluster may be in another folder than the records") {

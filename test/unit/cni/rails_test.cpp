@@ -117,6 +117,29 @@ TEST_CASE("Entries take devices in their order; one that names its container com
   good(node.run("DEL"));
 }
 
+TEST_CASE("What an init container had before is attached once") {
+  RailsNode node;
+  node.give(
+      {{"uid-1", "init", {"0000:21:00.0"}}, {"uid-1", "main", {"0000:11:00.0", "0000:21:00.0"}}});
+  good(node.add("rails"));
+  CHECK(node.attached() == Attached{"rail0=0000:21:00.0", "rail1=0000:11:00.0"});
+  good(node.run("DEL"));
+}
+
+TEST_CASE("Devices that stay on the host are told of once all networks have theirs") {
+  RailsNode node;
+  node.rails("[0]");
+  node.add_nad("rest", {{"cniVersion", "1.0.0"}, {"type", "railhead"}, {"rails", {1, 2}}},
+               "rdma/vf");
+  good(node.add("rails,rest"));
+  CHECK(node.log().find("stay on the host") == std::string::npos);
+  good(node.run("DEL"));
+  good(node.add("rails"));
+  CHECK_THAT(node.log(), ContainsSubstring("rails: devices of the pod stay on the host: "
+                                           "0000:11:00.0 (rail 1), 0000:31:00.0 (rail 2)"));
+  good(node.run("DEL"));
+}
+
 TEST_CASE("Clusters with a resource for each rail name them all, or what they begin with") {
   RailsNode node;
   for (const auto* resources : {R"(["rdma/vf"])", R"(["other/x","rdma/*"])"}) {
@@ -289,6 +312,58 @@ TEST_CASE("An ADD that fails behind its addresses leaves no lease") {
   netns.rules.push_back({.priority = 5, .table = 1032, .from = {}, .out_link = ""});
   CHECK_THAT(node.refused(), ContainsSubstring("routing table 1032 of the pod is in use"));
   CHECK(node.leases() == 0);
+}
+
+TEST_CASE("Networks that meet on a rail have tables of their own there") {
+  AddressedNode node;
+  node.give({{"uid-1", "one", {"0000:11:00.0", "0000:21:00.0"}},
+             {"uid-1", "two", {"0000:11:00.1", "0000:21:00.1"}}});
+  good(node.add(R"([{"name":"rails","container":"one"},
+                    {"name":"rails","container":"two","interface":"more"}])"));
+  CHECK(node.addresses() ==
+        Attached{"rail0=10.0.0.32", "rail1=10.1.0.32", "more0=10.0.0.33", "more1=10.1.0.33"});
+  const auto inode = must(node.fake.host.netns.open(node.pod)).id().inode;
+  CHECK(must(node.fake.kernel.find(inode, "more1"))->routes[0].table == 1017);
+  good(node.run("DEL"));
+  CHECK(node.leases() == 0);
+}
+
+TEST_CASE("Networks of one name have each its own addresses") {
+  AddressedNode node;
+  auto other = RailsJson::parse(kIpam);
+  other["v4"]["subnet"] = "10.8.0.0/14";
+  for (const auto& [file, ipam] : {std::pair("rails", RailsJson::parse(kIpam)), {"st", other}}) {
+    node.add_nad(file,
+                 {{"cniVersion", "1.0.0"},
+                  {"name", "same"},
+                  {"type", "railhead"},
+                  {"rails", file == std::string("st") ? RailsJson{2} : RailsJson{0, 1}},
+                  {"ipam", ipam}},
+                 "rdma/vf");
+  }
+  good(node.add("rails,st"));
+  CHECK(node.addresses() == Attached{"rail0=10.0.0.32", "rail1=10.1.0.32", "rail2=10.10.0.32"});
+  good(node.run("DEL"));
+  CHECK(node.leases() == 0);
+}
+
+TEST_CASE("An index that is no longer right gives no address") {
+  AddressedNode node;
+  must(ipam::write_node_index(node.fake.host.roots.state,
+                              {2, "name gpu-*", "gpu-2", "it would become 3"}));
+  const auto error = error_of(node.add("rails"));
+  CHECK(error.code == 11);
+  CHECK_THAT(error.message, ContainsSubstring("it would become 3"));
+  CHECK(node.leases() == 0);
+}
+
+TEST_CASE("An allow list holds for the IPAM rails too") {
+  AddressedNode node;
+  node.conf["pluginAllowList"] = {"railhead", "nv-ipam"};
+  CHECK_THAT(node.refused(), ContainsSubstring("rails"));
+  node.conf["pluginAllowList"] = {"railhead", "rails"};
+  good(node.add("rails"));
+  good(node.run("DEL"));
 }
 
 TEST_CASE("A network of one rail has the address at its device's rail") {

@@ -49,8 +49,7 @@ struct Store {
     return wanted;
   }
   Result<std::vector<OnRail>> add(const std::string& container, const std::vector<Wanted>& wanted) {
-    return ipam::allocate(open(), conf, node, {"net", container, "ml/" + container, "boot"},
-                          wanted);
+    return ipam::allocate(open(), conf, node, {"net", container, "ml/" + container}, wanted);
   }
   // "10.0.0.17/16 10.1.0.17/16"
   std::string given(const std::string& container, const std::vector<Wanted>& wanted) {
@@ -159,6 +158,57 @@ TEST_CASE("Both families have the same place") {
   REQUIRE(given[0].routes.size() == 2);
   CHECK(given[0].routes[0].gateway->to_string() == "10.1.0.1");
   CHECK(given[0].routes[1].gateway->to_string() == "fd00::9");
+}
+
+TEST_CASE("A pod's networks have the same place, each in the block of its own rail") {
+  Store store(kPerRail);
+  const auto add = [&](const std::string& network, const std::string& container, uint32_t rail) {
+    const ipam::PodOwner owner{network, container, "ml/" + container};
+    return must(ipam::allocate(store.open(), store.conf, 1, owner, Store::rails({rail})))[0]
+        .addresses[0]
+        .address.to_string();
+  };
+  CHECK(add("net0", "a", 0) == "10.0.0.16/16");
+  CHECK(add("net0", "b", 0) == "10.0.0.17/16");
+  CHECK(add("net1", "b", 1) == "10.1.0.17/16");
+  CHECK(add("net1", "a", 1) == "10.1.0.16/16");
+}
+
+TEST_CASE("Another boot ended every container: its leases are free") {
+  Store store(kPerRail);
+  const auto boot_id = store.fake.host.roots.proc + "/sys/kernel/random/boot_id";
+  std::filesystem::create_directories(boot_id.substr(0, boot_id.rfind('/')));
+  std::ofstream(boot_id) << "one\n";
+  must(store.add("a", Store::rails({0, 1})));
+  CHECK(must(store.open().all()).front().boot_id == "one");
+  CHECK(must(store.open().all()).front().node == 1);
+  std::ofstream(boot_id, std::ios::trunc) << "two\n";
+  CHECK(store.given("b", Store::rails({0})) == "10.0.0.16/16");
+  CHECK(must(store.open().all()).size() == 1);
+  // Where this boot's is not known nobody's are.
+  std::filesystem::remove(boot_id);
+  CHECK(store.given("c", Store::rails({0})) == "10.0.0.17/16");
+}
+
+TEST_CASE("A node's block that is a whole subnet has no route to itself") {
+  Store store(R"({"type": "rails", "mode": "perNodeAndRail",
+      "v4": {"subnets": ["10.0.0.0/24", "10.1.0.0/23"], "nodePrefix": 24, "gateway": 1}})");
+  store.node = 0;
+  const auto given = must(store.add("a", Store::rails({0, 1})));
+  CHECK(given[0].routes.empty());
+  CHECK(given[1].routes.size() == 1);
+}
+
+TEST_CASE("Exclusions in any order, over one another, keep their addresses from pods") {
+  Store store(R"({"type": "rails", "v4": {"subnets": ["10.0.0.0/16"], "nodePrefix": 28},
+      "exclude": ["10.0.0.20-10.0.0.22", "10.0.0.16/30", "10.0.0.17", "10.0.0.22-10.0.0.23",
+                  "fd00::/64", "10.0.0.25"]})");
+  CHECK(store.given("a", Store::rails({0})) == "10.0.0.24/16");
+  CHECK(store.given("b", Store::rails({0})) == "10.0.0.26/16");
+  auto many = Json::parse(kPerRail);
+  for (size_t i = 0; i <= ipam::kMaxExclusions; ++i) many["exclude"].push_back("10.0.0.1");
+  CHECK_THAT(ipam::read_rails_conf(many).error().message,
+             ContainsSubstring("exclude: 4097 of them: expected at most 4096"));
 }
 
 TEST_CASE("A GC frees what is not valid of its network, and no DEL is an error") {

@@ -41,8 +41,13 @@ TEST_CASE("A question for a pod's devices and its answer are read as they were w
                                ResolveQuestion{.pod_namespace = "ml", .pod_name = "trainer-0"}}) {
     CHECK(must(decode_question(encode(question))) == Question(question));
   }
+  auto far = kKnown;
+  far.far = {{"main", "0000:3b:00.2", "GPU \"a\" is far"}};
+  CHECK(encode(far).ends_with(
+      R"("source":"podresources","far":[{"container":"main","device":"0000:3b:00.2",)"
+      R"("text":"GPU \"a\" is far"}]})"));
   for (const auto& answer :
-       {kKnown, ResolveAnswer{ResolveState::known, {}, "podresources"}, ResolveAnswer{}}) {
+       {kKnown, far, ResolveAnswer{ResolveState::known, {}, "podresources"}, ResolveAnswer{}}) {
     CHECK(must(decode_resolve_answer(encode(answer))) == answer);
   }
 }

@@ -288,10 +288,9 @@ TEST_CASE("A refusal is no grant, and what was decided before a grant is not sho
   CHECK(shown == 2);
 }
 
-TEST_CASE("Kubelet is polled only while somebody waits for a holder to end") {
+TEST_CASE("Kubelet is polled more often while somebody waits for a holder to end") {
   Node node;
   node.know(kListed);
-  CHECK_FALSE(node.loop->due());
   node.ledger->watch(true);
   node.pass(5s);
   node.answer(kListed);
@@ -301,6 +300,19 @@ TEST_CASE("Kubelet is polled only while somebody waits for a holder to end") {
   node.ledger->watch(false);
   node.pass(5s);
   node.answer({});
+  CHECK_FALSE(node.loop->due());
+}
+
+TEST_CASE("Kubelet, which tells nobody that a pod ended, is polled while one has devices") {
+  Node node;
+  node.know(kListed);
+  node.pass(29s);
+  CHECK(node.questions.empty());
+  node.pass(1s);
+  node.answer(kListed);
+  node.pass(30s);
+  node.answer({});
+  CHECK(node.state() == State::free);
   CHECK_FALSE(node.loop->due());
 }
 

@@ -89,6 +89,17 @@ TEST_CASE(
         "0000:32:00.1 0000:62:00.2");  // they have none in common
 }
 
+TEST_CASE(
+    "of devices that are shared each port gives one, whatever shares of the others are left") {
+  TestPool node(eight_gpu_node(2));
+  node.pool.resource.sharing = config::Sharing{.shares = 2};
+  const auto choice =
+      node.prefer({node.all_but({"0000:62:00.1::0", "0000:62:00.1::1"}), {}, 2}, node.gpus({2, 5}));
+  REQUIRE(choice.ids.size() == 2);
+  CHECK(choice.ids[0].starts_with("0000:32:00."));
+  CHECK(choice.ids[1].starts_with("0000:62:00.2"));
+}
+
 TEST_CASE("with ten NICs for eight GPUs the choice follows the GPUs, not the PCI order") {
   const TestPool node(ten_nic_node());
   const std::string with_gpu = "12 22 32 42 52 62 72 82";
