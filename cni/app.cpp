@@ -31,9 +31,9 @@ constexpr std::string_view kLogFolder = "/var/log/railhead";
 constexpr std::string_view kHelp =
     "\n"
     "A container runtime or a meta plugin runs this program.\n"
-    "It answers to the plugin types \"railhead\", \"sriov\", \"rdma\" and \"host-device\", each "
-    "one\n"
-    "interface, and to \"railhead-meta\" and \"multus\", which give a pod all its networks.\n"
+    "It answers to the plugin types \"railhead\", \"sriov\", \"ib-sriov\", \"rdma\",\n"
+    "\"host-device\" and \"amd-host-device\", each one interface, and to \"railhead-meta\" and\n"
+    "\"multus\", which give a pod all its networks.\n"
     "\n"
     "  CNI_COMMAND      ADD, DEL, CHECK, GC, STATUS or VERSION\n"
     "  CNI_CONTAINERID  the container (ADD, DEL, CHECK)\n"

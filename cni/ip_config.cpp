@@ -1,5 +1,7 @@
 #include "cni/ip_config.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace railhead::cni {
@@ -49,7 +51,40 @@ Result<host::Route> read_route(const cnispec::PluginResult& result, const cnispe
   return read;
 }
 
+// RFC 3021, RFC 6164.
+std::string peer_of(const IpPrefix& address) {
+  if (address.length + 1U != (address.v6 ? 128U : 32U)) return "";
+  auto peer = address;
+  auto& last = peer.bytes[address.v6 ? 15 : 3];
+  last = static_cast<uint8_t>(last ^ 1U);
+  return peer.address_string();
+}
+
 }  // namespace
+
+cnispec::PluginResult host_use(const attach::Attached& attached) {
+  cnispec::PluginResult result;
+  for (const auto& address : attached.host_addresses) {
+    result.ips.push_back(
+        {.interface = {}, .address = address.to_string(), .gateway = peer_of(address)});
+  }
+  for (const auto& route : attached.host_routes) {
+    const bool is_kernels = std::ranges::any_of(attached.host_addresses, [&](const auto& address) {
+      return !route.gateway && route.destination == address.network();
+    });
+    if (is_kernels) continue;
+    cnispec::Route one;
+    one.dst = route.destination.to_string();
+    if (route.gateway) one.gw = route.gateway->address_string();
+    one.priority = route.metric;
+    if (route.kernel_table() != host::Route{}.kernel_table()) one.table = route.table;
+    one.mtu = route.mtu;
+    one.advmss = route.advmss;
+    if (route.scope) one.scope = *route.scope;
+    result.routes.push_back(std::move(one));
+  }
+  return result;
+}
 
 Result<attach::IpConfig> read_ip_config(const cnispec::PluginResult& result) {
   attach::IpConfig config;

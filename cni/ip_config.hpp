@@ -9,4 +9,8 @@ namespace railhead::cni {
 // cannot be read.
 Result<attach::IpConfig> read_ip_config(const cnispec::PluginResult& result);
 
+// What a NIC had on the host, as IPAM's answer: its addresses, of a network of two the other one as
+// gateway, and its routes but for those that the kernel makes by an address.
+cnispec::PluginResult host_use(const attach::Attached& attached);
+
 }  // namespace railhead::cni

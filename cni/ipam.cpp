@@ -65,7 +65,7 @@ Result<std::string> Ipam::run(Command command, cnispec::Environment environment,
 }
 
 Result<std::optional<PluginResult>> Ipam::add(const Deadline& deadline) {
-  if (type_.empty()) return std::nullopt;
+  if (type_.empty() || is_of_host()) return std::nullopt;
   if (is_of_rails()) {
     const auto call = rails_call();
     auto results = add_rails(*host_, {&call, 1}, deadline);
@@ -91,7 +91,7 @@ Result<std::optional<PluginResult>> Ipam::add(const Deadline& deadline) {
 }
 
 Result<> Ipam::call(Command command, const Deadline& deadline) {
-  if (type_.empty()) return {};
+  if (type_.empty() || is_of_host()) return {};
   if (is_of_rails()) return call_rails(*host_, command, rails_call(), deadline);
   if (is_own_ipam(type_)) return call_own(command, *environment_, deadline);
   const auto output = run(command, *environment_, deadline);
@@ -109,7 +109,7 @@ Result<> Ipam::call(Command command, const Deadline& deadline) {
 
 Result<> Ipam::release(const std::string& container_id, const std::string& ifname,
                        const Deadline& deadline) {
-  if (type_.empty()) return {};
+  if (type_.empty() || is_of_host()) return {};
   auto environment = cnispec::with(*environment_, "CNI_CONTAINERID", container_id);
   environment = cnispec::with(std::move(environment), "CNI_IFNAME", ifname);
   environment = cnispec::with(std::move(environment), "CNI_NETNS", "");

@@ -12,6 +12,9 @@
 
 namespace railhead::cni {
 
+// The IPAM type whose addresses are those that the NIC has on the host.
+inline constexpr std::string_view kHostIpam = "host";
+
 // The environment variable that says to this program's children whose they are: how many times it
 // was called by itself.
 inline constexpr std::string_view kDepth = "RAILHEAD_DEPTH";
@@ -36,6 +39,9 @@ class Ipam {
   [[nodiscard]] Result<std::optional<cnispec::PluginResult>> add(const Deadline& deadline);
   // Whether the interfaces of a pod get their addresses together, by add_rails().
   [[nodiscard]] bool is_of_rails() const { return type_ == kRailsIpam; }
+  // Whether an interface gets what it had on the host, by host_use().
+  [[nodiscard]] bool is_of_host() const { return type_ == kHostIpam; }
+  [[nodiscard]] bool is_none() const { return type_.empty(); }
   [[nodiscard]] RailsCall rails_call() const { return {environment_, config_}; }
   // DEL for another attachment of this network than the one that was asked for.
   [[nodiscard]] Result<> release(const std::string& container_id, const std::string& ifname,

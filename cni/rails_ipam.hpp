@@ -21,8 +21,8 @@ struct RailsCall {
 };
 
 // Addresses for interfaces of one container, those of one network in one act. Code 11 where the
-// node's index or a free place is missing. Nothing is given up of what the first networks got when a
-// later one is refused.
+// node's index or a free place is missing. Nothing is given up of what the first networks got when
+// a later one is refused.
 Result<std::vector<cnispec::PluginResult>> add_rails(const host::Host& host,
                                                      std::span<const RailsCall> calls,
                                                      const Deadline& deadline);

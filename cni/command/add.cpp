@@ -89,6 +89,10 @@ void name_table(const attach::OwnTable& own, PluginResult& result) {
   }
 }
 
+bool takes_host_use(const Call& call) {
+  return call.ipam.is_of_host() || (call.type.keeps_host_use && call.ipam.is_none());
+}
+
 // What follows attach(): addresses from IPAM, and onto the interface of that number.
 Result<PluginResult> address(const Call& call, const Wanted& wanted,
                              attach::Transaction& transaction, size_t number,
@@ -99,6 +103,10 @@ Result<PluginResult> address(const Call& call, const Wanted& wanted,
   steps.ipam_ms = watch.step_ms();
   if (!given) return pass(given);
   auto result = std::move(*given).value_or(PluginResult{});
+  if (takes_host_use(call)) result = host_use(attached);
+  if (call.ipam.is_of_host() && result.ips.empty()) {
+    return refuse("ipam type host: {} has no address on the host", attached.device.name);
+  }
   auto ip_config = read_ip_config(result);
   if (!ip_config) return pass(ip_config);
   ip_config->second_default =
@@ -204,7 +212,8 @@ void log_done(const Call& call, const attach::AttachRequest& request,
 Result<Wanted> read_wanted(const Call& call) {
   if (call.conf.type != call.type.name) {
     return refuse(
-        "type {}: this program is railhead-meta, railhead, sriov, ib-sriov, rdma and host-device",
+        "type {}: this program is railhead-meta, railhead, sriov, ib-sriov, rdma, host-device and "
+        "amd-host-device",
         call.conf.type);
   }
   // It would wait for the device that the call before it holds.
@@ -241,7 +250,8 @@ Result<Wanted> read_wanted(const Call& call) {
       asked->kind,
       {},
       asked->own_table ? std::optional(asked->own_table->table) : std::nullopt,
-      asked->reset};
+      asked->reset,
+      takes_host_use(call)};
   return Wanted{std::move(request), std::move(*previous), std::move(*dns), asked->own_table,
                 asked->announces};
 }

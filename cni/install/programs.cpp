@@ -78,8 +78,9 @@ std::optional<struct stat> stat_of(int folder, const std::string& name) {
 }  // namespace
 
 const std::vector<std::string>& program_names() {
-  static const std::vector<std::string> names{"railhead", "railhead-meta", "multus",     "sriov",
-                                              "ib-sriov", "rdma",          "host-device"};
+  static const std::vector<std::string> names{"railhead",    "railhead-meta",  "multus",
+                                              "sriov",       "ib-sriov",       "rdma",
+                                              "host-device", "amd-host-device"};
   return names;
 }
 
@@ -96,6 +97,9 @@ std::string_view installer_of(std::string_view name) {
   if (name == "host-device") {
     return "NicClusterPolicy spec.secondaryNetwork.cniPlugins (network-operator), or the package "
            "of the CNI plugins";
+  }
+  if (name == "amd-host-device") {
+    return "NetworkConfig spec.secondaryNetwork.cniPlugins (AMD's network-operator)";
   }
   return "";
 }

@@ -1,7 +1,6 @@
 #include "cni/meta/plan.hpp"
 
 #include <algorithm>
-#include <map>
 #include <array>
 #include <map>
 #include <span>

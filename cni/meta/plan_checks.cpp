@@ -12,6 +12,7 @@
 
 #include "base/go_json.hpp"
 #include "base/raw_json.hpp"
+#include "cni/ipam.hpp"
 #include "cni/own_ipam.hpp"
 #include "cni/rails_ipam.hpp"
 #include "cni/types/type.hpp"
@@ -161,7 +162,8 @@ Result<void> check_plugins(const PlanSource& source, const WantedNetwork& one) {
     if (has(kMetaTypes, ipam) || is_own_type(ipam)) {
       return refuse("{}: ipam type {}: it is no IPAM plugin", place, ipam);
     }
-    const bool is_run_here = is_own_type(plugin.type) && (ipam == kRailsIpam || is_own_ipam(ipam));
+    const bool is_run_here =
+        is_own_type(plugin.type) && (ipam == kRailsIpam || ipam == kHostIpam || is_own_ipam(ipam));
     const auto good =
         is_run_here ? check_allowed(source, one, ipam) : check_program(source, one, ipam);
     if (!good) return good;

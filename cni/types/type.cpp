@@ -27,13 +27,19 @@ constexpr Type kHostDevice{.name = "host-device",
                            .read = read_host_device,
                            .refusal = host_device_refusal,
                            .predecessor = attach::Predecessor::host_device};
+// AMD's network-operator.
+constexpr Type kAmdHostDevice{.name = "amd-host-device",
+                              .read = read_host_device,
+                              .refusal = host_device_refusal,
+                              .keeps_host_use = true,
+                              .predecessor = attach::Predecessor::host_device};
 
 }  // namespace
 
 bool is_own_type(std::string_view name) { return type_of(name).name == name; }
 
 const Type& type_of(std::string_view name) {
-  for (const auto* type : {&kSriov, &kIbSriov, &kRdma, &kHostDevice}) {
+  for (const auto* type : {&kSriov, &kIbSriov, &kRdma, &kHostDevice, &kAmdHostDevice}) {
     if (type->name == name) return *type;
   }
   return kRailhead;

@@ -45,6 +45,8 @@ struct Type {
   bool is_chained = false;
   // A type that stands in another program's place takes what NADs for that one say.
   attach::SecondDefault second_default = attach::SecondDefault::warn;
+  // Without IPAM the interface has the addresses that the NIC has on the host, if any.
+  bool keeps_host_use = false;
   // Whose attachments a DEL without a record takes over.
   attach::Predecessor predecessor = attach::Predecessor::sriov_cni;
 };

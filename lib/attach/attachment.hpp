@@ -64,6 +64,8 @@ struct AttachRequest {
   std::optional<AttachmentKey> group = {};  // the attachment whose DEL finds this one too
   std::optional<uint32_t> table = {};       // OwnTable's
   bool reset = false;                       // of a VF: its undo resets it (attach/parts/reset.hpp)
+  // Its addresses and routes of the host go along, and come back; those of a whole NIC always do.
+  bool takes_host_use = false;
 };
 
 // The program that stood in this one's place before, whose attachments are taken over
@@ -82,6 +84,9 @@ struct Attached {
   bool has_netdev = true;        // false: a userspace driver holds the device
   std::optional<HwAddress> mac;  // absent: no netdev, and no admin MAC
   uint32_t mtu = 0;              // bytes
+  // What it had on the host, which the move took: of a whole NIC, and with takes_host_use.
+  std::vector<host::IpPrefix> host_addresses;
+  std::vector<host::Route> host_routes;
   device::DeviceId device;
   bool came_anew = false;             // the netdev, which has lost the addresses it had in the pod
   std::vector<std::string> rdma;      // RDMA devices of the function

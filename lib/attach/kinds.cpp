@@ -38,6 +38,7 @@ constexpr UndoStep kUndoEthVf[] = {
     {link::restore_address},  {vf::restore},
     {link::restore_mtu},      {link::restore_names},
     {link::restore_sysctls},  {link::restore_up},
+    {link::restore_host_use},
 };
 
 constexpr AddStep kAddUserVf[] = {
@@ -81,15 +82,16 @@ constexpr AddStep kAddIbVf[] = {
 // The RDMA device first, too: with its move the netdev is in the host again, a new one. What the
 // pod made on the netdev is cleaned before, as it would go with it and not be seen.
 constexpr UndoStep kUndoIbVf[] = {
-    {remove_own_rules},      {link::silence},
-    {link::clean, true},     {rdma::bring_back, true},
-    {link::silence},         {link::leave_pod, true},
-    {link::arrive, true},    {rdma::restore_names},
-    {ib::look, true},        {ib::restore},
-    {reset::run, true},      {rdma::restore_names_anew},
-    {link::down_in_host},    {link::clean_in_host},
-    {link::restore_mtu},     {link::restore_names},
-    {link::restore_sysctls}, {link::restore_up},
+    {remove_own_rules},       {link::silence},
+    {link::clean, true},      {rdma::bring_back, true},
+    {link::silence},          {link::leave_pod, true},
+    {link::arrive, true},     {rdma::restore_names},
+    {ib::look, true},         {ib::restore},
+    {reset::run, true},       {rdma::restore_names_anew},
+    {link::down_in_host},     {link::clean_in_host},
+    {link::restore_mtu},      {link::restore_names},
+    {link::restore_sysctls},  {link::restore_up},
+    {link::restore_host_use},
 };
 
 constexpr AddStep kAddIbUserVf[] = {{AddPhase::configure, ib::apply}, {AddPhase::rdma, rdma::move}};

@@ -34,7 +34,8 @@ struct LinkState {
   // rtnetlink's kind of a virtual one ("veth"), which vanishes with its namespace; "" of hardware,
   // which comes back.
   std::string kind = {};
-  // Of a whole NIC, which the host itself may have used: what the move takes from it.
+  // Of a whole NIC, which the host itself may have used, and of what takes its addresses along:
+  // what the move takes from it.
   std::vector<host::IpPrefix> addresses = {};
   std::vector<host::Route> routes = {};
   friend bool operator==(const LinkState&, const LinkState&) = default;

@@ -60,6 +60,7 @@ struct Subject {
   std::vector<std::string> rdma_names;  // of an ADD: as its RDMA devices are called now
   std::vector<std::string> warnings;    // of an ADD: for its user
   RdmaUse rdma = RdmaUse::automatic;    // of an ADD
+  bool takes_host_use = false;          // the same
   std::chrono::nanoseconds patience = std::chrono::seconds(10);  // of all its steps together
   attach::vf::Looks* looks = nullptr;  // of an ADD of several, while it only looks
 

@@ -147,6 +147,7 @@ Result<void> Transaction::plan(std::span<const AttachRequest> requests) {
     auto& begun = begun_.emplace_back(Begun{Subject{work_, record_of(request, **pod, boot), *pod}});
     auto& subject = begun.subject;
     subject.rdma = request.rdma;
+    subject.takes_host_use = request.takes_host_use || request.kind == KindName::whole_nic;
     const bool is_vf = attach::is_vf(request.kind);
     if (is_vf && request.reset) subject.record.reset = Reset::asked;
     if (is_vf) subject.record.vf = VfPart{{}, 0, {}, request.settings.vf};
@@ -432,6 +433,8 @@ Attached Transaction::attached(const Subject& subject) const {
   if (record.link && subject.link) {
     attached.mac = subject.link->address;
     attached.mtu = subject.link->mtu;
+    attached.host_addresses = record.link->before.addresses;
+    attached.host_routes = record.link->before.routes;
   } else if (record.vf) {
     const auto& mac = record.vf->asked.mac ? record.vf->asked.mac : record.vf->before.mac;
     if (mac && !mac->is_zero()) attached.mac = mac;

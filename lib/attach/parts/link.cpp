@@ -133,7 +133,7 @@ Result<void> inspect(Subject& subject, const Function& function) {
   before.modes = link->modes();
   before.parent = link->parent_device.value_or("");
   before.kind = link->kind.value_or("");
-  if (record.kind == KindName::whole_nic) {
+  if (subject.takes_host_use) {
     if (auto seen = inspect_host_use(subject.host().links, *link, before); !seen) return seen;
   }
   subject.link = std::move(*link);

@@ -275,8 +275,8 @@ TEST_CASE("A type that this program is not is refused by ADD, and DEL is done al
   node.conf["type"] = "ovs";
   CHECK(error_of(node.run("ADD", {{"CNI_CONTAINERID", "c2"}})) ==
         ReadError{7,
-                  "type ovs: this program is railhead-meta, railhead, sriov, ib-sriov, rdma and "
-                  "host-device",
+                  "type ovs: this program is railhead-meta, railhead, sriov, ib-sriov, rdma, "
+                  "host-device and amd-host-device",
                   ""});
   CHECK(node.run("DEL") == kDone);
   CHECK(node.fake.link("host", "p0v0"));

@@ -4,11 +4,13 @@
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
+#include <net/if.h>
 #include <nlohmann/json.hpp>
 
 #include "cni/conf.hpp"
 #include "cni/meta/pod_record.hpp"
 #include "host/files.hpp"
+#include "test/support/fake_standing.hpp"
 #include "test/support/must.hpp"
 #include "test/unit/cni/node.hpp"
 #include "test/unit/cni/pod_node.hpp"
@@ -147,6 +149,67 @@ TEST_CASE("The folders of the leases are the node's, and no network's") {
   CHECK_FALSE(fs::exists(leases + "/plain/10.1.2.2"));
   CHECK_THAT(error_of(node.add("named")).message,
              ContainsSubstring("ipamDirs: they are the node's"));
+}
+
+namespace {
+
+// The VF's netdev has addresses and routes on the host.
+struct UsedNode : Node {
+  explicit UsedNode(bool is_used = true) {
+    if (!is_used) return;
+    auto& netdev = *must(fake.kernel.find(fake.kernel.host_netns, "p0v0"));
+    netdev.link.flags |= IFF_UP;
+    netdev.addresses = {*host::IpPrefix::parse("10.7.0.4/31"),
+                        *host::IpPrefix::parse("fd00::5/64")};
+    host::Route route{.destination = *host::IpPrefix::parse("10.0.0.0/8")};
+    route.gateway = host::IpPrefix::parse("10.7.0.5");
+    route.out_index = netdev.link.index;
+    netdev.routes = {route};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("ipam host: the addresses that the NIC has on the host go along, and come back") {
+  UsedNode node;
+  node.conf["ipam"] = {{"type", "host"}};
+  const auto before = standing(node.fake);
+  const auto answer = node.run("ADD");
+  CHECK(ips_of(answer) == Json{"10.7.0.4/31", "fd00::5/64"});
+  const auto result = Json::parse(answer.output);
+  CHECK(result["ips"][0]["gateway"] == "10.7.0.5");  // the peer
+  CHECK_FALSE(result["ips"][1].contains("gateway"));
+  CHECK(result["routes"][0]["gw"] == "10.7.0.5");
+  CHECK(node.net1().addresses.size() == 2);
+  CHECK(node.ipam_calls().empty());
+  node.conf["prevResult"] = result;
+  CHECK(node.run("CHECK").exit_code == 0);
+  node.conf.erase("prevResult");
+  CHECK(node.run("DEL").exit_code == 0);
+  CHECK(standing(node.fake) == before);
+}
+
+TEST_CASE("ipam host: a NIC without an address is refused, and nothing is changed") {
+  Node node;
+  node.conf["ipam"] = {{"type", "host"}};
+  const auto before = standing(node.fake);
+  CHECK_THAT(error_of(node.run("ADD")).message, ContainsSubstring("has no address on the host"));
+  CHECK(standing(node.fake) == before);
+}
+
+TEST_CASE("amd-host-device without ipam keeps the host's addresses, where there are any") {
+  for (const bool is_used : {true, false}) {
+    UsedNode node(is_used);
+    node.conf.erase("ipam");
+    node.conf["type"] = "amd-host-device";
+    const auto before = standing(node.fake);
+    const auto answer = node.run("ADD");
+    REQUIRE(answer.exit_code == 0);
+    CHECK((answer.output.find("10.7.0.4/31") != std::string::npos) == is_used);
+    CHECK((answer.output.find("\"ips\"") != std::string::npos) == is_used);
+    CHECK(node.run("DEL").exit_code == 0);
+    CHECK(standing(node.fake) == before);
+  }
 }
 
 }  // namespace railhead::test
