@@ -24,10 +24,18 @@ std::string_view misplaced(const host::VfAttributes& vf, host::LinkLayer layer) 
   return vf.mac ? "mac" : first_of_vf(vf);
 }
 
-// A netdev with its RDMA devices, as a whole NIC is: its PF keeps nothing of it that can be set.
-Result<void> make_sub_function(Asked& asked, host::LinkLayer layer) {
+// A sub-function, or a function without a PF here: a NIC without SR-IOV, or a VF whose PF is not in
+// this machine. "": it is a VF, or cannot be told.
+std::string_view what_if_whole(const host::Host& host, const device::DeviceId& device) {
+  if (!device.pci()) return "a sub-function";
+  const auto function = attach::read_function(host, device);
+  return function && !function->pf ? "no VF of a PF that is here" : "";
+}
+
+// A netdev with its RDMA devices, for which no PF keeps anything that can be set.
+Result<void> make_whole(Asked& asked, host::LinkLayer layer, std::string_view what) {
   if (layer == host::LinkLayer::infiniband) {
-    return refuse("{} is a sub-function of an InfiniBand device: expected a VF", asked.device.name);
+    return refuse("{} is {}, and InfiniBand: expected a VF", asked.device.name, what);
   }
   const auto& vf = asked.settings.vf;
   auto key = first_of_vf(vf);
@@ -35,8 +43,8 @@ Result<void> make_sub_function(Asked& asked, host::LinkLayer layer) {
   if (vf.port_guid) key = "guid";
   if (asked.reset) key = "reset";
   if (!key.empty()) {
-    return refuse("{}: {} is a sub-function, which has no such setting{}", key, asked.device.name,
-                  asked.reset ? "" : ": it is its representor's");
+    return refuse("{}: {} is {}, which has no such setting{}", key, asked.device.name, what,
+                  asked.reset || asked.device.pci() ? "" : ": it is its representor's");
   }
   asked.kind = attach::KindName::whole_nic;
   return {};
@@ -63,8 +71,8 @@ Result<Asked> read_railhead(const Source& source) {
   asked->announces = multi_nic->announces;
   const auto layer = attach::read_layer(source.host, asked->device);
   if (!layer) return pass(layer);
-  if (!asked->device.pci()) {
-    if (auto made = make_sub_function(*asked, *layer); !made) return pass(made);
+  if (const auto what = what_if_whole(source.host, asked->device); !what.empty()) {
+    if (auto made = make_whole(*asked, *layer, what); !made) return pass(made);
     return asked;
   }
   const bool is_ib = *layer == host::LinkLayer::infiniband;

@@ -6,6 +6,8 @@ program=(${RAILHEAD_RELEASE:-$RAILHEAD_BIN}/railhead)
 tracer=$RAILHEAD_BIN/vm_kill_points
 # Of a chain, the configuration of the plugin before the one under test; empty: there is none.
 ahead=
+# CNI_ARGS
+cni_args=
 # The device, for the verb `release`.
 device=
 
@@ -40,14 +42,14 @@ call_of() {
 traced() {
     local verb=${*: -2:1} conf=${*: -1} call
     call_of "$verb"
-    CNI_COMMAND=$verb CNI_CONTAINERID=c0 CNI_NETNS=/run/netns/pod0 CNI_IFNAME=net1 CNI_PATH=$cni_path CNI_ARGS= \
+    CNI_COMMAND=$verb CNI_CONTAINERID=c0 CNI_NETNS=/run/netns/pod0 CNI_IFNAME=net1 CNI_PATH=$cni_path CNI_ARGS=$cni_args \
         "$tracer" "${@:1:$#-2}" "${call[@]}" <<<"$conf"
 }
 # plain VERB CONF: without it
 plain() {
     local call
     call_of "$1"
-    CNI_COMMAND=$1 CNI_CONTAINERID=c0 CNI_NETNS=/run/netns/pod0 CNI_IFNAME=net1 CNI_PATH=$cni_path CNI_ARGS= "${call[@]}" <<<"$2"
+    CNI_COMMAND=$1 CNI_CONTAINERID=c0 CNI_NETNS=/run/netns/pod0 CNI_IFNAME=net1 CNI_PATH=$cni_path CNI_ARGS=$cni_args "${call[@]}" <<<"$2"
 }
 
 # list_points WHICH VERB CONF: its calls, one per line: number, kind (write, remove, netlink, wait), call, what it is about

@@ -126,6 +126,22 @@ TEST_CASE("What an init container had before is attached once") {
   good(node.run("DEL"));
 }
 
+TEST_CASE("A NIC without a PF in the machine is a rail's too, with none of a PF's settings") {
+  RailsNode node;
+  node.fake.add_pf({.address = "0000:40:00.0", .netdev = "ens1", .vfs = 0});
+  must(device::write_rail_map(node.fake.host.roots.state, {{{0, 0x40, 0, 0}}}));
+  node.give({{"uid-1", "main", {"0000:40:00.0"}}});
+  const auto before = standing(node.fake);
+  good(node.add("rails"));
+  CHECK(node.attached() == Attached{"rail0=0000:40:00.0"});
+  CHECK(node.fake.link("pod0", "rail0"));
+  good(node.run("CHECK"));
+  good(node.run("DEL"));
+  CHECK(standing(node.fake) == before);
+  node.rails(R"("all")", {{"vlan", 7}});
+  CHECK_THAT(node.refused(), ContainsSubstring("vlan: 0000:40:00.0 is no VF of a PF that is here"));
+}
+
 TEST_CASE("Devices that stay on the host are told of once all networks have theirs") {
   RailsNode node;
   node.rails("[0]");

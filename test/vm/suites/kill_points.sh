@@ -4,7 +4,7 @@
 # networks of a pod; and what looks after the node. By default a sample; RAILHEAD_SWEEP=all takes each point, RAILHEAD_SWEEP=N begins the
 # sample at another one.
 # boots: 2
-# vm-options: --timeout 5400
+# vm-options: --pfs 4 --timeout 5400
 here=$(dirname "$(realpath "$0")")
 . "$here/../fixture.sh"
 . "$here/../cni.sh"
@@ -103,6 +103,25 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
     kept=(/var/lib/cni/networks/{cluster,rail0,rail1,shared} {/var/lib,/run}/railhead/pods /run/railhead/left)
     step=$((step * 3))
     sweep "pod" "$conf" ADD DEL reconcile
+    section "a pod over four rails, each with an address and a routing table of its own"
+    rails=(pf0 pf2 pf3 pf1)
+    for pf in pf2 pf3; do make_vfs $pf 1; must tbrdma_add rdma_$pf ${pf}v0; done
+    mkdir -p /var/lib/railhead
+    echo '{"schema":1,"index":2,"source":"list","node":"gpu-2"}' >/var/lib/railhead/node.json
+    jq -n '{schema: 1, rails: [$ARGS.positional[] | [.]]}' --args $(for pf in "${rails[@]}"; do pf_pci $pf; done) >/var/lib/railhead/rail_map.json
+    jq -n '{Data: {PodDeviceEntries: [{PodUID: "u0", ContainerName: "main", ResourceName: "rdma/vf", DeviceIDs: {"-1": $ARGS.positional}}],
+        RegisteredDevices: {"rdma/vf": []}}, Checksum: 1}' --args $(for pf in "${rails[@]}"; do vf_pci $pf 0; done) >/run/checkpoint
+    jq -n '{kind: "NetworkAttachmentDefinition", metadata: {name: "rails", annotations: {"k8s.v1.cni.cncf.io/resourceName": "rdma/vf"}}, spec: {config:
+        ({cniVersion: "1.0.0", name: "rails", type: "railhead", rails: 4, mtu: 1400, ipam: {type: "rails", rails: 4, v4: {subnet: "10.16.0.0/14",
+        railPrefix: 16, nodePrefix: 24, gateway: 254}, routes: [{dst: "10.16.0.0/14"}]}} | tojson)}}' >/run/nads/ml/rails.json
+    conf=$(jq -nc --argjson ipam "$(lease 4)" '{cniVersion: "1.0.0", name: "node", type: "railhead-meta", nadDir: "/run/nads", binDir: "/usr/lib/cni",
+        ownership: "off", kubeletCheckpoint: "/run/checkpoint", delegates: [{cniVersion: "1.0.0", name: "cluster", type: "macvlan", master: "pf0", $ipam}],
+        runtimeConfig: {"io.kubernetes.cri.pod-annotations": {"k8s.v1.cni.cncf.io/networks": "rails"}}}')
+    cni_args="IgnoreUnknown=1;K8S_POD_NAMESPACE=ml;K8S_POD_NAME=pod-0;K8S_POD_UID=u0"
+    device=$(vf_pci pf1 0)
+    kept=(/var/lib/cni/networks/cluster {/var/lib,/run}/railhead/pods /run/railhead/left /var/lib/railhead/ipam)
+    sweep "rails" "$conf" ADD DEL reconcile
+    cni_args=
     sample_step 12
     kept=(/var/lib/cni/networks/rail)
     device=$vf

@@ -21,6 +21,13 @@ leases() { ls /var/lib/cni/networks/{cluster,shared} 2>/dev/null | grep -c '^10\
 records() { ls /var/lib/railhead/pods | wc -l; }
 pods() { "$RAILHEAD_BIN/railhead" state --json | jq -r '.pods[].state' | sort | uniq -c | xargs; }
 
+# rail_conf NETDEV: of an interface with an address over rails
+rail_conf() {
+    jq -nc --arg device "$1" '{cniVersion: "1.0.0", name: "rail", type: "host-device", $device, rail: 0,
+        ipam: {type: "rails", v4: {subnets: ["10.1.0.0/16"], nodePrefix: 28}}}'
+}
+rail_leases() { ls /var/lib/railhead/ipam 2>/dev/null | grep -c json; }
+
 if [ "$RAILHEAD_BOOT" = 1 ]; then
     section the first boot
     t_eq "the disk has nothing of an earlier run" "lost+found var" "$(ls -A /persist | xargs)"
@@ -33,7 +40,11 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
         check "pod$pod gets its networks" cni ADD c$pod pod$pod eth0 "$conf"
     done
     t_eq "three pods are on record, attached" "3 attached" "$(pods)"
+    echo '{"schema":1,"index":2,"source":"list","node":"gpu-2"}' >/var/lib/railhead/node.json
     must sync
+    make_netns pod4
+    must ip link add nic0 type veth peer name nic1
+    check "a pod gets an address over rails" cni ADD c4 pod4 rail0 "$(rail_conf nic0)"
     echo written >$kept/not-synced
     touch /run/of-the-first-boot
     check "what was not synced is seen before the crash" grep -qx written $kept/not-synced
@@ -62,7 +73,16 @@ t_eq "which leaves the others" 2 "$(records)"
 CNI_PATH=/usr/lib/cni check "reconcile ends the rest" "$RAILHEAD_BIN/railhead" reconcile
 t_eq "no record is left" 0 "$(records)"
 t_eq "and no address" 0 "$(leases)"
+t_eq "the lease was flushed" 1 "$(rail_leases)"
 make_netns pod0
+must ip link add nic0 type veth peer name nic1
+check "a pod of this boot gets an address over rails" cni ADD c5 pod0 rail0 "$(rail_conf nic0)"
+t_eq "the one that a pod of the first boot had: none of those lives" 10.1.0.32 \
+    "$(ip -n pod0 -j -4 addr show dev rail0 | jq -r '.[].addr_info[0].local')"
+check "the late DEL of that one" cni DEL c4 '' rail0 "$(rail_conf nic0)"
+t_eq "takes nothing from it" 1 "$(rail_leases)"
+check "and its own DEL" cni DEL c5 pod0 rail0 "$(rail_conf nic0)"
+t_eq "leaves none" 0 "$(rail_leases)"
 check "a pod of this boot gets its networks" cni ADD c0 pod0 eth0 "$conf"
 check "and gives them back" cni DEL c0 pod0 eth0 "$conf"
 t_eq "whole" "0 0" "$(records) $(leases)"
