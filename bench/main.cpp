@@ -9,6 +9,7 @@
 
 #include "bench/agent.hpp"
 #include "bench/exec.hpp"
+#include "bench/ipam.hpp"
 #include "bench/life.hpp"
 
 int main(int argc, char** argv) {
@@ -22,7 +23,7 @@ int main(int argc, char** argv) {
   app.add_option("--json", json, "Write the figures to this file");
   app.add_option("--rounds", rounds, "Starts of the agent per figure")->capture_default_str();
   app.add_option("--only", only, "Only this group of figures")
-      ->check(CLI::IsMember({"exec", "scan", "life", "allocate"}));
+      ->check(CLI::IsMember({"exec", "scan", "life", "allocate", "ipam"}));
   CLI11_PARSE(app, argc, argv);
 
   std::vector<Figure> figures;
@@ -50,6 +51,7 @@ int main(int argc, char** argv) {
     for (const bool cdi : {false, true}) {
       measure("allocate", [&] { return measure_allocate({programs, 127, 8, 1, cdi}); });
     }
+    for (const unsigned pods : {0U, 27U}) measure("ipam", [&] { return measure_ipam(100, pods); });
   } catch (const std::exception& error) {
     std::cerr << "railhead-bench: " << error.what() << '\n';
     return 1;

@@ -76,6 +76,7 @@ PluginResult to_result(const ipam::OnRail& given) {
     cnispec::Route one;
     one.dst = route.destination.to_string();
     if (route.gateway) one.gw = route.gateway->to_string();
+    one.mtu = route.mtu;
     result.routes.push_back(std::move(one));
   }
   return result;

@@ -1,6 +1,7 @@
 #include "cni/admin/admin.hpp"
 
 #include <csignal>
+#include <set>
 
 #include <unistd.h>
 
@@ -9,7 +10,10 @@
 #include "base/loop.hpp"
 #include "base/text.hpp"
 #include "cni/meta/pod_undo.hpp"
+#include "cni/meta/pods.hpp"
+#include "host/files.hpp"
 #include "host/folder_watch.hpp"
+#include "ipam/rails.hpp"
 
 namespace railhead::cni {
 
@@ -145,6 +149,54 @@ struct Reconciler {
   attach::Doing doing;
 };
 
+// Who has a record, of whatever kind. Errors: it cannot be told.
+Result<std::set<std::string>> recorded_containers(const Reconciler& with) {
+  std::set<std::string> all;
+  const auto pods = Pods(with.host.roots).list();
+  if (!pods) return pass(pods);
+  if (!pods->unreadable.empty()) return Failure(pods->unreadable.front());
+  for (const auto& record : pods->records) all.insert(record.container_id);
+  const auto folder = host::Directory::open(with.store.folder());
+  if (is(folder, ErrorCode::not_found)) return all;
+  const auto names = folder ? folder->list(".") : pass(folder);
+  if (!names) return pass(names);
+  for (const auto& name : *names) {
+    if (const auto key = attach::key_of_record_name(name)) all.insert(key->container_id);
+  }
+  return all;
+}
+
+// Addresses over rails whose container nothing on this node knows any more: a DEL that could not
+// ask for them was the last one, or a record was removed by force.
+Reconciled reconcile_leases(const Reconciler& with) {
+  constexpr std::chrono::seconds kLimit{10};
+  if (is(host::Directory::open(with.host.roots.state + "/ipam"), ErrorCode::not_found)) return {};
+  const auto collect = [&]() -> Result<std::vector<ipam::PodLeases>> {
+    const auto leases = ipam::RailLeases::open(with.host, {with.host.clock, kLimit, {}});
+    if (!leases) return pass(leases);
+    // Under its lock: an ADD has its record before its addresses.
+    const auto known = recorded_containers(with);
+    if (!known) return pass(known);
+    return ipam::collect_lost(
+        *leases, *known,
+        with.doing == attach::Doing::it ? ipam::Lost::freed : ipam::Lost::only_told);
+  };
+  Reconciled all;
+  const auto lost = collect();
+  if (!lost) all.left.push_back("addresses over rails: " + lost.error().text());
+  for (const auto& pod : lost ? *lost : std::vector<ipam::PodLeases>{}) {
+    all.done.push_back(fmt::format("addresses of container {}{} in network {}: freed",
+                                   pod.container_id, pod.pod.empty() ? "" : " of pod " + pod.pod,
+                                   pod.network));
+  }
+  return all;
+}
+
+void add_to(Reconciled& all, const Reconciled& more) {
+  all.done.insert(all.done.end(), more.done.begin(), more.done.end());
+  all.left.insert(all.left.end(), more.left.begin(), more.left.end());
+}
+
 // The pods first: with them go their devices, and the addresses that only their plugins can free.
 Result<Reconciled> reconcile_once(const Reconciler& with, attach::Pauses& pauses) {
   auto pods = reconcile_pods(with.host, with.environment, with.doing, with.log);
@@ -152,8 +204,8 @@ Result<Reconciled> reconcile_once(const Reconciler& with, attach::Pauses& pauses
   auto devices = attach::reconcile({with.host, with.store, deadline, with.log}, with.doing, pauses);
   if (!pods) return pods;
   if (!devices) return devices;
-  pods->done.insert(pods->done.end(), devices->done.begin(), devices->done.end());
-  pods->left.insert(pods->left.end(), devices->left.begin(), devices->left.end());
+  add_to(*pods, *devices);
+  add_to(*pods, reconcile_leases(with));
   return pods;
 }
 

@@ -258,6 +258,20 @@ Result<Wanted> read_wanted(const Call& call) {
 
 namespace {
 
+// The rule of an address leads to one table: of two interfaces with it both would send by the
+// first.
+Result<> note_addresses(const PluginResult& given, const std::string& ifname,
+                        std::map<std::string, std::string>& addressed) {
+  for (const auto& ip : given.ips) {
+    const auto address = ip.address.substr(0, ip.address.find('/'));
+    const auto [other, is_new] = addressed.emplace(address, ifname);
+    if (is_new) continue;
+    return refuse("{}: IPAM gave {}, which is {}'s: expected an address of its own", ifname,
+                  address, other->second);
+  }
+  return {};
+}
+
 // As DEL does: the devices first, and their addresses only when nobody answers to them any more.
 // `asked`: the calls whose IPAM was asked.
 Error undone(std::span<const Call> asked, const Deadline& deadline,
@@ -297,6 +311,7 @@ Result<std::vector<PluginResult>> attach_all(std::span<const Call> calls,
 
   std::vector<PluginResult> results;
   Result<> done;
+  std::map<std::string, std::string> addressed;  // by address, the interface with a table
   free_addresses_of_the_gone(calls);
   auto together = add_together(calls);
   if (!together) done = pass(together);
@@ -310,6 +325,7 @@ Result<std::vector<PluginResult>> attach_all(std::span<const Call> calls,
       asked = std::max(asked, i + 1);
       auto own = address(calls[i], wanted[i], transaction, i, (*all)[i], std::move((*together)[i]),
                          watch, steps);
+      if (own && wanted[i].own_table) done = note_addresses(*own, (*all)[i].ifname, addressed);
       if (own) {
         result =
             join_results(calls[i], std::move(result), std::move(*own), (*all)[i], wanted[i].dns);

@@ -85,6 +85,13 @@ std::string cni_args(const PlanSource& source, const WantedNetwork& one) {
 // Ours alone: others may take an unknown key for an error.
 bool takes_guid_pool(std::string_view type) { return type == "railhead" || type == "ib-sriov"; }
 
+// Whether a plugin of the chain leads what the interface sends by a table of its own.
+bool leads_itself(const cnispec::NetworkList& list) {
+  return std::ranges::any_of(list.plugins, [](const auto& plugin) {
+    return plugin.type == "vrf" || plugin.type == "sbr";
+  });
+}
+
 }  // namespace
 
 PodNetwork planned_network(const PlanSource& source, const WantedNetwork& one) {
@@ -115,6 +122,9 @@ PodNetwork planned_network(const PlanSource& source, const WantedNetwork& one) {
     if (one.rail && is_own_type(plugin.type)) {
       object.set("rail", std::to_string(one.rail->place.rail));
       object.set("railIndex", std::to_string(one.rail->further));
+      if (plugin.type == "railhead" && !object.get("multiNic") && leads_itself(one.list)) {
+        object.set("multiNic", "false");
+      }
     }
     if (!source.meta.guid_pool.empty() && takes_guid_pool(plugin.type)) {
       object.set("guidPool", json_string(source.meta.guid_pool));

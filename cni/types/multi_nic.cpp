@@ -10,8 +10,6 @@ namespace {
 
 using go_json::Object;
 
-constexpr uint32_t kFirstTable = 1000;
-constexpr uint32_t kTablesOfRail = 16;
 constexpr size_t kMostNeighbours = 1024;
 
 Result<uint32_t> read_number(Object& config, std::string_view key, uint32_t limit) {
@@ -35,7 +33,9 @@ Result<std::vector<attach::OwnTable::Neighbour>> read_neighbours(Object& config)
     if (!address || ip.find('/') != std::string::npos) {
       return refuse("{} {}: expected an IP address", item.path_of("ip"), ip);
     }
-    if (!hardware) return refuse("{} {}: expected a MAC address", item.path_of("mac"), mac);
+    const bool is_one = hardware && !hardware->is_zero() && hardware->size() != 8 &&
+                        (hardware->size() != 6 || (hardware->bytes()[0] & 1) == 0);
+    if (!is_one) return refuse("{} {}: expected one NIC's MAC address", item.path_of("mac"), mac);
     all.push_back({*address, *hardware});
   }
   return all;
@@ -59,7 +59,7 @@ Result<MultiNic> read_multi_nic(const nlohmann::ordered_json& json) {
   const bool has_rail = config.value("rail") != nullptr;
   const bool is_on = config.boolean("multiNic").value_or(has_rail);
   const auto rail = read_number(config, "rail", device::kMaxRails);
-  const auto further = read_number(config, "railIndex", kTablesOfRail);
+  const auto further = read_number(config, "railIndex", attach::kTablesOfRail);
   const auto neighbours = read_neighbours(config);
   const auto arp = config.boolean("arp");
   const auto rp_filter = config.boolean("rpFilter");
@@ -79,11 +79,12 @@ Result<MultiNic> read_multi_nic(const nlohmann::ordered_json& json) {
   if (!has_rail) {
     return refuse("multiNic: expected the number of the interface's rail in the key rail");
   }
-  read.own_table = attach::OwnTable{.table = kFirstTable + kTablesOfRail * *rail + *further,
-                                    .arp = arp.value_or(true),
-                                    .loose_rp_filter = rp_filter.value_or(true),
-                                    .in_main_table = main_table.value_or(false),
-                                    .neighbours = *neighbours};
+  read.own_table =
+      attach::OwnTable{.table = attach::kFirstTable + attach::kTablesOfRail * *rail + *further,
+                       .arp = arp.value_or(true),
+                       .loose_rp_filter = rp_filter.value_or(true),
+                       .in_main_table = main_table.value_or(false),
+                       .neighbours = *neighbours};
   return read;
 }
 

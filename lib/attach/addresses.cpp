@@ -126,7 +126,7 @@ Result<void> activate_addresses(Subject& subject, const IpConfig& given) {
   auto& host = subject.host();
   const auto config = given.own_table ? for_main_table(given) : given;
   if (given.own_table) {
-    auto prepared = prepare_own_table(subject, links, *given.own_table);
+    auto prepared = prepare_own_table(subject, links, given);
     if (!prepared) return prepared;
   }
   if (auto admitted = admit_defaults(subject, links, config); !admitted) return admitted;

@@ -101,6 +101,10 @@ enum class SecondDefault {
   warn,  // as the Go plugins do, which add it silently
 };
 
+// Routing tables of a rail's interfaces: the first one of rail 0, and how many each rail has.
+constexpr uint32_t kFirstTable = 1000;
+constexpr uint32_t kTablesOfRail = 16;
+
 // Of one of several NICs in a pod: what leaves by its addresses, or is bound to it, goes by a
 // routing table of its own, whatever the others' subnets are.
 struct OwnTable {

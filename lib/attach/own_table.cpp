@@ -8,6 +8,7 @@
 
 #include "attach/function.hpp"
 #include "base/text.hpp"
+#include "device/rail_map.hpp"
 
 namespace railhead::attach {
 namespace {
@@ -18,6 +19,10 @@ constexpr uint32_t kByLink = 1000;
 constexpr uint32_t kByAddress = 1001;
 // Nobody's of /etc/iproute2/rt_protos: by it an undo knows what is its own.
 constexpr uint8_t kProtocol = 98;
+// Of one interface, which an undo removes; more than that are the pod's own doing, and go with its
+// namespace.
+constexpr size_t kMostRules = 256;
+constexpr size_t kMostAddresses = kMostRules - 2;
 
 // The family may be missing in the kernel.
 Result<std::vector<host::Rule>> rules_of(host::Links& links, bool v6) {
@@ -111,8 +116,22 @@ std::vector<host::Rule> wanted_rules(const IpConfig& config, const std::string& 
 
 }  // namespace
 
-Result<void> prepare_own_table(Subject& subject, host::Links& links, const OwnTable& own) {
+Result<void> prepare_own_table(Subject& subject, host::Links& links, const IpConfig& config) {
+  const auto& own = *config.own_table;
   if (auto free = refuse_used(links, own.table); !free) return free;
+  if (config.addresses.size() > kMostAddresses) {
+    return fail(ErrorCode::invalid_argument,
+                "IPAM gave {} addresses for {}: expected at most {}, each of which has a rule",
+                config.addresses.size(), subject.link->name, kMostAddresses);
+  }
+  for (const auto& route : config.routes) {
+    const auto table = route.kernel_table();
+    if (table < kFirstTable || table >= kFirstTable + kTablesOfRail * device::kMaxRails) continue;
+    return fail(ErrorCode::invalid_argument,
+                "IPAM's route {} is for table {}: {} to {} are those of rails",
+                route.destination.to_string(), table, kFirstTable,
+                kFirstTable + kTablesOfRail * device::kMaxRails - 1);
+  }
   const auto link = subject.link->name;
   return subject.host().netns.run(subject.pod->netns, [&]() -> Result<void> {
     std::vector<std::pair<std::string, int>> sysctls = {{"ipv6/conf/*/accept_ra", 0}};
@@ -185,9 +204,7 @@ Result<void> remove_own_rules(Subject& subject) {
   if (!links) return pass(links);
   const auto rules = own_rules(**links, *subject.record.table);
   if (!rules) return pass(rules);
-  // More than that is the pod's own doing, and goes with its namespace.
-  constexpr size_t kMost = 256;
-  for (const auto& rule : std::span(*rules).first(std::min(kMost, rules->size()))) {
+  for (const auto& rule : std::span(*rules).first(std::min(kMostRules, rules->size()))) {
     auto removed = (*links)->remove_rule(rule);
     if (!removed && removed.error().os_errno != ENOENT) return pass(removed);
   }

@@ -9,7 +9,7 @@ namespace railhead::attach {
 // Before the link is taken up, and before it has addresses. Errors: already_exists (somebody uses
 // the table: the message names it). What the namespace's own settings overrule is a warning.
 [[nodiscard]] Result<void> prepare_own_table(Subject& subject, host::Links& links,
-                                             const OwnTable& own);
+                                             const IpConfig& config);
 // `config` as it is for the main table: what stays there of the routes IPAM gave.
 [[nodiscard]] IpConfig for_main_table(IpConfig config);
 // With the link up: the table's routes, then its rules, then neighbours.

@@ -188,6 +188,8 @@ Json link_json(const LinkState& link) {
   if (link.promisc) json["promisc"] = true;
   if (link.allmulti) json["allmulti"] = true;
   if (link.modes) json["modes"] = *link.modes;
+  if (link.broadcast) json["broadcast"] = link.broadcast->to_string();
+  if (link.link_mode) json["linkMode"] = *link.link_mode;
   if (!link.parent.empty()) json["parent"] = link.parent;
   if (!link.kind.empty()) json["kind"] = link.kind;
   for (const auto& address : link.addresses) json["addresses"].push_back(address.to_string());
@@ -207,6 +209,8 @@ LinkState link_from(const Field& field) {
   link.promisc = field.has("promisc") && field["promisc"].flag();
   link.allmulti = field.has("allmulti") && field["allmulti"].flag();
   link.modes = number_at<uint32_t>(field, "modes");
+  if (field.has("broadcast")) link.broadcast = address_from(field["broadcast"]);
+  link.link_mode = number_at<uint8_t>(field, "linkMode");
   if (field.has("parent")) link.parent = field["parent"].text();
   if (field.has("kind")) link.kind = field["kind"].text();
   if (field.has("addresses")) {

@@ -28,6 +28,8 @@ struct LinkState {
   bool promisc = false;
   bool allmulti = false;
   std::optional<uint32_t> modes = {};  // host::kLinkModes; absent: not known
+  std::optional<HwAddress> broadcast = {};
+  std::optional<uint8_t> link_mode = {};
   // The bus device that is its parent, IFLA_PARENT_DEV_NAME: "0000:3b:00.2", "virtio0". "": it has
   // none, and is found by its name.
   std::string parent = {};

@@ -24,8 +24,9 @@ struct XdpPrograms {
   friend bool operator==(const XdpPrograms&, const XdpPrograms&) = default;
 };
 
-// IFF_NOARP, IFF_MULTICAST, IFF_DYNAMIC: how a link is used, as somebody set it.
-inline constexpr uint32_t kLinkModes = 0x0080 | 0x1000 | 0x8000;
+// IFF_DEBUG, IFF_NOTRAILERS, IFF_NOARP, IFF_MULTICAST, IFF_PORTSEL, IFF_AUTOMEDIA, IFF_DYNAMIC: how
+// a link is used, as somebody set it (__dev_change_flags() of net/core/dev.c).
+inline constexpr uint32_t kLinkModes = 0x0004 | 0x0020 | 0x0080 | 0x1000 | 0x2000 | 0x4000 | 0x8000;
 
 // Which of a function's netdevs is meant: IPoIB's, or one of any other type.
 enum class LinkLayer { ethernet, infiniband };
@@ -39,6 +40,9 @@ struct Link {
   uint32_t flags = 0;  // IFF_*; IFF_PROMISC and IFF_ALLMULTI only where somebody set these flags
   uint32_t mtu = 0;    // bytes
   HwAddress address;
+  HwAddress broadcast;
+  // IFLA_LINKMODE: 1 where a link that has carrier stays dormant until a program says otherwise.
+  uint8_t link_mode = 0;
   std::optional<HwAddress> permanent_address;
   std::optional<bool> carrier;
   std::optional<std::string> kind;           // IFLA_INFO_KIND: "veth"; absent on hardware
@@ -118,6 +122,8 @@ struct LinkChange {
   std::optional<bool> allmulti;      // IFF_ALLMULTI
   std::optional<uint32_t> modes;     // of kLinkModes those that are to be on
   std::optional<std::string> alias;  // at most 255 bytes, or ERANGE; "": none
+  std::optional<HwAddress> broadcast;
+  std::optional<uint8_t> link_mode;
   friend bool operator==(const LinkChange&, const LinkChange&) = default;
 };
 

@@ -1,6 +1,7 @@
 #include "ipam/rail_leases.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <nlohmann/json.hpp>
 
@@ -122,6 +123,27 @@ std::string encode_leases(const PodLeases& pod) {
                      text);
 }
 
+namespace {
+
+// What is no regular file, or far too large, cannot be read either: decode, as of a cut one.
+Result<PodLeases> read_leases(const std::string& path) {
+  const auto text = host::read_own_file(path);
+  if (is(text, ErrorCode::not_found)) return pass(text);
+  const bool can_never =
+      is(text, ErrorCode::invalid_argument) ||
+      (!text && (text.error().os_errno == EFBIG || text.error().os_errno == ELOOP));
+  if (!text && !can_never) return pass(text, path);
+  auto pod = text ? decode_leases(*text)
+                  : Result<PodLeases>(fail(ErrorCode::decode, "{}", text.error().message));
+  if (pod) return pod;
+  return fail(ErrorCode::decode,
+              "{}: {}; it may hold any address, so that none is given: remove it once its pod is "
+              "gone",
+              path, pod.error().message);
+}
+
+}  // namespace
+
 Result<RailLeases> RailLeases::open(const host::Host& host, const Deadline& deadline) {
   auto folder = host.roots.state + "/ipam";
   if (auto made = host::make_directories(folder, 0700); !made) return pass(made);
@@ -154,15 +176,8 @@ Result<std::vector<PodLeases>> RailLeases::all() const {
   for (const auto& name : *names) {
     if (name.starts_with('.') || !name.ends_with(kSuffix)) continue;
     const auto path = folder_ + "/" + name;
-    const auto text = host::read_own_file(path);
-    if (!text) return pass(text, path);
-    auto pod = decode_leases(*text);
-    if (!pod) {
-      return fail(ErrorCode::decode,
-                  "{}: {}; it may hold any address, so that none is given: remove it once its "
-                  "pod is gone",
-                  path, pod.error().message);
-    }
+    auto pod = read_leases(path);
+    if (!pod) return pass(pod);
     if (is_of_another_boot(*pod)) {
       if (auto removed = host::remove_file(path); !removed) return pass(removed);
       continue;
@@ -176,11 +191,8 @@ Result<PodLeases> RailLeases::of(const std::string& network,
                                  const std::string& container_id) const {
   const auto path = path_of(network, container_id);
   if (!path) return pass(path);
-  const auto text = host::read_own_file(*path);
-  if (is(text, ErrorCode::not_found)) return PodLeases{network, container_id, "", "", {}, {}};
-  if (!text) return pass(text, *path);
-  auto pod = decode_leases(*text);
-  if (!pod) return pass(pod, *path);
+  auto pod = read_leases(*path);
+  if (is(pod, ErrorCode::not_found)) return PodLeases{network, container_id, "", "", {}, {}};
   return pod;
 }
 

@@ -313,4 +313,16 @@ Result<void> collect_garbage(const RailLeases& leases, const std::string& networ
   return {};
 }
 
+Result<std::vector<PodLeases>> collect_lost(const RailLeases& leases,
+                                            const std::set<std::string>& containers, Lost what) {
+  auto pods = leases.all();
+  if (!pods) return pods;
+  std::erase_if(*pods, [&](const auto& pod) { return containers.contains(pod.container_id); });
+  for (const auto& pod : *pods) {
+    if (what == Lost::only_told) break;
+    if (auto dropped = leases.drop(pod.network, pod.container_id); !dropped) return pass(dropped);
+  }
+  return pods;
+}
+
 }  // namespace railhead::ipam

@@ -1,6 +1,7 @@
 #pragma once
 // Addresses for the interfaces of a pod over rails, all of them in one act: the same place in each
 // rail's block.
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -51,5 +52,12 @@ struct LeaseKey {
 // Frees the network's leases that are not among the valid ones.
 [[nodiscard]] Result<void> collect_garbage(const RailLeases& leases, const std::string& network,
                                            std::span<const LeaseKey> valid);
+
+// The leases of containers other than these, which nobody will come back for; freed, unless they
+// are only looked for.
+enum class Lost { freed, only_told };
+[[nodiscard]] Result<std::vector<PodLeases>> collect_lost(const RailLeases& leases,
+                                                          const std::set<std::string>& containers,
+                                                          Lost what);
 
 }  // namespace railhead::ipam

@@ -10,6 +10,9 @@
 namespace railhead::ipam {
 namespace {
 
+constexpr int64_t kLeastMtu = 68;  // RFC 791
+constexpr int64_t kMostMtu = 65535;
+
 using go_json::Object;
 using host::IpPrefix;
 
@@ -74,7 +77,19 @@ class Reader {
                                 prefix->network().to_string()));
       return std::nullopt;
     }
+    if (!is_for_hosts(*prefix)) {
+      at.error(key, fmt::format("\"{}\": no host can have addresses of it", text));
+      return std::nullopt;
+    }
     return prefix;
+  }
+
+  // Not "this network", loopback, multicast or what is reserved behind it (RFC 6890); of IPv6 not
+  // ::/8, which has loopback and IPv4's addresses, link-local or multicast.
+  static bool is_for_hosts(const IpPrefix& prefix) {
+    const auto first = prefix.bytes[0];
+    if (!prefix.v6) return first != 0 && first != 127 && first < 224;
+    return first != 0 && first != 0xff && !(first == 0xfe && (prefix.bytes[1] & 0xc0) == 0x80);
   }
 
   std::optional<unsigned> length(Object& at, std::string_view key, unsigned least, unsigned most) {
@@ -258,7 +273,14 @@ class Reader {
         item.error("dst", fmt::format("\"{}\": expected a network", destination));
         continue;
       }
-      GivenRoute route{*prefix, {}};
+      GivenRoute route{*prefix};
+      if (const auto mtu = item.integer("mtu")) {
+        if (*mtu < kLeastMtu || *mtu > kMostMtu) {
+          item.error("mtu", fmt::format("{}: expected {} to {}", *mtu, kLeastMtu, kMostMtu));
+          continue;
+        }
+        route.mtu = static_cast<uint32_t>(*mtu);
+      }
       if (const auto gateway = item.string("gw")) {
         route.gateway = Address::parse(*gateway);
         if (!route.gateway || route.gateway->v6 != prefix->v6) {

@@ -34,7 +34,8 @@ struct Exclusion {
 
 struct GivenRoute {
   host::IpPrefix destination;
-  std::optional<Address> gateway;  // absent: that of the address
+  std::optional<Address> gateway = {};  // absent: that of the address
+  std::optional<uint32_t> mtu = {};     // bytes
   friend bool operator==(const GivenRoute&, const GivenRoute&) = default;
 };
 

@@ -120,6 +120,8 @@ Request change_link(uint32_t index, const host::LinkChange& change) {
   if (change.mtu) request.put_u32(IFLA_MTU, *change.mtu);
   // Without a NUL behind it: an alias of no bytes at all is what takes it off.
   if (change.alias) request.put(IFLA_IFALIAS, std::as_bytes(std::span(*change.alias)));
+  if (change.broadcast) request.put(IFLA_BROADCAST, std::as_bytes(change.broadcast->bytes()));
+  if (change.link_mode) request.put(IFLA_LINKMODE, bytes_of(*change.link_mode));
   return request;
 }
 
@@ -172,6 +174,10 @@ Result<host::Link> decode_link(const Message& message) {
   link.phys_port_name = attributes->string(IFLA_PHYS_PORT_NAME);
   if (auto id = attributes->bytes(IFLA_PHYS_SWITCH_ID)) link.phys_switch_id = hex(*id);
 
+  link.link_mode = attributes->u8(IFLA_LINKMODE).value_or(0);
+  auto broadcast = hw_address(*attributes, IFLA_BROADCAST);
+  if (!broadcast) return pass(broadcast);
+  link.broadcast = broadcast->value_or(HwAddress());
   auto address = hw_address(*attributes, IFLA_ADDRESS);
   if (!address) return pass(address, link.name);
   link.address = address->value_or(HwAddress{});

@@ -35,6 +35,8 @@ std::string describe(const host::LinkChange& change) {
       on_off("allmulti", change.allmulti),
       change.modes ? fmt::format("flags {:#x}", *change.modes) : "",
       change.alias ? fmt::format("alias '{}'", *change.alias) : "",
+      change.broadcast ? "broadcast address " + change.broadcast->to_string() : "",
+      change.link_mode ? fmt::format("link mode {}", *change.link_mode) : "",
   });
 }
 

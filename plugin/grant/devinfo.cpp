@@ -35,7 +35,12 @@ Json describe(const Wanted& device, const DeviceNodes& nodes) {
   if (device.pf) details["pf-pci-address"] = device.pf->to_string();
   if (device.representor) details["representor-device"] = *device.representor;
   const std::string type = device.vdpa ? "vdpa" : "pci";
-  return {{"type", type}, {"version", "1.1.0"}, {type, std::move(details)}};
+  Json info{{"type", type}, {"version", "1.1.0"}, {type, std::move(details)}};
+  // No key of the specification, whose readers pass it over.
+  if (device.rail) {
+    info["railhead"] = {{"rail", device.rail->rail}, {"plane", device.rail->plane}};
+  }
+  return info;
 }
 
 // The devinfo file and the record that names it.

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/pci_address.hpp"
+#include "device/rail_map.hpp"
 
 namespace railhead::grant {
 
@@ -25,6 +26,7 @@ struct Wanted {
   // For device-info files.
   std::optional<PciAddress> pf;            // of a VF or sub-function
   std::optional<std::string> representor;  // its netdev on the host's switch, in switchdev mode
+  std::optional<device::RailPlace> rail;   // where its port has one
   friend bool operator==(const Wanted&, const Wanted&) = default;
 };
 

@@ -17,15 +17,24 @@ using ipam::Number;
 using ipam::RailsConf;
 using ipam::size_of;
 
-bool is_rails(const Json& ipam) { return text_of(member(ipam, "type")) == "rails"; }
+// Of a configuration, as an ADD reads it: in whatever case the key is written.
+const Json& key_of(const Json& object, std::string_view key) {
+  static const Json none;
+  if (!object.is_object()) return none;
+  std::vector<Error> errors;
+  const auto* value = go_json::Object(object, "", errors).value(key);
+  return value ? *value : none;
+}
+
+bool is_rails(const Json& ipam) { return text_of(key_of(ipam, "type")) == "rails"; }
 
 // The objects for rails in a network's configuration, or the one that it is.
 std::vector<Json> ipam_objects(const Json& conf) {
   std::vector<Json> all;
   if (is_rails(conf)) all.push_back(conf);
-  if (is_rails(member(conf, "ipam"))) all.push_back(conf["ipam"]);
-  for (const auto& plugin : member(conf, "plugins")) {
-    if (is_rails(member(plugin, "ipam"))) all.push_back(plugin["ipam"]);
+  if (const auto& ipam = key_of(conf, "ipam"); is_rails(ipam)) all.push_back(ipam);
+  for (const auto& plugin : key_of(conf, "plugins")) {
+    if (const auto& ipam = key_of(plugin, "ipam"); is_rails(ipam)) all.push_back(ipam);
   }
   return all;
 }

@@ -26,6 +26,7 @@ struct Given {
   std::string node;
   Address first;
   Address last;
+  std::optional<Address> gateway;  // that it says itself
 };
 
 Result<std::vector<Given>> given_by(const NvPool& pool) {
@@ -45,7 +46,7 @@ Result<std::vector<Given>> given_by(const NvPool& pool) {
                   pool.kind, pool.name, node, pool.network.to_string());
     }
     if (std::ranges::none_of(all, [&](const auto& other) { return other.node == node; })) {
-      all.push_back({node, *first, *last});
+      all.push_back({node, *first, *last, Address::parse(text_of(member(one, "gateway")))});
     }
     return {};
   };
@@ -106,6 +107,15 @@ Result<Rail> rail_of_cidr_pool(const NvPool& pool, std::span<const Given> given)
     }
   }
   if (const auto index = number_of(member(spec, "gatewayIndex"))) rail.gateway = *index;
+  for (const auto& one : given) {
+    const auto ours = rail.gateway ? one.first.plus(*rail.gateway) : std::nullopt;
+    if (!one.gateway || one.gateway == ours) continue;
+    return fail(
+        ErrorCode::invalid_argument,
+        "CIDRPool {}: the gateway of {} is {}, where spec.gatewayIndex says {}: one formula "
+        "cannot say both",
+        pool.name, one.node, one.gateway->to_string(), ours ? ours->to_string() : "none");
+  }
   auto indexes = indexes_of(pool, given, size, 0);
   if (!indexes) return pass(indexes);
   rail.indexes = std::move(*indexes);

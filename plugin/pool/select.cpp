@@ -178,6 +178,11 @@ Selection select(const config::Config& config, const Inventory& inventory,
     selection.rails[resource.full_name()] = std::move(rails);
   }
   selection.rail_map = rail_map(config, selection.pools, inventory, knowledge);
+  for (auto& pool : selection.pools) {
+    for (auto& member : pool.members) {
+      member.rail = device::place_of(selection.rail_map, member.pf.value_or(member.address));
+    }
+  }
   selection.left_out = selecting.left_out();
   selection.members = selecting.members();
 

@@ -30,6 +30,7 @@ std::string legend(const Named& named) {
   std::string line = fmt::format("{:<6} {}  {}:{}  {}", named.name, function.address.to_string(),
                                  function.vendor, function.device_id, numa_text(function));
   if (named.rail) line += fmt::format("  rail {}", *named.rail);
+  if (named.plane) line += fmt::format(" plane {}", *named.plane);
   for (const auto& netdev : function.netdevs) line += "  " + netdev.name;
   for (const auto& device : function.rdma) line += "  " + device.name;
   return line + '\n';
@@ -42,6 +43,7 @@ Json named_json(const Named& named) {
   json["path"] = function.path;
   if (!named.rail) return json;
   json["rail"] = *named.rail;
+  if (named.plane) json["plane"] = *named.plane;
   json["netdevs"] = Json::array();
   for (const auto& netdev : function.netdevs) json["netdevs"].push_back(netdev.name);
   json["rdma"] = Json::array();

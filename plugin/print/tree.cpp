@@ -64,15 +64,22 @@ Names name(const Inventory& inventory) {
   std::vector<const PciFunction*> ports;
   for (const auto& function : inventory.functions()) {
     if (function.is_gpu) {
-      names.gpus.push_back({fmt::format("GPU{}", gpus.size()), &function, std::nullopt});
+      names.gpus.push_back(
+          {fmt::format("GPU{}", gpus.size()), &function, std::nullopt, std::nullopt});
       gpus.push_back(&function);
     } else if (function.is_network() && !is_below_its_pf(function, inventory)) {
-      names.ports.push_back({fmt::format("NIC{}", ports.size()), &function, std::nullopt});
+      names.ports.push_back(
+          {fmt::format("NIC{}", ports.size()), &function, std::nullopt, std::nullopt});
       ports.push_back(&function);
     }
   }
-  size_t rail = 0;
-  for (const size_t port : device::rail_order(ports, gpus)) names.ports[port].rail = rail++;
+  const auto rails = device::rails_of(ports, gpus);
+  for (auto& port : names.ports) {
+    const auto place = device::place_of(rails, port.function->address);
+    if (!place) continue;
+    port.rail = place->rail;
+    if (rails[place->rail].size() > 1) port.plane = place->plane;
+  }
   return names;
 }
 

@@ -22,7 +22,8 @@ struct Group {
 struct Named {
   std::string name;  // "GPU0", "NIC3": numbered in PCI order, as nvidia-smi does it
   const device::PciFunction* function = nullptr;
-  std::optional<size_t> rail;  // of a network port, see device/rails.hpp
+  std::optional<size_t> rail;   // of a network port, see device/rails.hpp
+  std::optional<size_t> plane;  // of a rail that has several
 };
 
 struct Names {

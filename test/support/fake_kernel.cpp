@@ -251,6 +251,8 @@ Result<void> FakeKernel::change(NetnsInode inode, uint32_t index, const host::Li
   if (done && change.modes) {
     link.link.flags = (link.link.flags & ~host::kLinkModes) | (*change.modes & host::kLinkModes);
   }
+  if (done && change.broadcast) link.link.broadcast = *change.broadcast;
+  if (done && change.link_mode) link.link.link_mode = *change.link_mode;
   if (done && change.up) set_up(link, *change.up);
   show_in_sysfs(link, true);
   return done;

@@ -57,10 +57,11 @@ std::string describe(const FakeLink& fake) {
   }
   std::sort(use.begin(), use.end());
   return fmt::format(
-      "link {} alias \"{}\" alt [{}] mac {} mtu {} flags {:x} master {} programs {} ethtool {} "
-      "[{}]",
-      link.name, link.alias, join(alt_names, " "), address_of(link), link.mtu, link.flags,
-      link.master.value_or(0), fake.programs.size(), fake.ethtool, join(use, ", "));
+      "link {} alias \"{}\" alt [{}] mac {} broadcast {} mode {} mtu {} flags {:x} master {} "
+      "programs {} ethtool {} [{}]",
+      link.name, link.alias, join(alt_names, " "), address_of(link), link.broadcast.to_string(),
+      link.link_mode, link.mtu, link.flags, link.master.value_or(0), fake.programs.size(),
+      fake.ethtool, join(use, ", "));
 }
 
 std::vector<std::string> files_below(const std::string& root, bool with_content) {

@@ -93,6 +93,20 @@ TEST_CASE("The loopback cannot be removed, nor what is not there") {
   CHECK(l.inside->remove(4711).error().os_errno == ENODEV);
 }
 
+TEST_CASE("A link's mode and broadcast address stay over a move and can be set back") {
+  LeftBehind l;
+  const auto before = l.now();
+  const auto other = HwAddress::parse("02:00:00:00:00:99");
+  must(l.inside->change(l.index, {.broadcast = other, .link_mode = 1}));
+  auto back = l.come_back();
+  CHECK(back.broadcast == other);
+  CHECK(back.link_mode == 1);
+  auto& links = l.fixture->links();
+  must(links.change(back.index, {.broadcast = before.broadcast, .link_mode = 0}));
+  CHECK(must(links.by_index(back.index)).broadcast == before.broadcast);
+  CHECK(must(links.by_index(back.index)).link_mode == 0);
+}
+
 TEST_CASE("Promiscuity that was set by flags stays over a move and can be taken off") {
   LeftBehind l;
   CHECK_FALSE(l.now().is_promisc());

@@ -11,11 +11,9 @@ set -e
 
 work=$(mktemp -d /run/railhead-demo.XXXXXX)
 mkdir -p /run/railhead /var/lib/railhead
-# in_node N COMMAND…: with the state of that node
-in_node() {
-    mkdir -p "$work/node$1/run" "$work/node$1/lib"
-    unshare -m sh -c 'mount --bind "$1/run" /run/railhead && mount --bind "$1/lib" /var/lib/railhead && shift && exec "$@"' - "$work/node$1" "${@:2}"
-}
+mkdir -p "$work"/node{1,2}/{run,lib}
+# in_node FOLDER COMMAND…: with the state of that node, in its process
+in_node=(unshare -m sh -c 'mount --bind "$1/run" /run/railhead && mount --bind "$1/lib" /var/lib/railhead && shift && exec "$@"' -)
 pfs_of() { case $1 in 1) echo ${sorted[@]:0:4} ;; 2) echo ${sorted[@]:4:4} ;; esac; }
 
 echo "The VM is up; making a VF on each NIC, and its RDMA device (about 20 s)"
@@ -62,7 +60,7 @@ jq -n --arg nads $work/nads '{cniVersion: "1.0.0", name: "node", type: "railhead
 call() {
     CNI_COMMAND=$1 CNI_CONTAINERID=demo$2 CNI_NETNS=/run/netns/railhead-pod$2 CNI_IFNAME=eth0 CNI_PATH=/usr/lib/cni \
         CNI_ARGS="IgnoreUnknown=1;K8S_POD_NAMESPACE=ml;K8S_POD_NAME=trainer-$2;K8S_POD_UID=ml.trainer-$2" \
-        in_node $2 "$RAILHEAD_BIN/railhead" <$work/conf.json 2>>$work/cni.log
+        "${in_node[@]}" $work/node$2 "$RAILHEAD_BIN/railhead" <$work/conf.json 2>>$work/cni.log
 }
 began() { echo "${EPOCHREALTIME/[.,]/}"; }
 
@@ -71,14 +69,13 @@ for node in 1 2; do
     jq -n '{pools: [{resourceName: "vf", resourcePrefix: "rdma", selectors: {pfNames: $ARGS.positional, isRdma: true}}],
         ipamNode: {name: "gpu-*", first: 1}}' --args $(pfs_of $node) >$work/config$node.json
     kubelet_start $work/kubelet$node
-    in_node $node "$RAILHEAD_BIN/railhead-agent" --config-file $work/config$node.json --kubelet-dir $work/kubelet$node \
+    "${in_node[@]}" $work/node$node "$RAILHEAD_BIN/railhead-agent" --config-file $work/config$node.json --kubelet-dir $work/kubelet$node \
         --devinfo-dir $work/devinfo$node --node-name gpu-$node >$work/agent$node.log 2>&1 &
     agent=$!
     wait_for 120 knows rdma/vf 4 || die "kubelet does not know four devices: $(tail -3 $work/agent$node.log)"
     wait_for 30 test -s $work/node$node/lib/node.json || die "the agent has not written its index: $(tail -3 $work/agent$node.log)"
     say "index $(jq -r .index $work/node$node/lib/node.json); rails by port: $(jq -r '[.rails[][]] | join(" ")' $work/node$node/lib/rail_map.json)"
-    devices=($(for pf in $(pfs_of $node); do vf_pci $pf 0; done))
-    kubelet allocate "ml/trainer-$node" main rdma/vf "${devices[@]}" >/dev/null
+    kubelet allocate "ml/trainer-$node" main rdma/vf 4 >/dev/null
     ip netns add railhead-pod$node
     ip -n railhead-pod$node link set dev lo up
     start=$(began)

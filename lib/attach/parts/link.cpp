@@ -131,6 +131,8 @@ Result<void> inspect(Subject& subject, const Function& function) {
   before.promisc = link->is_promisc();
   before.allmulti = link->is_allmulti();
   before.modes = link->modes();
+  before.broadcast = link->broadcast;
+  before.link_mode = link->link_mode;
   before.parent = link->parent_device.value_or("");
   before.kind = link->kind.value_or("");
   if (subject.takes_host_use) {

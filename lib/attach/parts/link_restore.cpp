@@ -52,6 +52,12 @@ void take_programs_off(Subject& subject) {
   }
 }
 
+// IPoIB's comes with its partition.
+bool has_other_broadcast(const Link& now, const Record& record) {
+  const auto& was = record.link->before.broadcast;
+  return was && record.kind != KindName::ib_vf && now.broadcast != *was;
+}
+
 }  // namespace
 
 // Down while its addresses change: a VF that is up and trusted would write its own MAC over the
@@ -79,6 +85,8 @@ Result<void> clean_in_host(Subject& subject) {
   if (now.is_allmulti() != before.allmulti) one.allmulti = before.allmulti;
   if (before.modes && now.modes() != *before.modes) one.modes = before.modes;
   if (now.alias != before.alias) one.alias = before.alias;
+  if (has_other_broadcast(now, subject.record)) one.broadcast = before.broadcast;
+  if (before.link_mode && now.link_mode != *before.link_mode) one.link_mode = before.link_mode;
   auto done = one == LinkChange{} ? Result<void>() : change(subject, one);
   if (!done) return pass(done, fmt::format("cleaning {}", now.name));
   return {};
@@ -182,6 +190,14 @@ Result<Differences> differences(Subject& subject) {
   if (before.modes && now.modes() != *before.modes) {
     left.must.push_back(fmt::format("its flags for ARP and multicast are {:#x}, were {:#x}",
                                     now.modes(), *before.modes));
+  }
+  if (has_other_broadcast(now, subject.record)) {
+    left.must.push_back(fmt::format("its broadcast address is {}, was {}",
+                                    now.broadcast.to_string(), before.broadcast->to_string()));
+  }
+  if (before.link_mode && now.link_mode != *before.link_mode) {
+    left.must.push_back(
+        fmt::format("its link mode is {}, was {}", now.link_mode, *before.link_mode));
   }
   if (!subject.programs_left.empty()) left.must.push_back(subject.programs_left);
   const auto owe = [&](const std::string& what, const std::string& was, const std::string& is) {

@@ -74,6 +74,12 @@ Result<void> clean(Subject& subject) {
           remove_uppers(subject.work.deadline, **links, subject.beside, subject.link->index);
       !done)
     return done;
+  // IPv6's settings are made anew in the host, by these flags as they are on arrival. That it could
+  // not be is seen there.
+  const auto& modes = subject.record.link->before.modes;
+  if (modes && subject.link->modes() != *modes) {
+    (void)(*links)->change(subject.link->index, {.modes = modes});
+  }
   return remove_new_alt_names(**links, subject);
 }
 

@@ -60,7 +60,9 @@ struct Hosting : Node {
     std::ignore = links->change(index, {.address = HwAddress::parse("02:00:00:00:00:66")});
     must(links->change(index, {.mtu = 1280, .promisc = true, .allmulti = true, .alias = "eth0"}));
     must(links->change(index, {.modes = 0x80 | 0x8000}));  // NOARP, DYNAMIC, no MULTICAST
-    must(links->add_alt_name(index, "p0"));                // a name of the host's
+    const auto broadcast = HwAddress::parse("02:00:00:00:00:99");
+    must(links->change(index, {.broadcast = broadcast, .link_mode = 1}));
+    must(links->add_alt_name(index, "p0"));  // a name of the host's
     must(links->change(index, {.name = "p0v1"}));
     const auto rdma = must(fake.host.netns.rdma(must(fake.host.netns.open(pod))));
     must(rdma->rename("mlx5_1", GENERATE("mlx5_0x", "..", "a/b")));  // no file has the last two

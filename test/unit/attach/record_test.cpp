@@ -32,6 +32,8 @@ Record full_record() {
   link.alias = "rail 0";
   link.promisc = true;
   link.allmulti = true;
+  link.broadcast = HwAddress::parse("ff:ff:ff:ff:ff:ff");
+  link.link_mode = 1;
   link.parent = "0000:3b:00.2";
   link.addresses = {*host::IpPrefix::parse("10.0.0.1/24")};
   link.routes = {{*host::IpPrefix::parse("10.1.0.0/16"), host::IpPrefix::parse("10.0.0.254")}};

@@ -2,10 +2,14 @@
 #include "cni/admin/admin.hpp"
 
 #include <filesystem>
+#include <fstream>
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
+#include "attach/store.hpp"
+#include "ipam/node_index.hpp"
+#include "ipam/rail_leases.hpp"
 #include "test/support/fake_standing.hpp"
 #include "test/support/must.hpp"
 #include "test/unit/cni/node.hpp"
@@ -140,6 +144,39 @@ TEST_CASE("A mount of /run/netns that sees no new namespaces is told: reconcile 
   mount(" master:5");
   CHECK(sees_new_namespaces(node.fake.host));
   CHECK_THAT(run(node, {"reconcile"}).output, ContainsSubstring(": given back"));
+}
+
+TEST_CASE("reconcile frees addresses over rails of containers that nothing knows any more") {
+  Node node;
+  must(ipam::write_node_index(node.fake.host.roots.state, {1, "list", "gpu-1"}));
+  node.conf["type"] = "railhead";
+  node.conf["rail"] = 0;
+  node.conf["ipam"] = {{"type", "rails"},
+                       {"v4", {{"subnets", {"10.1.0.0/16"}}, {"nodePrefix", 28}}}};
+  REQUIRE(node.run("ADD").exit_code == 0);
+  const auto leases = [&] {
+    const auto open = must(ipam::RailLeases::open(node.fake.host, {node.fake.clock, {}, {}}));
+    return must(open.all()).size();
+  };
+  CHECK(run(node, {"reconcile"}).exit_code == 0);
+  CHECK(leases() == 1);  // on record
+  // Its record cannot be read, so its DEL could not ask for them, and an admin took the device
+  // back.
+  const auto folder = attach::Store(node.fake.host.roots.run).folder();
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    std::ofstream(file.path(), std::ios::trunc) << "{";
+  }
+  CHECK(run(node, {"reconcile"}).exit_code != 0);
+  CHECK(leases() == 1);
+  node.fake.delete_netns("pod0");
+  REQUIRE(run(node, {"release", "0000:11:00.0", "--force"}).exit_code == 0);
+  const auto looked = run(node, {"reconcile", "--dry-run"});
+  CHECK_THAT(
+      looked.output,
+      ContainsSubstring("addresses of container c1 of pod ns/trainer-0 in network rail0: freed"));
+  CHECK(leases() == 1);
+  CHECK_THAT(run(node, {"reconcile"}).output, ContainsSubstring("addresses of container c1"));
+  CHECK(leases() == 0);
 }
 
 TEST_CASE("One reconcile at a time") {

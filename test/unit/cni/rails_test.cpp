@@ -244,6 +244,29 @@ echo "{\"cniVersion\":\"1.0.0\",\"ips\":[{\"address\":\"10.1.$n.3/24\",\"gateway
   good(node.run("DEL"));
 }
 
+TEST_CASE("A vrf or sbr plugin behind leads by its own table, unless the network says otherwise") {
+  RailsNode node;
+  for (const auto* type : {"vrf", "sbr", "tuning"}) node.add_plugin(type);
+  const auto rules_with = [&](const std::string& behind, const RailsJson& more) {
+    RailsJson first{{"type", "railhead"},
+                    {"rails", "all"},
+                    {"ipam", {{"type", "host-local"}, {"subnet", "10.4.0.0/16"}}}};
+    first.update(more);
+    node.add_nad("rails", {{"cniVersion", "1.0.0"}, {"plugins", {first, {{"type", behind}}}}},
+                 "rdma/vf");
+    good(node.add("rails"));
+    const auto inode = must(node.fake.host.netns.open(node.pod)).id().inode;
+    const auto count = node.fake.kernel.netns.at(inode).rules.size();
+    good(node.run("DEL"));
+    return count;
+  };
+  const auto none = RailsJson::object();
+  CHECK(rules_with("tuning", none) == 6);
+  CHECK(rules_with("vrf", none) == 0);
+  CHECK(rules_with("sbr", none) == 0);
+  CHECK(rules_with("sbr", {{"multiNic", true}}) == 6);
+}
+
 TEST_CASE("What the keys of several NICs cannot be is refused, naming the key") {
   RailsNode node;
   const auto refused = [&](const RailsJson& keys) {
@@ -260,7 +283,11 @@ TEST_CASE("What the keys of several NICs cannot be is refused, naming the key") 
   CHECK_THAT(refused({{"rail", 0}, {"neighbours", {{{"ip", "10.1.2.3/24"}, {"mac", "x"}}}}}),
              ContainsSubstring("neighbours[0].ip 10.1.2.3/24: expected an IP address"));
   CHECK_THAT(refused({{"rail", 0}, {"neighbours", {{{"ip", "10.1.2.3"}, {"mac", "x"}}}}}),
-             ContainsSubstring("neighbours[0].mac x: expected a MAC address"));
+             ContainsSubstring("neighbours[0].mac x: expected one NIC's MAC address"));
+  for (const auto* mac : {"01:00:5e:00:00:01", "00:00:00:00:00:00", "02:00:00:00:00:01:00:00"}) {
+    CHECK_THAT(refused({{"rail", 0}, {"neighbours", {{{"ip", "10.1.2.3"}, {"mac", mac}}}}}),
+               ContainsSubstring("expected one NIC's MAC address"));
+  }
 }
 
 namespace {
@@ -371,6 +398,28 @@ TEST_CASE("An index that is no longer right gives no address") {
   CHECK(error.code == 11);
   CHECK_THAT(error.message, ContainsSubstring("it would become 3"));
   CHECK(node.leases() == 0);
+}
+
+TEST_CASE("Addresses and tables that would lead by another rail are refused") {
+  RailsNode node;
+  const auto with = [&](const RailsJson& ipam) {
+    node.rails(R"("all")", {{"ipam", ipam}});
+    return node.refused();
+  };
+  const RailsJson one{{{"address", "10.30.0.1/24"}}};
+  CHECK_THAT(with({{"type", "static"}, {"addresses", one}}),
+             ContainsSubstring("rail1: IPAM gave 10.30.0.1, which is rail0's"));
+  node.rails("[0]", {{"ipam",
+                      {{"type", "static"},
+                       {"addresses", one},
+                       {"routes", {{{"dst", "0.0.0.0/0"}, {"table", 1016}}}}}}});
+  CHECK_THAT(node.refused(),
+             ContainsSubstring("is for table 1016: 1000 to 17383 are those of rails"));
+  auto many = RailsJson::array();
+  for (int i = 0; i < 255; ++i) many.push_back({{"address", fmt::format("10.31.0.{}/16", i)}});
+  node.rails("[0]", {{"ipam", {{"type", "static"}, {"addresses", many}}}});
+  CHECK_THAT(node.refused(),
+             ContainsSubstring("IPAM gave 255 addresses for rail0: expected at most"));
 }
 
 TEST_CASE("An allow list holds for the IPAM rails too") {

@@ -125,6 +125,10 @@ TEST_CASE("each device has a devinfo file that all may read") {
     "pci":{"pci-address":"0000:3b:00.2","rdma-device":"mlx5_4"}})"));
   const auto plain = Json::parse(must(host::read_file(node.devinfo("0000:3b:00.4"))));
   CHECK_FALSE(plain["pci"].contains("rdma-device"));
+  node.devices[2].rail = device::RailPlace{3, 1};
+  must(node.give({4}));
+  const auto railed = Json::parse(must(host::read_file(node.devinfo("0000:3b:00.4"))));
+  CHECK(railed["railhead"] == Json{{"rail", 3}, {"plane", 1}});
   CHECK(mode_of(node.devinfo("0000:3b:00.2")) == 0644);
   CHECK(mode_of(node.places.devinfo) == 0755);
 }

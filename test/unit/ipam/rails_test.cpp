@@ -8,6 +8,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 #include "host/files.hpp"
 #include "test/support/fake_host.hpp"
@@ -199,6 +200,34 @@ TEST_CASE("A node's block that is a whole subnet has no route to itself") {
   CHECK(given[1].routes.size() == 1);
 }
 
+TEST_CASE("A route may have an MTU of its own") {
+  auto conf = Json::parse(kPerRail);
+  conf["routes"] = {{{"dst", "10.0.0.0/8"}, {"mtu", 1400}}, {{"dst", "11.0.0.0/8"}}};
+  Store store(conf.dump().c_str());
+  const auto given = must(store.add("a", Store::rails({0})));
+  CHECK(given[0].routes[0].mtu == 1400);
+  CHECK_FALSE(given[0].routes[1].mtu);
+  for (const auto mtu : {0, 67, 65536}) {
+    conf["routes"][0]["mtu"] = mtu;
+    CHECK_THAT(ipam::read_rails_conf(conf).error().message,
+               ContainsSubstring(fmt::format("mtu: {}: expected 68 to 65535", mtu)));
+  }
+}
+
+TEST_CASE("Networks that no host can be in are refused") {
+  for (const auto* subnet : {"0.0.0.0/0", "127.0.0.0/16", "224.0.0.0/16", "255.0.0.0/16"}) {
+    auto conf = Json::parse(kPerRail);
+    conf["v4"]["subnets"][0] = subnet;
+    CHECK_THAT(ipam::read_rails_conf(conf).error().message,
+               ContainsSubstring(std::string("\"") + subnet + "\": no host can have"));
+  }
+  for (const auto* subnet : {"::/64", "::ffff:0:0/96", "fe80::/64", "ff02::/64"}) {
+    auto conf = Json::parse(R"({"type": "rails", "v6": {"subnets": [""], "nodePrefix": 120}})");
+    conf["v6"]["subnets"][0] = subnet;
+    CHECK_FALSE(ipam::read_rails_conf(conf));
+  }
+}
+
 TEST_CASE("Exclusions in any order, over one another, keep their addresses from pods") {
   Store store(R"({"type": "rails", "v4": {"subnets": ["10.0.0.0/16"], "nodePrefix": 28},
       "exclude": ["10.0.0.20-10.0.0.22", "10.0.0.16/30", "10.0.0.17", "10.0.0.22-10.0.0.23",
@@ -251,6 +280,19 @@ TEST_CASE("A DEL comes to its end where its pod's file cannot be read, and where
   CHECK(store.given("b", Store::rails({0})) == "10.0.0.16/16");
   must(ipam::release(store.open(), "net/x", "a", "rail0"));
   must(ipam::release(store.open(), "net", std::string(200, 'a'), "rail0"));
+}
+
+TEST_CASE("What is no regular file is told by its name too, and its pod's DEL ends") {
+  Store store(kPerRail);
+  must(store.add("a", Store::rails({0})));
+  const auto path = store.folder() + "/a@net.json";
+  std::filesystem::remove(path);
+  REQUIRE(mkfifo(path.c_str(), 0600) == 0);
+  const auto refused = store.add("b", Store::rails({0}));
+  REQUIRE(is(refused, ErrorCode::decode));
+  CHECK_THAT(refused.error().message, ContainsSubstring("remove it once its pod is gone"));
+  store.del("a", Store::rails({0}));
+  CHECK(store.given("b", Store::rails({0})) == "10.0.0.16/16");
 }
 
 TEST_CASE("Names that are no file's are refused") {

@@ -1,4 +1,5 @@
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
 
 #include "plugin/ipam/node_rule.hpp"
 #include "plugin/ipam/nv_ipam.hpp"
@@ -51,6 +52,13 @@ TEST_CASE("ipam check refuses two configurations over the same addresses") {
   CHECK(error_of(check(confs, nodes)) ==
         "addresses overlap: a.yaml: ml/rails, rail 0 of n (10.0.0.0/28) and b.yaml: ml/rails, rail "
         "0 of n (10.0.0.0/27)");
+}
+
+TEST_CASE("ipam check reads keys in whatever case, as an ADD does") {
+  const auto plain = must(rails_confs("a", kNad));
+  std::string other(kNad);
+  other.replace(other.find("\"ipam\""), 6, "\"IPAM\"");
+  CHECK(must(rails_confs("b", other)).size() == plain.size());
 }
 
 TEST_CASE("ipam check names a node whose index has no block") {
@@ -115,12 +123,22 @@ TEST_CASE("What ipam import prints, ipam check takes") {
 TEST_CASE("A node with other blocks in other pools cannot be imported") {
   auto all = pools("ipam/cidrpools.yaml");
   all[1].json["status"]["allocations"][0]["prefix"] = "192.168.1.4/31";
+  all[1].json["status"]["allocations"][0]["gateway"] = "192.168.1.4";
   CHECK(error_of(import_pools(all, {})) ==
         "network-operator/rail-0 and network-operator/rail-1: gpu-a has block 0 in one and 2 in "
         "the other");
   all[1].json["status"]["allocations"].erase(0);
   CHECK(error_of(import_pools(all, {})) ==
         "network-operator/rail-0 and network-operator/rail-1: gpu-a is in one of them");
+}
+
+TEST_CASE("A node with a gateway of its own cannot be imported") {
+  auto all = pools("ipam/cidrpools.yaml");
+  all[0].json["status"]["allocations"][0]["gateway"] = "192.168.0.77";
+  CHECK_THAT(
+      error_of(import_pools(all, {})),
+      Catch::Matchers::StartsWith("CIDRPool network-operator/rail-0: the gateway of gpu-a is "
+                                  "192.168.0.77, where spec.gatewayIndex says "));
 }
 
 TEST_CASE("A pool of nv-ipam over the same addresses is warned of") {

@@ -125,7 +125,7 @@ TEST_CASE("a vhost vDPA device gives its node, and devinfo of its own type") {
   CHECK(Json::parse(must(host::read_file(path))) ==
         Json::parse(R"({"type":"vdpa","version":"1.1.0","vdpa":{"parent-device":"vdpa0",
           "driver":"vhost","path":"/dev/vhost-vdpa-5","pci-address":"0000:3b:01.0",
-          "pf-pci-address":"0000:3b:00.0"}})"));
+          "pf-pci-address":"0000:3b:00.0"},"railhead":{"rail":0,"plane":0}})"));
   const auto selection = node.select_json(config);
   std::filesystem::remove(node.tree.folder(Node::vf(0)) + "/vdpa0/vhost-vdpa-5");
   CHECK(is(node.try_allocate(selection.pools.at(0), {Node::vf(0)}), ErrorCode::unavailable));

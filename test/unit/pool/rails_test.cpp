@@ -130,6 +130,18 @@ TEST_CASE("a rail keeps its number while its port is away, and an empty pool sta
   CHECK(selection.rails == node.knowledge.rails);
 }
 
+TEST_CASE("each device knows the rail of its port") {
+  RailNode node;
+  const auto selection = node.rails();
+  for (const auto& pool : selection.pools) {
+    for (const auto& member : pool.members) {
+      REQUIRE(member.rail);
+      CHECK(member.rail == device::place_of(selection.rail_map, *member.pf));
+    }
+  }
+  CHECK(selection.pools[0].members.at(0).rail == device::RailPlace{0, 0});
+}
+
 TEST_CASE("ports that come one by one are numbered as if they had come at once") {
   RailNode node;
   for (const auto* pf : {RailNode::kAtGpu1, RailNode::kAtGpu0, RailNode::kAtNone}) {

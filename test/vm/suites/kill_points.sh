@@ -110,7 +110,7 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
     echo '{"schema":1,"index":2,"source":"list","node":"gpu-2"}' >/var/lib/railhead/node.json
     jq -n '{schema: 1, rails: [$ARGS.positional[] | [.]]}' --args $(for pf in "${rails[@]}"; do pf_pci $pf; done) >/var/lib/railhead/rail_map.json
     jq -n '{Data: {PodDeviceEntries: [{PodUID: "u0", ContainerName: "main", ResourceName: "rdma/vf", DeviceIDs: {"-1": $ARGS.positional}}],
-        RegisteredDevices: {"rdma/vf": []}}, Checksum: 1}' --args $(for pf in "${rails[@]}"; do vf_pci $pf 0; done) >/run/checkpoint
+        RegisteredDevices: {"rdma/vf": []}}, Checksum: 1}' --args "$(vf_pci pf0 1)" $(for pf in pf2 pf3 pf1; do vf_pci $pf 0; done) >/run/checkpoint
     jq -n '{kind: "NetworkAttachmentDefinition", metadata: {name: "rails", annotations: {"k8s.v1.cni.cncf.io/resourceName": "rdma/vf"}}, spec: {config:
         ({cniVersion: "1.0.0", name: "rails", type: "railhead", rails: 4, mtu: 1400, ipam: {type: "rails", rails: 4, v4: {subnet: "10.16.0.0/14",
         railPrefix: 16, nodePrefix: 24, gateway: 254}, routes: [{dst: "10.16.0.0/14"}]}} | tojson)}}' >/run/nads/ml/rails.json
@@ -120,6 +120,7 @@ if [ "$RAILHEAD_BOOT" = 1 ]; then
     cni_args="IgnoreUnknown=1;K8S_POD_NAMESPACE=ml;K8S_POD_NAME=pod-0;K8S_POD_UID=u0"
     device=$(vf_pci pf1 0)
     kept=(/var/lib/cni/networks/cluster {/var/lib,/run}/railhead/pods /run/railhead/left /var/lib/railhead/ipam)
+    step=$((step * 2))
     sweep "rails" "$conf" ADD DEL reconcile
     cni_args=
     sample_step 12

@@ -34,6 +34,9 @@ check "take it down and up" in_pod ip link set dev net1 down
 check "rename it" in_pod ip link set dev net1 name mine
 check "set its MTU" in_pod ip link set dev mine mtu 900
 check "listen to everything" in_pod ip link set dev mine promisc on allmulticast on
+check "give it another broadcast address" in_pod ip link set dev mine broadcast 02:00:00:00:00:99
+check "keep it dormant" in_pod ip link set dev mine mode dormant
+check "take ARP from it" in_pod ip link set dev mine arp off trailers off
 check "name it once more" in_pod ip link property add dev mine altname mine-too
 check "say what it is" in_pod ip link set dev mine alias "the pod's"
 check "let it forward" in_pod sysctl -qw net.ipv4.conf.mine.forwarding=1

@@ -119,7 +119,8 @@ std::string programs(const Attributes& xdp, int index) {
 std::string link_line(const Links& links, const Link& link) {
   const auto attributes = link.attributes();
   std::string out = text(" type %u", link.type);
-  constexpr std::array<std::pair<unsigned, const char*>, 5> kFlags{{{IFF_UP, "up"},
+  constexpr std::array<std::pair<unsigned, const char*>, 6> kFlags{{{IFF_UP, "up"},
+                                                                    {IFF_NOTRAILERS, "notrailers"},
                                                                     {IFF_PROMISC, "promisc"},
                                                                     {IFF_ALLMULTI, "allmulti"},
                                                                     {IFF_NOARP, "noarp"},
@@ -142,6 +143,12 @@ std::string link_line(const Links& links, const Link& link) {
   // Of IPoIB without flags and QPN: another one whenever it is made anew.
   if (const auto address = attributes.find(IFLA_ADDRESS)) {
     out += " address " + hex(address->size() == 20 ? address->subspan(4) : *address);
+  }
+  if (const auto broadcast = attributes.find(IFLA_BROADCAST); broadcast && broadcast->size() == 6) {
+    out += " broadcast " + hex(*broadcast);
+  }
+  if (const auto mode = attributes.value<uint8_t>(IFLA_LINKMODE); mode.value_or(0) != 0) {
+    out += text(" link mode %u", *mode);
   }
   if (const auto alias = attributes.string(IFLA_IFALIAS); !alias.empty()) {
     out += " alias '" + alias + "'";
