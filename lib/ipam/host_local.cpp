@@ -265,6 +265,15 @@ Result<void> HostLocal::give_back(const Open& open, const Lease& lease) const {
   return {};
 }
 
+Result<void> HostLocal::give_back_cut_off(const Open& open, std::span<const Lease> all,
+                                          const std::set<Address>& taken) const {
+  for (const auto& lease : all) {
+    if (taken.contains(lease.address)) continue;
+    if (auto freed = give_back(open, lease); !freed) return freed;
+  }
+  return {};
+}
+
 Result<void> HostLocal::write(const Open& open, const Given& given, const std::string& last,
                               const Holder& holder, const Owner& owner) const {
   const auto address = Address::of(given.address);
@@ -291,10 +300,7 @@ Result<std::vector<Given>> HostLocal::add(const HostLocalConf& conf, const Holde
     return pass(made);
   }
 
-  for (const auto& lease : leases->all) {  // of writers that were killed
-    if (leases->taken.contains(lease.address)) continue;
-    if (auto freed = give_back(open, lease); !freed) return pass(freed);
-  }
+  if (auto freed = give_back_cut_off(open, leases->all, leases->taken); !freed) return pass(freed);
 
   std::vector<Given> given;
   for (size_t i = 0; i < conf.sets.size(); ++i) {
@@ -324,6 +330,8 @@ Result<void> HostLocal::del(const Holder& holder, const Deadline& deadline) cons
   const auto& open = **opened;
   const auto leases = read_leases(open.folder.get());
   if (!leases) return pass(leases, open.path);
+  // One may be of this container's ADD.
+  if (auto freed = give_back_cut_off(open, leases->all, leases->taken); !freed) return freed;
   // Files of very old programs name the container alone.
   for (const auto is_meant : {is_of, is_of_container}) {
     bool is_found = false;

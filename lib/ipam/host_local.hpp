@@ -3,6 +3,7 @@
 // <dataDir>/<network>, under upstream's lock, so that its program and this one can be called for
 // one network at once.
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -86,6 +87,9 @@ class HostLocal {
   [[nodiscard]] Result<void> write(const Open& open, const Given& given, const std::string& last,
                                    const Holder& holder, const Owner& owner) const;
   [[nodiscard]] Result<void> give_back(const Open& open, const Lease& lease) const;
+  // Those of writers that were killed before they had written whose they are.
+  [[nodiscard]] Result<void> give_back_cut_off(const Open& open, std::span<const Lease> all,
+                                               const std::set<Address>& taken) const;
 
   std::string root_;   // the allowed folder
   std::string below_;  // what of dataDir is below it, "networks/x"

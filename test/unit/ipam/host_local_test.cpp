@@ -123,6 +123,17 @@ TEST_CASE("What a killed writer left does not keep its address") {
   CHECK(node.added(config, {"c1", "net1"}) == "10.1.0.2/30 10.1.0.1");
 }
 
+TEST_CASE("A DEL takes along what its killed ADD left without its name") {
+  LeaseNode node;
+  const auto config = node.config(R"({"subnet":"10.1.0.0/24"})");
+  CHECK(node.added(config, {"c2", "net1"}) == "10.1.0.2/24 10.1.0.1");
+  node.put("10.1.0.3", "");
+  const auto before = node.files();
+  must(must(node.store(config)).del({"c1", "net1"}, node.deadline()));
+  CHECK(node.files().size() + 1 == before.size());
+  CHECK(node.added(config, {"c3", "net1"}) == "10.1.0.3/24 10.1.0.1");
+}
+
 TEST_CASE("A large range takes no longer than a small one") {
   LeaseNode node;
   const auto config = node.config(
